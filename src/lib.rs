@@ -1,1 +1,7 @@
-
+//! fedgate, an OIDC and SAML federation gateway.
+pub mod clock;
+pub mod entropy;
+pub mod gateway;
+pub mod kernel;
+pub mod store;
+pub mod web;

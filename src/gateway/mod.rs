@@ -1,0 +1,3 @@
+//! The data path: listen, route, check the session, forward.
+
+pub mod options;

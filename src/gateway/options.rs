@@ -1,0 +1,158 @@
+//! What the data path is told. Made by the configuration, replaced as a whole by a reload; the listening addresses stay.
+
+use crate::kernel::model::Product;
+use crate::kernel::values::{OrgName, Origin, ProductName};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Everything.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen.
+    pub listen: Listen,
+    /// The login host.
+    pub login: Origin,
+    /// Products and where they are.
+    pub sites: HashMap<ProductName, Arc<Site>>,
+    /// What the sites refer to: the catalog's version that these options belong to.
+    pub version: u64,
+}
+
+/// Listening addresses and TLS. A change needs a restart, which `reload` says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listen {
+    /// TLS; `None` is `off`.
+    pub https: Option<SocketAddr>,
+    /// Redirects to https; `None` is `off`.
+    pub http: Option<SocketAddr>,
+    /// Plain HTTP behind someone else's TLS; needs `trusted_proxies`.
+    pub plain: Option<SocketAddr>,
+    /// Metrics and health.
+    pub ops: Option<SocketAddr>,
+    /// Certificates.
+    pub tls: Tls,
+    /// From these alone `X-Forwarded-*` and `Forwarded` are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Where the internal CA lives.
+    pub state: PathBuf,
+    /// An access line per request.
+    pub access_log: bool,
+}
+
+/// Certificates.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Tls {
+    /// No TLS listener.
+    Off,
+    /// Our own CA in the state folder, with name constraints (rule M17).
+    Internal,
+    /// Pairs of PEM files, chosen by name, watched.
+    Files(Vec<CertFiles>),
+}
+
+/// A certificate chain and its key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertFiles {
+    /// PEM chain, leaf first.
+    pub cert: PathBuf,
+    /// PEM key.
+    pub key: PathBuf,
+}
+
+/// An address range.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Network {
+    /// Its first address.
+    pub address: IpAddr,
+    /// How many leading bits count.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether it holds the address; an IPv4-mapped IPv6 address counts as the IPv4 address.
+    pub fn holds(&self, address: IpAddr) -> bool {
+        fn cover(a: &[u8], b: &[u8], prefix: u8) -> bool {
+            a.iter().zip(b).enumerate().all(|(place, (x, y))| {
+                let bits = usize::from(prefix).saturating_sub(place * 8).min(8);
+                let mask = u8::try_from(0xff00_u16 >> bits & 0xff).unwrap_or(0xff);
+                x & mask == y & mask
+            })
+        }
+        match (self.address.to_canonical(), address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(one)) => cover(&net.octets(), &one.octets(), self.prefix),
+            (IpAddr::V6(net), IpAddr::V6(one)) => cover(&net.octets(), &one.octets(), self.prefix),
+            _ => false,
+        }
+    }
+}
+
+/// A product's place in the data path.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The product as decisions see it.
+    pub product: Arc<Product>,
+    /// The canonical origin.
+    pub host: Origin,
+    /// Equal origins with cookies of their own.
+    pub also: Vec<Origin>,
+    /// Origins that answer 308 to the canonical one.
+    pub redirects: Vec<Origin>,
+    /// Where it is; one of them is taken per request.
+    pub upstreams: Vec<Upstream>,
+    /// Host sent to the upstream; the public one when absent.
+    pub upstream_host: Option<String>,
+    /// Open to strangers, never any identity (rule M10).
+    pub public: Vec<PathRule>,
+    /// Open to strangers, identity added when there is a session.
+    pub optional: Vec<PathRule>,
+    /// The product's own doors, answered by us.
+    pub doors: Doors,
+    /// CORS: origins whose preflights go to the product and whose 401 carries the fields.
+    pub origins: Vec<String>,
+    /// Origins besides its own whose unsafe requests are accepted (rule H6).
+    pub accept_from: Vec<String>,
+    /// Whether `Authorization` is kept beside a session (rule C7).
+    pub keep_authorization: bool,
+    /// The domain that the product may set cookies for, if it owns one (rule H6).
+    pub cookie_domain: Option<String>,
+    /// Organizations allowed, for quick refusal texts.
+    pub orgs: Vec<OrgName>,
+}
+
+/// An address of a product.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Upstream {
+    /// `http://host:port`.
+    Http {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// `unix:/path`.
+    Unix(PathBuf),
+}
+
+/// Exact path, or everything below a prefix: `/assets/*`. Matched on whole segments of the normal form.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PathRule {
+    /// This path.
+    Exact(String),
+    /// This path's segments and anything after them; stored without the `*`, with its last slash.
+    Below(String),
+}
+
+/// The product's own doors.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Doors {
+    /// Login pages.
+    pub login: Vec<String>,
+    /// Logout.
+    pub logout: Vec<String>,
+    /// Password reset.
+    pub reset: Vec<String>,
+    /// Sign-up.
+    pub signup: Vec<String>,
+}

@@ -1,0 +1,280 @@
+//! The audit event: one per auth fact, its canonical bytes and its leaf hash (behaviour §3.9, rule H13).
+//!
+//! Never in an event: tokens, assertions, codes, passwords, queries of login paths. Add an action as a variant of [`Action`].
+
+use super::values::{EventId, Reference, Timestamp};
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
+
+/// One auth fact. Fields that do not apply are absent from the bytes.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditEvent {
+    /// ULID.
+    pub id: String,
+    /// RFC 3339, UTC, milliseconds; the store's clock.
+    pub time: String,
+    /// What happened.
+    pub action: Action,
+    /// Whether it was let through.
+    pub outcome: Outcome,
+    /// The refusal's stable code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the person saw on the page.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "ref")]
+    pub reference: Option<String>,
+    /// Who did it, when it was not the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// Whose login, session or record it is.
+    #[serde(default)]
+    pub subject: Subject,
+    /// The organization that manages the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
+    /// The product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// How the person was proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The policy that was applied and its epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyStamp>,
+    /// The directory, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// Where the request came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Client>,
+    /// The login under way, product or login session that ties events together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub txn: Option<String>,
+    /// The request id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<String>,
+    /// Each rule asked and its answer, for explanations: nothing that could be replayed (rule M20).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<String>,
+    /// The record before a change, redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<serde_json::Value>,
+    /// The record after a change, redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<serde_json::Value>,
+}
+
+/// What happened. The text form is stable.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub enum Action {
+    /// Departures for a provider, counted in batches.
+    #[serde(rename = "login.departed")]
+    LoginDeparted,
+    /// A person was let in.
+    #[serde(rename = "login.succeeded")]
+    LoginSucceeded,
+    /// A person was refused after a proof, or the proof was.
+    #[serde(rename = "login.denied")]
+    LoginDenied,
+    /// A proof was good but the policy names another directory.
+    #[serde(rename = "login.rerouted")]
+    LoginRerouted,
+    /// A provider did not answer.
+    #[serde(rename = "login.idp_unavailable")]
+    ProviderUnavailable,
+    /// A session began.
+    #[serde(rename = "session.created")]
+    SessionCreated,
+    /// A session ended; `reason` says why.
+    #[serde(rename = "session.ended")]
+    SessionEnded,
+    /// A first login made an account.
+    #[serde(rename = "jit.created")]
+    JitCreated,
+    /// An identity was linked to an account.
+    #[serde(rename = "identity.linked")]
+    IdentityLinked,
+    /// An address came under, or left, an organization's management.
+    #[serde(rename = "account.managed")]
+    AccountManaged,
+    /// An account was switched off.
+    #[serde(rename = "account.deactivated")]
+    AccountDeactivated,
+    /// An account was switched on again.
+    #[serde(rename = "account.reactivated")]
+    AccountReactivated,
+    /// A directory was configured for the first time or anew.
+    #[serde(rename = "directory.created")]
+    DirectoryCreated,
+    /// A domain was claimed.
+    #[serde(rename = "domain.claimed")]
+    DomainClaimed,
+    /// A domain's claim ended.
+    #[serde(rename = "domain.unclaimed")]
+    DomainUnclaimed,
+    /// A policy changed.
+    #[serde(rename = "policy.updated")]
+    PolicyUpdated,
+    /// A configuration was applied.
+    #[serde(rename = "config.reloaded")]
+    ConfigReloaded,
+    /// A configuration was refused.
+    #[serde(rename = "config.refused")]
+    ConfigRefused,
+    /// Keys were made or rotated.
+    #[serde(rename = "keys.rotated")]
+    KeysRotated,
+    /// A request was refused before any person was known; sampled (rule M15).
+    #[serde(rename = "request.refused")]
+    RequestRefused,
+    /// Refusals that were counted, not written whole (rule M15).
+    #[serde(rename = "request.refused_count")]
+    RequestRefusedCount,
+    /// A token or credential of another kind was blocked (rule C7).
+    #[serde(rename = "token.blocked")]
+    TokenBlocked,
+    /// A stored session row whose MAC does not hold: somebody wrote to the database (rule H12).
+    #[serde(rename = "integrity.violated")]
+    IntegrityViolated,
+    /// The store could not be reached; written when it is back.
+    #[serde(rename = "store.outage")]
+    StoreOutage,
+    /// A gateway process joined or left.
+    #[serde(rename = "node.started")]
+    NodeStarted,
+}
+
+/// Whether it was let through.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Done.
+    Success,
+    /// Refused by a rule.
+    Refused,
+    /// Failed for a technical reason.
+    Failure,
+}
+
+/// Who did it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Actor {
+    /// `person`, `operator`, `directory`, `gateway`.
+    pub kind: String,
+    /// Their id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Their address, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// Whose fact it is.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Subject {
+    /// Account id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Product account id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_account: Option<String>,
+    /// The address by which people will search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+/// Policy and epoch.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct PolicyStamp {
+    /// The organization whose default policy it is.
+    pub id: String,
+    /// Its epoch.
+    pub epoch: u32,
+}
+
+/// Where a request came from.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Client {
+    /// Address, through `trusted_proxies` only.
+    pub ip: String,
+    /// User agent, cut to 256 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ua: Option<String>,
+}
+
+impl AuditEvent {
+    /// An event with only its required members.
+    pub fn new(id: EventId, time: Timestamp, action: Action, outcome: Outcome) -> Self {
+        Self {
+            id: id.to_string(),
+            time: time.to_string(),
+            action,
+            outcome,
+            reason: None,
+            reference: None,
+            actor: None,
+            subject: Subject::default(),
+            org: None,
+            product: None,
+            method: None,
+            policy: None,
+            directory: None,
+            client: None,
+            txn: None,
+            correlation: None,
+            trace: Vec::new(),
+            before: None,
+            after: None,
+        }
+    }
+
+    /// The same event with the reference that the person saw.
+    #[must_use]
+    pub fn with_reference(mut self, reference: Reference) -> Self {
+        self.reference = Some(reference.to_string());
+        self
+    }
+
+    /// The canonical bytes: compact JSON, members in the order above. These are hashed, stored and exported.
+    ///
+    /// # Errors
+    /// Only what serde_json cannot write, which no value of this type contains.
+    pub fn bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+}
+
+/// The Merkle tree leaf hash: SHA-256 over 0x00 and the bytes (RFC 6962 §2.1).
+pub fn leaf_hash(bytes: &[u8]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&[0]);
+    context.update(bytes);
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_members_are_left_out_and_the_bytes_read_back() {
+        let id = EventId::mint(Timestamp::from_seconds(1), [7; 10]);
+        let event = AuditEvent::new(id, Timestamp::from_seconds(1), Action::LoginSucceeded, Outcome::Success);
+        let bytes = event.bytes().unwrap();
+        let expected = format!(
+            r#"{{"id":"{id}","time":"1970-01-01T00:00:01.000Z","action":"login.succeeded","outcome":"success","subject":{{}}}}"#
+        );
+        assert_eq!(String::from_utf8(bytes.clone()).unwrap(), expected);
+        assert_eq!(serde_json::from_slice::<AuditEvent>(&bytes).unwrap(), event);
+    }
+
+    #[test]
+    fn a_leaf_is_hashed_as_rfc_6962_says() {
+        // RFC 6962 test vector: the leaf hash of the empty string.
+        let hex: String = leaf_hash(b"").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+    }
+}

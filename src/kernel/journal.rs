@@ -1,0 +1,220 @@
+//! What a commit may contain. State, revocations and audit events of one fact travel in one [`Batch`] and are durable together
+//! or not at all: a login that was not recorded is not admitted.
+//!
+//! A new kind of state is a variant of [`Change`], a column in the stores, and rows in the conformance suite.
+
+use super::event::AuditEvent;
+use super::model::{
+    Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
+};
+use super::values::{
+    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductName, ProductSessionId, Timestamp,
+};
+
+/// One atomic write.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Things that may happen once. One that happened before refuses the whole batch.
+    pub marks: Vec<ReplayMark>,
+    /// State, in order.
+    pub changes: Vec<Change>,
+    /// What must end on every node within a second.
+    pub revocations: Vec<Revocation>,
+    /// What is recorded.
+    pub events: Vec<AuditEvent>,
+}
+
+/// Something that may happen once in the whole cluster: a state, a code, an assertion id.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct ReplayMark {
+    /// What kind of thing; kinds never collide.
+    pub kind: MarkKind,
+    /// SHA-256 of it.
+    pub digest: [u8; 32],
+    /// Kept at least until then (and 24 h beyond, rule M3).
+    pub until: Timestamp,
+}
+
+/// Kinds of one-use things.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum MarkKind {
+    /// The `state` of a login under way.
+    State,
+    /// The one-time code of a handover.
+    Handover,
+    /// The `jti` of a provider's id_token, or its `nonce`.
+    Token,
+}
+
+impl MarkKind {
+    /// The stable name in stores.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Handover => "handover",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// One change of state.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A new person. Conflict when the id is taken.
+    CreateAccount(Account),
+    /// New address, name or times; never the id, status or epoch.
+    UpdateAccount(Account),
+    /// Status changes raise the epoch by one in the same row.
+    SetAccountStatus(AccountId, AccountStatus),
+    /// A new product account; (product, account) and (product, sub) are unique.
+    CreateProductAccount(ProductAccount),
+    /// A new link; the identity key is unique, and so is (account, directory).
+    Link(LinkedIdentity),
+    /// An address asserted to a product for a `sub`; an address never gets a second `sub` there (rule H19).
+    AssertAddress {
+        /// The product.
+        product: ProductName,
+        /// The address.
+        email: EmailAddress,
+        /// The product's user id.
+        sub: String,
+    },
+    /// A new login session.
+    CreateLoginSession(LoginSession),
+    /// A new product session. Conflict when its parent has ended.
+    CreateProductSession(ProductSession),
+    /// Ends a login session and its children.
+    EndLoginSession(LoginSessionId),
+    /// Ends one product session.
+    EndProductSession(ProductSessionId),
+    /// Ends every session of a person.
+    EndSessionsOf(AccountId),
+    /// Whether a product asks before it is re-entered from this login session (HANDOVER 6).
+    AskBefore {
+        /// The login session.
+        session: LoginSessionId,
+        /// The product.
+        product: ProductName,
+        /// Ask, or not any more.
+        ask: bool,
+    },
+    /// A directory seen in the configuration for the first time.
+    RegisterDirectory(DirectoryRow),
+    /// A domain claimed or released.
+    PutDomain(DomainRow),
+    /// Removes a domain's claim.
+    DropDomain(DomainName),
+    /// The state of a policy: when it changed and its epoch.
+    PutPolicy(PolicyRow),
+    /// A sealed key.
+    PutKey(KeyRow),
+    /// Removes a key of a kind and generation.
+    DropKey {
+        /// Its kind.
+        kind: String,
+        /// Its generation.
+        generation: u32,
+    },
+    /// A signed checkpoint of the audit log.
+    PutCheckpoint(CheckpointRow),
+    /// A small value of the gateway's own, such as the last time a sweep ran.
+    PutSetting {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: Vec<u8>,
+    },
+}
+
+/// A domain's claim as stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DomainRow {
+    /// Unique.
+    pub domain: DomainName,
+    /// Who holds it.
+    pub org: OrgName,
+    /// Since when.
+    pub claimed_at: Timestamp,
+}
+
+/// A policy's state as stored. The policy itself is the configuration's.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PolicyRow {
+    /// Whose default policy; unique.
+    pub org: OrgName,
+    /// SHA-256 over what it demands.
+    pub fingerprint: [u8; 32],
+    /// Raised with each change.
+    pub epoch: u32,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+}
+
+/// A sealed key as stored; opaque to the store (rule H12).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyRow {
+    /// What it is for: `assertion`, `audit`, `client.DIRECTORY_ID`, `token`, `cookie`…
+    pub kind: String,
+    /// Counts up; unique with `kind`.
+    pub generation: u32,
+    /// Sealed under the key-encryption key.
+    pub sealed: Vec<u8>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A signed statement of the audit log's size and root (C2SP tlog-checkpoint).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CheckpointRow {
+    /// Number of leaves; unique.
+    pub size: u64,
+    /// When.
+    pub at: Timestamp,
+    /// The signed note, as text.
+    pub note: String,
+}
+
+/// What must end on every node within a second.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Revocation {
+    /// A login session and all its children.
+    LoginSession(LoginSessionId),
+    /// One product session.
+    ProductSession(ProductSessionId),
+    /// Every session of a person.
+    Account(AccountId),
+    /// Sessions that a provider's session began.
+    ProviderSession {
+        /// Whose.
+        directory: DirectoryId,
+        /// Its `sid`.
+        sid: String,
+    },
+    /// Sessions of an organization's people are asked again (policy change).
+    Organization(OrgName),
+    /// Every session at a product.
+    Product(ProductName),
+    /// Keys changed: read them again.
+    Keys,
+}
+
+impl Batch {
+    /// Ends a login session: its rows, and the word to every node.
+    pub fn end_login_session(&mut self, id: LoginSessionId) {
+        self.changes.push(Change::EndLoginSession(id));
+        self.revocations.push(Revocation::LoginSession(id));
+    }
+
+    /// Ends one product session: its row, and the word to every node.
+    pub fn end_product_session(&mut self, id: ProductSessionId) {
+        self.changes.push(Change::EndProductSession(id));
+        self.revocations.push(Revocation::ProductSession(id));
+    }
+
+    /// Switches an account's status: the epoch rises, its sessions end, every node hears of it.
+    pub fn set_account_status(&mut self, id: AccountId, status: AccountStatus) {
+        self.changes.push(Change::SetAccountStatus(id, status));
+        self.changes.push(Change::EndSessionsOf(id));
+        self.revocations.push(Revocation::Account(id));
+    }
+}

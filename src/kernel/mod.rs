@@ -1,0 +1,11 @@
+//! The pure kernel: what a login is, without async, I/O, clock or randomness (times and random values are arguments).
+//!
+//! Values → model → evidence ([`proof`]) → decisions → what is recorded ([`journal`], [`event`]). A path that skips a check
+//! does not compile: sessions are made from an admission, an admission from a proof, and only the judges here make a proof.
+
+pub mod event;
+pub mod journal;
+pub mod model;
+pub mod proof;
+pub mod refusal;
+pub mod values;

@@ -1,0 +1,125 @@
+//! Directories: connections to providers that say who people are.
+
+use super::SubjectSource;
+use crate::kernel::values::{DirectoryId, DirectoryName, DomainName, OrgName, Secret, Timestamp};
+
+/// One connection to one provider, of one organization, of the issuer or of a third party.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// Ours, and the scope of every identity from it (rule C1).
+    pub id: DirectoryId,
+    /// What the configuration calls it.
+    pub name: DirectoryName,
+    /// What people read: "Atlassian", "Acme".
+    pub label: String,
+    /// Domains that it may speak for; exact matches only (rule B3). Empty for the issuer and third parties.
+    pub domains: Vec<DomainName>,
+    /// How to talk to it.
+    pub protocol: Protocol,
+    /// Where its subjects are read from.
+    pub subject_source: SubjectSource,
+    /// The claim that lists groups, if it is used.
+    pub groups_claim: Option<String>,
+}
+
+impl Directory {
+    /// The organization it belongs to; none for the issuer and third parties.
+    pub fn org(&self) -> Option<&OrgName> {
+        match &self.name {
+            DirectoryName::Org(org, _) => Some(org),
+            DirectoryName::Issuer | DirectoryName::ThirdParty(_) => None,
+        }
+    }
+}
+
+/// How to talk to a provider.
+#[derive(Clone, Debug)]
+pub enum Protocol {
+    /// OpenID Connect with discovery.
+    Oidc(OidcSettings),
+    /// OAuth 2.0 with a user-info address and no id_token (real Atlassian: `read:me`, `/me`).
+    Oauth2Userinfo(OidcSettings, OauthEndpoints),
+}
+
+impl Protocol {
+    /// What both kinds have.
+    pub fn settings(&self) -> &OidcSettings {
+        match self {
+            Self::Oidc(settings) | Self::Oauth2Userinfo(settings, _) => settings,
+        }
+    }
+}
+
+/// What an OAuth or OIDC client needs.
+#[derive(Clone, Debug)]
+pub struct OidcSettings {
+    /// The issuer identifier, compared byte for byte; for `oauth2` the authorization endpoint's origin, for display only.
+    pub issuer: String,
+    /// Our identifier at the provider.
+    pub client_id: String,
+    /// How we prove that we are that client.
+    pub client_auth: ClientAuth,
+    /// Scopes to ask for; `openid` is always among them for OIDC.
+    pub scopes: Vec<String>,
+    /// `query`, or `form_post` where the provider insists (Apple).
+    pub response_mode: ResponseMode,
+    /// Signature algorithms accepted for id_tokens, e.g. `RS256`; asymmetric only, fixed at set-up.
+    pub algorithms: Vec<String>,
+    /// Values that must all stand in `amr`, such as `mfa`; empty: not asked.
+    pub require_amr: Vec<String>,
+}
+
+/// How a client proves itself at the token endpoint.
+#[derive(Clone, Debug)]
+pub enum ClientAuth {
+    /// A public client: PKCE alone.
+    None,
+    /// `client_secret_basic` (RFC 6749 §2.3.1).
+    Basic(Secret),
+    /// `client_secret_post`.
+    Post(Secret),
+    /// `private_key_jwt` (RFC 7523) with this directory's own key (rule H20).
+    PrivateKeyJwt,
+}
+
+/// Where the reply's parameters travel.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ResponseMode {
+    /// In the query of a GET.
+    Query,
+    /// In a cross-site POST (rule H10: its cookie needs SameSite=None).
+    FormPost,
+}
+
+/// Addresses and claim names of a provider without discovery.
+#[derive(Clone, Debug)]
+pub struct OauthEndpoints {
+    /// Authorization endpoint.
+    pub authorize: String,
+    /// Token endpoint.
+    pub token: String,
+    /// User-info endpoint, asked with the access token.
+    pub userinfo: String,
+    /// An `audience` parameter for the authorization request (Atlassian: `api.atlassian.com`).
+    pub audience: Option<String>,
+    /// The member that holds the subject (Atlassian: `account_id`).
+    pub sub_claim: String,
+    /// The member that holds the address.
+    pub email_claim: String,
+    /// The member that holds the name.
+    pub name_claim: String,
+}
+
+/// The store's row of a directory: which configured connection has which id. The fingerprint covers issuer, client id and
+/// subject source, so that a changed connection gets a new id and inherits no link (rule C1).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DirectoryRow {
+    /// Ours.
+    pub id: DirectoryId,
+    /// What the configuration calls it, as displayed.
+    pub name: String,
+    /// SHA-256 over what makes it this connection; unique with `name`.
+    pub fingerprint: [u8; 32],
+    /// When it was first configured.
+    pub created_at: Timestamp,
+}

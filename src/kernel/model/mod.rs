@@ -1,0 +1,20 @@
+//! The nouns: what is configured (products, organizations, directories, policies) and what lives (accounts, sessions).
+//!
+//! Plain records with public fields; the rules about them are in the decision modules. What is configured is a [`Catalog`], one
+//! immutable value replaced as a whole at reload.
+
+mod account;
+mod catalog;
+mod directory;
+mod policy;
+mod product;
+mod session;
+
+pub use account::{
+    Account, AccountStatus, IdentityKey, LinkedBy, LinkedIdentity, ProductAccount, ProductAccountState, SubjectSource,
+};
+pub use catalog::{Catalog, DomainClaim, Organization};
+pub use directory::{ClientAuth, Directory, DirectoryRow, OauthEndpoints, OidcSettings, Protocol, ResponseMode};
+pub use policy::{Limits, OnChange, Policy, Sso, ThirdPartyRule};
+pub use product::{Allow, Claim, Outage, Product, Signup};
+pub use session::{LoginSession, Method, ProductSession};

@@ -1,0 +1,81 @@
+//! What decisions need to know of a product. What the data path needs stands in the gateway's own options.
+
+use super::Limits;
+use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
+use std::time::Duration;
+
+/// A product behind the gateway.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// The operator's name of it.
+    pub name: ProductName,
+    /// What people read; default the name with a capital letter.
+    pub label: String,
+    /// Its public origins: the first is canonical.
+    pub hosts: Vec<Origin>,
+    /// Who may enter.
+    pub allow: Allow,
+    /// Who may get an account by logging in.
+    pub signup: Signup,
+    /// Session limits; the person's policy may be stricter.
+    pub limits: Limits,
+    /// `#rrggbb` for its pages.
+    pub colour: Option<[u8; 3]>,
+    /// Further identity fields for products that read no JWT: field name and claim.
+    pub identity_fields: Vec<(String, Claim)>,
+    /// What happens while the store is out, to sessions that are cached and not known to be ended (rule M2).
+    pub on_store_outage: Outage,
+}
+
+/// What may be copied into a field of the product's choice.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Claim {
+    /// The product's own user id.
+    Sub,
+    /// The live address.
+    Email,
+    /// The name.
+    Name,
+    /// The account id.
+    Account,
+    /// The managing organization.
+    Org,
+    /// Groups, comma separated.
+    Groups,
+    /// Authentication methods, space separated.
+    Amr,
+}
+
+/// What happens while the store is out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outage {
+    /// Cached sessions stay for this long after the freshness lease lapsed; default 2 min.
+    Grace(Duration),
+    /// Nobody.
+    Deny,
+}
+
+/// Who may enter: any of these. Everything empty means nobody; `everyone` stands for products whose file says so by
+/// `signup = "open"` without an `allow`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Allow {
+    /// Anybody whom the account rules admit.
+    pub everyone: bool,
+    /// People whom these organizations manage.
+    pub orgs: Vec<OrgName>,
+    /// People in these groups, as asserted by their organization's directory.
+    pub groups: Vec<String>,
+    /// These people, by proved address.
+    pub people: Vec<EmailAddress>,
+}
+
+/// Who may get an account by a first login.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Signup {
+    /// People whom an organization that may enter manages, by its own directory.
+    Org,
+    /// Whoever proves an address.
+    Open,
+    /// Nobody.
+    Closed,
+}

@@ -1,0 +1,103 @@
+//! Sessions: the login session on the login host and its children at products (HANDOVER).
+
+use crate::kernel::values::{
+    AccountId, DirectoryId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, SessionKey,
+    Timestamp,
+};
+
+/// How a person was proved. Who adds one adds it here and meets every rule by exhaustive match (rule H21).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Method {
+    /// The organization's own directory.
+    OrgSso,
+    /// The account that people have everywhere.
+    Issuer,
+    /// A third party such as Google.
+    ThirdParty,
+}
+
+impl Method {
+    /// The stable name in events, metrics and rows.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::OrgSso => "org_sso",
+            Self::Issuer => "issuer",
+            Self::ThirdParty => "third_party",
+        }
+    }
+
+    /// Reads [`Self::code`].
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::OrgSso, Self::Issuer, Self::ThirdParty].into_iter().find(|method| method.code() == code)
+    }
+}
+
+/// A person's session on the login host. Products get children of it; when it ends they end.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LoginSession {
+    /// Minted at login; never reused.
+    pub id: LoginSessionId,
+    /// What the cookie's token hashes to.
+    pub key: SessionKey,
+    /// Who.
+    pub account: AccountId,
+    /// The directory that proved the person.
+    pub directory: DirectoryId,
+    /// How.
+    pub method: Method,
+    /// Authentication methods that the provider stated.
+    pub amr: Vec<String>,
+    /// Groups that the provider stated.
+    pub groups: Vec<String>,
+    /// When the provider says the person authenticated.
+    pub auth_time: Timestamp,
+    /// The provider's own session (`sid`), for logout by the provider.
+    pub provider_session: Option<String>,
+    /// The id_token, sealed, as a hint for RP-initiated logout.
+    pub logout_hint: Option<Vec<u8>>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Last activity in it or in any child; written lossily.
+    pub last_seen: Timestamp,
+    /// Ends without activity for this long after `last_seen`, in milliseconds.
+    pub idle_millis: u64,
+    /// Ends at this time whatever happens.
+    pub abs_at: Timestamp,
+    /// The account's epoch at login; another epoch ends it.
+    pub account_epoch: u32,
+    /// Products that ask before they are re-entered, because the person logged out of them (HANDOVER 6).
+    pub ask_before: Vec<ProductName>,
+    /// MAC over account, directory, auth_time, limits and epoch under a key outside the store (rule H12).
+    pub mac: [u8; 32],
+}
+
+/// A person's session at one product host.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ProductSession {
+    /// The `sid` of assertions.
+    pub id: ProductSessionId,
+    /// What the cookie's token hashes to.
+    pub key: SessionKey,
+    /// The login session it lives by.
+    pub parent: LoginSessionId,
+    /// Where.
+    pub product: ProductName,
+    /// On which of the product's hosts; its cookie is good nowhere else.
+    pub host: Origin,
+    /// Who.
+    pub account: AccountId,
+    /// The record at the product.
+    pub product_account: ProductAccountId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Last request of the person in it; written lossily.
+    pub last_seen: Timestamp,
+    /// Ends without activity for this long after `last_seen`, in milliseconds.
+    pub idle_millis: u64,
+    /// Never after the parent's.
+    pub abs_at: Timestamp,
+    /// As the parent's.
+    pub account_epoch: u32,
+    /// MAC over parent, product, host, account, limits and epoch (rule H12).
+    pub mac: [u8; 32],
+}

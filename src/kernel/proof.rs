@@ -1,0 +1,65 @@
+//! Evidence: who was proved, how, by which directory, and when.
+//!
+//! A [`Proof`] is made by the judges of this layer alone (its constructor is `pub(in crate::kernel)`), from a reply whose
+//! signature or channel they checked themselves. There is no constructor for tests: tests judge real replies.
+
+use super::model::{IdentityKey, Method};
+use super::values::{EmailAddress, Secret, Timestamp};
+
+/// A judged reply of a provider.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    claims: Claims,
+}
+
+/// What a judged reply says.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    /// Who, in that directory's name space (rule C1).
+    pub identity: IdentityKey,
+    /// Which kind of directory it was.
+    pub method: Method,
+    /// The asserted address.
+    pub email: Option<EmailAddress>,
+    /// What the provider said about it.
+    pub email_verified: Vouched,
+    /// Google's `hd`: the hosted domain of the account.
+    pub hosted_domain: Option<String>,
+    /// The asserted name, as sent.
+    pub name: Option<String>,
+    /// Groups from the configured claim.
+    pub groups: Vec<String>,
+    /// Authentication methods (RFC 8176).
+    pub amr: Vec<String>,
+    /// Authentication context class.
+    pub acr: Option<String>,
+    /// When the person authenticated; the reply's own time where the provider does not say.
+    pub auth_time: Timestamp,
+    /// The provider's session.
+    pub provider_session: Option<String>,
+    /// The raw id_token, kept sealed as a hint for logout at the provider.
+    pub id_token: Option<Secret>,
+}
+
+/// What a provider says about an address: only an explicit JSON `true` counts as verified (rule B17, behaviour §4 #1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Vouched {
+    /// `email_verified: true`.
+    Yes,
+    /// `email_verified: false`, or anything that is not a JSON boolean.
+    No,
+    /// It said nothing.
+    Silent,
+}
+
+impl Proof {
+    /// Only the judges call this.
+    pub(in crate::kernel) fn new(claims: Claims) -> Self {
+        Self { claims }
+    }
+
+    /// What was proved.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+}

@@ -1,0 +1,22 @@
+//! The vocabulary: small values with one canonical spelling each.
+//!
+//! Everything here is parsed once, at the edge, and is then compared with `==`. Deliberately absent: clocks and randomness
+//! (a [`Timestamp`] and random bytes are always arguments). A new kind of name or id is one line in `names.rs` or `ids.rs`.
+
+mod domain;
+mod email;
+mod ids;
+mod names;
+mod origin;
+mod reference;
+mod secret;
+mod time;
+
+pub use domain::{DomainName, NotADomain};
+pub use email::{EmailAddress, NotAnEmail};
+pub use ids::{AccountId, DirectoryId, EventId, LoginSessionId, NotAnId, ProductAccountId, ProductSessionId};
+pub use names::{DirectoryName, NotAName, OrgName, ProductName, ThirdPartyName};
+pub use origin::{NotAnOrigin, Origin};
+pub use reference::Reference;
+pub use secret::{Secret, SessionKey, Token};
+pub use time::Timestamp;

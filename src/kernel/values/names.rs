@@ -1,0 +1,128 @@
+//! Names that operators give: products, organizations, third parties and directories.
+
+use std::fmt;
+
+/// Not `[a-z0-9-]{1,40}`, or a reserved word (rule M28).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a name is 1 to 40 of a-z, 0-9 and -, and none of: acs, slo, metadata, callback, v2, issuer")]
+pub struct NotAName;
+
+/// Words that stand in our own paths: a name like these would make two paths read the same.
+const RESERVED: [&str; 6] = ["acs", "slo", "metadata", "callback", "v2", "issuer"];
+
+fn checked(text: &str) -> Result<String, NotAName> {
+    let fits = (1..=40).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if fits && !RESERVED.contains(&text) { Ok(text.to_owned()) } else { Err(NotAName) }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks the spelling.
+            ///
+            /// # Errors
+            /// [`NotAName`] when it is not `[a-z0-9-]{1,40}` or is reserved.
+            pub fn parse(text: &str) -> Result<Self, NotAName> {
+                checked(text).map(Self)
+            }
+
+            /// The name.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The operator's name of a product: `[product.NAME]`.
+    ProductName
+);
+name!(
+    /// The operator's name of an organization: `[org.NAME]`.
+    OrgName
+);
+name!(
+    /// The operator's name of a third party: `[third_party.NAME]`.
+    ThirdPartyName
+);
+
+/// How people name a connection to one provider. Names are for people and paths; look-ups use the `DirectoryId` (rule C1).
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum DirectoryName {
+    /// `[issuer]`: the account that people have everywhere.
+    Issuer,
+    /// `[third_party.NAME]`.
+    ThirdParty(ThirdPartyName),
+    /// `[org.ORG]` `sso = …` (`main`) or `[org.ORG.directory.NAME]`.
+    Org(OrgName, String),
+}
+
+impl DirectoryName {
+    /// A directory of an organization.
+    ///
+    /// # Errors
+    /// [`NotAName`] when `name` is not a name.
+    pub fn of_org(org: OrgName, name: &str) -> Result<Self, NotAName> {
+        Ok(Self::Org(org, checked(name)?))
+    }
+
+    /// The path of its redirect URI on the login host; every directory has its own (rule C5).
+    pub fn callback_path(&self) -> String {
+        match self {
+            Self::Issuer => "/login/callback".to_owned(),
+            Self::ThirdParty(_) | Self::Org(..) => format!("/login/callback/{self}"),
+        }
+    }
+}
+
+/// `issuer`, the third party's name, `ORG` (its only or main directory) or `ORG/NAME`. Unique, because the configuration
+/// refuses an organization and a third party of one name and no name may be `issuer`.
+impl fmt::Display for DirectoryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Issuer => f.write_str("issuer"),
+            Self::ThirdParty(name) => write!(f, "{name}"),
+            Self::Org(org, name) if name == "main" => write!(f, "{org}"),
+            Self::Org(org, name) => write!(f, "{org}/{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_lower_case_short_and_not_reserved() {
+        for good in ["a", "trello", "acme-2", &"a".repeat(40)] {
+            assert!(ProductName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "Trello", "a_b", "a/b", "a.b", "acs", "metadata", "issuer", "é", &"a".repeat(41)] {
+            assert_eq!(OrgName::parse(bad), Err(NotAName), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_directory_has_its_own_callback_path() {
+        let org = OrgName::parse("acme").unwrap();
+        let main = DirectoryName::of_org(org.clone(), "main").unwrap();
+        let okta = DirectoryName::of_org(org, "okta").unwrap();
+        let google = DirectoryName::ThirdParty(ThirdPartyName::parse("google").unwrap());
+        assert_eq!(DirectoryName::Issuer.callback_path(), "/login/callback");
+        assert_eq!(main.callback_path(), "/login/callback/acme");
+        assert_eq!(okta.callback_path(), "/login/callback/acme/okta");
+        assert_eq!(google.callback_path(), "/login/callback/google");
+    }
+}

@@ -1,0 +1,198 @@
+//! The store port: what is durable, and the one way to write it.
+//!
+//! The only write is [`Store::commit`]; one writer per process takes batches, assigns log positions and commits them in groups.
+//! Reads are separate methods and may be inline. The conformance suite is the port's definition: a store that passes it is a
+//! store. [`open`] names the concrete ones; to add one, add a file and a line there.
+
+use crate::kernel::event::AuditEvent;
+use crate::kernel::journal::{Batch, CheckpointRow, DomainRow, KeyRow, MarkKind, PolicyRow, ReplayMark, Revocation};
+use crate::kernel::model::{
+    Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
+};
+use crate::kernel::values::{
+    AccountId, EmailAddress, LoginSessionId, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp,
+};
+use async_trait::async_trait;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// The store cannot be reached or cannot answer. Never a reason to let somebody in.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the store is unavailable: {0}")]
+pub struct Unavailable(pub String);
+
+/// Why a batch was not committed. Nothing of it was.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NotCommitted {
+    /// The store cannot be reached, or it is not known whether the batch is durable.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// Another batch was first: decide again on what is there now.
+    #[error("another commit was first: {0:?}")]
+    Conflict(Conflict),
+}
+
+/// What another batch did first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Conflict {
+    /// The mark was taken: this is a replay, or the slower of two.
+    Taken(MarkKind),
+    /// The identity is linked, or the account already has one of that directory.
+    Identity,
+    /// The product account exists.
+    ProductAccount,
+    /// The address was asserted to this product for another `sub`.
+    Address,
+    /// The session, or the parent that it hangs on, has ended.
+    Ended,
+    /// A row with this id, name or generation exists, or the row to change does not.
+    Row,
+}
+
+/// Whether a one-use thing was used for the first time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Taken {
+    /// This caller, and nobody else ever.
+    First,
+    /// It was used before.
+    Again,
+}
+
+/// A batch that is durable.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Committed {
+    /// The audit log's size after it.
+    pub log_size: u64,
+    /// The store's clock at commit.
+    pub at: Timestamp,
+}
+
+/// One reading of the revocation log.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Rows after the cursor that was asked for, in order.
+    pub rows: Vec<FeedRow>,
+    /// Where to ask from next.
+    pub cursor: u64,
+    /// The store's clock at the reading.
+    pub now: Timestamp,
+}
+
+/// One row of the revocation log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FeedRow {
+    /// Its position.
+    pub seq: u64,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// What must end.
+    pub revocation: Revocation,
+}
+
+/// Last activity of sessions, written lossily (storage: last seen).
+#[derive(Clone, Copy, Debug)]
+pub enum Touch {
+    /// A login session.
+    Login(LoginSessionId, Timestamp),
+    /// A product session.
+    Product(ProductSessionId, Timestamp),
+}
+
+/// An event with its place in the log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LoggedEvent {
+    /// Its leaf index, from 0.
+    pub position: u64,
+    /// Its canonical bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Everything durable.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Writes a batch: all of it durably, or nothing.
+    ///
+    /// # Errors
+    /// [`NotCommitted::Conflict`] names what another batch did first; [`NotCommitted::Unavailable`] when the store does not
+    /// answer. After either, nothing of the batch is visible.
+    async fn commit(&self, batch: Batch) -> Result<Committed, NotCommitted>;
+
+    /// Marks something that may happen once: at most one caller in the whole cluster ever gets [`Taken::First`].
+    ///
+    /// # Errors
+    /// [`Unavailable`]: the login is refused.
+    async fn take_once(&self, mark: ReplayMark) -> Result<Taken, Unavailable> {
+        match self.commit(Batch { marks: vec![mark], ..Batch::default() }).await {
+            Ok(_) => Ok(Taken::First),
+            Err(NotCommitted::Conflict(Conflict::Taken(_))) => Ok(Taken::Again),
+            Err(NotCommitted::Conflict(other)) => Err(Unavailable(format!("a mark met {other:?}"))),
+            Err(NotCommitted::Unavailable(fault)) => Err(fault),
+        }
+    }
+
+    /// Records last activity. Lossy: newer times win, ended sessions are skipped, nothing is logged.
+    async fn touch(&self, touches: Vec<Touch>) -> Result<(), Unavailable>;
+
+    /// The revocation log after a cursor; 0 reads from its start, `u64::MAX` only the cursor and the clock.
+    async fn feed(&self, after: u64) -> Result<Feed, Unavailable>;
+
+    /// Wakes whoever polls the feed, after each commit with revocations in this process.
+    fn nudge(&self) -> Arc<Notify>;
+
+    /// A live login session by its cookie's key.
+    async fn login_session(&self, key: &SessionKey) -> Result<Option<LoginSession>, Unavailable>;
+    /// A live login session by id.
+    async fn login_session_by_id(&self, id: LoginSessionId) -> Result<Option<LoginSession>, Unavailable>;
+    /// Live login sessions of a person, newest first.
+    async fn login_sessions_of(&self, account: AccountId) -> Result<Vec<LoginSession>, Unavailable>;
+    /// A live product session by its cookie's key.
+    async fn product_session(&self, key: &SessionKey) -> Result<Option<ProductSession>, Unavailable>;
+    /// A live product session by id.
+    async fn product_session_by_id(&self, id: ProductSessionId) -> Result<Option<ProductSession>, Unavailable>;
+
+    /// A person, tombstones included.
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, Unavailable>;
+    /// Persons whose live address this is, verified or not, tombstones included.
+    async fn accounts_by_email(&self, email: &EmailAddress) -> Result<Vec<Account>, Unavailable>;
+    /// The link of an external identity.
+    async fn identity(&self, key: &IdentityKey) -> Result<Option<LinkedIdentity>, Unavailable>;
+    /// All links of a person.
+    async fn identities_of(&self, account: AccountId) -> Result<Vec<LinkedIdentity>, Unavailable>;
+    /// A person's record at a product.
+    async fn product_account(
+        &self,
+        product: &ProductName,
+        account: AccountId,
+    ) -> Result<Option<ProductAccount>, Unavailable>;
+    /// A product account by id.
+    async fn product_account_by_id(&self, id: ProductAccountId) -> Result<Option<ProductAccount>, Unavailable>;
+    /// The `sub` for which an address was asserted to a product (rule H19).
+    async fn asserted_sub(&self, product: &ProductName, email: &EmailAddress) -> Result<Option<String>, Unavailable>;
+
+    /// All directories ever configured.
+    async fn directories(&self) -> Result<Vec<DirectoryRow>, Unavailable>;
+    /// All claimed domains.
+    async fn domains(&self) -> Result<Vec<DomainRow>, Unavailable>;
+    /// The state of all policies.
+    async fn policies(&self) -> Result<Vec<PolicyRow>, Unavailable>;
+    /// All keys, oldest generation first.
+    async fn keys(&self) -> Result<Vec<KeyRow>, Unavailable>;
+    /// A small value.
+    async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, Unavailable>;
+
+    /// The audit log's size in leaves.
+    async fn log_size(&self) -> Result<u64, Unavailable>;
+    /// Events from a position on, at most `limit`.
+    async fn log(&self, from: u64, limit: usize) -> Result<Vec<LoggedEvent>, Unavailable>;
+    /// Leaf hashes `from..to`.
+    async fn leaf_hashes(&self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, Unavailable>;
+    /// Events that carry this reference.
+    async fn events_by_reference(&self, reference: &str) -> Result<Vec<AuditEvent>, Unavailable>;
+    /// Checkpoints, oldest first.
+    async fn checkpoints(&self) -> Result<Vec<CheckpointRow>, Unavailable>;
+
+    /// Removes what has expired: sessions, marks past their time and 24 h (rule M3), old revocations. How many rows went.
+    async fn sweep(&self, now: Timestamp) -> Result<u64, Unavailable>;
+    /// Waits for batches under way and closes.
+    async fn close(&self);
+}

@@ -1,0 +1,165 @@
+//! What the data path, the login and the pages say to each other about HTTP: the session check and our own routes as two ports.
+//!
+//! The data path owns connections and bodies; it knows sessions and pages only through [`Sessions`] and [`Routes`].
+
+use crate::kernel::model::Product;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::values::{
+    AccountId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName, ProductSessionId,
+    Timestamp, Token,
+};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, request::Parts};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use tokio_util::sync::CancellationToken;
+
+/// What the data path asks for each request that carries a session cookie.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The cookie's token.
+    pub token: &'a Token,
+    /// The product that the request is for.
+    pub product: &'a ProductName,
+    /// The host that it came to; a session of another host is no session.
+    pub host: &'a Origin,
+    /// Read once per request.
+    pub now: Timestamp,
+    /// Whether the person caused this request (it then counts as activity).
+    pub active: bool,
+}
+
+/// The answer to [`Ask`].
+#[derive(Clone, Debug)]
+pub enum Admission {
+    /// Forward with this identity.
+    Admitted(Arc<LiveSession>),
+    /// Unknown, ended or expired: log in.
+    Nobody,
+    /// Known, and turned away.
+    Refused(Refusal),
+    /// It cannot be said now: the store is out and no grace covers it.
+    Unavailable,
+}
+
+/// A session that is admitted at a product.
+#[derive(Debug)]
+pub struct LiveSession {
+    /// The `sid` of assertions and access lines.
+    pub sid: ProductSessionId,
+    /// Its parent.
+    pub login: LoginSessionId,
+    /// Who.
+    pub account: AccountId,
+    /// The record at the product.
+    pub product_account: ProductAccountId,
+    /// The product.
+    pub product: ProductName,
+    /// The organization that manages the person.
+    pub org: Option<OrgName>,
+    /// The live address.
+    pub email: Option<EmailAddress>,
+    /// What is sent to the product; replaced before it expires.
+    pub identity: ArcSwap<Identity>,
+    /// Cancelled when the session ends, whichever way: every request and stream of it must end.
+    pub ended: CancellationToken,
+    /// Milliseconds of the last activity, by [`Timestamp`].
+    pub last_seen: AtomicI64,
+}
+
+/// Identity header fields, ready to send.
+#[derive(Debug)]
+pub struct Identity {
+    /// All of them: `fedgate-assertion`, `x-fedgate-*`, and the product's own mapping.
+    pub fields: Vec<(HeaderName, HeaderValue)>,
+    /// When the assertion was minted.
+    pub minted_at: Timestamp,
+}
+
+/// The session check of the data path.
+#[async_trait]
+pub trait Sessions: Send + Sync + 'static {
+    /// Answers from memory, without waiting; `None` when the store must be asked (unknown token, lapsed lease, stale assertion).
+    fn cached(&self, ask: &Ask<'_>) -> Option<Admission>;
+
+    /// Answers from the store.
+    async fn admit(&self, ask: &Ask<'_>) -> Admission;
+}
+
+/// Where a request for one of our own pages came in.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// The login host.
+    Login,
+    /// A product host: `/.fedgate/…`, or one of its doors.
+    Product {
+        /// The product.
+        product: Arc<Product>,
+        /// The host, exactly as configured.
+        host: Origin,
+    },
+}
+
+/// A request for one of our own pages.
+#[derive(Debug)]
+pub struct PageRequest {
+    /// Method, path and query in normal form, header fields as the client sent them.
+    pub head: Parts,
+    /// At most 64 KiB.
+    pub body: Bytes,
+    /// Where it came in.
+    pub place: Place,
+    /// Which of the product's doors it is, if it is one.
+    pub door: Option<Door>,
+    /// The client's address, through trusted proxies only.
+    pub client: IpAddr,
+    /// The id in `X-Request-Id` and logs.
+    pub request_id: String,
+    /// Read once.
+    pub now: Timestamp,
+}
+
+/// A product's own door that we answer at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Door {
+    /// Its login page.
+    Login,
+    /// Its logout.
+    Logout,
+    /// Its password reset.
+    Reset,
+    /// Its sign-up.
+    Signup,
+}
+
+/// A refusal on the data path, to be recorded and shown.
+#[derive(Clone, Debug)]
+pub struct Turned {
+    /// Why.
+    pub refusal: Refusal,
+    /// The product, where one is known.
+    pub product: Option<Arc<Product>>,
+    /// Whether a page (navigation) or `application/problem+json` is wanted.
+    pub page: bool,
+    /// Where to log in, for 401 answers.
+    pub login_url: Option<String>,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The request id.
+    pub request_id: String,
+    /// Read once.
+    pub now: Timestamp,
+}
+
+/// Our own pages.
+#[async_trait]
+pub trait Routes: Send + Sync + 'static {
+    /// Answers a request on the login host, under `/.fedgate/`, or at a door.
+    async fn answer(&self, request: PageRequest) -> Response<Bytes>;
+
+    /// Records a refusal of the data path (sampled, rule M15) and renders it with its reference.
+    fn refuse(&self, turned: Turned) -> Response<Bytes>;
+}
