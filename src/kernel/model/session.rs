@@ -51,6 +51,9 @@ pub struct LoginSession {
     pub groups: Vec<String>,
     /// When the provider says the person authenticated.
     pub auth_time: Timestamp,
+    /// Digest of the login host's browser cookie: "sign out everywhere" ends all login sessions of this person in this browser,
+    /// also those that racing tabs made beside each other. Covered by the MAC.
+    pub browser: [u8; 16],
     /// The provider's own session (`sid`), for logout by the provider.
     pub provider_session: Option<String>,
     /// The id_token, sealed, as a hint for RP-initiated logout.
