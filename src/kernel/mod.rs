@@ -3,9 +3,14 @@
 //! Values → model → evidence ([`proof`]) → decisions → what is recorded ([`journal`], [`event`]). A path that skips a check
 //! does not compile: sessions are made from an admission, an admission from a proof, and only the judges here make a proof.
 
+pub mod admit;
 pub mod event;
+pub mod identify;
 pub mod journal;
+mod linking;
+pub mod live;
 pub mod model;
 pub mod proof;
 pub mod refusal;
+pub mod standing;
 pub mod values;

@@ -1,0 +1,225 @@
+//! What phase B is told. The login room loads it; nothing here decides.
+
+use crate::kernel::model::{
+    Account, Catalog, Directory, IdentityKey, LinkedIdentity, LoginSession, Method, Product, ProductAccount,
+};
+use crate::kernel::proof::{Proof, Vouched};
+use crate::kernel::standing::{self, Entrant, Management};
+use crate::kernel::values::{DirectoryId, EmailAddress, OrgName, Timestamp};
+
+/// Everything that phase B may look at, read at one time.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The store's clock.
+    pub now: Timestamp,
+    /// The configuration that holds now, not the one at departure (rule M4).
+    pub catalog: &'a Catalog,
+    /// Where the person wants to go; none when they only log in at the login host.
+    pub product: Option<&'a Product>,
+    /// How the person was proved.
+    pub evidence: Evidence<'a>,
+    /// The link that the proof's identity key found; none for a session.
+    pub linked: Option<LinkFact>,
+    /// Every account whose live address is the asserted one: unverified, inactive and tombstones too (rule H2).
+    pub candidates: Vec<Candidate>,
+    /// The record at `product` of the linked account, or of the session's.
+    pub product_account: Option<ProductAccount>,
+    /// The `sub` that the store remembers at `product` for the address that this login would assert there: the live address of
+    /// the linked account or of the session's, else the asserted address (rule H19).
+    pub address_taken: Option<String>,
+    /// Proved addresses of that account besides its live one (rule C3). Empty while records at products carry none.
+    pub further: &'a [EmailAddress],
+}
+
+/// How the person was proved.
+#[derive(Clone, Copy, Debug)]
+pub enum Evidence<'a> {
+    /// A provider's reply, judged just now.
+    Proof(&'a Proof),
+    /// A login session (HANDOVER 2): what it was made from is asked again under the policy of now.
+    Session {
+        /// Read from the store, its MAC checked.
+        session: &'a LoginSession,
+        /// Whose it is.
+        account: &'a Account,
+        /// All links of that account.
+        identities: &'a [LinkedIdentity],
+    },
+}
+
+/// A link, and the account that it names.
+#[derive(Clone, Debug)]
+pub struct LinkFact {
+    /// The link.
+    pub link: LinkedIdentity,
+    /// Its account; none when the row is gone (B16).
+    pub account: Option<Account>,
+}
+
+/// An account that the asserted address might mean.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The account.
+    pub account: Account,
+    /// All its links.
+    pub identities: Vec<LinkedIdentity>,
+    /// Its record at the product.
+    pub product_account: Option<ProductAccount>,
+}
+
+impl<'a> Facts<'a> {
+    /// The directory that proved the person.
+    pub(in crate::kernel) fn directory_id(&self) -> DirectoryId {
+        match self.evidence {
+            Evidence::Proof(proof) => proof.claims().identity.directory,
+            Evidence::Session { session, .. } => session.directory,
+        }
+    }
+
+    /// That directory, if the configuration of now still has it.
+    pub(in crate::kernel) fn directory(&self) -> Option<&'a Directory> {
+        self.catalog.directories.get(&self.directory_id()).map(AsRef::as_ref)
+    }
+
+    /// How the person was proved.
+    pub(in crate::kernel) fn method(&self) -> Method {
+        match self.evidence {
+            Evidence::Proof(proof) => proof.claims().method,
+            Evidence::Session { session, .. } => session.method,
+        }
+    }
+
+    /// Authentication methods that the provider stated.
+    pub(in crate::kernel) fn amr(&self) -> &'a [String] {
+        match self.evidence {
+            Evidence::Proof(proof) => &proof.claims().amr,
+            Evidence::Session { session, .. } => &session.amr,
+        }
+    }
+
+    /// Groups that the provider stated.
+    pub(in crate::kernel) fn groups(&self) -> &'a [String] {
+        match self.evidence {
+            Evidence::Proof(proof) => &proof.claims().groups,
+            Evidence::Session { session, .. } => &session.groups,
+        }
+    }
+
+    /// When the provider says the person authenticated.
+    pub(in crate::kernel) fn auth_time(&self) -> Timestamp {
+        match self.evidence {
+            Evidence::Proof(proof) => proof.claims().auth_time,
+            Evidence::Session { session, .. } => session.auth_time,
+        }
+    }
+
+    /// The asserted address; a session asserts none.
+    pub(in crate::kernel) fn asserted(&self) -> Option<&'a EmailAddress> {
+        match self.evidence {
+            Evidence::Proof(proof) => proof.claims().email.as_ref(),
+            Evidence::Session { .. } => None,
+        }
+    }
+
+    /// The link of exactly this proof's identity. A link with another key is not looked at, whoever put it here (rule C1).
+    pub(in crate::kernel) fn link(&self) -> Option<&LinkFact> {
+        let key = self.identity()?;
+        self.linked.as_ref().filter(|fact| fact.link.key == *key)
+    }
+
+    /// The proof's identity key; a session has none of its own.
+    pub(in crate::kernel) fn identity(&self) -> Option<&'a IdentityKey> {
+        match self.evidence {
+            Evidence::Proof(proof) => Some(&proof.claims().identity),
+            Evidence::Session { .. } => None,
+        }
+    }
+
+    /// The account to be logged in, where a link or a session names it. Never one that only an address names.
+    pub(in crate::kernel) fn account(&self) -> Option<&Account> {
+        match self.evidence {
+            Evidence::Proof(_) => {
+                let fact = self.link()?;
+                fact.account.as_ref().filter(|account| account.id == fact.link.account)
+            }
+            Evidence::Session { account, .. } => Some(account),
+        }
+    }
+
+    /// Candidates that the asserted address really names; none where a link already says who it is (B13 before B17).
+    pub(in crate::kernel) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
+        let asserted = self.asserted().filter(|_| self.link().is_none());
+        self.candidates
+            .iter()
+            .filter(move |candidate| asserted.is_some_and(|email| candidate.account.email.as_ref() == Some(email)))
+    }
+
+    /// The record at the product of whoever would be logged in: the account's, else the only candidate's.
+    pub(in crate::kernel) fn record(&self) -> Option<&ProductAccount> {
+        let mut candidates = self.candidates();
+        let (account, record) = match (self.account(), candidates.next(), candidates.next()) {
+            (Some(account), ..) => (account, self.product_account.as_ref()?),
+            (None, Some(only), None) => (&only.account, only.product_account.as_ref()?),
+            (None, ..) => return None,
+        };
+        let theirs = record.account == account.id && self.product.is_some_and(|product| product.name == record.product);
+        theirs.then_some(record)
+    }
+
+    /// Whether the asserted address counts as proved (B17): the directory may speak for it, or it is not an organization's
+    /// directory and says `true` in so many words.
+    pub(in crate::kernel) fn asserted_is_proved(&self) -> bool {
+        let Evidence::Proof(proof) = self.evidence else { return false };
+        let Some(email) = self.asserted() else { return false };
+        match self.method() {
+            Method::OrgSso => self.authority(email).is_some(),
+            Method::Issuer | Method::ThirdParty => proof.claims().email_verified == Vouched::Yes,
+        }
+    }
+
+    /// The claim by which the proving directory may speak for an address (rule B3).
+    pub(in crate::kernel) fn authority(&self, email: &EmailAddress) -> Option<Management<'a>> {
+        standing::speaks_for(self.catalog, self.directory()?, email)
+    }
+
+    /// Proved addresses of the person: the account's, or the asserted one of somebody who has no account yet.
+    pub(in crate::kernel) fn addresses(&self) -> Vec<&EmailAddress> {
+        match self.account() {
+            Some(account) => standing::proved_addresses(account, self.further),
+            None => self.asserted().filter(|_| self.asserted_is_proved()).into_iter().collect(),
+        }
+    }
+
+    /// Who manages the person (rule C3: by any proved address).
+    pub(in crate::kernel) fn managed(&self) -> Vec<Management<'a>> {
+        standing::managements(self.catalog, &self.addresses())
+    }
+
+    /// Whose policies judge this login: the managers'; for somebody without a proved address whoever claims the asserted or the
+    /// unproved address, because to be unproved must not loosen anything (rule C2).
+    pub(in crate::kernel) fn governing(&self) -> Vec<Management<'a>> {
+        let proved = self.addresses();
+        if !proved.is_empty() {
+            return standing::managements(self.catalog, &proved);
+        }
+        let unproved = self.account().and_then(|account| account.email.as_ref());
+        let claimed: Vec<&EmailAddress> = self.asserted().into_iter().chain(unproved).collect();
+        standing::managements(self.catalog, &claimed)
+    }
+
+    /// The organization whose directory proved the person.
+    pub(in crate::kernel) fn asserted_by(&self) -> Option<&'a OrgName> {
+        self.directory().and_then(Directory::org)
+    }
+
+    /// Asks something of the person as the products' `allow` sees them.
+    pub(in crate::kernel) fn entrant<T>(&self, ask: impl FnOnce(&Entrant<'_>) -> T) -> T {
+        let (managed, addresses) = (self.managed(), self.addresses());
+        ask(&Entrant {
+            managed: &managed,
+            addresses: &addresses,
+            groups: self.groups(),
+            asserted_by: self.asserted_by(),
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! The linking decision, B13 to B25: a proof or a session, and what there is → whom to use, link, or make. First match wins.
+//!
+//! It says what to do with an unopposed proof and cannot override an objection. An address routes; it names an account only under
+//! B20, where the directory has authority over it and the account was in use under that authority (rule C6). What would need a
+//! mail or a password to go on (B14, B17, B21, B22) is a refusal with its own code here. Deliberately absent: removed addresses
+//! (B23) and merges, which come with the migration.
+
+use super::admit::{Candidate, Draft, Evidence, Facts, LinkFact};
+use super::model::{Account, Directory, IdentityKey, LinkedIdentity, Method, ProductAccountState, Signup, Sso};
+use super::refusal::Refusal;
+use super::standing::{Management, management};
+use super::values::{DirectoryName, EmailAddress, Timestamp};
+use std::time::Duration;
+
+/// How far before a domain's claim a login or a proof still counts as use under that claim (rule C6): 180 days.
+const BEFORE_CLAIM: Duration = Duration::from_secs(180 * 24 * 3600);
+
+/// Google's issuer: the one third party with authority, and only over its own mail domain (rule C6 b; never by `hd`).
+const GOOGLE: &str = "https://accounts.google.com";
+/// That domain.
+const GMAIL: &str = "gmail.com";
+
+/// What to do with an unopposed proof.
+#[derive(Clone, Debug)]
+pub(super) enum Linking {
+    /// This account.
+    Use(Account),
+    /// This account, after linking the identity to it.
+    Link(Account, IdentityKey),
+    /// A new account.
+    Create(Draft, IdentityKey),
+    /// Nobody.
+    Refuse(Refusal),
+}
+
+impl Linking {
+    /// For traces.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Use(_) => "session",
+            Self::Link(..) => "link and session",
+            Self::Create(..) => "create",
+            Self::Refuse(refusal) => refusal.code(),
+        }
+    }
+}
+
+/// Decides. The row that matched stands beside the answer.
+pub(super) fn link(facts: &Facts<'_>) -> (&'static str, Linking) {
+    match facts.evidence {
+        Evidence::Session { account, identities, .. } => by_session(facts, account, identities),
+        Evidence::Proof(proof) => match facts.link() {
+            Some(fact) => by_link(facts, fact),
+            None => by_address(facts, &proof.claims().identity, proof.claims().name.as_ref()),
+        },
+    }
+}
+
+/// HANDOVER 2: the session stands for the proof while the link that it was made by still opens the account.
+fn by_session(facts: &Facts<'_>, account: &Account, identities: &[LinkedIdentity]) -> (&'static str, Linking) {
+    let directory = facts.directory_id();
+    let holds = |link: &LinkedIdentity| link.key.directory == directory && link.account == account.id;
+    match identities.iter().find(|link| holds(link)) {
+        None => ("HANDOVER 2", Linking::Refuse(Refusal::LoginRequired)),
+        Some(link) if is_suspended(facts, link) => ("HANDOVER 2", Linking::Refuse(Refusal::Authority)),
+        Some(_) => known(facts, account),
+    }
+}
+
+fn by_link(facts: &Facts<'_>, fact: &LinkFact) -> (&'static str, Linking) {
+    match facts.account() {
+        _ if is_suspended(facts, &fact.link) => ("B13", Linking::Refuse(Refusal::Authority)),
+        None => ("B16", Linking::Refuse(Refusal::BrokenLink)),
+        Some(account) => known(facts, account),
+    }
+}
+
+/// A link is suspended where the store says so, and where another organization manages the account now: links of its former
+/// manager's directories open nothing, whether or not the store has caught up (rule C2).
+fn is_suspended(facts: &Facts<'_>, link: &LinkedIdentity) -> bool {
+    let managed = facts.managed();
+    let owner = facts.catalog.directories.get(&link.key.directory).and_then(|directory| directory.org());
+    let foreign = owner.is_some_and(|owner| !managed.is_empty() && managed.iter().all(|held| held.org.name != *owner));
+    link.suspended || foreign
+}
+
+/// B13 and B14, by the state of the record at the product; without a record, whether one may be made.
+fn known(facts: &Facts<'_>, account: &Account) -> (&'static str, Linking) {
+    match facts.record().map(|record| record.state) {
+        Some(ProductAccountState::Linked) => ("B13", Linking::Use(account.clone())),
+        Some(ProductAccountState::Local | ProductAccountState::Migrating) => {
+            ("B14", Linking::Refuse(Refusal::LocalProof))
+        }
+        Some(ProductAccountState::Merged(_)) => ("B15", Linking::Refuse(Refusal::Conflict)),
+        Some(ProductAccountState::Closed) => ("B5", Linking::Refuse(Refusal::Inactive)),
+        None if facts.product.is_none() || may_join(facts) => ("B13", Linking::Use(account.clone())),
+        None => ("B25", Linking::Refuse(Refusal::NoAccount)),
+    }
+}
+
+fn by_address(facts: &Facts<'_>, key: &IdentityKey, name: Option<&String>) -> (&'static str, Linking) {
+    let Some(email) = facts.asserted().filter(|_| facts.asserted_is_proved()) else {
+        return ("B17", Linking::Refuse(Refusal::EmailProof));
+    };
+    let mut candidates = facts.candidates();
+    match (candidates.next(), candidates.next()) {
+        (Some(_), Some(_)) => ("B18", Linking::Refuse(Refusal::SeveralAccounts)),
+        (Some(only), None) => by_candidate(facts, key, only, email),
+        (None, _) if may_create(facts, email) => {
+            ("B24", Linking::Create(Draft { email: email.clone(), name: name.cloned() }, key.clone()))
+        }
+        (None, _) => ("B25", Linking::Refuse(Refusal::NoAccount)),
+    }
+}
+
+fn by_candidate(
+    facts: &Facts<'_>,
+    key: &IdentityKey,
+    candidate: &Candidate,
+    email: &EmailAddress,
+) -> (&'static str, Linking) {
+    if candidate.identities.iter().any(|link| link.key.directory == key.directory) {
+        return ("B19", Linking::Refuse(Refusal::Conflict));
+    }
+    let record = candidate.product_account.as_ref();
+    let is_local = record.is_some_and(|record| record.state != ProductAccountState::Linked);
+    let fits = candidate.account.email_verified
+        && !is_local
+        && facts.has_authority_over_asserted()
+        && is_in_use(facts, &candidate.account, email)
+        && candidate.identities.iter().all(|link| is_trusted(facts, link, email));
+    if !fits {
+        return ("B22", Linking::Refuse(Refusal::LocalProof));
+    }
+    if facts.product.is_some() && record.is_none() && !may_join(facts) {
+        return ("B25", Linking::Refuse(Refusal::NoAccount));
+    }
+    ("B20", Linking::Link(candidate.account.clone(), key.clone()))
+}
+
+/// Rule C6 (a): used, or its address proved, after the domain's claim or at most 180 days before it. An address that nobody
+/// claims has no claim to be older than.
+fn is_in_use(facts: &Facts<'_>, account: &Account, email: &EmailAddress) -> bool {
+    let Some(held) = management(facts.catalog, email) else { return true };
+    let since = held.claim.claimed_at.minus(BEFORE_CLAIM);
+    let recent = |time: Option<Timestamp>| time.is_some_and(|time| time >= since);
+    recent(account.last_login_at) || recent(account.email_proved_at)
+}
+
+/// Whether an identity that the candidate already has could only be its owner's: a third party that merely claims to know the
+/// address may have planted the account before its owner came (§4 #2).
+fn is_trusted(facts: &Facts<'_>, link: &LinkedIdentity, email: &EmailAddress) -> bool {
+    let Some(directory) = facts.catalog.directories.get(&link.key.directory) else { return false };
+    match &directory.name {
+        DirectoryName::Issuer => true,
+        DirectoryName::ThirdParty(_) => is_google_for(directory, email),
+        DirectoryName::Org(org, _) => management(facts.catalog, email).is_some_and(|held| held.org.name == *org),
+    }
+}
+
+fn is_google_for(directory: &Directory, email: &EmailAddress) -> bool {
+    directory.protocol.settings().issuer == GOOGLE && email.domain().as_str() == GMAIL
+}
+
+impl Facts<'_> {
+    /// Whether the proving directory has authority over the asserted address: an organization's own for its linked domains; the
+    /// issuer with an explicit `true`; Google, with an explicit `true`, for addresses at its own mail domain.
+    pub(in crate::kernel) fn has_authority_over_asserted(&self) -> bool {
+        let (Some(email), Some(directory)) = (self.asserted(), self.directory()) else { return false };
+        self.asserted_is_proved()
+            && match self.method() {
+                Method::OrgSso | Method::Issuer => true,
+                Method::ThirdParty => is_google_for(directory, email),
+            }
+    }
+}
+
+/// B24: whether this proof may make an account.
+///
+/// - An organization's own directory: for its linked, claimed, unsuspended domains while the policy uses single sign-on at all,
+///   unless the product's `signup` is closed. Whether the organization may enter is `allow`'s to say.
+/// - The issuer, with a proved address: as [`may_join`] says.
+/// - A third party, with a proved address: where `signup` is open, or the operator's `allow.people` names the address. That an
+///   organization manages the address is not enough: what a third party says about a company's address is not the company's word.
+///
+/// At the login host alone, only an organization's own directory: nobody else has a reason to have an account without a product.
+fn may_create(facts: &Facts<'_>, email: &EmailAddress) -> bool {
+    let signup = facts.product.map(|product| product.signup);
+    match facts.method() {
+        Method::OrgSso => {
+            let live = |held: Management<'_>| held.policy().sso != Sso::Off;
+            signup != Some(Signup::Closed) && facts.authority(email).is_some_and(live)
+        }
+        Method::Issuer => {
+            // A suspended claim makes nobody new a member (§3.0).
+            let suspended = management(facts.catalog, email).is_some_and(|held| held.claim.suspended);
+            !suspended && may_join(facts)
+        }
+        Method::ThirdParty => signup == Some(Signup::Open) || (signup == Some(Signup::Org) && is_named(facts)),
+    }
+}
+
+/// Whether a person may get a record at the product by logging in. `org` means people whom an organization manages (which ones
+/// may enter is `allow`'s to say) and people whom the operator named one by one: naming somebody is inviting them.
+fn may_join(facts: &Facts<'_>) -> bool {
+    match facts.product.map(|product| product.signup) {
+        None | Some(Signup::Closed) => false,
+        Some(Signup::Open) => true,
+        Some(Signup::Org) => !facts.managed().is_empty() || is_named(facts),
+    }
+}
+
+fn is_named(facts: &Facts<'_>) -> bool {
+    facts.product.is_some_and(|product| facts.entrant(|entrant| entrant.is_named(&product.allow)))
+}

@@ -1,0 +1,269 @@
+//! Phase C: may this session go on? Asked for every request (cached until the answer may change), in the order of behaviour §3.6.
+//!
+//! Only the store's facts, the configuration of now and the time decide; nothing that a client declares is an argument (rule H15).
+//! Limits that were shortened bite at once. A stricter policy meets sessions as its `on_change` says.
+
+use super::admit::third_party_allows;
+use super::model::{
+    Account, Catalog, LoginSession, Method, Product, ProductAccount, ProductAccountState, ProductSession, Sso,
+};
+use super::refusal::Refusal;
+use super::standing::{self, Bounds, Demand, Entrant, Management};
+use super::values::{DirectoryName, EmailAddress, LoginSessionId, Timestamp};
+use std::time::Duration;
+
+/// What is asked about a session at a product.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveFacts<'a> {
+    /// The store's clock.
+    pub now: Timestamp,
+    /// The configuration of now.
+    pub catalog: &'a Catalog,
+    /// The product that the request is for, as it is configured now.
+    pub product: &'a Product,
+    /// The parent.
+    pub login: &'a LoginSession,
+    /// The session, its MAC checked.
+    pub session: &'a ProductSession,
+    /// The account that both name.
+    pub account: &'a Account,
+    /// Its record at the product; none when the row is gone.
+    pub product_account: Option<&'a ProductAccount>,
+    /// As in [`Facts::further`](super::admit::Facts::further).
+    pub further: &'a [EmailAddress],
+}
+
+/// What is asked about a login session alone.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginFacts<'a> {
+    /// The store's clock.
+    pub now: Timestamp,
+    /// The configuration of now.
+    pub catalog: &'a Catalog,
+    /// The session, its MAC checked.
+    pub login: &'a LoginSession,
+    /// Its account.
+    pub account: &'a Account,
+    /// As in [`LiveFacts::further`].
+    pub further: &'a [EmailAddress],
+}
+
+/// Whether a session goes on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Live {
+    /// It does, and this answer holds until `until` at the latest: then ask again. Activity since can only have moved it later.
+    Continue {
+        /// The earliest time at which the answer may change by itself.
+        until: Timestamp,
+    },
+    /// It has ended; a login may begin anew.
+    Login(Why),
+    /// It has ended, and so has the person's access.
+    End(Refusal),
+}
+
+/// Whether a login session goes on.
+pub type LoginLive = Live;
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Why {
+    /// The rows do not belong together. Never for honest rows.
+    Mismatch,
+    /// Its absolute limit has passed: a new proof is needed, with `max_age` (HANDOVER 5).
+    Absolute,
+    /// The login session was idle for too long: a new proof is needed.
+    LoginIdle,
+    /// Only this product session was idle for too long: the login session may renew it silently.
+    Idle,
+    /// The account's epoch rose: everything older is dead.
+    Epoch,
+    /// Another organization manages the account now, or two that both enforce (rules C2, C3).
+    Manager,
+    /// The policy asks for another proof than the one that the session was made from, and its grace is over.
+    Policy,
+}
+
+impl Why {
+    /// The stable reason in `session.ended` events.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Mismatch => "mismatch",
+            Self::Absolute => "absolute",
+            Self::LoginIdle => "login-idle",
+            Self::Idle => "idle",
+            Self::Epoch => "epoch",
+            Self::Manager => "manager",
+            Self::Policy => "policy",
+        }
+    }
+}
+
+/// Whether a session at a product goes on. First match wins.
+pub fn live(facts: &LiveFacts<'_>) -> Live {
+    let login = LoginFacts {
+        now: facts.now,
+        catalog: facts.catalog,
+        login: facts.login,
+        account: facts.account,
+        further: facts.further,
+    };
+    answer(product_ends(facts, &login))
+}
+
+/// Whether a login session goes on. First match wins.
+pub fn login_live(facts: &LoginFacts<'_>) -> LoginLive {
+    answer(login_ends(facts, facts.login.last_seen))
+}
+
+/// `Ok` carries the time until which the answer holds.
+type Ends = Result<Timestamp, Live>;
+
+fn answer(ends: Ends) -> Live {
+    match ends {
+        Ok(until) => Live::Continue { until },
+        Err(end) => end,
+    }
+}
+
+fn product_ends(facts: &LiveFacts<'_>, login: &LoginFacts<'_>) -> Ends {
+    let session = facts.session;
+    let one = session.parent == facts.login.id
+        && session.account == facts.login.account
+        && session.product == facts.product.name
+        && facts.product_account.is_none_or(|record| record.id == session.product_account);
+    require(one, Live::Login(Why::Mismatch))?;
+    let managed = login.managed();
+    let bounds = Bounds::of_product(&facts.product.limits, &managed);
+    let abs_at = session.abs_at.min(facts.login.auth_time.plus(bounds.absolute));
+    let idle_at = idle_at(session.last_seen, session.idle_millis, bounds.idle);
+    require(facts.now < abs_at, Live::Login(Why::Absolute))?;
+    // Activity in a child moves the parent; the parent's row may lag behind it.
+    let parent_seen = facts.login.last_seen.max(session.last_seen);
+    let parent = expiry(login, parent_seen)?;
+    require(facts.now < idle_at, Live::Login(Why::Idle))?;
+    let record = facts.product_account.ok_or(Live::End(Refusal::Inactive))?;
+    let acts = standing::is_active(facts.account, Some(record)) && record.state == ProductAccountState::Linked;
+    require(acts, Live::End(Refusal::Inactive))?;
+    require(session.account_epoch == facts.account.epoch, Live::Login(Why::Epoch))?;
+    let policy = after_expiry(login)?;
+    let configured = facts.catalog.products.contains_key(&facts.product.name);
+    require(configured && may_enter(facts, &managed), Live::End(Refusal::NotAllowed))?;
+    Ok(abs_at.min(idle_at).min(parent).min(policy))
+}
+
+fn login_ends(facts: &LoginFacts<'_>, last_seen: Timestamp) -> Ends {
+    let expiry = expiry(facts, last_seen)?;
+    Ok(expiry.min(after_expiry(facts)?))
+}
+
+/// Absolute and idle limits of a login session, those of now or those of its making, whichever end it first.
+fn expiry(facts: &LoginFacts<'_>, last_seen: Timestamp) -> Ends {
+    let bounds = Bounds::of_login(&facts.managed());
+    let abs_at = facts.login.abs_at.min(facts.login.auth_time.plus(bounds.absolute));
+    let idle_at = idle_at(last_seen, facts.login.idle_millis, bounds.idle);
+    require(facts.login.account == facts.account.id, Live::Login(Why::Mismatch))?;
+    require(facts.now < abs_at, Live::Login(Why::Absolute))?;
+    require(facts.now < idle_at, Live::Login(Why::LoginIdle))?;
+    Ok(abs_at.min(idle_at))
+}
+
+fn idle_at(last_seen: Timestamp, stored_millis: u64, bound: Duration) -> Timestamp {
+    last_seen.plus(bound.min(Duration::from_millis(stored_millis)))
+}
+
+/// Everything after expiry that concerns the person: status, epoch, manager, policy.
+fn after_expiry(facts: &LoginFacts<'_>) -> Ends {
+    require(standing::is_active(facts.account, None), Live::End(Refusal::Inactive))?;
+    require(facts.login.account_epoch == facts.account.epoch, Live::Login(Why::Epoch))?;
+    let governing = facts.governing();
+    require(has_one_manager(facts), Live::Login(Why::Manager))?;
+    // The directory or its kind is gone from the configuration: nothing vouches for this session any more (rule M4).
+    let vouched = facts.catalog.directories.get(&facts.login.directory);
+    let vouched = vouched.is_some_and(|directory| standing::method_of(directory) == facts.login.method);
+    require(vouched, Live::Login(Why::Policy))?;
+    let unmet = governing.iter().filter(|held| !satisfies(facts, held));
+    let grace_ends = unmet.map(|held| grace_ends(facts, held)).min().unwrap_or(Timestamp::from_millis(i64::MAX));
+    require(facts.now < grace_ends, Live::Login(Why::Policy))?;
+    Ok(grace_ends)
+}
+
+/// Whether the session is not another organization's (rule C2), and no two organizations enforce (rule C3).
+fn has_one_manager(facts: &LoginFacts<'_>) -> bool {
+    let managed = facts.managed();
+    let owner = facts.catalog.directories.get(&facts.login.directory).and_then(|directory| directory.org());
+    let foreign = owner.is_some_and(|owner| !managed.is_empty() && managed.iter().all(|held| held.org.name != *owner));
+    let enforcing = managed.iter().filter(|held| held.policy().sso == Sso::Enforced).count();
+    !foreign && enforcing < 2
+}
+
+/// Whether a login now, by the way this session came, would satisfy the policy.
+fn satisfies(facts: &LoginFacts<'_>, held: &Management<'_>) -> bool {
+    let policy = held.policy();
+    let directory = match held.demand(facts.catalog) {
+        Demand::Enforced(named) => named == facts.login.directory,
+        Demand::Unusable => false,
+        Demand::Off | Demand::Offered(_) => true,
+    };
+    let third_party = match facts.login.method {
+        Method::OrgSso | Method::Issuer => true,
+        Method::ThirdParty => {
+            let name = match facts.catalog.directories.get(&facts.login.directory).map(|directory| &directory.name) {
+                Some(DirectoryName::ThirdParty(name)) => Some(name),
+                Some(DirectoryName::Issuer | DirectoryName::Org(..)) | None => None,
+            };
+            // From before the claim: it was never asked whether the identity is the organization's (rule M7).
+            third_party_allows(&policy.third_party, name) && facts.login.created_at >= held.claim.claimed_at
+        }
+    };
+    directory && third_party && policy.require_amr.iter().all(|value| facts.login.amr.contains(value))
+}
+
+/// When a session that no longer satisfies a policy ends: after the policy's grace, at its own place in the spread. A session
+/// from after the change has no grace: nothing made it that the policy would have let through.
+fn grace_ends(facts: &LoginFacts<'_>, held: &Management<'_>) -> Timestamp {
+    let policy = held.policy();
+    if facts.login.created_at >= policy.changed_at {
+        return Timestamp::from_millis(i64::MIN);
+    }
+    policy.changed_at.plus(policy.on_change.grace).plus(place_in(policy.on_change.spread, facts.login.id))
+}
+
+/// A session's place in a span: even over sessions, the same each time it is asked. The low bits of an id are random.
+fn place_in(spread: Duration, id: LoginSessionId) -> Duration {
+    let [.., a, b, c, d] = id.to_bytes();
+    let share = u128::from(u32::from_be_bytes([a, b, c, d]));
+    let millis = spread.as_millis().saturating_mul(share) / u128::from(u32::MAX);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
+fn may_enter(facts: &LiveFacts<'_>, managed: &[Management<'_>]) -> bool {
+    let directory = facts.catalog.directories.get(&facts.login.directory);
+    let entrant = Entrant {
+        managed,
+        addresses: &standing::proved_addresses(facts.account, facts.further),
+        groups: &facts.login.groups,
+        asserted_by: directory.and_then(|directory| directory.org()),
+    };
+    entrant.may_enter(&facts.product.allow)
+}
+
+impl<'a> LoginFacts<'a> {
+    fn managed(&self) -> Vec<Management<'a>> {
+        standing::managements(self.catalog, &standing::proved_addresses(self.account, self.further))
+    }
+
+    /// As in phase B: an address that was never proved must not loosen anything.
+    fn governing(&self) -> Vec<Management<'a>> {
+        let proved = standing::proved_addresses(self.account, self.further);
+        if !proved.is_empty() {
+            return standing::managements(self.catalog, &proved);
+        }
+        let claimed: Vec<&EmailAddress> = self.account.email.iter().collect();
+        standing::managements(self.catalog, &claimed)
+    }
+}
+
+fn require(holds: bool, otherwise: Live) -> Result<(), Live> {
+    if holds { Ok(()) } else { Err(otherwise) }
+}
