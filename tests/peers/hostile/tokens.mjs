@@ -29,7 +29,7 @@ const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.s
 /** A compact token signed as given, whatever header and payload say. `payload` may be text, for members that JSON.stringify cannot write. */
 function sign(header, payload, key = pair.privateKey) {
   const input = `${encode(header)}.${encode(payload)}`;
-  return `${input}.${crypto.sign('sha256', Buffer.from(input), crypto.KeyObject.from(key)).toString('base64url')}`;
+  return `${input}.${crypto.sign('sha256', Buffer.from(input), key instanceof crypto.KeyObject ? key : crypto.KeyObject.from(key)).toString('base64url')}`;
 }
 
 function mac(header, payload, secret) {
