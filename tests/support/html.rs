@@ -5,7 +5,8 @@
 pub struct Tag {
     pub name: String,
     pub attributes: Vec<(String, String)>,
-    /// Where the text after the tag begins.
+    /// Where the tag begins, and where the text after it does.
+    start: usize,
     end: usize,
 }
 
@@ -26,13 +27,17 @@ pub struct Form {
     pub buttons: Vec<(String, String)>,
 }
 
-/// All tags in their order; comments, scripts' and styles' contents are skipped. End tags have a name with a leading `/`.
+/// All tags in their order. End tags have a name with a leading `/`; what is no text either (comments, the contents of scripts and
+/// styles) is a tag named `!`.
 pub fn tags(html: &str) -> Vec<Tag> {
+    let nothing = |start: usize, end: usize| Tag { name: "!".to_owned(), attributes: Vec::new(), start, end };
+    let past = |from: usize, mark: &str| html[from..].find(mark).map_or(html.len(), |offset| from + offset + mark.len());
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(start) = html[at..].find('<').map(|offset| at + offset) {
-        if html[start..].starts_with("<!--") {
-            at = html[start..].find("-->").map_or(html.len(), |offset| start + offset + 3);
+        if html[start..].starts_with("<!") {
+            at = past(start, if html[start..].starts_with("<!--") { "-->" } else { ">" });
+            found.push(nothing(start, at));
             continue;
         }
         let Some(tag) = tag_at(html, start + 1) else {
@@ -40,11 +45,13 @@ pub fn tags(html: &str) -> Vec<Tag> {
             continue;
         };
         at = tag.end;
-        if matches!(tag.name.as_str(), "script" | "style") {
-            let close = format!("</{}", tag.name);
-            at = html[at..].to_ascii_lowercase().find(&close).map_or(html.len(), |offset| at + offset);
-        }
+        let raw = matches!(tag.name.as_str(), "script" | "style").then(|| format!("</{}", tag.name));
         found.push(tag);
+        if let Some(close) = raw {
+            let end = html[at..].to_ascii_lowercase().find(&close).map_or(html.len(), |offset| at + offset);
+            found.push(nothing(at, end));
+            at = end;
+        }
     }
     found
 }
@@ -61,7 +68,7 @@ fn tag_at(html: &str, start: usize) -> Option<Tag> {
     loop {
         rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
         if let Some(after) = rest.strip_prefix('>') {
-            return Some(Tag { name, attributes, end: html.len() - after.len() });
+            return Some(Tag { name, attributes, start: start - 1, end: html.len() - after.len() });
         }
         let key_end = rest.find(|c: char| c.is_ascii_whitespace() || matches!(c, '=' | '>' | '/'))?;
         let key = rest[..key_end].to_ascii_lowercase();
@@ -156,23 +163,12 @@ pub fn text(html: &str) -> String {
     let mut text = String::new();
     let mut at = 0;
     for tag in tags(html) {
-        let start = html[..tag.end].rfind('<').unwrap_or(at);
-        if start > at && !skipped(&html[..at]) {
-            text.push_str(&html[at..start]);
-        }
+        text.push_str(&html[at..tag.start]);
         text.push(' ');
         at = tag.end;
     }
     text.push_str(&html[at..]);
     unescape(&text).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Does the text end inside a style or script element?
-fn skipped(before: &str) -> bool {
-    let lower = before.to_ascii_lowercase();
-    ["style", "script"].iter().any(|name| {
-        lower.rfind(&format!("<{name}")) > lower.rfind(&format!("</{name}"))
-    })
 }
 
 /// Character references: the five by name, and numbers.
