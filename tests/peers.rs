@@ -7,7 +7,7 @@ mod support;
 mod agent;
 #[path = "peers/cookies.rs"]
 mod cookies;
-#[path = "peers/providers.rs"]
-mod providers;
 #[path = "peers/products.rs"]
 mod products;
+#[path = "peers/providers.rs"]
+mod providers;

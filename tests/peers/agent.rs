@@ -69,14 +69,21 @@ async fn a_form_posts_its_fields_and_its_origin() {
     world.html("/form", &[], form);
     let page = world.agent.visit(&world.url("a.site", "/form")).await;
     world.agent.submit(&page, "email", &[("email", "ä@b")]).await;
-    assert_eq!(world.sent("/do?x=1&y=2", &METADATA), ["same-origin", "navigate", "document", "?1", &world.url("a.site", "")]);
+    assert_eq!(
+        world.sent("/do?x=1&y=2", &METADATA),
+        ["same-origin", "navigate", "document", "?1", &world.url("a.site", "")]
+    );
     assert_eq!(world.upstream.last("/do").body, b"csrf=a%22b&email=%C3%A4%40b&go=yes");
 }
 
 #[tokio::test]
 async fn a_page_without_referrer_posts_a_null_origin_even_at_home() {
     let world = World::new();
-    world.html("/form", &[("referrer-policy", "no-referrer")], "<form method=post action=/do><button>Go</button></form>");
+    world.html(
+        "/form",
+        &[("referrer-policy", "no-referrer")],
+        "<form method=post action=/do><button>Go</button></form>",
+    );
     let page = world.agent.visit(&world.url("a.site", "/form")).await;
     world.agent.submit(&page, "/do", &[]).await;
     assert_eq!(world.sent("/do", &["sec-fetch-site", "origin", "referer"]), ["same-origin", "null", "-"]);
@@ -88,7 +95,10 @@ async fn refreshes_and_self_posting_forms_are_followed_without_a_click() {
     world.html("/hop", &[], "<meta http-equiv=Refresh content=\"0; url=/auto?a&amp;b\"><a href=/auto>go on</a>");
     world.html("/auto", &[], "<body onload=\"document.forms[0].submit()\"><form method=post action=/acs><input type=hidden name=R value=1></form>");
     let page = world.agent.visit(&world.url("a.site", "/hop")).await;
-    assert_eq!(page.journey(), ["GET 200 a.site.localhost/hop", "GET 200 a.site.localhost/auto", "POST 200 a.site.localhost/acs"]);
+    assert_eq!(
+        page.journey(),
+        ["GET 200 a.site.localhost/hop", "GET 200 a.site.localhost/auto", "POST 200 a.site.localhost/acs"]
+    );
     assert_eq!(world.upstream.last("/auto").head.target, "/auto?a&b");
     assert_eq!(world.sent("/acs", &METADATA[..4]), ["same-origin", "navigate", "document", "-"]);
 }
@@ -109,12 +119,18 @@ async fn redirects_of_a_post_change_the_method_as_the_standard_says() {
 #[tokio::test]
 async fn a_siblings_fetch_carries_cookies_that_another_sites_does_not() {
     let world = World::new();
-    let cookies = [("set-cookie", "lax=1; SameSite=Lax"), ("set-cookie", "strict=1; SameSite=Strict"), ("set-cookie", "none=1; SameSite=None; Secure")];
+    let cookies = [
+        ("set-cookie", "lax=1; SameSite=Lax"),
+        ("set-cookie", "strict=1; SameSite=Strict"),
+        ("set-cookie", "none=1; SameSite=None; Secure"),
+    ];
     world.html("/set", &cookies, "");
     let page = world.agent.visit(&world.url("a.site", "/set")).await;
     assert_eq!(page.trace[0].set_names(), ["lax", "strict", "none"]);
     let target = Url::parse(&world.url("a.site", "/x")).expect("a URL");
-    for (host, site, cookie) in [("b.site", "same-site", "lax=1; strict=1; none=1"), ("c.other", "cross-site", "none=1")] {
+    for (host, site, cookie) in
+        [("b.site", "same-site", "lax=1; strict=1; none=1"), ("c.other", "cross-site", "none=1")]
+    {
         let from = Url::parse(&world.url(host, "/")).expect("a URL");
         world.agent.load(Intent::fetch(&from, Mode::NoCors, Method::POST, target.clone())).await;
         let origin = from.origin().ascii_serialization();

@@ -53,7 +53,9 @@ fn prefixes_bind_a_cookie_to_its_host() {
 
 #[test]
 fn prefixed_and_secure_cookies_are_refused_over_plain_http() {
-    let check = |line: &str| assert_eq!(sent("http://loom.example.test/", line, "https://loom.example.test/", HOME), "", "{line}");
+    let check = |line: &str| {
+        assert_eq!(sent("http://loom.example.test/", line, "https://loom.example.test/", HOME), "", "{line}")
+    };
     check("n=v; Secure");
     check("__Host-a=v; Secure; Path=/");
 }
@@ -62,7 +64,8 @@ fn prefixed_and_secure_cookies_are_refused_over_plain_http() {
 fn same_site_decides_what_another_site_may_have_sent() {
     let check = |attributes: &str, top_level: bool, safe_method: bool, later: i64, expected: bool| {
         let context = Context { same_site: false, top_level, safe_method, now: NOW + later };
-        let got = sent("https://a.test.example/", &format!("n=v; Secure{attributes}"), "https://a.test.example/", context);
+        let got =
+            sent("https://a.test.example/", &format!("n=v; Secure{attributes}"), "https://a.test.example/", context);
         assert_eq!(!got.is_empty(), expected, "{attributes} {context:?}");
     };
     check("; SameSite=Lax", true, true, 0, true);
@@ -79,7 +82,11 @@ fn same_site_decides_what_another_site_may_have_sent() {
 fn a_cookie_ends_when_it_says() {
     let check = |line: &str, later: i64, expected: bool| {
         let context = Context { now: NOW + later, ..HOME };
-        assert_eq!(!sent("https://a.example/", line, "https://a.example/", context).is_empty(), expected, "{line} after {later}");
+        assert_eq!(
+            !sent("https://a.example/", line, "https://a.example/", context).is_empty(),
+            expected,
+            "{line} after {later}"
+        );
     };
     check("n=v; Max-Age=60", 59, true);
     check("n=v; Max-Age=60", 60, false);
@@ -103,7 +110,8 @@ fn an_expired_line_deletes_what_is_there() {
 
 #[test]
 fn plain_http_cannot_overlay_a_secure_cookie() {
-    let (safe, plain) = (Url::parse("https://a.example/").expect("a URL"), Url::parse("http://a.example/").expect("a URL"));
+    let (safe, plain) =
+        (Url::parse("https://a.example/").expect("a URL"), Url::parse("http://a.example/").expect("a URL"));
     let mut jar = Jar::default();
     jar.set(&safe, "n=good; Secure; Path=/", HOME);
     assert!(!jar.set(&plain, "n=bad; Path=/", HOME));

@@ -90,7 +90,8 @@ async fn a_person_logs_in_at_the_certified_provider() {
     let op = Op::start(&party.authority);
     let page = party.log_in(&op, &[]).await;
     assert_eq!(page.text(), "back", "{}", page.describe());
-    let parameters: Vec<_> = page.url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    let parameters: Vec<_> =
+        page.url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
     assert!(parameters.contains(&("iss".to_owned(), op.issuer().to_owned())), "{parameters:?}");
     let (status, claims) = party.redeem(&op, &page).await;
     assert_eq!(status, 200, "{claims}");
@@ -128,10 +129,14 @@ async fn form_post_arrives_as_a_cross_site_post() {
 async fn claims_are_altered_on_demand_and_signed_again() {
     let party = Party::new();
     let op = Op::start(&party.authority);
-    op.mode(json!({ "auth_time": 1000, "email_verified": "true", "name": null }), json!({ "sub": "someone else" })).await;
+    op.mode(json!({ "auth_time": 1000, "email_verified": "true", "name": null }), json!({ "sub": "someone else" }))
+        .await;
     let page = party.log_in(&op, &[("max_age", "3600")]).await;
     let (_, claims) = party.redeem(&op, &page).await;
-    assert_eq!((&claims["auth_time"], &claims["email_verified"], &claims["name"]), (&json!(1000), &json!("true"), &Value::Null));
+    assert_eq!(
+        (&claims["auth_time"], &claims["email_verified"], &claims["name"]),
+        (&json!(1000), &json!("true"), &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -180,7 +185,8 @@ async fn the_hostile_provider_makes_every_kind_of_token() {
     for kind in hostile.tokens() {
         hostile.behave(json!({ "token": kind })).await;
         let endpoint = format!("{}/token", hostile.issuer());
-        let (status, _) = party.token(&endpoint, "", "grant_type=authorization_code&code=x&client_id=fedgate".to_owned()).await;
+        let (status, _) =
+            party.token(&endpoint, "", "grant_type=authorization_code&code=x&client_id=fedgate".to_owned()).await;
         assert_eq!(status, 200, "{kind}");
     }
     for kind in hostile.discoveries() {

@@ -150,7 +150,11 @@ impl UserAgent {
             let html = page.html();
             let mut next = if let Some(target) = html::refresh(&html) {
                 let url = page.url.join(&target).unwrap_or_else(|error| panic!("{target}: {error}"));
-                let intent = Intent { activated: false, no_referrer: no_referrer(&page), ..Intent::navigation(Some(&page.url), url) };
+                let intent = Intent {
+                    activated: false,
+                    no_referrer: no_referrer(&page),
+                    ..Intent::navigation(Some(&page.url), url)
+                };
                 self.follow(intent).await
             } else if let Some(form) = posts_itself(&html) {
                 self.follow(form_intent(&page, &form, &[], false)).await
@@ -241,7 +245,8 @@ impl UserAgent {
             intent.credentials.then(|| self.jar.lock().expect("not poisoned").header(&intent.url, context)).flatten();
         let fetch_site = relation.map_or("none", Relation::as_str);
         let request = request(intent, fetch_site, cookie.as_deref());
-        let answer = self.wire.exchange(&intent.url, request).await.unwrap_or_else(|error| panic!("{}: {error}", intent.url));
+        let answer =
+            self.wire.exchange(&intent.url, request).await.unwrap_or_else(|error| panic!("{}: {error}", intent.url));
         let mut set_cookies = Vec::new();
         if intent.credentials {
             for line in answer.headers().get_all("set-cookie") {
@@ -261,7 +266,10 @@ fn request(intent: &Intent, fetch_site: &str, cookie: Option<&str>) -> Request<F
     url.set_fragment(None);
     let mut request = Request::builder().method(&intent.method).uri(url.as_str());
     let accept = if navigation { "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8" } else { "*/*" };
-    request = request.header("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36");
+    request = request.header(
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+    );
     request = request.header("accept", accept).header("accept-language", "en-GB,en;q=0.9");
     if site::trustworthy(&intent.url) {
         request = request.header("sec-fetch-site", fetch_site).header("sec-fetch-mode", mode_name(intent.mode));
@@ -320,20 +328,25 @@ fn referer(intent: &Intent) -> Option<String> {
         whole.set_fragment(None);
         return Some(whole.into());
     }
-    (from.scheme() != "https" || intent.url.scheme() == "https").then(|| format!("{}/", from.origin().ascii_serialization()))
+    (from.scheme() != "https" || intent.url.scheme() == "https")
+        .then(|| format!("{}/", from.origin().ascii_serialization()))
 }
 
 fn form_intent(page: &Page, form: &Form, typed: &[(&str, &str)], activated: bool) -> Intent {
     let mut url = page.url.join(&form.action).unwrap_or_else(|error| panic!("action {}: {error}", form.action));
-    let mut fields: Vec<(&str, &str)> = form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut fields: Vec<(&str, &str)> =
+        form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     fields.retain(|(name, _)| !typed.iter().any(|(known, _)| known == name));
     fields.extend(typed);
     let button = form.buttons.first().filter(|(name, _)| activated && !name.is_empty());
-    if let Some((name, value)) = button.filter(|_| !form.buttons.iter().any(|(name, _)| typed.iter().any(|(known, _)| known == name))) {
+    if let Some((name, value)) =
+        button.filter(|_| !form.buttons.iter().any(|(name, _)| typed.iter().any(|(known, _)| known == name)))
+    {
         fields.push((name, value));
     }
     let encoded = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let intent = Intent { activated, no_referrer: no_referrer(page), ..Intent::navigation(Some(&page.url), url.clone()) };
+    let intent =
+        Intent { activated, no_referrer: no_referrer(page), ..Intent::navigation(Some(&page.url), url.clone()) };
     if form.post {
         return Intent { method: Method::POST, ..intent }.with_body("application/x-www-form-urlencoded", encoded);
     }

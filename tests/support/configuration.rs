@@ -50,7 +50,9 @@ impl Configuration {
     /// `[product.NAME]` at `NAME.example.test:{port}`; further keys as lines.
     #[must_use]
     pub fn product(self, name: &str, upstream: &str, keys: &str) -> Self {
-        self.table(&format!("[product.{name}]\nhost = \"{name}.example.test:{{port}}\"\nupstream = \"{upstream}\"\n{keys}"))
+        self.table(&format!(
+            "[product.{name}]\nhost = \"{name}.example.test:{{port}}\"\nupstream = \"{upstream}\"\n{keys}"
+        ))
     }
 
     /// `[org.NAME]` whose people log in at an OpenID Provider.
@@ -120,6 +122,7 @@ fn write_secret(text: &str) {
     use std::os::unix::fs::OpenOptionsExt;
     let (path, content) = text.split_once('\n').expect("a path and a content");
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path).expect("a writable directory");
+    let mut file =
+        options.create(true).truncate(true).write(true).mode(0o600).open(path).expect("a writable directory");
     file.write_all(content.as_bytes()).expect("a writable directory");
 }

@@ -52,12 +52,15 @@ impl Jar {
     /// Takes one `Set-Cookie` line of a response from `url`; says whether it was kept (or expired something), for traces.
     pub fn set(&mut self, url: &Url, line: &str, context: Context) -> bool {
         let Some(cookie) = parse(url, line, context) else { return false };
-        let overlaid = |old: &Cookie| old.secure && !site::trustworthy(url) && old.name == cookie.name && old.matches_host(&cookie.domain);
+        let overlaid = |old: &Cookie| {
+            old.secure && !site::trustworthy(url) && old.name == cookie.name && old.matches_host(&cookie.domain)
+        };
         if self.cookies.iter().any(overlaid) {
             return false;
         }
         let same = |old: &Cookie| {
-            (&old.name, &old.domain, old.host_only, &old.path) == (&cookie.name, &cookie.domain, cookie.host_only, &cookie.path)
+            (&old.name, &old.domain, old.host_only, &old.path)
+                == (&cookie.name, &cookie.domain, cookie.host_only, &cookie.path)
         };
         let created = self.cookies.iter().find(|old| same(old)).map_or(cookie.created, |old| old.created);
         self.cookies.retain(|old| !same(old));
@@ -74,7 +77,9 @@ impl Jar {
         sent.sort_by_key(|cookie| (std::cmp::Reverse(cookie.path.len()), cookie.created));
         let pairs: Vec<String> = sent
             .iter()
-            .map(|cookie| if cookie.name.is_empty() { cookie.value.clone() } else { format!("{}={}", cookie.name, cookie.value) })
+            .map(|cookie| {
+                if cookie.name.is_empty() { cookie.value.clone() } else { format!("{}={}", cookie.name, cookie.value) }
+            })
             .collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
@@ -104,7 +109,8 @@ impl Cookie {
     fn goes_to(&self, url: &Url, context: Context) -> bool {
         let path = url.path();
         let on_path = path == self.path
-            || (path.starts_with(&self.path) && (self.path.ends_with('/') || path.as_bytes().get(self.path.len()) == Some(&b'/')));
+            || (path.starts_with(&self.path)
+                && (self.path.ends_with('/') || path.as_bytes().get(self.path.len()) == Some(&b'/')));
         let navigation = context.top_level && context.safe_method;
         let fresh = context.now - self.created < LAX_POST_SECONDS;
         let site_allows = context.same_site
@@ -114,7 +120,10 @@ impl Cookie {
                 SameSite::Unsaid => navigation || (context.top_level && fresh),
                 SameSite::Strict => false,
             };
-        self.matches_host(url.host_str().unwrap_or_default()) && on_path && (!self.secure || site::trustworthy(url)) && site_allows
+        self.matches_host(url.host_str().unwrap_or_default())
+            && on_path
+            && (!self.secure || site::trustworthy(url))
+            && site_allows
     }
 }
 
@@ -155,7 +164,10 @@ fn parse(url: &Url, line: &str, context: Context) -> Option<Cookie> {
                 value.clone_into(&mut cookie.path);
             }
             "domain" if !value.is_empty() => widen(&mut cookie, url, value)?,
-            "max-age" => by_max_age = value.parse::<i64>().ok().map(|seconds| context.now.saturating_add(seconds.max(0))).or(by_max_age),
+            "max-age" => {
+                by_max_age =
+                    value.parse::<i64>().ok().map(|seconds| context.now.saturating_add(seconds.max(0))).or(by_max_age)
+            }
             "expires" => cookie.expires = http_date(value).or(cookie.expires),
             "samesite" => cookie.same_site = same_site(value),
             _ => {}
@@ -171,7 +183,8 @@ fn parse(url: &Url, line: &str, context: Context) -> Option<Cookie> {
 fn widen(cookie: &mut Cookie, url: &Url, value: &str) -> Option<()> {
     let domain = value.strip_prefix('.').unwrap_or(value).to_ascii_lowercase();
     let host = url.host_str()?;
-    let within = host == domain || (host.ends_with(&format!(".{domain}")) && matches!(url.host(), Some(Host::Domain(_))));
+    let within =
+        host == domain || (host.ends_with(&format!(".{domain}")) && matches!(url.host(), Some(Host::Domain(_))));
     if !within || (site::registrable(&domain).is_none() && host != domain) {
         return None;
     }

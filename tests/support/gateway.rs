@@ -85,7 +85,8 @@ impl Gateway {
 
     /// Runs another command of the program on this configuration, e.g. `["check", "--syntax"]`; status, stdout and stderr.
     pub fn command(&self, arguments: &[&str]) -> (ExitStatus, String, String) {
-        let output = program().args(arguments).arg("--config").arg(self.config_file()).output().expect("the program starts");
+        let output =
+            program().args(arguments).arg("--config").arg(self.config_file()).output().expect("the program starts");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status, text(&output.stdout), text(&output.stderr))
     }
@@ -107,6 +108,7 @@ impl Gateway {
             std::thread::sleep(Duration::from_millis(20));
         }
         child.kill().expect("our own child");
+        child.wait().expect("our own child");
         panic!("it did not stop within {STOP:?}:\n{}", self.log());
     }
 
@@ -135,7 +137,8 @@ impl Gateway {
     pub fn ops(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.ports.ops)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.ports.ops).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.ports.ops)
+            .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;

@@ -31,7 +31,8 @@ pub struct Form {
 /// styles) is a tag named `!`.
 pub fn tags(html: &str) -> Vec<Tag> {
     let nothing = |start: usize, end: usize| Tag { name: "!".to_owned(), attributes: Vec::new(), start, end };
-    let past = |from: usize, mark: &str| html[from..].find(mark).map_or(html.len(), |offset| from + offset + mark.len());
+    let past =
+        |from: usize, mark: &str| html[from..].find(mark).map_or(html.len(), |offset| from + offset + mark.len());
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(start) = html[at..].find('<').map(|offset| at + offset) {
@@ -101,12 +102,22 @@ pub fn forms(html: &str) -> Vec<Form> {
             "form" => {
                 let text = |name: &str| tag.attribute(name).map(str::to_owned);
                 let post = tag.attribute("method").is_some_and(|method| method.eq_ignore_ascii_case("post"));
-                forms.push(Form { id: text("id"), action: text("action").unwrap_or_default(), post, fields: vec![], buttons: vec![] });
+                forms.push(Form {
+                    id: text("id"),
+                    action: text("action").unwrap_or_default(),
+                    post,
+                    fields: vec![],
+                    buttons: vec![],
+                });
                 open = true;
             }
             "/form" => open = false,
             "input" | "button" | "textarea" => {
-                let value = if tag.name == "textarea" { content(html, &tag) } else { tag.attribute("value").unwrap_or_default().to_owned() };
+                let value = if tag.name == "textarea" {
+                    content(html, &tag)
+                } else {
+                    tag.attribute("value").unwrap_or_default().to_owned()
+                };
                 match tag.attribute("form").map(str::to_owned) {
                     Some(id) => strays.push((id, tag, value)),
                     None if open => control(forms.last_mut().expect("a form is open"), &tag, value),
@@ -125,7 +136,8 @@ pub fn forms(html: &str) -> Vec<Form> {
 }
 
 fn control(form: &mut Form, tag: &Tag, value: String) {
-    let kind = tag.attribute("type").unwrap_or(if tag.name == "button" { "submit" } else { "text" }).to_ascii_lowercase();
+    let kind =
+        tag.attribute("type").unwrap_or(if tag.name == "button" { "submit" } else { "text" }).to_ascii_lowercase();
     let name = tag.attribute("name").unwrap_or_default().to_owned();
     match kind.as_str() {
         "submit" | "image" => form.buttons.push((name, value)),

@@ -63,7 +63,9 @@ impl Page {
     pub fn form(&self, wanted: &str) -> Form {
         self.forms()
             .into_iter()
-            .find(|form| form.fields.iter().chain(&form.buttons).any(|(name, _)| name == wanted) || form.action.contains(wanted))
+            .find(|form| {
+                form.fields.iter().chain(&form.buttons).any(|(name, _)| name == wanted) || form.action.contains(wanted)
+            })
             .unwrap_or_else(|| panic!("no form with {wanted}: {}", self.describe()))
     }
 

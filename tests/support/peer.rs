@@ -21,7 +21,10 @@ pub fn root() -> &'static Path {
 pub fn needs_peers() -> PathBuf {
     let node = root().join("target/peers/node");
     let packages = root().join("tests/peers/node_modules/oidc-provider/package.json");
-    assert!(node.exists() && packages.exists(), "the providers for this test are not installed: run ./tests/run (or ./tests/run --install)");
+    assert!(
+        node.exists() && packages.exists(),
+        "the providers for this test are not installed: run ./tests/run (or ./tests/run --install)"
+    );
     node
 }
 

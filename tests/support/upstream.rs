@@ -120,7 +120,10 @@ impl Upstream {
     pub fn last(&self, path: &str) -> Seen {
         let seen = self.seen();
         let paths: Vec<_> = seen.iter().map(|one| one.head.target.clone()).collect();
-        seen.into_iter().rev().find(|one| one.head.target.starts_with(path)).unwrap_or_else(|| panic!("no {path} in {paths:?}"))
+        seen.into_iter()
+            .rev()
+            .find(|one| one.head.target.starts_with(path))
+            .unwrap_or_else(|| panic!("no {path} in {paths:?}"))
     }
 
     /// All bytes that any connection has sent: "zero bytes upstream" is about these.

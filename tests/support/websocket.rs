@@ -42,7 +42,12 @@ pub enum Opened {
 
 impl WebSocket {
     /// Opens `url` (https or wss) as a page of `origin` would, with these further headers (`Cookie`, …).
-    pub async fn open(wire: &Wire, url: &Url, origin: Option<&str>, headers: &[(&str, &str)]) -> std::io::Result<Opened> {
+    pub async fn open(
+        wire: &Wire,
+        url: &Url,
+        origin: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> std::io::Result<Opened> {
         let mut stream = wire.stream(url).await?;
         let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
         let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
@@ -66,7 +71,11 @@ impl WebSocket {
         let unread = buffer.split_off(end);
         let head = String::from_utf8_lossy(&buffer).into_owned();
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        Ok(if status == 101 { Opened::Socket(Self { stream, unread, client: true }) } else { Opened::Refused(status, head) })
+        Ok(if status == 101 {
+            Opened::Socket(Self { stream, unread, client: true })
+        } else {
+            Opened::Refused(status, head)
+        })
     }
 
     /// The server's end of a connection whose handshake is done.

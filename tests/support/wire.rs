@@ -42,7 +42,9 @@ impl Wire {
     pub fn trusting(files: &[&Path]) -> Self {
         let mut roots = rustls::RootCertStore::empty();
         for file in files {
-            for certificate in CertificateDer::pem_file_iter(file).unwrap_or_else(|error| panic!("{}: {error}", file.display())) {
+            for certificate in
+                CertificateDer::pem_file_iter(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+            {
                 roots.add(certificate.expect("a certificate in PEM")).expect("an authority's certificate");
             }
         }
@@ -83,7 +85,8 @@ impl Wire {
         let io = TokioIo::new(self.stream(url).await?);
         // The connection's own end is seen by whoever waits for an answer on it.
         if self.h2 {
-            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.map_err(std::io::Error::other)?;
+            let (sender, connection) =
+                http2::handshake(TokioExecutor::new(), io).await.map_err(std::io::Error::other)?;
             tokio::spawn(connection);
             Ok(Connection::H2(sender))
         } else {
