@@ -15,7 +15,7 @@ use reach::{Reached, reached};
 /// Rooms and their layers. `main.rs` and `lib.rs` are the roots and may use everything.
 const LAYERS: &[(u8, &[&str])] = &[
     (1, &["kernel"]),
-    (2, &["store", "outbound", "dns", "keys", "seeing", "clock"]),
+    (2, &["store", "outbound", "dns", "keys", "seeing", "clock", "entropy", "web"]),
     (3, &["idp", "mail", "audit"]),
     (4, &["accounts"]),
     (5, &["login", "provision", "oauth"]),
