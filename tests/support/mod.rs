@@ -5,6 +5,7 @@
 //! | `peer.rs` | a Node process that ends with its test; `op.rs`: the certified provider and the hostile one |
 //! | `agent.rs` | [`agent::UserAgent`]: cookies, redirects, forms and fetch metadata as Chromium does them |
 //! | `cookies.rs`, `site.rs`, `html.rs`, `page.rs`, `wire.rs`, `websocket.rs` | what the agent is made of |
+//! | `browser.rs` | Chromium, one context per person |
 //! | `gateway.rs`, `configuration.rs` | the program under test, started from a file as an operator would |
 //! | `upstream.rs`, `http1.rs` | a product that records every byte it is sent and answers as told |
 //! | `authority.rs`, `clock.rs`, `ports.rs` | certificates, time, ports |
@@ -14,6 +15,7 @@
 
 pub mod agent;
 pub mod authority;
+pub mod browser;
 pub mod clock;
 pub mod configuration;
 pub mod cookies;

@@ -291,7 +291,7 @@ fn page(echo: &str) -> String {
 <meta name="viewport" content="width=device-width, initial-scale=1"></head><body><main><h1>A product</h1>
 <p id="live" data-state="connecting"></p><pre id="request" style="white-space:pre-wrap;overflow-wrap:anywhere">{escaped}</pre></main><script>
 const live = document.getElementById('live');
-const socket = new WebSocket('wss://' + location.host + '/live');
+const socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/live');
 const say = (state) => {{ live.dataset.state = state; live.textContent = state; }};
 socket.onopen = () => say('open');
 socket.onclose = (event) => say('closed ' + event.code);
