@@ -3,6 +3,7 @@
 use url::Url;
 
 use crate::support::cookies::{Context, Jar};
+use crate::support::site::Relation;
 
 const NOW: i64 = 1_800_000_000;
 const HOME: Context = Context { same_site: true, top_level: true, safe_method: true, now: NOW };
@@ -116,4 +117,19 @@ fn plain_http_cannot_overlay_a_secure_cookie() {
     jar.set(&safe, "n=good; Secure; Path=/", HOME);
     assert!(!jar.set(&plain, "n=bad; Path=/", HOME));
     assert_eq!(jar.header(&safe, HOME).as_deref(), Some("n=good"));
+}
+
+#[test]
+fn siblings_are_one_site_and_ports_do_not_count() {
+    let check = |a: &str, b: &str, expected: &str| {
+        let (a, b) = (Url::parse(a).expect("a URL"), Url::parse(b).expect("a URL"));
+        assert_eq!(Relation::between(&a, &b).as_str(), expected, "{a} and {b}");
+    };
+    check("https://id.example.test:1/a", "https://id.example.test:1/b", "same-origin");
+    check("https://id.example.test:1/", "https://loom.example.test:2/", "same-site");
+    check("https://id.example.test:1/", "https://id.example.test:2/", "same-site");
+    check("http://id.example.test/", "https://id.example.test/", "cross-site");
+    check("https://id.example.test/", "https://id.other.test/", "cross-site");
+    check("https://a.github.io/", "https://b.github.io/", "cross-site");
+    check("https://127.0.0.1:1/", "https://127.0.0.1:2/", "same-site");
 }

@@ -1,6 +1,7 @@
 //! A certificate authority for one test: providers and upstreams get their certificates from it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -10,7 +11,7 @@ use rcgen::{
 pub struct Authority {
     directory: tempfile::TempDir,
     issuer: Issuer<'static, KeyPair>,
-    serial: std::cell::Cell<u32>,
+    serial: AtomicU32,
 }
 
 /// The files of one leaf.
@@ -30,7 +31,7 @@ impl Authority {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("self-signed");
         std::fs::write(directory.path().join("ca.pem"), certificate.pem()).expect("a writable directory");
-        Self { directory, issuer: Issuer::new(params, key), serial: std::cell::Cell::new(0) }
+        Self { directory, issuer: Issuer::new(params, key), serial: AtomicU32::new(0) }
     }
 
     /// The authority's certificate, for `ca_file` and the agent's trust.
@@ -45,8 +46,8 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("signed");
-        self.serial.set(self.serial.get() + 1);
-        let file = |kind: &str| self.directory.path().join(format!("leaf-{}.{kind}.pem", self.serial.get()));
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let file = |kind: &str| self.directory.path().join(format!("leaf-{serial}.{kind}.pem"));
         let leaf = Leaf { cert: file("cert"), key: file("key") };
         write(&leaf.cert, &certificate.pem());
         write(&leaf.key, &key.serialize_pem());
