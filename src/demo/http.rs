@@ -1,5 +1,6 @@
 //! As much HTTP as the sample servers need: a listener, answers, forms, cookies.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::Future;
 
@@ -111,7 +112,8 @@ impl Fields {
 
     /// The same name twice (RFC 6749 §3.1 forbids it).
     pub(super) fn repeat(&self) -> bool {
-        self.0.iter().enumerate().any(|(at, (name, _))| self.0.iter().skip(at + 1).any(|(other, _)| other == name))
+        let mut seen = HashSet::new();
+        !self.0.iter().all(|(name, _)| seen.insert(name))
     }
 
     /// As a query again, without the named fields.

@@ -37,10 +37,8 @@ impl Keys {
     /// The public halves (RFC 7517 §5).
     pub(super) fn public(&self) -> Value {
         let (modulus, exponent) = rsa_halves(self.rsa.public_key().as_ref());
-        let mut elliptic = elliptic_jwk(self.elliptic.public_key().as_ref());
-        elliptic["kid"] = json!(kid(Alg::Es256));
         json!({ "keys": [
-            elliptic,
+            elliptic_jwk(kid(Alg::Es256), self.elliptic.public_key().as_ref()),
             { "kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid(Alg::Rs256),
               "n": encode(modulus),
               "e": encode(exponent) },
@@ -111,10 +109,10 @@ fn rsa_halves(der: &[u8]) -> (&[u8], &[u8]) {
     (der.get(9..265).unwrap_or_default(), der.get(267..270).unwrap_or_default())
 }
 
-/// The JWK of an uncompressed P-256 point, without `kid`.
-pub(super) fn elliptic_jwk(point: &[u8]) -> Value {
+/// The JWK of an uncompressed P-256 point.
+pub(super) fn elliptic_jwk(kid: &str, point: &[u8]) -> Value {
     let (x, y) = (point.get(1..33).unwrap_or_default(), point.get(33..65).unwrap_or_default());
-    json!({ "kty": "EC", "use": "sig", "alg": "ES256", "crv": "P-256", "x": encode(x), "y": encode(y) })
+    json!({ "kty": "EC", "use": "sig", "alg": "ES256", "kid": kid, "crv": "P-256", "x": encode(x), "y": encode(y) })
 }
 
 /// The uncompressed point of a P-256 signing key in a key set; None for keys of other kinds, which are skipped.

@@ -26,7 +26,7 @@ pub(super) struct Reply {
 impl Reply {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).last()
+        lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next_back()
     }
 }
 
@@ -62,8 +62,7 @@ impl Gateway {
     }
 
     fn keys(&self) -> Vec<u8> {
-        let mut jwk = elliptic_jwk(self.0.public_key().as_ref());
-        jwk["kid"] = json!("k1");
+        let jwk = elliptic_jwk("k1", self.0.public_key().as_ref());
         json!({ "keys": [{ "kty": "OKP", "kid": "k0" }, jwk] }).to_string().into_bytes()
     }
 

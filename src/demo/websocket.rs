@@ -16,8 +16,8 @@ const ACCEPT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// Largest frame read from a browser, in bytes. The pages send none of their own.
 const LARGEST: usize = 4096;
 
-/// The answer to an opening handshake, or the refusal of a request that is none (RFC 6455 §4.2.1).
-pub(super) fn accept(headers: &HeaderMap) -> Result<Response, Response> {
+/// The answer to an opening handshake: 101, or 426 to a request that is none (RFC 6455 §4.2.1).
+pub(super) fn accept(headers: &HeaderMap) -> Response {
     let has = |name, token: &str| {
         let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
         lines.flat_map(|line| line.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
@@ -26,13 +26,13 @@ pub(super) fn accept(headers: &HeaderMap) -> Result<Response, Response> {
     let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
     let (true, true, Some(key)) = (is_websocket, has(header::SEC_WEBSOCKET_VERSION, "13"), key) else {
         let refusal = text(StatusCode::UPGRADE_REQUIRED, "this path speaks WebSocket, version 13\n");
-        return Err(with(with(refusal, header::UPGRADE, "websocket"), header::SEC_WEBSOCKET_VERSION, "13"));
+        return with(with(refusal, header::UPGRADE, "websocket"), header::SEC_WEBSOCKET_VERSION, "13");
     };
     let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{ACCEPT}").as_bytes());
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let response = with(with(response, header::CONNECTION, "Upgrade"), header::UPGRADE, "websocket");
-    Ok(with(response, header::SEC_WEBSOCKET_ACCEPT, &STANDARD.encode(digest)))
+    with(response, header::SEC_WEBSOCKET_ACCEPT, &STANDARD.encode(digest))
 }
 
 /// An open socket.
@@ -177,10 +177,9 @@ mod tests {
         headers.insert("connection", HeaderValue::from_static("keep-alive, Upgrade"));
         headers.insert("upgrade", HeaderValue::from_static("websocket"));
         headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
-        assert_eq!(accept(&headers).err().map(|refusal| refusal.status()), Some(StatusCode::UPGRADE_REQUIRED));
+        assert_eq!(accept(&headers).status(), StatusCode::UPGRADE_REQUIRED);
         headers.insert("sec-websocket-key", HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
-        let accepted =
-            accept(&headers).ok().and_then(|response| response.headers().get("sec-websocket-accept").cloned());
+        let accepted = accept(&headers).headers().get("sec-websocket-accept").cloned();
         assert_eq!(accepted, Some(HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
     }
 

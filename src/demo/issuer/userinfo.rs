@@ -27,8 +27,8 @@ pub(super) fn claims(person: &Person) -> Value {
     let mut claims = json!({
         "sub": person.sub, "name": person.name, "email": person.email, "email_verified": person.email_verified,
     });
-    if !person.groups.is_empty() {
-        claims["groups"] = json!(person.groups);
+    if let (false, Value::Object(claims)) = (person.groups.is_empty(), &mut claims) {
+        claims.insert("groups".to_owned(), json!(person.groups));
     }
     claims
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
-use hyper::{Request, upgrade};
+use hyper::{Request, StatusCode, upgrade};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -22,10 +22,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Tells the time every second until either side leaves.
 pub(super) fn clock(mut request: Request<Incoming>, clock: Clock, stop: CancellationToken) -> Response {
-    let response = match websocket::accept(request.headers()) {
-        Ok(response) => response,
-        Err(refusal) => return refusal,
-    };
+    let response = websocket::accept(request.headers());
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return response;
+    }
     let upgrading = upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgrading.await {
