@@ -2,7 +2,7 @@
 
 use super::pages::{
     Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Link, Loop, Name, Page, Person,
-    ProductLink, Reenter, Reference, Refusal, SignedOut, Utc, Way,
+    ProductLink, Reenter, Reference, Refusal, SignedOut, Towards, Utc, Way,
 };
 
 /// File name and page.
@@ -45,8 +45,20 @@ fn logins() -> Vec<(&'static str, Page)> {
             "hop",
             Page::Hop(Hop {
                 brand: Some(trello()),
-                provider: Name::organization("Acme"),
+                towards: Towards::Provider(Name::organization("Acme")),
                 href: href("https://acme.okta.example/authorize?client_id=0oa1&state=x"),
+            }),
+        ),
+        (
+            "hop-product",
+            Page::Hop(Hop { brand: Some(loom()), towards: Towards::Product, href: href("/login/to?product=loom") }),
+        ),
+        (
+            "hop-logout",
+            Page::Hop(Hop {
+                brand: None,
+                towards: Towards::Logout,
+                href: href("https://auth.example.com/end_session"),
             }),
         ),
         (

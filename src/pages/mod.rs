@@ -25,7 +25,7 @@ pub use href::{Href, NotAnHref};
 pub use name::{Name, legible};
 pub use page::{
     Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Page, Person, ProductLink, Reenter,
-    Reference, Refusal, SignedOut, Way,
+    Reference, Refusal, SignedOut, Towards, Way,
 };
 pub use render::{Html, Pages};
 pub use utc::Utc;

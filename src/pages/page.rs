@@ -14,7 +14,7 @@ pub enum Page {
     Email(Email),
     /// The ways in for a typed address.
     Choice(Choice),
-    /// On the way to a provider.
+    /// On the way to another host.
     Hop(Hop),
     /// After a logout.
     SignedOut(SignedOut),
@@ -76,7 +76,7 @@ pub struct Email {
 pub struct Choice {
     /// None: the person came to the login host itself.
     pub brand: Option<Brand>,
-    /// Carries the ways that are posted.
+    /// Carries the ways that are posted; the address travels along in the field `email`.
     pub form: Form,
     /// The address that was typed.
     pub email: String,
@@ -106,15 +106,29 @@ pub enum Go {
     Post(String),
 }
 
-/// A 200 page that takes the browser to the provider by refresh, and by a link where refresh is off (rule M12).
+/// A 200 page that takes the browser on by refresh, and by a link where refresh is off (rule M12).
+///
+/// It answers every `POST` that ends on another host: Chromium holds `form-action` against each redirect after a form, so a
+/// redirect there would be blocked by our own policy, or by that of the product whose form was posted.
 #[derive(Clone, Debug)]
 pub struct Hop {
     /// None: the person came to the login host itself.
     pub brand: Option<Brand>,
-    /// The provider's name.
-    pub provider: Name,
-    /// The authorization request.
+    /// What awaits the person.
+    pub towards: Towards,
+    /// Where it leads. Never with a code in it: a page is kept in the history where a redirect is not.
     pub href: Href,
+}
+
+/// What awaits a person after a hop.
+#[derive(Clone, Debug)]
+pub enum Towards {
+    /// The provider's login.
+    Provider(Name),
+    /// The page's product.
+    Product,
+    /// The next step of a logout: the login host's, or the provider's.
+    Logout,
 }
 
 /// After a logout.

@@ -4,7 +4,7 @@
 use crate::pages;
 use crate::pages::{
     Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Html, Link, Loop, Name, Page, Pages, Person,
-    ProductLink, Reenter, Reference, Refusal, SignedOut, Utc, Way,
+    ProductLink, Reenter, Reference, Refusal, SignedOut, Towards, Utc, Way,
 };
 
 #[path = "../../examples/pages/samples.rs"]
@@ -81,7 +81,7 @@ fn hostile() -> Vec<Page> {
         Page::Email(Email { brand: None, form: form(), prefill: text(), invalid: false }),
         Page::Choice(Choice { brand: Some(brand()), form: form(), email: text(), change: href(), ways }),
         Page::Choice(Choice { brand: Some(brand()), form: form(), email: text(), change: href(), ways: Vec::new() }),
-        Page::Hop(Hop { brand: Some(brand()), provider: name(), href: href() }),
+        Page::Hop(Hop { brand: Some(brand()), towards: Towards::Provider(name()), href: href() }),
         Page::SignedOut(SignedOut { brand: Some(brand()), again: href(), everywhere: Some(form()) }),
         Page::ConfirmLogout(ConfirmLogout { brand: Some(brand()), person: person(), form: form(), stay: href() }),
         Page::Reenter(Reenter { brand: brand(), person: person(), form: form(), other: href() }),

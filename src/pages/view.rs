@@ -6,7 +6,7 @@ use super::colour::Colour;
 use super::name::{Name, legible};
 use super::page::{
     Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Loop, Page, Person, Reenter, Reference, Refusal,
-    SignedOut,
+    SignedOut, Towards,
 };
 
 /// Longest prefilled address, in characters (RFC 5321 §4.5.3.1.3 allows a path of 256 octets with its brackets).
@@ -58,7 +58,12 @@ fn choice(page: &Choice) -> Value {
 }
 
 fn hop(page: &Hop) -> Value {
-    context! { provider => page.provider.shown(), href => page.href.as_str() }
+    let (towards, provider) = match &page.towards {
+        Towards::Provider(name) => ("provider", Some(name.shown())),
+        Towards::Product => ("product", None),
+        Towards::Logout => ("logout", None),
+    };
+    context! { towards, provider, href => page.href.as_str() }
 }
 
 fn signed_out(page: &SignedOut) -> Value {

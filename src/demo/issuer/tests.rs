@@ -290,6 +290,16 @@ async fn a_logout_needs_a_hint_of_this_session_or_a_click() {
     assert!(asked.status == 200 && asked.body.contains("/end_session/confirm"), "a click is needed");
     let silent = scene.get(&format!("/authorize?{}", request(&[("prompt", "none")]))).await;
     assert!(silent.reply_field("code").is_some(), "still logged in");
+    let older = hint;
+    let code = scene.code().await;
+    let tokens: Value = serde_json::from_str(&scene.redeem(&[("code", &code)]).await.body).expect("JSON");
+    let hint = tokens["id_token"].as_str().expect("a token").to_owned();
+    let old_hint = form(&[("id_token_hint", &older), ("post_logout_redirect_uri", done)]);
+    let asked = scene.get(&format!("/end_session?{old_hint}")).await;
+    assert!(
+        asked.status == 200 && asked.body.contains("/end_session/confirm"),
+        "a hint of an earlier session needs a click"
+    );
     let elsewhere = form(&[("id_token_hint", &hint), ("post_logout_redirect_uri", "https://evil.example.test/")]);
     let mut second = Scene {
         cookie: scene.cookie.clone(),

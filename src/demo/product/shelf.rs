@@ -134,6 +134,11 @@ mod tests {
     fn a_shelf_stays_bounded_and_takes_only_real_places() {
         let shelf = Shelf::of(Kind::Board);
         assert!(!shelf.add(3, "x", "Ann") && !shelf.add(0, "  ", "Ann"));
+        assert!(shelf.add(0, "one\n\ndata: forged", "Ann"));
+        assert!(
+            shelf.recent().iter().all(|activity| !activity.contains('\n')),
+            "an activity is one line of the event stream"
+        );
         for number in 0..100 {
             assert!(shelf.add(0, &format!("{number} {}", "é".repeat(500)), "Ann"));
         }
