@@ -241,3 +241,43 @@ impl Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+    use super::*;
+    use crate::kernel::journal::Change;
+
+    fn batch(name: &str, length: usize) -> Batch {
+        let value = vec![7; length];
+        Batch { changes: vec![Change::PutSetting { name: name.to_owned(), value }], ..Batch::default() }
+    }
+
+    /// What each of a group's batches is told.
+    fn commit(writer: &mut Writer, group: impl IntoIterator<Item = Batch>) -> Vec<bool> {
+        let (work, mut answers): (Vec<_>, Vec<_>) = group
+            .into_iter()
+            .map(|batch| {
+                let (reply, answer) = oneshot::channel();
+                (Work::Commit(Box::new(batch), reply), answer)
+            })
+            .unzip();
+        writer.group(work);
+        answers.iter_mut().map(|answer| answer.try_recv().unwrap().is_ok()).collect()
+    }
+
+    #[test]
+    fn a_full_disk_refuses_the_whole_group_and_the_next_one_goes_on() {
+        let path = std::env::temp_dir().join(format!("fedgate-full-disk-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        let db = schema::open_writer(&path.join("fedgate.db")).unwrap();
+        let pages: i64 = db.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        db.pragma_update(None, "max_page_count", pages + 4).unwrap();
+        let mut writer = Writer { db, clock: Clock::system(), nudge: Arc::new(Notify::new()) };
+        assert_eq!(commit(&mut writer, [batch("a", 9), batch("b", 1 << 20), batch("c", 9)]), [false, false, false]);
+        let left: i64 = writer.db.query_row("SELECT count(*) FROM setting", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0);
+        assert_eq!(commit(&mut writer, [batch("a", 9), batch("c", 9)]), [true, true]);
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+}
