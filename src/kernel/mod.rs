@@ -8,4 +8,5 @@ pub mod journal;
 pub mod model;
 pub mod proof;
 pub mod refusal;
+pub mod request;
 pub mod values;
