@@ -26,8 +26,10 @@ pub enum Step {
     AskEmail(AskEmail),
     /// The ways in for an address. Without ways: use a work address.
     Choose(Choose),
-    /// Go to a provider.
+    /// Go to another host.
     Leave {
+        /// What is there.
+        towards: Towards,
         /// What people call it.
         provider: String,
         /// Its authorization request.
@@ -84,6 +86,17 @@ pub enum Step {
         /// When.
         at: Timestamp,
     },
+}
+
+/// What is at the other end of a [`Step::Leave`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Towards {
+    /// A provider that will ask who it is.
+    Provider,
+    /// The product.
+    Product,
+    /// The next step of a logout.
+    Logout,
 }
 
 /// The first page of a login.

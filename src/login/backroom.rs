@@ -94,7 +94,7 @@ impl Live {
             // First counted, then applied: a session that is being read meanwhile is either found or read again.
             self.applied.fetch_add(1, Ordering::Release);
             self.apply(&row.revocation).await;
-            self.world.seeing.revocation_applied(feed.now.since(row.at));
+            self.world.tally.revocation_applied(feed.now.since(row.at));
         }
         turns.cursor = feed.cursor;
         turns.last_good = began;
@@ -103,7 +103,7 @@ impl Live {
             tracing::warn!(offset, "this machine's clock and the store's differ by more than five seconds");
         }
         self.lease.renew(began);
-        self.world.seeing.open_sessions(self.registry.len());
+        self.world.tally.open_sessions(self.registry.len());
         if let Some(since) = turns.out_since.take() {
             self.record_outage(since, feed.now).await;
         }
@@ -122,7 +122,7 @@ impl Live {
                 0
             }
             Revocation::Keys => {
-                match self.world.store.keys().await.map(|rows| self.world.keys.reload(&rows)) {
+                match self.world.store.keys().await.map(|rows| self.world.keys.reopen(&self.world.kek, &rows)) {
                     Ok(Ok(())) => self.distrust(),
                     Ok(Err(fault)) => tracing::error!(%fault, "keys could not be read again"),
                     Err(fault) => tracing::error!(%fault, "keys could not be read again"),
@@ -139,7 +139,7 @@ impl Live {
             turns.out_since = Some(now);
             tracing::error!(fault, "the store cannot be reached: no new logins, cached sessions only within their grace");
         }
-        self.world.seeing.store_out();
+        self.world.tally.store_out();
         if let Some(lapsed) = self.lapsed_for() {
             let ended = self.end_outlived(lapsed);
             if ended > 0 {

@@ -3,7 +3,7 @@
 //! `/login/to` → a live login session is decided about at once; without one: e-mail first → the ways in → departure. Nothing is
 //! written to the store here: what is under way lives sealed in the browser (rule H10).
 
-use super::answer::{Answer, AskEmail, Choose, Form, Refused, Step, Way};
+use super::answer::{Answer, AskEmail, Choose, Form, Refused, Step, Towards, Way};
 use super::cookies::{self, CrossSite};
 use super::current::Current;
 use super::record::Circumstances;
@@ -15,11 +15,10 @@ use crate::kernel::admit::{Outcome, decide};
 use crate::kernel::identify::{Identified, identify};
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::model::{Directory, Product, ResponseMode};
-use crate::kernel::oidc::{Departure, Expected, depart, redirect_uri};
+use crate::kernel::oidc::{Departure, Expected, redirect_uri};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryId, EmailAddress};
 use crate::keys::Purpose;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,15 +36,15 @@ pub(super) struct Leaving {
 impl Login {
     /// `GET /login/to`: a product sent somebody here.
     pub async fn enter(&self, visitor: &Visitor, target: Target) -> Answer {
-        let answer = self.try_enter(visitor, &target, false).await;
+        let answer = self.try_enter(visitor, &target).await;
         self.settle(visitor, Some(&target), answer).await
     }
 
-    pub(super) async fn try_enter(&self, visitor: &Visitor, target: &Target, confirmed: bool) -> Result<Answer, Stop> {
+    async fn try_enter(&self, visitor: &Visitor, target: &Target) -> Result<Answer, Stop> {
         let (product, _) = self.world.place(target).ok_or(Stop::refuse(Refusal::Malformed))?;
         match self.current(visitor).await? {
             None => Ok(self.ask_email(visitor, Some(target), String::new(), false)),
-            Some(current) => self.reuse(visitor, current, (target, product), confirmed).await,
+            Some(current) => self.reuse(visitor, current, (target, product)).await,
         }
     }
 
@@ -55,7 +54,6 @@ impl Login {
         visitor: &Visitor,
         current: Current,
         place: (&Target, Arc<Product>),
-        confirmed: bool,
     ) -> Result<Answer, Stop> {
         let (target, product) = place;
         let catalog = self.world.catalog.load_full();
@@ -79,7 +77,7 @@ impl Login {
             }
             Outcome::Refuse(refusal) => return Err(Stop::Refused(refusal, about)),
         };
-        if current.session.ask_before.contains(&product.name) && !confirmed {
+        if current.session.ask_before.contains(&product.name) {
             return Ok(self.ask_reenter(visitor, &current, target, product));
         }
         let record = self.ensure_record(visitor, &admitted, &current.account).await?;
@@ -111,20 +109,19 @@ impl Login {
             let ask = Change::AskBefore { session: current.session.id, product: target.product.clone(), ask: false };
             self.world.store.commit(Batch { changes: vec![ask], ..Batch::default() }).await?;
         }
-        let mut answer = self.try_enter(visitor, target, true).await?;
-        if let Step::Go(url) = answer.step {
-            // A form may not be answered by a redirect to another host (rule M12): the page goes on by itself.
-            let product = self.world.product_of(Some(target));
-            let provider = product.as_ref().map(|product| product.label.clone()).unwrap_or_default();
-            answer.step = Step::Leave { provider, url, product, by_form: true };
-        }
-        Ok(answer)
+        // A form may not be answered by a redirect that ends on another host (rule M12), and a code has no place in a page: the
+        // page goes back to where products send people, which now hands over.
+        let product = self.world.product_of(Some(target));
+        let url = format!("{}{}", self.world.catalog.load().login.url(), target.path());
+        Ok(Answer::of(Step::Leave { towards: Towards::Product, provider: String::new(), url, product, by_form: true }))
     }
 
-    /// `POST /login/other`: somebody else wants to log in; the form asks for an address although a session lives.
-    pub async fn somebody_else(&self, visitor: &Visitor, csrf: &str, to: &str) -> Answer {
-        let aim = self.aim(visitor, csrf, to);
-        self.ask_email(visitor, aim.and_then(|aim| aim.target).as_ref(), String::new(), false)
+    /// `GET /login?to=…`: another address, or somebody else, although a session lives. Nothing changes by asking.
+    pub async fn ask_again(&self, visitor: &Visitor, to: &str) -> Answer {
+        match self.world.open_aim(to, &Browser::of(visitor), visitor.now) {
+            Some(aim) => self.ask_email(visitor, aim.target.as_ref(), String::new(), false),
+            None => self.home(visitor).await,
+        }
     }
 
     fn about_session(&self, current: &Current, trace: Vec<String>) -> Circumstances {
@@ -258,25 +255,25 @@ impl Login {
     ) -> Result<Answer, Stop> {
         let directory = self.world.directory(directory).ok_or(Stop::refuse(Refusal::ProviderUnavailable))?;
         let unavailable = |_| Stop::Refused(Refusal::ProviderUnavailable, Circumstances::of_directory(&directory));
-        let endpoint = self.world.providers.departure(&directory).await.map_err(unavailable)?;
         let max_age = leaving.max_age.map_or(u32::MAX, |age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX - 1));
         let pending =
             Pending { directory: directory.id, seed: random(), left_at: visitor.now, max_age, target: target.cloned() };
-        let redirect_uri = redirect_uri(&self.world.catalog.load().login, &directory);
-        let url = depart(&directory, &endpoint, &Departure {
+        let departure = Departure {
             seed: &pending.seed(),
-            redirect_uri: &redirect_uri,
+            redirect_uri: &redirect_uri(&self.world.catalog.load().login, &directory),
             login_hint: leaving.hint.as_ref(),
             max_age: leaving.max_age,
             prompt_login: leaving.max_age.is_some(),
-        });
+        };
+        let url = self.world.providers.depart(&directory, &departure).await.map_err(unavailable)?;
         let state = pending.seed().state();
         let cross = match directory.protocol.settings().response_mode {
             ResponseMode::FormPost => CrossSite::None,
             ResponseMode::Query => CrossSite::Lax,
         };
-        self.world.seeing.login_departed(&directory.name.to_string());
+        self.world.tally.departed(&directory.name.to_string());
         let mut answer = Answer::of(Step::Leave {
+            towards: Towards::Provider,
             provider: directory.label.clone(),
             url: url.into(),
             product: self.world.product_of(target),
@@ -284,7 +281,7 @@ impl Login {
         });
         answer.cookies = self.make_room(visitor);
         let name = format!("{}{}", cookies::PENDING, tag(&sha256(state.as_bytes())));
-        let value = self.world.seal(Purpose::Pending, name.as_bytes(), &pending.encode());
+        let value = self.world.seal(Purpose::LoginUnderWay, name.as_bytes(), &pending.encode());
         answer.cookies.push(cookies::set(&name, &value, Some(PENDING_LIFE), cross));
         Ok(answer)
     }
@@ -300,7 +297,7 @@ impl Login {
             .cookies
             .beginning(cookies::PENDING)
             .map(|(name, value)| {
-                let pending = self.world.unseal(Purpose::Pending, name.as_bytes(), value);
+                let pending = self.world.unseal(Purpose::LoginUnderWay, name.as_bytes(), value);
                 (pending.and_then(|bytes| Pending::decode(&bytes)).map(|pending| pending.left_at), name)
             })
             .collect();

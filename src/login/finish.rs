@@ -11,7 +11,7 @@ use super::record::Circumstances;
 use super::ticket::{PENDING_LIFE, Pending, Target, sha256, tag};
 use super::world::{Browser, Visitor};
 use super::{Login, Stop};
-use crate::idp::Unproved;
+use crate::idp::{Redeem, Unproved};
 use crate::kernel::admit::{Admitted, Outcome, decide};
 use crate::kernel::journal::{MarkKind, ReplayMark};
 use crate::kernel::model::{Directory, Product};
@@ -48,7 +48,7 @@ impl Login {
         let state = state_of(parameters)?;
         let name = format!("{}{}", cookies::PENDING, tag(&sha256(state.as_bytes())));
         let value = visitor.cookies.one(&name)?;
-        let pending = Pending::decode(&self.world.unseal(Purpose::Pending, name.as_bytes(), value)?)?;
+        let pending = Pending::decode(&self.world.unseal(Purpose::LoginUnderWay, name.as_bytes(), value)?)?;
         let is_its_state = pending.seed().state() == state;
         (is_its_state && visitor.now.since(pending.left_at) <= PENDING_LIFE).then_some((pending, name))
     }
@@ -90,11 +90,12 @@ impl Login {
         };
         let uri = redirect_uri(&self.world.catalog.load().login, &directory);
         let expected = self.expected(&directory, &uri, pending);
-        let proof = match self.world.providers.prove(&directory, &code, &expected, &uri, visitor.now).await {
-            Ok(proof) => proof,
-            Err(Unproved::Fault(fault)) => return Err(Stop::Refused(Refusal::Proof(fault), about())),
-            Err(Unproved::Unavailable(_)) => return Err(Stop::Refused(Refusal::ProviderUnavailable, about())),
+        let redeem = Redeem { reply: &code, expected: &expected, redirect_uri: &uri };
+        let unproved = |unproved: Unproved| {
+            let trace = vec![unproved.to_string()];
+            Stop::Refused(unproved.refusal(), Circumstances { trace, ..about() })
         };
+        let proof = self.world.providers.prove(&directory, redeem, visitor.now).await.map_err(unproved)?;
         self.admit(visitor, &directory, pending, &proof).await
     }
 

@@ -21,7 +21,6 @@ use crate::kernel::values::{Origin, ProductSessionId, SessionKey, Timestamp, Tok
 use crate::keys::Purpose;
 use crate::store::{Conflict, NotCommitted};
 use crate::web::{Admission, Ask, Sessions as _};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,13 +56,8 @@ impl Login {
         let name = flow_name(&challenge);
         let value = self.world.seal(Purpose::Flow, &flow_binding(&name, &at.host), &flow.encode());
         let login = self.world.catalog.load().login.url();
-        let query: String = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("product", at.product.name.as_str())
-            .append_pair("host", &at.host.to_string())
-            .append_pair("c", &URL_SAFE_NO_PAD.encode(challenge))
-            .append_pair("again", &again.to_string())
-            .finish();
-        let mut answer = Answer::of(Step::Go(format!("{login}/login/to?{query}")));
+        let target = Target { product: at.product.name.clone(), host: at.host.clone(), challenge, again };
+        let mut answer = Answer::of(Step::Go(format!("{login}{}", target.path())));
         answer.cookies = self.make_flow_room(visitor, &at.host);
         answer.with_cookie(cookies::set(&name, &value, Some(FLOW_LIFE), CrossSite::Lax))
     }
@@ -286,7 +280,7 @@ impl Login {
             answer.clear_site = true;
             answer.cookies.extend(visitor.cookies.foreign().filter(|name| is_token(name)).map(expire_foreign));
         }
-        self.world.seeing.product_session_created(at.product.name.as_str());
+        self.world.tally.product_session_created(at.product.name.as_str());
         answer
     }
 

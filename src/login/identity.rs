@@ -2,59 +2,68 @@
 
 use crate::kernel::model::{Account, Catalog, Claim, LoginSession, Product, ProductAccount, ProductSession};
 use crate::kernel::standing;
-use crate::kernel::values::{OrgName, Timestamp};
-use crate::keys::{AssertionClaims, Keys};
+use crate::kernel::values::{EmailAddress, OrgName, Origin, Timestamp};
+use crate::keys::{AssertionClaims, KeyFault, Keys, MAX_LIFETIME};
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 
 /// A person as one product sees them.
 #[derive(Clone, Debug)]
-pub(super) struct Who {
+pub(super) struct Who<'a> {
     product: Arc<Product>,
     pub org: Option<OrgName>,
-    claims: AssertionClaims,
+    email: Option<&'a EmailAddress>,
+    session: &'a ProductSession,
+    login: &'a LoginSession,
+    account: &'a Account,
+    record: &'a ProductAccount,
 }
 
-impl Who {
+impl<'a> Who<'a> {
     /// Put together from the rows of a session; `None` when the product is not configured any more.
     pub(super) fn new(
         catalog: &Catalog,
-        session: &ProductSession,
-        login: &LoginSession,
-        account: &Account,
-        record: &ProductAccount,
+        session: &'a ProductSession,
+        login: &'a LoginSession,
+        account: &'a Account,
+        record: &'a ProductAccount,
     ) -> Option<Self> {
         let product = Arc::clone(catalog.products.get(&session.product)?);
+        // An address that was never proved is nobody's, and is told to no product.
         let proved = standing::proved_addresses(account, &[]);
         let org = standing::managements(catalog, &proved).first().map(|held| held.org.name.clone());
-        let claims = AssertionClaims {
-            issuer: catalog.login.url(),
-            product: session.product.clone(),
-            host: session.host.clone(),
-            sub: record.sub.clone(),
-            email: proved.first().map(|email| (*email).clone()),
-            name: account.name.clone(),
-            account: account.id,
-            org: org.clone(),
-            groups: login.groups.clone(),
-            amr: login.amr.clone(),
-            auth_time: login.auth_time,
-            sid: session.id,
-        };
-        Some(Self { product, org, claims })
+        Some(Self { product, org, email: proved.first().copied(), session, login, account, record })
     }
 
     fn claim(&self, claim: Claim) -> String {
-        let claims = &self.claims;
         match claim {
-            Claim::Sub => claims.sub.clone(),
-            Claim::Email => claims.email.as_ref().map(ToString::to_string).unwrap_or_default(),
-            Claim::Name => claims.name.clone().unwrap_or_default(),
-            Claim::Account => claims.account.to_string(),
-            Claim::Org => claims.org.as_ref().map(ToString::to_string).unwrap_or_default(),
-            Claim::Groups => claims.groups.join(","),
-            Claim::Amr => claims.amr.join(" "),
+            Claim::Sub => self.record.sub.clone(),
+            Claim::Email => self.email.map(ToString::to_string).unwrap_or_default(),
+            Claim::Name => self.account.name.clone().unwrap_or_default(),
+            Claim::Account => self.account.id.to_string(),
+            Claim::Org => self.org.as_ref().map(ToString::to_string).unwrap_or_default(),
+            Claim::Groups => self.login.groups.join(","),
+            Claim::Amr => self.login.amr.join(" "),
         }
+    }
+
+    fn assertion(&self, keys: &Keys, issuer: &Origin, now: Timestamp) -> Result<String, KeyFault> {
+        keys.mint(&AssertionClaims {
+            login: issuer,
+            product: &self.session.product,
+            host: &self.session.host,
+            sub: &self.record.sub,
+            email: self.email,
+            name: self.account.name.as_deref(),
+            account: self.account.id,
+            org: self.org.as_ref(),
+            groups: &self.login.groups,
+            amr: &self.login.amr,
+            auth_time: self.login.auth_time,
+            sid: self.session.id,
+            now,
+            lifetime: MAX_LIFETIME,
+        })
     }
 }
 
@@ -69,11 +78,19 @@ const PLAIN: [(&str, Claim); 6] = [
 ];
 
 /// All identity fields, with a fresh assertion. An empty claim sends no field.
-pub(super) fn fields(keys: &Keys, who: &Who, now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
+///
+/// # Errors
+/// [`KeyFault`] when no assertion can be signed: a product that reads it must not be asked without it.
+pub(super) fn fields(
+    keys: &Keys,
+    issuer: &Origin,
+    who: &Who<'_>,
+    now: Timestamp,
+) -> Result<Vec<(HeaderName, HeaderValue)>, KeyFault> {
     let mut fields = Vec::with_capacity(PLAIN.len() + 1 + who.product.identity_fields.len());
-    if let Ok(assertion) = HeaderValue::from_str(&keys.mint(&who.claims, now)) {
-        fields.push((HeaderName::from_static("fedgate-assertion"), assertion));
-    }
+    let assertion = who.assertion(keys, issuer, now)?;
+    let assertion = HeaderValue::from_str(&assertion).map_err(|_| KeyFault::Crypto)?;
+    fields.push((HeaderName::from_static("fedgate-assertion"), assertion));
     let plain = PLAIN.iter().map(|(name, claim)| (HeaderName::from_static(name), *claim));
     let own = who.product.identity_fields.iter().filter_map(|(name, claim)| {
         HeaderName::from_bytes(name.as_bytes()).ok().map(|name| (name, *claim))
@@ -86,5 +103,5 @@ pub(super) fn fields(keys: &Keys, who: &Who, now: Timestamp) -> Vec<(HeaderName,
             Ok(_) | Err(_) => {}
         }
     }
-    fields
+    Ok(fields)
 }

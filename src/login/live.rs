@@ -105,7 +105,7 @@ impl Live {
         if !is_here || !self.world.keys.holds_product(&session) {
             if is_here {
                 tracing::error!(sid = %session.id, "a product session's MAC does not hold: the database was written to");
-                self.world.seeing.integrity_violated();
+                self.world.tally.integrity_violated();
             }
             return Ok(None);
         }
@@ -139,25 +139,32 @@ impl Live {
     fn enter(&self, rows: Rows, ask: &Ask<'_>) -> Option<Arc<Entry>> {
         let catalog = self.world.catalog.load();
         let who = Who::new(&catalog, &rows.session, &rows.login, &rows.account, &rows.record)?;
+        let fields = match fields(&self.world.keys, &catalog.login, &who, ask.now) {
+            Ok(fields) => fields,
+            Err(fault) => {
+                tracing::error!(%fault, "an assertion could not be signed");
+                return None;
+            }
+        };
+        let org = who.org.clone();
         let (session, login) = (&rows.session, &rows.login);
         let ended = self.registry.enter(session.id, Open {
             login: login.id,
             account: rows.account.id,
             product: session.product.clone(),
-            org: who.org.clone(),
+            org: org.clone(),
             abs_at: session.abs_at,
             ended: CancellationToken::new(),
         });
-        let identity = Identity { fields: fields(&self.world.keys, &who, ask.now), minted_at: ask.now };
         let live = LiveSession {
             sid: session.id,
             login: login.id,
             account: rows.account.id,
             product_account: rows.record.id,
             product: session.product.clone(),
-            org: who.org,
+            org,
             email: rows.account.email.clone(),
-            identity: ArcSwap::from_pointee(identity),
+            identity: ArcSwap::from_pointee(Identity { fields, minted_at: ask.now }),
             ended,
             last_seen: AtomicI64::new(session.last_seen.millis()),
         };
@@ -211,8 +218,11 @@ impl Live {
             return;
         }
         if let Some(who) = Who::new(catalog, &entry.session, &entry.login, &entry.account, &entry.record) {
-            let fields = fields(&self.world.keys, &who, now);
-            entry.live.identity.store(Arc::new(Identity { fields, minted_at: now }));
+            match fields(&self.world.keys, &catalog.login, &who, now) {
+                Ok(fields) => entry.live.identity.store(Arc::new(Identity { fields, minted_at: now })),
+                // The product refuses the old one when it expires.
+                Err(fault) => tracing::error!(%fault, "an assertion could not be signed"),
+            }
         }
     }
 

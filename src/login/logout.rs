@@ -1,9 +1,10 @@
 //! Signing out: of one product, or everywhere (HANDOVER 6). A GET shows a button; only a POST acts.
 
-use super::answer::{Answer, Form, Step};
+use super::answer::{Answer, Form, Step, Towards};
 use super::cookies;
 use super::current::{Current, person};
 use super::handover::ProductHost;
+use super::ticket::TARGET_LIFE;
 use super::world::{Browser, Visitor};
 use super::{Login, Stop};
 use crate::entropy::random;
@@ -11,7 +12,8 @@ use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::model::{LoginSession, Product, ProductSession};
 use crate::kernel::standing::{self, Entrant};
-use crate::kernel::values::{AccountId, DirectoryId, Origin};
+use crate::kernel::values::{AccountId, DirectoryId, LoginSessionId, Origin, Secret, Timestamp};
+use crate::idp::EndSession;
 use crate::keys::Purpose;
 use crate::store::{Conflict, NotCommitted};
 use std::sync::Arc;
@@ -39,32 +41,24 @@ impl Login {
     }
 
     /// `POST /.fedgate/logout`: ends this product's session, or with `everywhere` all of this person's in this browser.
-    pub async fn leave_session(&self, visitor: &Visitor, at: &ProductHost, everywhere: bool) -> Answer {
+    ///
+    /// `to` is what the page after a product's logout carries, whose session is gone already.
+    pub async fn leave_session(&self, visitor: &Visitor, at: &ProductHost, everywhere: bool, to: &str) -> Answer {
         // The cookie goes only when the session has ended: with the store out the person must be able to try again.
-        let answer = self.try_leave(visitor, at, everywhere).await;
+        let answer = self.try_leave(visitor, at, everywhere, to).await;
         let answer = answer.map(|answer| answer.with_cookie(cookies::expire(cookies::SESSION)));
         self.settle(visitor, None, answer).await
     }
 
-    async fn try_leave(&self, visitor: &Visitor, at: &ProductHost, everywhere: bool) -> Result<Answer, Stop> {
-        let Some(session) = self.product_session(visitor, at).await? else {
+    async fn try_leave(&self, visitor: &Visitor, at: &ProductHost, everywhere: bool, to: &str) -> Result<Answer, Stop> {
+        let session = self.product_session(visitor, at).await?;
+        let parent = session.as_ref().map(|session| session.parent).or_else(|| self.left_parent(visitor, at, to));
+        if everywhere && let Some(parent) = parent {
+            return self.leave_everywhere(visitor, at, parent).await;
+        }
+        let Some(session) = session else {
             return Ok(Answer::of(Step::SignedOut { product: Some(signed_out(at)), everywhere: None }));
         };
-        if everywhere {
-            let parent = self.world.store.login_session_by_id(session.parent).await?;
-            let Some(parent) = parent.filter(|parent| self.world.keys.holds_login(parent)) else {
-                return Ok(Answer::of(Step::SignedOut { product: None, everywhere: None }));
-            };
-            self.end_browser(visitor, &parent).await?;
-            let sealed = self.goodbye(&parent);
-            let login = self.world.catalog.load().login.url();
-            return Ok(Answer::of(Step::Leave {
-                provider: String::new(),
-                url: format!("{login}/logout/complete?t={sealed}"),
-                product: Some(at.product.clone()),
-                by_form: true,
-            }));
-        }
         let mut batch = Batch::default();
         batch.end_product_session(session.id);
         batch.changes.push(Change::AskBefore {
@@ -74,8 +68,36 @@ impl Login {
         });
         batch.events.push(self.ended(visitor, session.account, Some(at), "logout"));
         self.commit_end(batch).await?;
-        let everywhere = Some(Form { csrf: String::new(), to: String::new() });
+        let bytes = [visitor.now.millis().to_be_bytes().as_slice(), &session.parent.to_bytes()].concat();
+        let to = self.world.seal(Purpose::Goodbye, &parent_binding(at), &bytes);
+        let everywhere = Some(Form { csrf: String::new(), to });
         Ok(Answer::of(Step::SignedOut { product: Some(signed_out(at)), everywhere }))
+    }
+
+    /// The login session that a product was left from a moment ago.
+    fn left_parent(&self, visitor: &Visitor, at: &ProductHost, to: &str) -> Option<LoginSessionId> {
+        let bytes = self.world.unseal(Purpose::Goodbye, &parent_binding(at), to)?;
+        let (when, id) = bytes.split_first_chunk::<8>()?;
+        let when = Timestamp::from_millis(i64::from_be_bytes(*when));
+        let id = <[u8; 16]>::try_from(id).ok()?;
+        (visitor.now.since(when) <= TARGET_LIFE).then(|| LoginSessionId::from_bytes(id))
+    }
+
+    async fn leave_everywhere(&self, visitor: &Visitor, at: &ProductHost, parent: LoginSessionId) -> Result<Answer, Stop> {
+        let parent = self.world.store.login_session_by_id(parent).await?;
+        let Some(parent) = parent.filter(|parent| self.world.keys.holds_login(parent)) else {
+            return Ok(Answer::of(Step::SignedOut { product: None, everywhere: None }));
+        };
+        self.end_browser(visitor, &parent).await?;
+        let sealed = self.goodbye(&parent);
+        let login = self.world.catalog.load().login.url();
+        Ok(Answer::of(Step::Leave {
+            towards: Towards::Logout,
+            provider: String::new(),
+            url: format!("{login}/logout/complete?t={sealed}"),
+            product: Some(at.product.clone()),
+            by_form: true,
+        }))
     }
 
     /// The product session of a request, read from the store.
@@ -153,11 +175,13 @@ impl Login {
         let signed_out = Answer::of(Step::SignedOut { product: None, everywhere: None });
         let Some(directory) = self.world.directory(directory) else { return signed_out };
         let hint = hint.and_then(|sealed| self.world.keys.unseal(Purpose::LogoutHint, &directory.id.to_bytes(), &sealed));
-        let hint = hint.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+        let hint = hint.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).map(Secret::new);
         let back = format!("{}/logout/done", self.world.catalog.load().login.url());
         let state = crate::kernel::values::Reference::new(random()).to_string();
-        match self.world.providers.end_session(&directory, hint.as_deref(), &back, &state).await {
+        let end = EndSession { id_token_hint: hint.as_ref(), post_logout_redirect_uri: &back, state: &state };
+        match self.world.providers.end_session(&directory, &end) {
             Some(url) => Answer::of(Step::Leave {
+                towards: Towards::Logout,
                 provider: directory.label.clone(),
                 url: url.into(),
                 product: None,
@@ -230,6 +254,10 @@ impl Login {
             Entrant { managed: &managed, addresses: &addresses, groups: &current.session.groups, asserted_by };
         entrant.may_enter(&product.allow)
     }
+}
+
+fn parent_binding(at: &ProductHost) -> Vec<u8> {
+    format!("parent {}", at.host).into_bytes()
 }
 
 fn signed_out(at: &ProductHost) -> (Arc<Product>, Origin) {

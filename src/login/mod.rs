@@ -25,15 +25,17 @@ mod logout;
 mod record;
 mod registry;
 mod session;
+mod tally;
 mod ticket;
 mod world;
 
-pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, Way};
+pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, Towards, Way};
 pub use cookies::{Cookies, SESSION};
 pub use lease::{FRESH, Lease};
 pub use handover::ProductHost;
 pub use live::Live;
 pub use registry::{Open, Registry};
+pub use tally::Tally;
 pub use ticket::Target;
 pub use world::{Visitor, World};
 

@@ -56,7 +56,7 @@ impl World {
     /// admitted by one, so the log line is then all there is.
     pub(super) async fn record_refusal(&self, visitor: &Visitor, refusal: Refusal, about: Circumstances) -> Reference {
         let reference = Reference::new(random());
-        self.seeing.login_refused(refusal.code());
+        self.tally.login_refused(refusal.code());
         let whole = about.known
             || matches!(self.sampler.take(refusal.code(), visitor.client, visitor.now), Sampled::Whole);
         tracing::info!(code = refusal.code(), %reference, request = visitor.request_id, "login refused");
@@ -83,7 +83,7 @@ impl World {
     pub(super) fn fault(&self, visitor: &Visitor, fault: &dyn std::fmt::Display) -> (Reference, Timestamp) {
         let reference = Reference::new(random());
         tracing::error!(%fault, %reference, request = visitor.request_id, "login failed");
-        self.seeing.login_refused("fault");
+        self.tally.login_refused("fault");
         (reference, visitor.now)
     }
 }

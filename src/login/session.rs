@@ -55,7 +55,7 @@ impl Login {
         };
         batch.events.push(self.success(visitor, &session, &account, about));
         self.world.store.commit(batch).await?;
-        self.world.seeing.login_succeeded(session.method.code());
+        self.world.tally.login_succeeded(session.method.code());
         Ok(Made { session, account, record, token })
     }
 
@@ -135,8 +135,10 @@ impl Login {
     ) -> (LoginSession, Token) {
         let terms = admitted.terms();
         let token = Token::new(random());
-        let hint = proof.claims().id_token.as_ref().map(|hint| {
-            self.world.keys.seal(Purpose::LogoutHint, &terms.proved.directory.to_bytes(), hint.expose().as_bytes())
+        // Without the hint the provider asks the person once more whether to log out; no reason to refuse a login.
+        let hint = proof.claims().id_token.as_ref().and_then(|hint| {
+            let aad = terms.proved.directory.to_bytes();
+            self.world.keys.seal(Purpose::LogoutHint, &aad, hint.expose().as_bytes()).ok()
         });
         let mut session = LoginSession {
             id: LoginSessionId::mint(visitor.now, random()),

@@ -9,6 +9,7 @@ use super::codec::{Reader, Writer};
 use crate::kernel::oidc::Seed;
 use crate::kernel::values::{AccountId, DirectoryId, LoginSessionId, Origin, ProductAccountId, ProductName, Timestamp};
 use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::time::Duration;
 
 /// How long a departure may take: ten minutes (behaviour §3.0).
@@ -50,6 +51,17 @@ pub struct Target {
 }
 
 impl Target {
+    /// The path of the login host that leads there.
+    pub(super) fn path(&self) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("product", self.product.as_str())
+            .append_pair("host", &self.host.to_string())
+            .append_pair("c", &URL_SAFE_NO_PAD.encode(self.challenge))
+            .append_pair("again", &self.again.to_string())
+            .finish();
+        format!("/login/to?{query}")
+    }
+
     fn write(&self, writer: Writer) -> Writer {
         writer.text(self.product.as_str()).text(&self.host.to_string()).raw(&self.challenge).byte(self.again)
     }

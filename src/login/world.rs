@@ -8,8 +8,8 @@ use crate::entropy::random;
 use crate::idp::Providers;
 use crate::kernel::model::{Catalog, Directory, Product};
 use crate::kernel::values::{Origin, Timestamp};
-use crate::keys::{Keys, Purpose};
-use crate::seeing::Seeing;
+use crate::keys::{Kek, Keys, Purpose};
+use super::tally::Tally;
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -20,18 +20,20 @@ use std::sync::Arc;
 pub struct World {
     /// What is durable.
     pub store: Arc<dyn Store>,
+    /// What opens the stored keys when they were rotated.
+    pub kek: Kek,
     /// What seals, signs and finds.
     pub keys: Keys,
     /// What is configured; replaced by a reload.
     pub catalog: ArcSwap<Catalog>,
     /// The providers, asked and cached.
-    pub providers: Arc<Providers>,
+    pub providers: Providers,
     /// The time.
     pub clock: Clock,
     /// Which refusals of strangers are written whole (rule M15).
-    pub sampler: Sampler,
+    pub sampler: Arc<Sampler>,
     /// Metrics.
-    pub seeing: Arc<Seeing>,
+    pub tally: Tally,
 }
 
 /// Who asks.
@@ -107,9 +109,15 @@ impl World {
         (now.since(aim.made_at) <= TARGET_LIFE).then_some(aim)
     }
 
-    /// Seals bytes as base64url text.
+    /// Seals bytes as base64url text. What cannot be sealed becomes empty text, which opens nothing.
     pub(super) fn seal(&self, purpose: Purpose, aad: &[u8], bytes: &[u8]) -> String {
-        URL_SAFE_NO_PAD.encode(self.keys.seal(purpose, aad, bytes))
+        match self.keys.seal(purpose, aad, bytes) {
+            Ok(sealed) => URL_SAFE_NO_PAD.encode(sealed),
+            Err(fault) => {
+                tracing::error!(%fault, ?purpose, "a value could not be sealed");
+                String::new()
+            }
+        }
     }
 
     /// Opens what [`Self::seal`] wrote; at most 4 KiB.

@@ -1,0 +1,82 @@
+//! A thread of its own for what must go on beside requests: the revocation log and the lease, the audit log, its sinks.
+
+use super::{NotStarted, signer};
+use crate::audit::{self, Log, People, PseudonymKey, SinkOptions};
+use crate::config::{AuditSink, Config, PeopleIn};
+use crate::kernel::values::Token;
+use crate::login::{Live, World};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The thread, until it is closed.
+pub(super) struct BackRoom {
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl BackRoom {
+    /// Opens sinks and starts the thread.
+    pub(super) fn open(config: &Config, world: &Arc<World>, live: &Arc<Live>, cursor: u64) -> Result<Self, NotStarted> {
+        let log = Log::new(Arc::clone(&world.store), world.clock.clone(), &node_name(), signer(world)?);
+        let sinks = config.sinks.iter().map(sink).collect();
+        let sinks = audit::open(sinks, &pseudonym_key(world)).map_err(|why| NotStarted(why.to_string()))?;
+        let stop = CancellationToken::new();
+        let (world, live, stopped) = (Arc::clone(world), Arc::clone(live), stop.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|why| NotStarted::new("no runtime", &why))?;
+        let work = async move {
+            let tasks = TaskTracker::new();
+            tasks.spawn(live.keep_true(cursor, stopped.clone()));
+            tasks.spawn(audit::run(Arc::new(log), Arc::clone(&world.sampler), stopped.clone()));
+            for sink in sinks {
+                tasks.spawn(audit::deliver(Arc::clone(&world.store), sink, stopped.clone()));
+            }
+            tasks.close();
+            tasks.wait().await;
+        };
+        let thread = std::thread::Builder::new().name("back-room".to_owned()).spawn(move || runtime.block_on(work));
+        let thread = thread.map_err(|why| NotStarted::new("no thread", &why))?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+
+    /// Tells the thread to finish what it holds, and waits for it.
+    pub(super) fn close(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.cancel();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the back room had panicked");
+        }
+    }
+}
+
+impl Drop for BackRoom {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn sink(sink: &AuditSink) -> SinkOptions {
+    let people = match sink.people {
+        PeopleIn::Clear => People::Clear,
+        PeopleIn::Pseudonym => People::Pseudonym,
+    };
+    SinkOptions { people: Some(people), ..SinkOptions::new(&format!("jsonl:{}", sink.path.display())) }
+}
+
+/// The key of pseudonyms: derived, so that it lives and dies with the keys in the store.
+fn pseudonym_key(world: &World) -> PseudonymKey {
+    PseudonymKey::new(&world.keys.session_key(&Token::new(*b"fedgate pseudonyms in sinks, v01")).0)
+}
+
+/// This process in the log's roster: the machine's name, where it has one.
+fn node_name() -> String {
+    let name = rustix::system::uname();
+    let name = name.nodename().to_string_lossy();
+    let clean: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    if clean.is_empty() { "node".to_owned() } else { clean }
+}

@@ -1,0 +1,240 @@
+//! One gateway process put together: configuration → ports → serve → drain. `run` and `demo` both start here.
+//!
+//! - `state`: the state folder, its lock, the key-encryption key.
+//! - `enrol`: what the configuration names gets its row in the store: directories, domains, policies, keys.
+//! - `back_room`: a thread of its own for the revocation log, the audit log and its sinks, never on a loop with requests.
+//! - `control`: signals, the control socket and the file watch; reload and drain.
+
+mod back_room;
+pub mod control;
+mod enrol;
+pub mod state;
+
+use crate::audit::{self, Sampler};
+use crate::clock::Clock;
+use crate::config::{Config, LogFormat};
+use crate::entropy::random;
+use crate::gateway::options::Options;
+use crate::gateway::{Gateway, Ports, Readiness, Running};
+use crate::idp::{ClientAssertions, ProviderOptions, Providers};
+use crate::kernel::event::{Action, AuditEvent, Outcome};
+use crate::kernel::journal::Batch;
+use crate::kernel::values::{DirectoryId, EventId, Timestamp};
+use crate::keys::Keys;
+use crate::login::{Live, Login, Tally, World};
+use crate::outbound::{Outbound, OutboundOptions, Range};
+use crate::pages::Pages;
+use crate::seeing::Seeing;
+use crate::seeing::logs::{self, Format};
+use crate::site::Site;
+use crate::store;
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a process cannot start or take a new configuration: a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotStarted(pub String);
+
+impl NotStarted {
+    /// A sentence with its cause.
+    pub fn new(what: &str, why: &dyn std::fmt::Display) -> Self {
+        Self(format!("{what}: {why}"))
+    }
+}
+
+/// What `demo` does differently.
+#[derive(Default)]
+pub struct Extras {
+    /// Accept issuers that say they are for demonstration only (rule M17).
+    pub allow_demo: bool,
+    /// Names that are on this machine.
+    pub overrides: HashMap<String, SocketAddr>,
+    /// More roots for outbound requests, PEM.
+    pub roots: Vec<u8>,
+}
+
+/// A gateway at work.
+pub struct Node {
+    /// The login and everything under it.
+    pub login: Login,
+    /// The data path.
+    pub running: Running,
+    back_room: back_room::BackRoom,
+    _lock: state::Lock,
+}
+
+/// Whether this process can do its work, for `/readyz`.
+struct Ready {
+    live: Arc<Live>,
+    world: Arc<World>,
+}
+
+impl Readiness for Ready {
+    fn is_ready(&self, strict: bool) -> bool {
+        if self.live.is_fresh() {
+            return true;
+        }
+        // While some product is within its grace the process still serves (storage: `/readyz` stays 200 during the grace).
+        let lapsed = self.live.lapsed_for();
+        let catalog = self.world.catalog.load();
+        !strict
+            && catalog.products.values().any(|product| match product.on_store_outage {
+                crate::kernel::model::Outage::Grace(grace) => lapsed.is_some_and(|lapsed| lapsed <= grace),
+                crate::kernel::model::Outage::Deny => false,
+            })
+    }
+}
+
+/// Client assertions by the store's keys.
+struct Assertions(Keys);
+
+impl ClientAssertions for Assertions {
+    fn assertion(&self, directory: DirectoryId, audience: &str, client_id: &str, now: Timestamp) -> String {
+        // An empty assertion is refused by every provider, so a missing key lets nobody in.
+        self.0.client_assertion(directory, audience, client_id, now, random()).unwrap_or_else(|fault| {
+            tracing::error!(%fault, %directory, "no client assertion");
+            String::new()
+        })
+    }
+}
+
+/// Sets the log up as the configuration says. `FEDGATE_LOG` takes filter directives, `info` without it.
+pub fn init_log(config: &Config) {
+    let format = match config.log {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+        LogFormat::ByTerminal if std::io::stderr().is_terminal() => Format::Text,
+        LogFormat::ByTerminal => Format::Json,
+    };
+    let directives = std::env::var("FEDGATE_LOG").unwrap_or_else(|_| "info".to_owned());
+    if logs::init(format, &directives).is_err() {
+        tracing::debug!("the log was set up before");
+    }
+}
+
+/// Where documents may lead although the addresses are not public.
+fn ranges(config: &Config) -> Vec<Range> {
+    config.outbound.allow.iter().map(|network| Range { address: network.address, prefix: network.prefix }).collect()
+}
+
+fn outbound(config: &Config, extras: &Extras) -> Result<Outbound, NotStarted> {
+    let mut roots = extras.roots.clone();
+    if let Some(file) = &config.outbound.ca_file {
+        let more = std::fs::read(file).map_err(|why| NotStarted::new(&format!("{} cannot be read", file.display()), &why))?;
+        roots.extend_from_slice(&more);
+    }
+    Outbound::new(OutboundOptions {
+        extra_roots_pem: (!roots.is_empty()).then_some(roots),
+        allow: ranges(config),
+        overrides: extras.overrides.clone(),
+        ..OutboundOptions::default()
+    })
+    .map_err(|why| NotStarted::new("the HTTP client cannot be set up", &why))
+}
+
+impl Node {
+    /// Starts everything; returns once requests are served. Runs on a multi-purpose tokio runtime of the caller's.
+    ///
+    /// # Errors
+    /// [`NotStarted`]: one sentence.
+    pub async fn start(config: Config, extras: Extras) -> Result<Self, NotStarted> {
+        let clock = Clock::system();
+        let lock = state::open(&config.state)?;
+        let kek = state::kek(&config.key)?;
+        let store = store::open(&config.store, &config.state).map_err(|why| NotStarted::new("the store cannot be opened", &why))?;
+        let Config { catalog: draft, gateway: options, .. } = config.clone();
+        let enrolled = enrol::enrol(store.as_ref(), &kek, draft, clock.now(), 1).await?;
+        let outbound = outbound(&config, &extras)?;
+        let seeing = Seeing::new();
+        let providers = Providers::new(ProviderOptions {
+            outbound,
+            cache_dir: config.state.join("providers"),
+            clock: clock.clone(),
+            assertions: Arc::new(Assertions(enrolled.keys.clone())),
+            allow_demo: extras.allow_demo,
+            background: tokio::runtime::Handle::current(),
+        });
+        let sampler = Arc::new(Sampler::new());
+        let world = Arc::new(World {
+            store: Arc::clone(&store),
+            kek,
+            keys: enrolled.keys,
+            catalog: ArcSwap::from_pointee(enrolled.catalog),
+            providers,
+            clock: clock.clone(),
+            sampler,
+            tally: Tally::new(&seeing),
+        });
+        let live = Arc::new(Live::new(Arc::clone(&world)));
+        let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;
+        let login = Login::new(Arc::clone(&world), Arc::clone(&live));
+        let pages = Pages::new(&config.login.to_string()).map_err(|why| NotStarted::new("pages", &why))?;
+        let back_room = back_room::BackRoom::open(&config, &world, &live, cursor)?;
+        let ports = Ports {
+            sessions: Arc::clone(&live) as _,
+            routes: Arc::new(Site::new(login.clone(), Arc::clone(&live), pages)),
+            readiness: Arc::new(Ready { live, world: Arc::clone(&world) }),
+            clock,
+            seeing,
+        };
+        record_start(&world).await?;
+        let options = Options { version: 1, ..options };
+        let running = Gateway::start(options, ports, cores()).map_err(|why| NotStarted(why.to_string()))?;
+        Ok(Self { login, running, back_room, _lock: lock })
+    }
+
+    /// Applies a configuration whole or not at all, without dropping a request.
+    ///
+    /// # Errors
+    /// [`NotStarted`]: one sentence; the old configuration goes on.
+    pub async fn apply(&self, config: Config) -> Result<(), NotStarted> {
+        let world = self.login.world();
+        let version = world.catalog.load().version + 1;
+        let Config { catalog: draft, gateway: options, .. } = config;
+        // First what can fail without a trace: addresses, certificates. The old table still knows only the old products, so
+        // between the two stores a new product answers 421 and nothing is served under half a configuration.
+        let enrolled = enrol::enrol(world.store.as_ref(), &world.kek, draft, world.clock.now(), version).await?;
+        self.running.reload(Options { version, ..options }).map_err(|why| NotStarted(why.to_string()))?;
+        world.catalog.store(Arc::new(enrolled.catalog));
+        let rows = world.store.keys().await.map_err(|why| NotStarted(why.to_string()))?;
+        world.keys.reopen(&world.kek, &rows).map_err(|why| NotStarted(why.to_string()))?;
+        Ok(())
+    }
+
+    /// Lets requests end, then everything else: streams have until `deadline`.
+    pub async fn drain(self, deadline: Duration) {
+        self.running.drain(deadline).await;
+        let store = Arc::clone(&self.login.world().store);
+        self.back_room.close();
+        store.close().await;
+    }
+}
+
+async fn record_start(world: &World) -> Result<(), NotStarted> {
+    let now = world.clock.now();
+    let mut event = AuditEvent::new(EventId::mint(now, random()), now, Action::NodeStarted, Outcome::Success);
+    event.after = Some(serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
+    let batch = Batch { events: vec![event], ..Batch::default() };
+    world.store.commit(batch).await.map_err(|why| NotStarted::new("the start cannot be recorded", &why))?;
+    Ok(())
+}
+
+/// A data-path thread per core.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}
+
+/// The signer of checkpoints, named after the login host.
+fn signer(world: &World) -> Result<audit::Signer, NotStarted> {
+    let key = world.keys.audit_signer();
+    let name = world.catalog.load().login.to_string();
+    let public = key.public_key();
+    // A signature that cannot be made is all zeros, which no verifier accepts.
+    let sign = Arc::new(move |bytes: &[u8]| key.sign(bytes).unwrap_or([0; 64]));
+    audit::Signer::new(&name, public, sign).map_err(|why| NotStarted::new("the audit log's key", &why))
+}

@@ -1,0 +1,96 @@
+//! The login's metrics: logins by outcome, departures, sessions, revocation lag.
+
+use crate::seeing::Seeing;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
+use std::time::Duration;
+
+/// Counters of logins and sessions in this process.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    logins: Family<Outcome, Counter>,
+    departures: Family<Directory, Counter>,
+    product_sessions: Family<Product, Counter>,
+    revocation_lag: Histogram,
+    open_sessions: Gauge,
+    integrity_violations: Counter,
+    store_failures: Counter,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct Outcome {
+    outcome: String,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct Directory {
+    directory: String,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct Product {
+    product: String,
+}
+
+impl Tally {
+    /// All at zero, shown under `/metrics`.
+    pub fn new(seeing: &Seeing) -> Self {
+        let tally = Self {
+            logins: Family::default(),
+            departures: Family::default(),
+            product_sessions: Family::default(),
+            revocation_lag: Histogram::new([0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]),
+            open_sessions: Gauge::default(),
+            integrity_violations: Counter::default(),
+            store_failures: Counter::default(),
+        };
+        seeing.register("logins", "Logins by method or refusal code", tally.logins.clone());
+        seeing.register("departures", "Departures for providers", tally.departures.clone());
+        seeing.register("product_sessions", "Sessions begun at products", tally.product_sessions.clone());
+        seeing.register("revocation_lag_seconds", "From commit to effect on this node", tally.revocation_lag.clone());
+        seeing.register("open_sessions", "Sessions known to this node", tally.open_sessions.clone());
+        seeing.register("integrity_violations", "Stored rows whose MAC did not hold", tally.integrity_violations.clone());
+        seeing.register("store_failures", "Failed readings of the revocation log", tally.store_failures.clone());
+        tally
+    }
+
+    /// Somebody was let in, by this method.
+    pub fn login_succeeded(&self, method: &str) {
+        self.logins.get_or_create(&Outcome { outcome: method.to_owned() }).inc();
+    }
+
+    /// Somebody was turned away; codes are a closed set.
+    pub fn login_refused(&self, code: &str) {
+        self.logins.get_or_create(&Outcome { outcome: code.to_owned() }).inc();
+    }
+
+    /// Somebody was sent to a provider.
+    pub fn departed(&self, directory: &str) {
+        self.departures.get_or_create(&Directory { directory: directory.to_owned() }).inc();
+    }
+
+    /// A session at a product began.
+    pub fn product_session_created(&self, product: &str) {
+        self.product_sessions.get_or_create(&Product { product: product.to_owned() }).inc();
+    }
+
+    /// A revocation took effect here this long after its commit.
+    pub fn revocation_applied(&self, lag: Duration) {
+        self.revocation_lag.observe(lag.as_secs_f64());
+    }
+
+    /// How many sessions are known here.
+    pub fn open_sessions(&self, count: usize) {
+        self.open_sessions.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A stored row's MAC did not hold.
+    pub fn integrity_violated(&self) {
+        self.integrity_violations.inc();
+    }
+
+    /// The revocation log could not be read.
+    pub fn store_out(&self) {
+        self.store_failures.inc();
+    }
+}

@@ -1,0 +1,146 @@
+//! The login host's routes.
+
+use super::forms::Fields;
+use super::render::{self, At};
+use super::{Site, declared};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::values::{DirectoryName, OrgName, Origin, ProductName, ThirdPartyName};
+use crate::login::{Answer, Target, Visitor};
+use crate::web::PageRequest;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, Method, Response, StatusCode};
+
+impl Site {
+    pub(super) async fn on_login_host(&self, request: &PageRequest, visitor: &Visitor) -> Response<Bytes> {
+        let path = request.head.uri.path().to_owned();
+        let method = request.head.method.clone();
+        let query = || Fields::of_query(request);
+        let form = || Fields::of_form(request);
+        if let Some(directory) = path.strip_prefix("/login/callback") {
+            return self.callback(request, visitor, directory).await;
+        }
+        let answer = match (method.as_str(), path.as_str()) {
+            ("GET" | "HEAD", "/.well-known/jwks.json") => return self.jwks(),
+            ("GET" | "HEAD", "/" | "/login") => match query().text("to") {
+                "" => self.login.home(visitor).await,
+                to => self.login.ask_again(visitor, to).await,
+            },
+            ("GET", "/login/to") => return self.enter(request, visitor).await,
+            ("POST", "/login/identify") => {
+                let form = form();
+                self.login.identify(visitor, form.text("csrf"), form.text("to"), form.text("email")).await
+            }
+            ("POST", "/login/depart") => {
+                let form = form();
+                let sealed = (form.text("csrf"), form.text("to"));
+                self.login.take_way(visitor, sealed, form.text("email"), form.text("way")).await
+            }
+            ("POST", "/login/continue") => {
+                let form = form();
+                self.login.reenter(visitor, form.text("csrf"), form.text("to")).await
+            }
+            ("GET" | "HEAD", "/logout") => self.login.confirm_logout(visitor).await,
+            ("POST", "/logout") => self.login.logout(visitor, form().text("csrf")).await,
+            ("GET", "/logout/complete") => self.login.complete_logout(visitor, query().text("t")).await,
+            ("GET" | "HEAD", "/logout/done") => self.login.logout_done(),
+            // A form of ours that was reloaded or reached by the back button: begin where it began.
+            ("GET" | "HEAD", "/login/identify" | "/login/depart" | "/login/continue") => self.login.home(visitor).await,
+            ("GET" | "HEAD", "/favicon.ico" | "/robots.txt") => return render::empty(StatusCode::NOT_FOUND),
+            _ => return self.not_found(request),
+        };
+        self.respond(answer, At::Login)
+    }
+
+    /// The public keys of assertions. Products may keep them for five minutes; two generations are always in it.
+    fn jwks(&self) -> Response<Bytes> {
+        match self.login.world().keys.jwks() {
+            Ok(jwks) => {
+                let mut response = render::json(jwks);
+                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+                response
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "the public keys could not be written");
+                render::empty(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    /// Steps of a handover answer navigations alone (rule H6): a script of a sibling product cannot run them.
+    async fn enter(&self, request: &PageRequest, visitor: &Visitor) -> Response<Bytes> {
+        if !is_page_navigation(request) {
+            return self.refuse_request(request, visitor, Refusal::CrossSite).await;
+        }
+        let fields = Fields::of_query(request);
+        let challenge = URL_SAFE_NO_PAD.decode(fields.text("c")).ok().and_then(|bytes| bytes.try_into().ok());
+        let parsed = (ProductName::parse(fields.text("product")), Origin::parse(fields.text("host")), challenge);
+        let (Ok(product), Ok(host), Some(challenge)) = parsed else {
+            return self.refuse_request(request, visitor, Refusal::Malformed).await;
+        };
+        let target = Target { product, host, challenge, again: fields.text("again").parse().unwrap_or(0) };
+        let answer = self.login.enter(visitor, target).await;
+        self.respond(answer, At::Login)
+    }
+
+    async fn callback(&self, request: &PageRequest, visitor: &Visitor, directory: &str) -> Response<Bytes> {
+        let Some(directory) = directory_of(directory) else { return self.not_found(request) };
+        let parameters = match request.head.method {
+            Method::GET => Bytes::copy_from_slice(request.head.uri.query().unwrap_or_default().as_bytes()),
+            Method::POST => request.body.clone(),
+            _ => return render::empty(StatusCode::METHOD_NOT_ALLOWED),
+        };
+        let answer = self.reply(visitor, &directory, &parameters).await;
+        self.respond(answer, At::Login)
+    }
+
+    /// The path alone cannot tell a third party from an organization's main directory of the same name; the configuration refuses
+    /// such twins, so at most one of the two exists.
+    async fn reply(&self, visitor: &Visitor, names: &[DirectoryName], parameters: &[u8]) -> Answer {
+        let catalog = self.login.world().catalog.load_full();
+        let known = names.iter().find(|name| catalog.directory_names.contains_key(name)).or(names.first());
+        match known {
+            Some(name) => self.login.finish(visitor, name, parameters).await,
+            None => self.login.home(visitor).await,
+        }
+    }
+}
+
+/// The directories that a callback's path may mean.
+fn directory_of(rest: &str) -> Option<Vec<DirectoryName>> {
+    if rest.is_empty() {
+        return Some(vec![DirectoryName::Issuer]);
+    }
+    let rest = rest.strip_prefix('/')?;
+    match rest.split_once('/') {
+        Some((org, name)) => Some(vec![DirectoryName::of_org(OrgName::parse(org).ok()?, name).ok()?]),
+        None => {
+            let org = DirectoryName::of_org(OrgName::parse(rest).ok()?, "main").ok()?;
+            Some(vec![org, DirectoryName::ThirdParty(ThirdPartyName::parse(rest).ok()?)])
+        }
+    }
+}
+
+/// A navigation of a whole page, as far as the browser says so.
+pub(super) fn is_page_navigation(request: &PageRequest) -> bool {
+    let fields = &request.head.headers;
+    let is_document = fields.get("sec-fetch-dest").is_none_or(|dest| dest.as_bytes() == b"document");
+    is_document && declared(fields).is_navigation()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c5_a_callbacks_path_names_its_directory() {
+        let shown = |rest: &str| directory_of(rest).map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(shown(""), Some(vec!["issuer".to_owned()]));
+        assert_eq!(shown("/acme/okta"), Some(vec!["acme/okta".to_owned()]));
+        assert_eq!(shown("/acme"), Some(vec!["acme".to_owned(), "acme".to_owned()]));
+        for bad in ["x", "/", "/Acme", "/acme/", "/acme/okta/x", "/acme/../x"] {
+            assert_eq!(shown(bad), None, "{bad}");
+        }
+    }
+}

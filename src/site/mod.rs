@@ -1,0 +1,103 @@
+//! Our own routes: HTTP on the login host, under `/.fedgate/` of product hosts, and at products' doors.
+//!
+//! This room turns requests into steps of a login and answers into responses: paths, forms, cookies, status codes, headers, texts.
+//! Deliberately absent: any decision. A path is one arm in `login_host` or `product_host`; a refusal's text is one arm in `texts`.
+
+mod forms;
+mod login_host;
+mod product_host;
+mod refuse;
+mod render;
+mod texts;
+
+use crate::kernel::refusal::Refusal;
+use crate::kernel::request::intent::{Declared, is_safe};
+use crate::login::{Cookies, Live, Login, Visitor};
+use crate::pages::Pages;
+use crate::web::{PageRequest, Place, Routes, Turned};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, header};
+use std::sync::Arc;
+
+/// Our own routes.
+pub struct Site {
+    login: Login,
+    live: Arc<Live>,
+    pages: Pages,
+}
+
+impl Site {
+    /// Routes over logins, live sessions and page templates.
+    pub fn new(login: Login, live: Arc<Live>, pages: Pages) -> Self {
+        Self { login, live, pages }
+    }
+
+    /// Unsafe requests on our own paths must be this host's own (rule H6). A provider's form_post reply is the one exception:
+    /// it is bound by its cookie and `state` instead (rule H10).
+    fn is_foreign(request: &PageRequest, own: &str) -> bool {
+        let is_callback =
+            matches!(request.place, Place::Login) && request.head.uri.path().starts_with("/login/callback");
+        let unsafe_method = !is_safe(request.head.method.as_str());
+        unsafe_method && !is_callback && !declared(&request.head.headers).is_same_origin(own, &[])
+    }
+}
+
+#[async_trait]
+impl Routes for Site {
+    async fn answer(&self, request: PageRequest) -> Response<Bytes> {
+        let own = match &request.place {
+            Place::Login => self.login.world().catalog.load().login.url(),
+            Place::Product { host, .. } => host.url(),
+        };
+        let visitor = visitor(&request);
+        if Self::is_foreign(&request, &own) {
+            return self.refuse_request(&request, &visitor, Refusal::CrossSite).await;
+        }
+        let is_page = request.head.method == Method::GET || request.head.method == Method::HEAD;
+        if is_page && is_prefetch(&request.head.headers) {
+            // Speculation must not act, nor spend anything one-use (rule M11).
+            return render::empty(http::StatusCode::NO_CONTENT);
+        }
+        match &request.place {
+            Place::Login => self.on_login_host(&request, &visitor).await,
+            Place::Product { product, host } => {
+                let at = crate::login::ProductHost { product: Arc::clone(product), host: host.clone() };
+                self.on_product_host(&request, &visitor, &at).await
+            }
+        }
+    }
+
+    fn refuse(&self, turned: Turned) -> Response<Bytes> {
+        self.turn_away(turned)
+    }
+}
+
+/// Who asks.
+fn visitor(request: &PageRequest) -> Visitor {
+    let fields = &request.head.headers;
+    let user_agent = fields.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    Visitor {
+        cookies: Cookies::of(fields),
+        client: request.client,
+        user_agent: user_agent.map(|text| text.chars().filter(|c| !c.is_control()).take(256).collect()),
+        request_id: request.request_id.clone(),
+        now: request.now,
+    }
+}
+
+/// What the browser says about the request.
+fn declared(fields: &HeaderMap) -> Declared<'_> {
+    let text = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
+    Declared {
+        mode: text("sec-fetch-mode"),
+        site: text("sec-fetch-site"),
+        origin: text("origin"),
+        accept: text("accept"),
+    }
+}
+
+fn is_prefetch(fields: &HeaderMap) -> bool {
+    let says = |name: &str| fields.get(name).is_some_and(|value| value.as_bytes().windows(8).any(|w| w == b"prefetch"));
+    says("sec-purpose") || says("purpose") || says("x-moz")
+}

@@ -1,0 +1,131 @@
+//! `/.fedgate/…` on product hosts, and the products' own doors.
+
+use super::forms::Fields;
+use super::login_host::is_page_navigation;
+use super::render::{self, At};
+use super::{Site, declared};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::request::path::NormalPath;
+use crate::login::{Cookies, ProductHost, SESSION, Visitor};
+use crate::kernel::values::Token;
+use crate::web::{Admission, Ask, Door, LiveSession, PageRequest, Sessions as _};
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use std::sync::Arc;
+
+impl Site {
+    pub(super) async fn on_product_host(&self, request: &PageRequest, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
+        let path = request.head.uri.path();
+        // A service worker must not live where it would see every code (rule H7).
+        if request.head.headers.get("service-worker").is_some() {
+            return render::empty(StatusCode::NOT_FOUND);
+        }
+        let method = request.head.method.as_str();
+        match (request.door, method, path) {
+            (None, "GET", "/.fedgate/login") => self.leave_product(request, visitor, at).await,
+            (None, "GET", "/.fedgate/finish") => self.finish(request, visitor, at).await,
+            (None, "GET" | "HEAD", "/.fedgate/session") => self.who(visitor, at).await,
+            (None, "GET" | "HEAD", "/.fedgate/logout") | (Some(Door::Logout), "GET" | "HEAD", _) => {
+                let answer = self.login.confirm_product_logout(visitor, at).await;
+                self.respond(answer, At::Product(at))
+            }
+            (None, "POST", "/.fedgate/logout") | (Some(Door::Logout), "POST", _) => {
+                let form = Fields::of_form(request);
+                let everywhere = form.text("scope") == "everywhere";
+                let answer = self.login.leave_session(visitor, at, everywhere, form.text("to")).await;
+                self.respond(answer, At::Product(at))
+            }
+            (Some(Door::Login | Door::Signup | Door::Reset), "GET" | "HEAD", _) => {
+                render::redirect("/.fedgate/login?return_to=%2F", &[], false)
+            }
+            // A password typed into the product's own form goes nowhere (rule M11): the login begins instead.
+            (Some(Door::Login | Door::Signup | Door::Reset), "POST", _) => {
+                render::redirect("/.fedgate/login?return_to=%2F", &[], false)
+            }
+            _ => self.not_found(request),
+        }
+    }
+
+    async fn leave_product(&self, request: &PageRequest, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
+        if !is_page_navigation(request) {
+            return self.refuse_request(request, visitor, Refusal::CrossSite).await;
+        }
+        let fields = Fields::of_query(request);
+        let return_to = self.return_to(at, fields.text("return_to"));
+        let again = fields.text("again").parse().unwrap_or(0);
+        let answer = self.login.leave_product(visitor, at, &return_to, again).await;
+        self.respond(answer, At::Product(at))
+    }
+
+    /// A path and query of this host in normal form; anything else becomes `/`. Never ours, never a door (rule M11).
+    fn return_to(&self, _at: &ProductHost, text: &str) -> String {
+        let is_local = text.starts_with('/') && !text.starts_with("//") && text.len() <= 2048 && !text.contains('#');
+        let parsed = if is_local { NormalPath::parse(text).ok() } else { None };
+        match parsed {
+            Some(path) if !path.path().to_ascii_lowercase().starts_with("/.fedgate") => path.target(),
+            Some(_) | None => "/".to_owned(),
+        }
+    }
+
+    async fn finish(&self, request: &PageRequest, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
+        if !is_page_navigation(request) {
+            return self.refuse_request(request, visitor, Refusal::CrossSite).await;
+        }
+        let answer = self.login.finish_at_product(visitor, at, Fields::of_query(request).text("code")).await;
+        self.respond(answer, At::Product(at))
+    }
+
+    /// `GET /.fedgate/session`: who is logged in, as JSON; 401 without a session.
+    async fn who(&self, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
+        match self.session_of(&visitor.cookies, visitor, at).await {
+            Admission::Admitted(session) => self.describe(&session).await,
+            Admission::Unavailable => render::empty(StatusCode::SERVICE_UNAVAILABLE),
+            Admission::Nobody | Admission::Refused(_) => {
+                render::problem(StatusCode::UNAUTHORIZED, &serde_json::json!({
+                    "type": "about:blank", "title": "Nobody is logged in here", "status": 401,
+                    "login_url": format!("{}/.fedgate/login", at.host.url()),
+                }))
+            }
+        }
+    }
+
+    async fn session_of(&self, cookies: &Cookies, visitor: &Visitor, at: &ProductHost) -> Admission {
+        let token = cookies.one(SESSION).and_then(|text| Token::parse(text.as_bytes()));
+        match token {
+            None => Admission::Nobody,
+            Some(token) => {
+                let ask =
+                    Ask { token: &token, product: &at.product.name, host: &at.host, now: visitor.now, active: false };
+                self.live.admit(&ask).await
+            }
+        }
+    }
+
+    async fn describe(&self, session: &Arc<LiveSession>) -> Response<Bytes> {
+        let world = self.login.world();
+        let catalog = world.catalog.load_full();
+        let record = world.store.product_account_by_id(session.product_account).await;
+        let (Ok(Some(record)), Ok(Some(account))) = (record, world.store.account(session.account).await) else {
+            return render::empty(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let linked = matches!(record.state, crate::kernel::model::ProductAccountState::Linked);
+        let org = session.org.as_ref().and_then(|org| catalog.orgs.get(org)).map(|org| org.label.clone());
+        render::json(
+            serde_json::json!({
+                "sub": record.sub,
+                "sid": session.sid.to_string(),
+                "email": session.email.as_ref().map(ToString::to_string),
+                "name": account.name,
+                "linked": linked,
+                "managed": session.org.is_some(),
+                "managed_by": org,
+                "profile_url": catalog.profile_url,
+            })
+            .to_string(),
+        )
+    }
+
+    pub(super) fn wants_page(request: &PageRequest) -> bool {
+        declared(&request.head.headers).is_navigation()
+    }
+}

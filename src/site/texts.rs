@@ -1,0 +1,197 @@
+//! What people read when they are turned away: what happened, what they can do now, whom to ask. One arm per refusal.
+
+use crate::kernel::refusal::Refusal;
+use crate::login::Refused;
+use http::StatusCode;
+
+/// The sentences of a refusal page.
+pub(super) struct Texts {
+    pub status: StatusCode,
+    pub title: String,
+    pub what: String,
+    pub can_do: &'static str,
+    pub ask: &'static str,
+    /// The button.
+    pub retry: &'static str,
+}
+
+const ASK_IT: &str = "Ask your organization’s IT team. Give them the reference below.";
+const ASK_SUPPORT: &str = "Ask the product’s support. Give them the reference below.";
+
+/// The status of a refusal.
+pub(super) fn status(refusal: Refusal) -> StatusCode {
+    match refusal {
+        Refusal::LoginRequired | Refusal::Credential => StatusCode::UNAUTHORIZED,
+        Refusal::Malformed | Refusal::NotUnderWay | Refusal::Loop | Refusal::Proof(_) => StatusCode::BAD_REQUEST,
+        Refusal::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::Conflict => StatusCode::CONFLICT,
+        Refusal::RefusedAtProvider
+        | Refusal::TwoOrganizations
+        | Refusal::Authority
+        | Refusal::ThirdParty
+        | Refusal::Inactive
+        | Refusal::BrokenLink
+        | Refusal::EmailProof
+        | Refusal::SeveralAccounts
+        | Refusal::LocalProof
+        | Refusal::NoAccount
+        | Refusal::NotAllowed
+        | Refusal::WeakProof
+        | Refusal::StaleProof
+        | Refusal::CrossSite => StatusCode::FORBIDDEN,
+    }
+}
+
+/// The heading of a refusal.
+pub(super) fn title(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Proof(_) => "We couldn’t check that login",
+        Refusal::RefusedAtProvider => "The login was not completed",
+        Refusal::ProviderUnavailable => "The login service isn’t answering",
+        Refusal::TwoOrganizations => "Two organizations manage this account",
+        Refusal::Authority => "This login can’t be used for that address",
+        Refusal::ThirdParty => "Your organization doesn’t allow this way in",
+        Refusal::Inactive => "This account is not active",
+        Refusal::BrokenLink => "This login leads to no account",
+        Refusal::EmailProof => "Your email address isn’t confirmed yet",
+        Refusal::SeveralAccounts => "Several accounts use this address",
+        Refusal::Conflict => "This account already has another login",
+        Refusal::LocalProof => "There is already an account with this address",
+        Refusal::NoAccount => "There is no account for this login",
+        Refusal::NotAllowed => "You don’t have access",
+        Refusal::WeakProof => "A second step is needed",
+        Refusal::StaleProof => "Please log in afresh",
+        Refusal::NotUnderWay => "This login is no longer under way",
+        Refusal::Loop => "The login keeps coming back",
+        Refusal::CrossSite => "That request came from another site",
+        Refusal::LoginRequired => "Log in first",
+        Refusal::Credential => "That credential isn’t accepted here",
+        Refusal::Malformed => "That address can’t be read",
+        Refusal::TooMany => "Too many requests",
+    }
+}
+
+/// All sentences of a refusal.
+pub(super) fn of(refused: &Refused) -> Texts {
+    let product = refused.product.as_ref().map_or("this product", |product| product.label.as_str());
+    let provider = refused.provider.as_deref().unwrap_or("the login service");
+    let (what, can_do, ask) = sentences(refused.refusal, product, provider);
+    let retry = match refused.refusal {
+        Refusal::NotAllowed | Refusal::Inactive | Refusal::ThirdParty | Refusal::Authority => "Use another account",
+        _ => "Try again",
+    };
+    Texts { status: status(refused.refusal), title: title(refused.refusal).to_owned(), what, can_do, ask, retry }
+}
+
+fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'static str, &'static str) {
+    match refusal {
+        Refusal::Proof(_) => (
+            format!("The answer of {provider} didn’t pass our checks, so nobody was logged in."),
+            "Try again. If it happens again, the set-up between the two services needs a look.",
+            ASK_IT,
+        ),
+        Refusal::RefusedAtProvider => (
+            format!("{provider} said that you cancelled, or that it won’t log you in."),
+            "Try again, or use another account there.",
+            ASK_IT,
+        ),
+        Refusal::ProviderUnavailable => (
+            format!("We asked {provider}, and it didn’t answer properly. People who are logged in already are not affected."),
+            "Wait a moment and try again.",
+            ASK_IT,
+        ),
+        Refusal::TwoOrganizations => (
+            "Addresses of this account belong to two organizations that both require their own login.".to_owned(),
+            "An operator must settle which organization manages the account.",
+            ASK_IT,
+        ),
+        Refusal::Authority => (
+            format!("{provider} named an address that it may not speak for."),
+            "Use the address that your organization gave you.",
+            ASK_IT,
+        ),
+        Refusal::ThirdParty => (
+            format!("Your organization’s policy doesn’t allow logging in through {provider}."),
+            "Start again with your work address.",
+            ASK_IT,
+        ),
+        Refusal::Inactive => (
+            "You proved who you are, and the account is switched off.".to_owned(),
+            "Your admin can switch it on again.",
+            ASK_IT,
+        ),
+        Refusal::BrokenLink => (
+            format!("{provider} knows you, but the account that this login belonged to is gone."),
+            "Support can tell you what happened to it.",
+            ASK_SUPPORT,
+        ),
+        Refusal::EmailProof => (
+            format!("{provider} doesn’t say that your email address is confirmed, so we can’t use it."),
+            "Confirm your address there, then try again.",
+            ASK_SUPPORT,
+        ),
+        Refusal::SeveralAccounts => (
+            "We can’t tell which one is yours, and won’t guess.".to_owned(),
+            "Support can sort the accounts out.",
+            ASK_SUPPORT,
+        ),
+        Refusal::Conflict => (
+            "The account with your address belongs to another login, or the address is taken at the product.".to_owned(),
+            "Log in the way you did before. If that isn’t possible, support can help.",
+            ASK_SUPPORT,
+        ),
+        Refusal::LocalProof => (
+            "It wasn’t made by this login, so we need a proof that it is yours before we connect them.".to_owned(),
+            "Log in the way you did before.",
+            ASK_SUPPORT,
+        ),
+        Refusal::NoAccount => (
+            format!("Accounts for {product} aren’t made for everybody who logs in."),
+            "Use the account that you were given.",
+            ASK_IT,
+        ),
+        Refusal::NotAllowed => (
+            format!("You are logged in, but your account may not enter {product}."),
+            "Ask for access, or use another account.",
+            ASK_IT,
+        ),
+        Refusal::WeakProof => (
+            format!("Your organization requires a second step, and {provider} didn’t say that you did one."),
+            "Set up a second step at your organization’s login, then try again.",
+            ASK_IT,
+        ),
+        Refusal::StaleProof => (
+            format!("{provider} answered from an old login instead of asking you."),
+            "Log out there, then try again.",
+            ASK_IT,
+        ),
+        Refusal::NotUnderWay => (
+            "It was used already, took too long, or was begun in another browser.".to_owned(),
+            "Begin again. Nothing was lost.",
+            ASK_SUPPORT,
+        ),
+        Refusal::Loop => (
+            "Your browser came back without what we had given it.".to_owned(),
+            "Check that cookies are allowed and that the clock is right.",
+            ASK_SUPPORT,
+        ),
+        Refusal::CrossSite => (
+            "Only this site’s own pages may do that. Nothing was changed.".to_owned(),
+            "Open the page itself and try there.",
+            ASK_SUPPORT,
+        ),
+        Refusal::LoginRequired => ("Nobody is logged in here.".to_owned(), "Log in to go on.", ASK_SUPPORT),
+        Refusal::Credential => (
+            "It carried no credential that we can check, or more than one.".to_owned(),
+            "Log in in the browser.",
+            ASK_SUPPORT,
+        ),
+        Refusal::Malformed => (
+            "The address has no single meaning, or leads to a place that isn’t configured.".to_owned(),
+            "Open the product’s own address.",
+            ASK_SUPPORT,
+        ),
+        Refusal::TooMany => ("Too many requests came from here.".to_owned(), "Wait a minute.", ASK_SUPPORT),
+    }
+}
