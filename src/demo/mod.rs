@@ -31,17 +31,16 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use assertion::{Claims, Unproved};
+use crate::clock::Clock;
 
-/// Seconds since 1970, read at each use; handed in, so that the demonstration has the same time as the gateway.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+pub use assertion::{Claims, Unproved};
 
 /// Fetches the gateway's key set (`https://{login}/.well-known/jwks.json`, RFC 7517) as bytes; the text of an error is logged.
 pub type FetchKeys = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>> + Send + Sync>;
 
 /// Everything that the demonstration must be told.
 pub struct Options {
-    /// The time.
+    /// The time: the gateway's own clock.
     pub clock: Clock,
     /// The gateway's keys.
     pub keys: FetchKeys,

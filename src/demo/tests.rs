@@ -2,19 +2,34 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::jose::{Alg, elliptic_jwk, encode};
+use super::jose::{Alg, elliptic_jwk, encode, signing_random};
 use super::people::{ACME, EVERYBODY};
 use super::*;
+use crate::clock::TimeSource;
 use crate::pages::Colour;
 
 const NOW: i64 = 1_795_312_327;
+
+/// A time that moves only when it is told to, in Unix seconds.
+pub(super) struct Stopped(pub(super) AtomicI64);
+
+impl TimeSource for Stopped {
+    fn wall_millis(&self) -> i64 {
+        self.0.load(Ordering::Relaxed) * 1000
+    }
+
+    fn since_boot(&self) -> Duration {
+        Duration::ZERO
+    }
+}
 
 /// An answer, read to the end of the connection.
 pub(super) struct Reply {
@@ -68,7 +83,7 @@ impl Gateway {
 
     fn sign(&self, header: &Value, claims: &Value) -> String {
         let input = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
-        let signature = self.0.sign(&SystemRandom::new(), input.as_bytes()).expect("signed");
+        let signature = self.0.sign(&signing_random(), input.as_bytes()).expect("signed");
         format!("{input}.{}", encode(signature))
     }
 }
@@ -107,7 +122,7 @@ async fn started(gateway: &Gateway) -> Running {
         }],
     };
     let options = Options {
-        clock: Arc::new(|| NOW),
+        clock: Clock::from_source(Arc::new(Stopped(AtomicI64::new(NOW)))),
         keys: Arc::new(move || Box::pin(std::future::ready(Ok(keys.clone())))),
         assertion_issuer: "https://id.example.test".to_owned(),
         board: product("board"),

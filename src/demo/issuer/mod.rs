@@ -29,11 +29,12 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::NotStarted;
 use super::http::{self, Fields, Response, cookie, json, text};
 use super::jose::Keys;
 use super::people::Person;
 use super::shell::Shell;
-use super::{Clock, NotStarted};
+use crate::clock::Clock;
 use crate::pages::{Colour, Name};
 use state::{Session, State};
 
@@ -151,7 +152,7 @@ impl Issuer {
     }
 
     fn now(&self) -> i64 {
-        (self.clock)()
+        self.clock.now().seconds()
     }
 
     /// The browser's session and its handle.

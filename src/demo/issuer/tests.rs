@@ -12,7 +12,7 @@ use url::form_urlencoded::Serializer;
 use super::*;
 use crate::demo::jose::{Compact, encode};
 use crate::demo::people::EVERYBODY;
-use crate::demo::tests::{Reply, send};
+use crate::demo::tests::{Reply, Stopped, send};
 
 const ISSUER: &str = "https://auth.example.test";
 const CALLBACK: &str = "https://id.example.test/login/callback?x=1";
@@ -22,14 +22,14 @@ const NOW: i64 = 1_795_312_327;
 /// A provider, its time, and a browser's cookie jar.
 struct Scene {
     at: SocketAddr,
-    now: Arc<AtomicI64>,
+    now: Arc<Stopped>,
     cookie: String,
     _stop: tokio_util::sync::DropGuard,
 }
 
 impl Scene {
     async fn new() -> Self {
-        let (now, stop) = (Arc::new(AtomicI64::new(NOW)), CancellationToken::new());
+        let (now, stop) = (Arc::new(Stopped(AtomicI64::new(NOW))), CancellationToken::new());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (at, time) = (listener.local_addr().expect("bound"), now.clone());
         let client = |id: &str, alg| Client {
@@ -43,7 +43,7 @@ impl Scene {
         let colour = Colour::new(12, 102, 228);
         let options =
             Options { url: ISSUER.to_owned(), name: "Atlassian".to_owned(), colour, people: EVERYBODY, clients };
-        serve(listener, options, Arc::new(move || time.load(Ordering::Relaxed)), stop.clone()).expect("served");
+        serve(listener, options, Clock::from_source(time), stop.clone()).expect("served");
         Self { at, now, cookie: String::new(), _stop: stop.drop_guard() }
     }
 
@@ -182,16 +182,16 @@ async fn a_code_works_once_for_its_client_its_uri_its_verifier_and_a_minute() {
     let code = scene.code().await;
     let other = [("code", code.as_str()), ("client_id", "other"), ("client_secret", "secret of other")];
     assert!(scene.redeem(&other).await.body.contains("invalid_grant"), "a code of another client");
-    scene.now.store(NOW + 59, Ordering::Relaxed);
+    scene.now.0.store(NOW + 59, Ordering::Relaxed);
     let tokens = scene.redeem(&[("code", &code)]).await;
     let bearer: Value = serde_json::from_str(&tokens.body).expect("JSON");
     assert!(scene.redeem(&[("code", &code)]).await.body.contains("invalid_grant"), "a code comes twice");
     let bearer = format!("Bearer {}", bearer["access_token"].as_str().expect("a token"));
     let userinfo = send(scene.at, "GET", "/userinfo", &[("authorization", &bearer)], "").await;
     assert_eq!(userinfo.status, 401, "the reuse of a code revokes its token");
-    scene.now.store(NOW, Ordering::Relaxed);
+    scene.now.0.store(NOW, Ordering::Relaxed);
     let code = scene.code().await;
-    scene.now.store(NOW + 60, Ordering::Relaxed);
+    scene.now.0.store(NOW + 60, Ordering::Relaxed);
     assert!(scene.redeem(&[("code", &code)]).await.body.contains("invalid_grant"), "a code is too old");
 }
 
@@ -248,7 +248,7 @@ async fn requests_that_cannot_be_granted_are_answered_where_the_rfc_says() {
 async fn a_session_is_not_enough_for_a_fresh_login_or_another_person() {
     let mut scene = Scene::new().await;
     scene.code().await;
-    scene.now.store(NOW + 30, Ordering::Relaxed);
+    scene.now.0.store(NOW + 30, Ordering::Relaxed);
     for (change, silent) in [
         (("prompt", "login"), false),
         (("prompt", "select_account"), false),
