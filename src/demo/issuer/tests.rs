@@ -162,6 +162,31 @@ async fn a_login_gives_a_code_then_tokens_then_userinfo() {
     assert!(again.reply_field("code").is_some(), "the session is enough for a silent login");
 }
 
+/// Reads the documents and the token with a library that knows nothing of this file.
+#[tokio::test]
+async fn another_library_accepts_the_documents_and_the_token() {
+    use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreProviderMetadata};
+    use openidconnect::{AccessTokenHash, ClientId, ClientSecret, IssuerUrl, Nonce};
+    let mut scene = Scene::new().await;
+    let document = scene.get("/.well-known/openid-configuration").await.body;
+    let metadata: CoreProviderMetadata = serde_json::from_str(&document).expect("provider metadata");
+    assert_eq!(metadata.issuer().as_str(), ISSUER);
+    let keys: CoreJsonWebKeySet = serde_json::from_str(&scene.get("/jwks").await.body).expect("a key set");
+    let code = scene.code().await;
+    let tokens: Value = serde_json::from_str(&scene.redeem(&[("code", &code)]).await.body).expect("JSON");
+    let token: CoreIdToken = tokens["id_token"].as_str().and_then(|token| token.parse().ok()).expect("an ID token");
+    let issuer = IssuerUrl::new(ISSUER.to_owned()).expect("a URL");
+    let (client, secret) = (ClientId::new("gateway".to_owned()), ClientSecret::new("secret of gateway".to_owned()));
+    let verifier = CoreIdTokenVerifier::new_confidential_client(client, secret, issuer, keys)
+        .set_time_fn(|| chrono::DateTime::from_timestamp(NOW, 0).expect("a time"));
+    let claims = token.claims(&verifier, &Nonce::new("n-1".to_owned())).expect("verified");
+    let access = openidconnect::AccessToken::new(tokens["access_token"].as_str().expect("a token").to_owned());
+    let key = token.signing_key(&verifier).expect("a key");
+    let hash = AccessTokenHash::from_token(&access, token.signing_alg().expect("an algorithm"), key).expect("a hash");
+    assert_eq!(claims.access_token_hash(), Some(&hash));
+    assert!(token.claims(&verifier, &Nonce::new("n-2".to_owned())).is_err());
+}
+
 #[tokio::test]
 async fn a_code_works_once_for_its_client_its_uri_its_verifier_and_a_minute() {
     for (change, client_error) in [

@@ -99,7 +99,7 @@ impl Product {
 
     async fn inside(&self, person: Claims, request: Request<Incoming>) -> Response {
         match (request.method(), request.uri().path()) {
-            (&Method::GET, "/") => self.front(&person),
+            (&Method::GET | &Method::HEAD, "/") => self.front(&person),
             (&Method::POST, "/items") => match Fields::of_body(request.into_body()).await {
                 Some(fields) => self.add(&person, &fields),
                 None => text(StatusCode::PAYLOAD_TOO_LARGE, "that form is too large\n"),
