@@ -30,8 +30,8 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let (now, stop) = (Arc::new(Stopped(AtomicI64::new(NOW))), CancellationToken::new());
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let (at, time) = (listener.local_addr().expect("bound"), now.clone());
+        let entrance = Entrance::open(0, None).await.expect("a port");
+        let (at, time) = (entrance.address().expect("bound"), now.clone());
         let client = |id: &str, alg| Client {
             id: id.to_owned(),
             secret: format!("secret of {id}").into(),
@@ -41,9 +41,16 @@ impl Scene {
         };
         let clients = vec![client("gateway", Alg::Rs256), client("other", Alg::Es256)];
         let colour = Colour::new(12, 102, 228);
-        let options =
-            Options { url: ISSUER.to_owned(), name: "Atlassian".to_owned(), colour, people: EVERYBODY, clients };
-        serve(listener, options, Clock::from_source(time), stop.clone()).expect("served");
+        let options = Options {
+            url: ISSUER.to_owned(),
+            port: 0,
+            tls: None,
+            name: "Atlassian".to_owned(),
+            colour,
+            people: EVERYBODY,
+            clients,
+        };
+        serve(entrance, options, Clock::from_source(time), stop.clone()).expect("served");
         Self { at, now, cookie: String::new(), _stop: stop.drop_guard() }
     }
 

@@ -12,11 +12,10 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 use minijinja::context;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::assertion::{Claims, Door};
-use super::http::{self, Fields, Response, json, see_other, text};
+use super::http::{self, Entrance, Fields, Response, json, see_other, text};
 use super::shell::Shell;
 use crate::pages::{Colour, Name};
 use shelf::Shelf;
@@ -56,7 +55,7 @@ struct Product {
 
 /// Serves a product until `stop`.
 pub(super) fn serve(
-    listener: TcpListener,
+    entrance: Entrance,
     kind: Kind,
     options: Options,
     door: Arc<Door>,
@@ -64,7 +63,7 @@ pub(super) fn serve(
 ) -> Result<(), minijinja::Error> {
     let shell = Shell::new(options.colour)?;
     let product = Arc::new(Product { kind, options, door, shell, shelf: Shelf::of(kind), stop: stop.clone() });
-    http::serve(listener, stop, move |request| {
+    http::serve(entrance, stop, move |request| {
         let product = product.clone();
         async move { product.answer(request).await }
     });
