@@ -19,26 +19,26 @@ const REFETCH: i64 = 5;
 
 /// Who is there, as the gateway says.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-pub struct Claims {
+pub(super) struct Claims {
     /// The product's own user id.
-    pub sub: String,
+    pub(super) sub: String,
     /// The address.
     #[serde(default)]
-    pub email: String,
+    pub(super) email: String,
     /// The name; may be empty.
     #[serde(default)]
-    pub name: String,
+    pub(super) name: String,
     /// The organization that manages the person.
     #[serde(default)]
-    pub org: Option<String>,
+    pub(super) org: Option<String>,
     /// The product session.
     #[serde(default)]
-    pub sid: String,
+    pub(super) sid: String,
 }
 
 /// Why a request was not let in; the text is the body of the 401.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Unproved {
+pub(super) enum Unproved {
     /// No assertion, or several.
     #[error("no Fedgate-Assertion came with this request: open this product through the gateway")]
     Absent,

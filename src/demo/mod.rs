@@ -35,7 +35,7 @@ use crate::clock::Clock;
 
 use http::Entrance;
 
-pub use assertion::{Claims, Unproved};
+pub use jose::NoKey;
 
 /// Fetches the gateway's key set (`https://{login}/.well-known/jwks.json`, RFC 7517) as bytes; the text of an error is logged.
 pub type FetchKeys = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>> + Send + Sync>;
@@ -79,7 +79,7 @@ pub enum NotStarted {
     Listen(#[from] std::io::Error),
     /// A key could not be made.
     #[error("the sample provider's keys cannot be made")]
-    Keys(#[from] jose::NoKey),
+    Keys(#[from] NoKey),
     /// A template of ours is broken.
     #[error("a sample page does not compile: {0}")]
     Template(#[from] minijinja::Error),
