@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::FetchKeys;
 use super::jose::{self, Compact};
-use super::{Clock, FetchKeys};
+use crate::clock::Clock;
 
 /// Clock skew allowed, in seconds: the same 60 as everywhere.
 const SKEW: i64 = 60;
@@ -18,26 +19,26 @@ const REFETCH: i64 = 5;
 
 /// Who is there, as the gateway says.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-pub struct Claims {
+pub(super) struct Claims {
     /// The product's own user id.
-    pub sub: String,
+    pub(super) sub: String,
     /// The address.
     #[serde(default)]
-    pub email: String,
+    pub(super) email: String,
     /// The name; may be empty.
     #[serde(default)]
-    pub name: String,
+    pub(super) name: String,
     /// The organization that manages the person.
     #[serde(default)]
-    pub org: Option<String>,
+    pub(super) org: Option<String>,
     /// The product session.
     #[serde(default)]
-    pub sid: String,
+    pub(super) sid: String,
 }
 
 /// Why a request was not let in; the text is the body of the 401.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Unproved {
+pub(super) enum Unproved {
     /// No assertion, or several.
     #[error("no Fedgate-Assertion came with this request: open this product through the gateway")]
     Absent,
@@ -105,7 +106,7 @@ impl Door {
         if !for_us || claims.get("iss").is_none_or(|issuer| issuer != self.issuer.as_str()) {
             return Err(Unproved::WrongParty);
         }
-        let (now, time) = ((self.clock)(), |name: &str| claims.get(name).and_then(Value::as_i64));
+        let (now, time) = (self.clock.now().seconds(), |name: &str| claims.get(name).and_then(Value::as_i64));
         let (Some(issued), Some(expires)) = (time("iat"), time("exp")) else { return Err(Unproved::Malformed) };
         if now >= expires.saturating_add(SKEW) || issued > now.saturating_add(SKEW) {
             return Err(Unproved::Expired);
@@ -119,7 +120,7 @@ impl Door {
         if let Some(point) = known.points.get(kid) {
             return Some(point.clone());
         }
-        let now = (self.clock)();
+        let now = self.clock.now().seconds();
         if known.fetched_at.is_some_and(|at| now < at.saturating_add(REFETCH)) {
             return None;
         }

@@ -3,6 +3,9 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
@@ -11,7 +14,10 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 pub(super) type Body = BoxBody<Bytes, Infallible>;
@@ -20,8 +26,33 @@ pub(super) type Response = hyper::Response<Body>;
 /// Largest form that is read, in bytes.
 const LARGEST_FORM: usize = 64 * 1024;
 
+/// A browser that has not finished its TLS handshake after this long is let go.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Where a server listens, and with which certificate; without one it speaks plain HTTP.
+pub(super) struct Entrance {
+    pub(super) listener: TcpListener,
+    pub(super) tls: Option<TlsAcceptor>,
+}
+
+impl Entrance {
+    /// On a port of 127.0.0.1; 0 takes a free one. Only HTTP/1.1 is offered, whatever `tls` says.
+    pub(super) async fn open(port: u16, tls: Option<Arc<ServerConfig>>) -> std::io::Result<Self> {
+        let tls = tls.map(|config| {
+            let mut config = ServerConfig::clone(&config);
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            TlsAcceptor::from(Arc::new(config))
+        });
+        Ok(Self { listener: TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?, tls })
+    }
+
+    pub(super) fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
 /// Serves connections until `stop`, each in a task of its own.
-pub(super) fn serve<H, F>(listener: TcpListener, stop: CancellationToken, handle: H)
+pub(super) fn serve<H, F>(entrance: Entrance, stop: CancellationToken, handle: H)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
@@ -30,31 +61,46 @@ where
         loop {
             let stream = tokio::select! {
                 () = stop.cancelled() => return,
-                accepted = listener.accept() => match accepted {
+                accepted = entrance.listener.accept() => match accepted {
                     Ok((stream, _)) => stream,
                     Err(error) => {
                         tracing::warn!(%error, "a sample server could not accept a connection");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
                         continue;
                     }
                 },
             };
-            let (stop, handle) = (stop.clone(), handle.clone());
+            let (stop, handle, tls) = (stop.clone(), handle.clone(), entrance.tls.clone());
             tokio::spawn(async move {
-                let service = hyper::service::service_fn(move |request| {
-                    let answer = handle(request);
-                    async move { Ok::<_, Infallible>(answer.await) }
-                });
-                let connection =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    ended = connection.with_upgrades() => if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection to a sample server broke");
-                    },
+                let Some(tls) = tls else { return converse(stream, stop, handle).await };
+                match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => converse(stream, stop, handle).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "a handshake with a sample server failed"),
+                    Err(_) => tracing::debug!("a handshake with a sample server took too long"),
                 }
             });
         }
     });
+}
+
+/// One connection, until either side ends it.
+async fn converse<S, H, F>(stream: S, stop: CancellationToken, handle: H)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let service = hyper::service::service_fn(move |request| {
+        let answer = handle(request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        () = stop.cancelled() => {}
+        ended = connection.with_upgrades() => if let Err(error) = ended {
+            tracing::debug!(%error, "a connection to a sample server broke");
+        },
+    }
 }
 
 /// An answer with a body of one piece.

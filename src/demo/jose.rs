@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use crate::entropy::random;
+
 /// A key could not be made or used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the cryptographic library refused to make or use a key")]
@@ -49,7 +51,7 @@ impl Keys {
     pub(super) fn sign(&self, alg: Alg, claims: &Value) -> Result<String, NoKey> {
         let header = json!({ "alg": alg_name(alg), "kid": kid(alg), "typ": "JWT" });
         let input = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
-        let random = SystemRandom::new();
+        let random = signing_random();
         let signature = match alg {
             Alg::Es256 => encode(self.elliptic.sign(&random, input.as_bytes()).map_err(|_| NoKey)?),
             Alg::Rs256 => {
@@ -133,10 +135,17 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// 32 random bytes as text: codes, tokens, session ids.
-pub(super) fn random_handle() -> Result<String, NoKey> {
-    let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| NoKey)?;
-    Ok(encode(bytes))
+pub(super) fn random_handle() -> String {
+    encode(random::<32>())
+}
+
+/// What aws-lc-rs asks for in every signature.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "signing draws from the same generator; the demonstration makes its keys itself"
+)]
+pub(super) fn signing_random() -> SystemRandom {
+    SystemRandom::new()
 }
 
 fn json_part(part: &str) -> Option<Value> {
@@ -183,7 +192,7 @@ mod tests {
         let (modulus, exponent) = rsa_halves(keys.rsa.public_key().as_ref());
         let input = b"anything";
         let mut signature = vec![0; 256];
-        keys.rsa.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), input, &mut signature).expect("signed");
+        keys.rsa.sign(&signature::RSA_PKCS1_SHA256, &signing_random(), input, &mut signature).expect("signed");
         let parts = signature::RsaPublicKeyComponents { n: modulus, e: exponent };
         assert_eq!(parts.verify(&signature::RSA_PKCS1_2048_8192_SHA256, input, &signature), Ok(()));
     }

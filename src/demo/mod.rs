@@ -1,11 +1,12 @@
-//! What `fedgate demo` puts behind the gateway: two sample products and two sample providers, as plain HTTP servers on loopback.
+//! What `fedgate demo` puts behind the gateway: two sample products as plain HTTP servers on
+//! loopback, and beside it two sample providers.
 //!
 //! Owned here: the products ([`product`]), the OpenID Providers ([`issuer`]), the sample people ([`people`]) and the small HTTP and
 //! WebSocket code that they share. The products know the gateway only by what it sends them: they verify `Fedgate-Assertion`
 //! against its published keys, as a real product should.
 //!
-//! Deliberately absent: TLS, host names and the gateway itself (the command that starts the demonstration wires them), anything
-//! kept on disk, and any use outside a demonstration: passwords stand on the login page, and the discovery document says
+//! Deliberately absent: certificates, host names and the gateway itself (the command that starts the demonstration wires them),
+//! anything kept on disk, and any use outside a demonstration: passwords stand on the login page, and the discovery document says
 //! `fedgate_demo` so that a real gateway refuses it (rule M17).
 //!
 //! # Adding one
@@ -24,24 +25,24 @@ mod tests;
 mod websocket;
 
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use assertion::{Claims, Unproved};
+use crate::clock::Clock;
 
-/// Seconds since 1970, read at each use; handed in, so that the demonstration has the same time as the gateway.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+use http::Entrance;
+
+pub use jose::NoKey;
 
 /// Fetches the gateway's key set (`https://{login}/.well-known/jwks.json`, RFC 7517) as bytes; the text of an error is logged.
 pub type FetchKeys = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>> + Send + Sync>;
 
 /// Everything that the demonstration must be told.
 pub struct Options {
-    /// The time.
+    /// The time: the gateway's own clock.
     pub clock: Clock,
     /// The gateway's keys.
     pub keys: FetchKeys,
@@ -63,9 +64,9 @@ pub struct Running {
     pub board: SocketAddr,
     /// Upstream of the video app.
     pub video: SocketAddr,
-    /// Upstream of the issuer's host name.
+    /// The issuer.
     pub issuer: SocketAddr,
-    /// Upstream of the company provider's host name.
+    /// The company's provider.
     pub company: SocketAddr,
     stop: DropGuard,
 }
@@ -78,22 +79,24 @@ pub enum NotStarted {
     Listen(#[from] std::io::Error),
     /// A key could not be made.
     #[error("the sample provider's keys cannot be made")]
-    Keys(#[from] jose::NoKey),
+    Keys(#[from] NoKey),
     /// A template of ours is broken.
     #[error("a sample page does not compile: {0}")]
     Template(#[from] minijinja::Error),
 }
 
-/// Starts all four servers on ephemeral ports of 127.0.0.1, on the current tokio runtime.
+/// Starts all four servers on 127.0.0.1, on the current tokio runtime.
 pub async fn start(options: Options) -> Result<Running, NotStarted> {
     let stop = CancellationToken::new();
     let door = Arc::new(assertion::Door::new(options.assertion_issuer, options.keys, options.clock.clone()));
-    let (board, video, issuer, company) = (listen().await?, listen().await?, listen().await?, listen().await?);
+    let (board, video) = (Entrance::open(0, None).await?, Entrance::open(0, None).await?);
+    let issuer = Entrance::open(options.issuer.port, options.issuer.tls.clone()).await?;
+    let company = Entrance::open(options.company.port, options.company.tls.clone()).await?;
     let running = Running {
-        board: board.local_addr()?,
-        video: video.local_addr()?,
-        issuer: issuer.local_addr()?,
-        company: company.local_addr()?,
+        board: board.address()?,
+        video: video.address()?,
+        issuer: issuer.address()?,
+        company: company.address()?,
         stop: stop.clone().drop_guard(),
     };
     product::serve(board, product::Kind::Board, options.board, door.clone(), stop.clone())?;
@@ -108,8 +111,4 @@ impl Running {
     pub fn stop(self) {
         drop(self.stop);
     }
-}
-
-async fn listen() -> std::io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
 }

@@ -2,19 +2,34 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::jose::{Alg, elliptic_jwk, encode};
+use super::jose::{Alg, elliptic_jwk, encode, signing_random};
 use super::people::{ACME, EVERYBODY};
 use super::*;
+use crate::clock::TimeSource;
 use crate::pages::Colour;
 
 const NOW: i64 = 1_795_312_327;
+
+/// A time that moves only when it is told to, in Unix seconds.
+pub(super) struct Stopped(pub(super) AtomicI64);
+
+impl TimeSource for Stopped {
+    fn wall_millis(&self) -> i64 {
+        self.0.load(Ordering::Relaxed) * 1000
+    }
+
+    fn since_boot(&self) -> Duration {
+        Duration::ZERO
+    }
+}
 
 /// An answer, read to the end of the connection.
 pub(super) struct Reply {
@@ -68,7 +83,7 @@ impl Gateway {
 
     fn sign(&self, header: &Value, claims: &Value) -> String {
         let input = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
-        let signature = self.0.sign(&SystemRandom::new(), input.as_bytes()).expect("signed");
+        let signature = self.0.sign(&signing_random(), input.as_bytes()).expect("signed");
         format!("{input}.{}", encode(signature))
     }
 }
@@ -85,6 +100,10 @@ fn claims() -> Value {
 }
 
 async fn started(gateway: &Gateway) -> Running {
+    started_with(gateway, None).await
+}
+
+async fn started_with(gateway: &Gateway, tls: Option<Arc<rustls::ServerConfig>>) -> Running {
     let keys = gateway.keys();
     let product = |audience: &str| product::Options {
         audience: audience.to_owned(),
@@ -93,8 +112,10 @@ async fn started(gateway: &Gateway) -> Running {
         sibling_title: "Video".to_owned(),
         sibling_url: "https://video.example.test/".to_owned(),
     };
-    let provider = |url: &str, people| issuer::Options {
+    let provider = |url: &str, people, tls| issuer::Options {
         url: url.to_owned(),
+        port: 0,
+        tls,
         name: "Sample".to_owned(),
         colour: Colour::new(12, 102, 228),
         people,
@@ -107,13 +128,13 @@ async fn started(gateway: &Gateway) -> Running {
         }],
     };
     let options = Options {
-        clock: Arc::new(|| NOW),
+        clock: Clock::from_source(Arc::new(Stopped(AtomicI64::new(NOW)))),
         keys: Arc::new(move || Box::pin(std::future::ready(Ok(keys.clone())))),
         assertion_issuer: "https://id.example.test".to_owned(),
         board: product("board"),
         video: product("video"),
-        issuer: provider("https://auth.example.test", EVERYBODY),
-        company: provider("https://acme.example.test", ACME),
+        issuer: provider("https://auth.example.test", EVERYBODY, tls),
+        company: provider("https://acme.example.test", ACME, None),
     };
     start(options).await.expect("started")
 }
@@ -218,4 +239,28 @@ async fn clock_and_feed_run_until_the_product_ends() {
     assert_eq!(send(running.board, "GET", "/live", &upgrade[..1], "").await.status, 426);
     running.stop();
     read_until(&mut clock, &[0x88, 2, 0x03, 0xe9]).await;
+}
+
+#[tokio::test]
+async fn a_provider_with_a_certificate_speaks_tls() {
+    let made = rcgen::generate_simple_self_signed(vec!["auth.example.test".to_owned()]).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let server = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let server = server.expect("versions").with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
+    let running = started_with(&Gateway::new(), Some(Arc::new(server.expect("a certificate of that key")))).await;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).expect("a root");
+    let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let mut client = client.expect("versions").with_root_certificates(roots).with_no_client_auth();
+    client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let name = "auth.example.test".try_into().expect("a name");
+    let stream = TcpStream::connect(running.issuer).await.expect("connected");
+    let mut stream = tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, stream).await.expect("TLS");
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("sent");
+    let mut bytes = Vec::new();
+    // The server ends the connection without close_notify; what counts came before.
+    let _ = stream.read_to_end(&mut bytes).await;
+    assert!(bytes.starts_with(b"HTTP/1.1 200 OK"), "{}", String::from_utf8_lossy(&bytes));
 }

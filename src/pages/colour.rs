@@ -44,7 +44,7 @@ impl Colour {
             6 => number.to_be_bytes(),
             _ => return Err(NotAColour),
         };
-        Ok(Self { red, green, blue })
+        Ok([red, green, blue].into())
     }
 
     /// The colour of a product that names none: stable for its name, so that people can learn it.
@@ -72,6 +72,13 @@ impl Colour {
             if share <= 0.040_45 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
         };
         0.2126 * linear(self.red) + 0.7152 * linear(self.green) + 0.0722 * linear(self.blue)
+    }
+}
+
+/// Red, green, blue.
+impl From<[u8; 3]> for Colour {
+    fn from([red, green, blue]: [u8; 3]) -> Self {
+        Self { red, green, blue }
     }
 }
 

@@ -27,5 +27,5 @@ pub use page::{
     Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Page, Person, ProductLink, Reenter,
     Reference, Refusal, SignedOut, Towards, Way,
 };
-pub use render::{Html, Pages};
+pub use render::{BadTemplate, Html, Pages};
 pub use utc::Utc;

@@ -6,6 +6,7 @@ use super::colour::Colour;
 use super::href::Href;
 use super::name::Name;
 use super::utc::Utc;
+use crate::kernel::model::Product;
 
 /// Every page of the login host.
 #[derive(Clone, Debug)]
@@ -39,6 +40,12 @@ pub struct Brand {
     pub name: Name,
     /// Colour of the tile. None: one is chosen by the name.
     pub colour: Option<Colour>,
+}
+
+impl From<&Product> for Brand {
+    fn from(product: &Product) -> Self {
+        Self { name: Name::configured(&product.label), colour: product.colour.map(Colour::from) }
+    }
 }
 
 /// What every form of ours carries. `Debug` shows neither token nor handle.

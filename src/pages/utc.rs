@@ -1,8 +1,16 @@
 //! A moment as people read it beside a reference.
 
+use crate::kernel::values::Timestamp;
+
 /// Seconds since 1970-01-01T00:00:00Z, without leap seconds. Years 1970 to 9999; others are shown clamped.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Utc(pub i64);
+
+impl From<Timestamp> for Utc {
+    fn from(at: Timestamp) -> Self {
+        Self(at.seconds())
+    }
+}
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// The last second of the year 9999.

@@ -37,7 +37,7 @@ fn suffices(issuer: &Issuer, request: &AuthorizationRequest<'_>, session: &Sessi
 
 /// Back to the client with a code.
 pub(super) fn grant(issuer: &Issuer, request: AuthorizationRequest<'_>, session: Session) -> Response {
-    let Ok(handle) = random_handle() else { return refuse(issuer, denial(request, "server_error", "no randomness")) };
+    let handle = random_handle();
     let AuthorizationRequest { client, redirect_uri, state, nonce, challenge, scope, .. } = request;
     let expires = issuer.now().saturating_add(CODE_SECONDS);
     let code = Code {

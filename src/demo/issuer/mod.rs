@@ -25,15 +25,16 @@ use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::{Method, Request, StatusCode};
 use minijinja::{Value, context};
+use rustls::ServerConfig;
 use secrecy::SecretString;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::http::{self, Fields, Response, cookie, json, text};
+use super::NotStarted;
+use super::http::{self, Entrance, Fields, Response, cookie, json, text};
 use super::jose::Keys;
 use super::people::Person;
 use super::shell::Shell;
-use super::{Clock, NotStarted};
+use crate::clock::Clock;
 use crate::pages::{Colour, Name};
 use state::{Session, State};
 
@@ -47,6 +48,11 @@ const COOKIE: &str = "__Host-sample-issuer";
 pub struct Options {
     /// The issuer identifier: an origin without a slash at the end, as browsers and the gateway reach it.
     pub url: String,
+    /// The port of 127.0.0.1 to listen on; 0 takes a free one (for a provider behind something that forwards to it).
+    pub port: u16,
+    /// Its certificate: the provider then speaks TLS itself, as a gateway has no way through for someone else's `Authorization`.
+    /// None: plain HTTP.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Its name for people.
     pub name: String,
     /// Its colour.
@@ -82,14 +88,14 @@ struct Issuer {
 
 /// Serves a provider until `stop`.
 pub(super) fn serve(
-    listener: TcpListener,
+    entrance: Entrance,
     options: Options,
     clock: Clock,
     stop: CancellationToken,
 ) -> Result<(), NotStarted> {
     let shell = Shell::new(options.colour)?;
     let issuer = Arc::new(Issuer { shell, keys: Keys::make()?, clock, state: Mutex::default(), options });
-    http::serve(listener, stop, move |request| {
+    http::serve(entrance, stop, move |request| {
         let issuer = issuer.clone();
         async move { issuer.answer(request).await }
     });
@@ -151,7 +157,7 @@ impl Issuer {
     }
 
     fn now(&self) -> i64 {
-        (self.clock)()
+        self.clock.now().seconds()
     }
 
     /// The browser's session and its handle.

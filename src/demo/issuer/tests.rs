@@ -12,7 +12,7 @@ use url::form_urlencoded::Serializer;
 use super::*;
 use crate::demo::jose::{Compact, encode};
 use crate::demo::people::EVERYBODY;
-use crate::demo::tests::{Reply, send};
+use crate::demo::tests::{Reply, Stopped, send};
 
 const ISSUER: &str = "https://auth.example.test";
 const CALLBACK: &str = "https://id.example.test/login/callback?x=1";
@@ -22,16 +22,16 @@ const NOW: i64 = 1_795_312_327;
 /// A provider, its time, and a browser's cookie jar.
 struct Scene {
     at: SocketAddr,
-    now: Arc<AtomicI64>,
+    now: Arc<Stopped>,
     cookie: String,
     _stop: tokio_util::sync::DropGuard,
 }
 
 impl Scene {
     async fn new() -> Self {
-        let (now, stop) = (Arc::new(AtomicI64::new(NOW)), CancellationToken::new());
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let (at, time) = (listener.local_addr().expect("bound"), now.clone());
+        let (now, stop) = (Arc::new(Stopped(AtomicI64::new(NOW))), CancellationToken::new());
+        let entrance = Entrance::open(0, None).await.expect("a port");
+        let (at, time) = (entrance.address().expect("bound"), now.clone());
         let client = |id: &str, alg| Client {
             id: id.to_owned(),
             secret: format!("secret of {id}").into(),
@@ -41,9 +41,16 @@ impl Scene {
         };
         let clients = vec![client("gateway", Alg::Rs256), client("other", Alg::Es256)];
         let colour = Colour::new(12, 102, 228);
-        let options =
-            Options { url: ISSUER.to_owned(), name: "Atlassian".to_owned(), colour, people: EVERYBODY, clients };
-        serve(listener, options, Arc::new(move || time.load(Ordering::Relaxed)), stop.clone()).expect("served");
+        let options = Options {
+            url: ISSUER.to_owned(),
+            port: 0,
+            tls: None,
+            name: "Atlassian".to_owned(),
+            colour,
+            people: EVERYBODY,
+            clients,
+        };
+        serve(entrance, options, Clock::from_source(time), stop.clone()).expect("served");
         Self { at, now, cookie: String::new(), _stop: stop.drop_guard() }
     }
 
@@ -162,6 +169,31 @@ async fn a_login_gives_a_code_then_tokens_then_userinfo() {
     assert!(again.reply_field("code").is_some(), "the session is enough for a silent login");
 }
 
+/// Reads the documents and the token with a library that knows nothing of this file.
+#[tokio::test]
+async fn another_library_accepts_the_documents_and_the_token() {
+    use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreProviderMetadata};
+    use openidconnect::{AccessTokenHash, ClientId, ClientSecret, IssuerUrl, Nonce};
+    let mut scene = Scene::new().await;
+    let document = scene.get("/.well-known/openid-configuration").await.body;
+    let metadata: CoreProviderMetadata = serde_json::from_str(&document).expect("provider metadata");
+    assert_eq!(metadata.issuer().as_str(), ISSUER);
+    let keys: CoreJsonWebKeySet = serde_json::from_str(&scene.get("/jwks").await.body).expect("a key set");
+    let code = scene.code().await;
+    let tokens: Value = serde_json::from_str(&scene.redeem(&[("code", &code)]).await.body).expect("JSON");
+    let token: CoreIdToken = tokens["id_token"].as_str().and_then(|token| token.parse().ok()).expect("an ID token");
+    let issuer = IssuerUrl::new(ISSUER.to_owned()).expect("a URL");
+    let (client, secret) = (ClientId::new("gateway".to_owned()), ClientSecret::new("secret of gateway".to_owned()));
+    let verifier = CoreIdTokenVerifier::new_confidential_client(client, secret, issuer, keys)
+        .set_time_fn(|| chrono::DateTime::from_timestamp(NOW, 0).expect("a time"));
+    let claims = token.claims(&verifier, &Nonce::new("n-1".to_owned())).expect("verified");
+    let access = openidconnect::AccessToken::new(tokens["access_token"].as_str().expect("a token").to_owned());
+    let key = token.signing_key(&verifier).expect("a key");
+    let hash = AccessTokenHash::from_token(&access, token.signing_alg().expect("an algorithm"), key).expect("a hash");
+    assert_eq!(claims.access_token_hash(), Some(&hash));
+    assert!(token.claims(&verifier, &Nonce::new("n-2".to_owned())).is_err());
+}
+
 #[tokio::test]
 async fn a_code_works_once_for_its_client_its_uri_its_verifier_and_a_minute() {
     for (change, client_error) in [
@@ -182,16 +214,16 @@ async fn a_code_works_once_for_its_client_its_uri_its_verifier_and_a_minute() {
     let code = scene.code().await;
     let other = [("code", code.as_str()), ("client_id", "other"), ("client_secret", "secret of other")];
     assert!(scene.redeem(&other).await.body.contains("invalid_grant"), "a code of another client");
-    scene.now.store(NOW + 59, Ordering::Relaxed);
+    scene.now.0.store(NOW + 59, Ordering::Relaxed);
     let tokens = scene.redeem(&[("code", &code)]).await;
     let bearer: Value = serde_json::from_str(&tokens.body).expect("JSON");
     assert!(scene.redeem(&[("code", &code)]).await.body.contains("invalid_grant"), "a code comes twice");
     let bearer = format!("Bearer {}", bearer["access_token"].as_str().expect("a token"));
     let userinfo = send(scene.at, "GET", "/userinfo", &[("authorization", &bearer)], "").await;
     assert_eq!(userinfo.status, 401, "the reuse of a code revokes its token");
-    scene.now.store(NOW, Ordering::Relaxed);
+    scene.now.0.store(NOW, Ordering::Relaxed);
     let code = scene.code().await;
-    scene.now.store(NOW + 60, Ordering::Relaxed);
+    scene.now.0.store(NOW + 60, Ordering::Relaxed);
     assert!(scene.redeem(&[("code", &code)]).await.body.contains("invalid_grant"), "a code is too old");
 }
 
@@ -248,7 +280,7 @@ async fn requests_that_cannot_be_granted_are_answered_where_the_rfc_says() {
 async fn a_session_is_not_enough_for_a_fresh_login_or_another_person() {
     let mut scene = Scene::new().await;
     scene.code().await;
-    scene.now.store(NOW + 30, Ordering::Relaxed);
+    scene.now.0.store(NOW + 30, Ordering::Relaxed);
     for (change, silent) in [
         (("prompt", "login"), false),
         (("prompt", "select_account"), false),

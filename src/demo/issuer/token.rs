@@ -93,7 +93,7 @@ fn redeem(issuer: &Issuer, client: &Client, fields: &Fields) -> Result<Value, Re
     if !proved || code.redirect_uri != redirect_uri || issuer.now() >= code.expires {
         return Err(Refused::Grant);
     }
-    let access = random_handle().map_err(|_| Refused::Server)?;
+    let access = random_handle();
     let id_token =
         issuer.keys.sign(client.alg, &claims(issuer, client, &code, &access)).map_err(|_| Refused::Server)?;
     let mut state = issuer.state();

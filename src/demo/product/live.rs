@@ -13,7 +13,7 @@ use hyper::{Request, StatusCode, upgrade};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::demo::Clock;
+use crate::clock::Clock;
 use crate::demo::http::{Response, with};
 use crate::demo::websocket::{self, Socket};
 
@@ -46,7 +46,7 @@ async fn tell_time(mut socket: Socket, clock: Clock, stop: CancellationToken) ->
             () = stop.cancelled() => return socket.close(1001).await,
             left = socket.has_left() => if left? { return Ok(()) },
             _ = second.tick() => {
-                let now = clock().rem_euclid(86_400);
+                let now = clock.now().seconds().rem_euclid(86_400);
                 socket.send_text(&format!("{:02}:{:02}:{:02} UTC", now / 3600, now / 60 % 60, now % 60)).await?;
             }
         }

@@ -12,11 +12,10 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 use minijinja::context;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::assertion::{Claims, Door};
-use super::http::{self, Fields, Response, json, see_other, text};
+use super::http::{self, Entrance, Fields, Response, json, see_other, text};
 use super::shell::Shell;
 use crate::pages::{Colour, Name};
 use shelf::Shelf;
@@ -56,7 +55,7 @@ struct Product {
 
 /// Serves a product until `stop`.
 pub(super) fn serve(
-    listener: TcpListener,
+    entrance: Entrance,
     kind: Kind,
     options: Options,
     door: Arc<Door>,
@@ -64,7 +63,7 @@ pub(super) fn serve(
 ) -> Result<(), minijinja::Error> {
     let shell = Shell::new(options.colour)?;
     let product = Arc::new(Product { kind, options, door, shell, shelf: Shelf::of(kind), stop: stop.clone() });
-    http::serve(listener, stop, move |request| {
+    http::serve(entrance, stop, move |request| {
         let product = product.clone();
         async move { product.answer(request).await }
     });
@@ -99,7 +98,7 @@ impl Product {
 
     async fn inside(&self, person: Claims, request: Request<Incoming>) -> Response {
         match (request.method(), request.uri().path()) {
-            (&Method::GET, "/") => self.front(&person),
+            (&Method::GET | &Method::HEAD, "/") => self.front(&person),
             (&Method::POST, "/items") => match Fields::of_body(request.into_body()).await {
                 Some(fields) => self.add(&person, &fields),
                 None => text(StatusCode::PAYLOAD_TOO_LARGE, "that form is too large\n"),

@@ -1,0 +1,48 @@
+//! How every page of the login host reads, and that none runs or loads anything.
+//!
+//! The samples are those of `cargo run --example pages`, which the browser tests judge for accessibility.
+
+use fedgate::pages;
+use fedgate::pages::{Html, Pages};
+
+#[path = "../examples/pages/samples.rs"]
+mod samples;
+
+fn compiled() -> Pages {
+    Pages::new("id.example.com").expect("the templates compile")
+}
+
+/// The document without its style sheet, so that a change of looks does not touch every snapshot.
+fn without_style(html: &Html) -> String {
+    let (head, rest) = html.body.split_once("<style>").expect("one style sheet");
+    let (_, tail) = rest.split_once("</style>").expect("one style sheet");
+    format!("{} {head}<style>…</style>{tail}", html.status)
+}
+
+#[test]
+fn every_page_reads_as_recorded() {
+    let pages = compiled();
+    for (name, page) in samples::all() {
+        insta::assert_snapshot!(name, without_style(&pages.render(&page)));
+    }
+}
+
+#[test]
+fn every_page_is_one_document_without_script_or_foreign_content() {
+    let pages = compiled();
+    for (name, page) in samples::all() {
+        let body = pages.render(&page).body;
+        for once in ["<!doctype html>", "<html lang=\"en\">", "<title>", "<main>", "<h1>", "<style>", "</html>"] {
+            assert_eq!(body.matches(once).count(), 1, "{name}: {once}");
+        }
+        for never in ["<script", " on", "style=\"", "<img", "<iframe", "@import", "url(", "<title></title>"] {
+            assert!(!tags(&body).contains(never), "{name}: {never}");
+        }
+    }
+}
+
+/// Everything that stands between `<` and `>`, and the style sheet.
+fn tags(body: &str) -> String {
+    let tags = body.split('<').map(|part| part.split('>').next().unwrap_or("")).map(|tag| format!("<{tag}>\n"));
+    tags.collect::<String>() + body.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).unwrap_or("")
+}
