@@ -27,6 +27,9 @@ struct Walk {
     foreign: Vec<Reached>,
 }
 
+/// First part of what stands for a module kept in a file elsewhere; the second is the file, relative to the one that names it.
+pub const FILE: &str = "#[path]";
+
 /// The crate's own name, as `main.rs` and examples write it.
 const OWN_NAME: &str = "fedgate";
 
@@ -162,8 +165,10 @@ impl<'ast> Visit<'ast> for Walk {
     }
 
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
-        if item.attrs.iter().any(|attribute| attribute.path().is_ident("path")) {
-            self.ours.push(Reached { path: vec!["?".to_owned()], line: item.span().start().line });
+        for attribute in item.attrs.iter().filter(|attribute| attribute.path().is_ident("path")) {
+            let syn::Meta::NameValue(pair) = &attribute.meta else { continue };
+            let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(file), .. }) = &pair.value else { continue };
+            self.ours.push(Reached { path: vec![FILE.to_owned(), file.value()], line: file.span().start().line });
         }
         self.module.push(item.ident.to_string());
         visit::visit_item_mod(self, item);
