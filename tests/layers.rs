@@ -259,6 +259,8 @@ fn the_kernel_stays_pure() {
         &["std::time::SystemTime", "tokio::spawn", "std::fs::read"],
     );
     check("store/a.rs", "use std::time::SystemTime; fn f() { tokio::spawn(x); }", &[]);
+    check("kernel/tests.rs", "use aws_lc_rs::rand::SystemRandom;", &[]);
+    check("kernel/a.rs", "mod tests { use aws_lc_rs::rand::SystemRandom; use crate::store::X; }", &["store::X"]);
 }
 
 #[test]
