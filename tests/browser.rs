@@ -3,6 +3,8 @@
 #[expect(dead_code, reason = "no test binary uses all of the support")]
 mod support;
 
+#[path = "browser/agent.rs"]
+mod agent;
 #[path = "browser/attacks.rs"]
 mod attacks;
 #[path = "browser/gallery.rs"]

@@ -5,6 +5,8 @@ mod support;
 
 #[path = "peers/agent.rs"]
 mod agent;
+#[path = "peers/configuration.rs"]
+mod configuration;
 #[path = "peers/cookies.rs"]
 mod cookies;
 #[path = "peers/products.rs"]

@@ -115,5 +115,4 @@ async function settle(page) {
 }
 
 const admin = await administer(acts);
-process.stdin.on('end', () => browser.close());
-ready({ admin: admin.address().port, version: browser.version() });
+ready({ admin: admin.address().port, version: browser.version() }, () => browser.close());

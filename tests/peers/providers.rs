@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -13,7 +15,7 @@ use url::Url;
 
 use crate::support::agent::UserAgent;
 use crate::support::authority::Authority;
-use crate::support::clock::timed;
+use crate::support::clock::{timed, unix_seconds};
 use crate::support::op::{Hostile, Op};
 use crate::support::page::Page;
 use crate::support::upstream::{Answer, Upstream};
@@ -44,8 +46,10 @@ impl Party {
     fn authorize(&self, endpoint: &str, more: &[(&str, &str)]) -> String {
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));
         let mut url = Url::parse(endpoint).expect("a URL");
+        let client = more.iter().find(|(name, _)| *name == "client_id").map_or("fedgate", |(_, id)| id);
+        let more = more.iter().filter(|(name, _)| *name != "client_id");
         url.query_pairs_mut()
-            .extend_pairs([("response_type", "code"), ("client_id", "fedgate"), ("redirect_uri", &self.redirect_uri())])
+            .extend_pairs([("response_type", "code"), ("client_id", client), ("redirect_uri", &self.redirect_uri())])
             .extend_pairs([("scope", "openid email profile"), ("state", "s1"), ("nonce", "n1")])
             .extend_pairs([("code_challenge", challenge.as_str()), ("code_challenge_method", "S256")])
             .extend_pairs(more);
@@ -60,22 +64,28 @@ impl Party {
 
     /// The claims of the ID token for the code of this page; signatures are the gateway's business.
     async fn redeem(&self, op: &Op, page: &Page) -> (u16, Value) {
-        let code = page.url.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
         let escape = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let basic = STANDARD.encode(format!("fedgate:{}", escape(op.client_secret())));
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("grant_type", "authorization_code"), ("redirect_uri", &self.redirect_uri())])
-            .extend_pairs([("code", code.expect("a code").as_str()), ("code_verifier", VERIFIER)])
-            .finish();
+        let body = self.code_grant(page, &[]);
         self.token(&format!("{}/token", op.issuer()), &basic, body).await
     }
 
+    /// The form of a token request for the code of this page.
+    fn code_grant(&self, page: &Page, more: &[(&str, &str)]) -> String {
+        let code = page.url.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
+        url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("grant_type", "authorization_code"), ("redirect_uri", &self.redirect_uri())])
+            .extend_pairs([("code", code.expect("a code").as_str()), ("code_verifier", VERIFIER)])
+            .extend_pairs(more)
+            .finish()
+    }
+
     async fn token(&self, endpoint: &str, basic: &str, body: String) -> (u16, Value) {
-        let request = Request::post(endpoint)
-            .header("authorization", format!("Basic {basic}"))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Full::<Bytes>::from(body))
-            .expect("a request");
+        let mut request = Request::post(endpoint).header("content-type", "application/x-www-form-urlencoded");
+        if !basic.is_empty() {
+            request = request.header("authorization", format!("Basic {basic}"));
+        }
+        let request = request.body(Full::<Bytes>::from(body)).expect("a request");
         let answer = self.agent.raw(endpoint, request).await;
         let json: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
         let payload = json["id_token"].as_str().and_then(|token| URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok());
@@ -123,6 +133,40 @@ async fn form_post_arrives_as_a_cross_site_post() {
     assert_eq!(seen.head.method, "POST");
     assert!(String::from_utf8_lossy(&seen.body).contains("code="));
     assert_eq!(seen.head.first("sec-fetch-site"), Some("cross-site"));
+}
+
+/// The provider fetches the client's keys where it was told, in the test's little world.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test's own key")]
+async fn a_client_may_prove_itself_by_a_key_of_its_own() {
+    let party = Party::new();
+    let op = Op::start(&party.authority);
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).expect("a key");
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).expect("a key");
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let point = key.public_key().as_ref();
+    let jwk =
+        json!({ "kty": "EC", "crv": "P-256", "kid": "k1", "x": encode(&point[1..33]), "y": encode(&point[33..]) });
+    let keys = json!({ "keys": [jwk] }).to_string();
+    party.callback.answer("/keys", Answer::new(200, &[("content-type", "application/json")], keys));
+    let keys_at = format!("{}/keys", party.callback.url());
+    let client =
+        json!({ "client_id": "fedgate-key", "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": keys_at });
+    op.act("/clients", client).await;
+    let page = party.log_in(&op, &[("client_id", "fedgate-key")]).await;
+    let now = unix_seconds();
+    let claims = json!({ "iss": "fedgate-key", "sub": "fedgate-key", "aud": op.issuer(), "jti": "1", "iat": now, "exp": now + 60 });
+    let header = json!({ "alg": "ES256", "kid": "k1" });
+    let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
+    let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).expect("signed");
+    let assertion = format!("{signed}.{}", encode(signature.as_ref()));
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    let body = party.code_grant(
+        &page,
+        &[("client_id", "fedgate-key"), ("client_assertion_type", kind), ("client_assertion", &assertion)],
+    );
+    let (status, claims) = party.token(&format!("{}/token", op.issuer()), "", body).await;
+    assert_eq!((status, &claims["aud"]), (200, &json!("fedgate-key")), "{claims}");
 }
 
 #[tokio::test]

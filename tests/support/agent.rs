@@ -2,7 +2,7 @@
 //!
 //! It keeps cookies (`cookies.rs`), follows redirects, refreshes and self-posting forms, and sends `Sec-Fetch-*`, `Origin` and
 //! `Referer` by the Fetch standard. Deliberately absent: scripts, frames, caches, and CORS preflights: a fetch goes out as it
-//! would after a preflight that was granted, which is the worst case for a gateway.
+//! would after a preflight that was granted, and with third-party cookies where a browser may block them: the worst case for a gateway.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -49,6 +49,8 @@ pub struct Intent {
     pub credentials: bool,
     /// Further headers, such as a fetch may set.
     pub headers: Vec<(String, String)>,
+    /// A POST was sent on across origins: `Origin` is `null` from there on (Chromium).
+    pub tainted: bool,
     /// Redirects are followed; a fetch with `redirect: "manual"` says no.
     pub follow: bool,
 }
@@ -66,6 +68,7 @@ impl Intent {
             no_referrer: false,
             credentials: true,
             headers: Vec::new(),
+            tainted: false,
             follow: true,
         }
     }
@@ -226,6 +229,7 @@ impl UserAgent {
                 intent.body = None;
             }
             intent.no_referrer |= sets_no_referrer(answer.headers());
+            intent.tainted |= next.origin() != intent.url.origin();
             intent.url = next;
         }
         let journey: Vec<_> = trace.iter().map(|hop| format!("{} {}", hop.status.as_u16(), hop.url)).collect();
@@ -244,7 +248,7 @@ impl UserAgent {
         let cookie =
             intent.credentials.then(|| self.jar.lock().expect("not poisoned").header(&intent.url, context)).flatten();
         let fetch_site = relation.map_or("none", Relation::as_str);
-        let request = request(intent, fetch_site, cookie.as_deref());
+        let request = request(intent, relation, cookie.as_deref());
         let answer =
             self.wire.exchange(&intent.url, request).await.unwrap_or_else(|error| panic!("{}: {error}", intent.url));
         let mut set_cookies = Vec::new();
@@ -260,7 +264,8 @@ impl UserAgent {
     }
 }
 
-fn request(intent: &Intent, fetch_site: &str, cookie: Option<&str>) -> Request<Full<Bytes>> {
+fn request(intent: &Intent, relation: Option<Relation>, cookie: Option<&str>) -> Request<Full<Bytes>> {
+    let fetch_site = relation.map_or("none", Relation::as_str);
     let navigation = intent.mode == Mode::Navigate;
     let mut url = intent.url.clone();
     url.set_fragment(None);
@@ -281,7 +286,7 @@ fn request(intent: &Intent, fetch_site: &str, cookie: Option<&str>) -> Request<F
     if let Some(origin) = origin(intent) {
         request = request.header("origin", origin);
     }
-    if let Some(referer) = referer(intent) {
+    if let Some(referer) = referer(intent, relation) {
         request = request.header("referer", referer);
     }
     for (name, value) in &intent.headers {
@@ -317,13 +322,13 @@ fn origin(intent: &Intent) -> Option<String> {
     }
     let downgrade = from.scheme() == "https" && intent.url.scheme() == "http";
     let hidden = matches!(intent.mode, Mode::Navigate | Mode::NoCors) && (intent.no_referrer || downgrade);
-    Some(if hidden { "null".to_owned() } else { from.origin().ascii_serialization() })
+    Some(if hidden || intent.tainted { "null".to_owned() } else { from.origin().ascii_serialization() })
 }
 
-/// `Referer` under the default policy, strict-origin-when-cross-origin.
-fn referer(intent: &Intent) -> Option<String> {
+/// `Referer` under the default policy, strict-origin-when-cross-origin; cut to the origin once, it stays so.
+fn referer(intent: &Intent, relation: Option<Relation>) -> Option<String> {
     let from = intent.initiator.as_ref().filter(|_| !intent.no_referrer)?;
-    if from.origin() == intent.url.origin() {
+    if relation == Some(Relation::SameOrigin) {
         let mut whole = from.clone();
         whole.set_fragment(None);
         return Some(whole.into());

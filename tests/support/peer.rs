@@ -4,10 +4,15 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 
+use super::clock::Deadline;
 use super::wire::Wire;
+
+/// How long a peer may take to tidy up.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The repository's root.
 pub fn root() -> &'static Path {
@@ -55,7 +60,7 @@ impl Peer {
         stdout.read_line(&mut line).expect("a readable pipe");
         let facts = serde_json::from_str(&line).unwrap_or_else(|error| {
             child.kill().expect("our own child");
-            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(100));
             panic!("{script} did not start ({error}): {line}\n{}", complaints.lock().expect("not poisoned"))
         });
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
@@ -98,7 +103,16 @@ fn collect(from: impl Read, into: &Mutex<String>) {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing left to end.
+        // Its standard input ends, and so does it; a browser takes its temporary files along.
+        drop(self.child.stdin.take());
+        let deadline = Deadline::after(FAREWELL);
+        while !deadline.passed() {
+            if self.child.try_wait().is_ok_and(|status| status.is_some()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // It may end by itself just now; then there is nothing left to end.
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }

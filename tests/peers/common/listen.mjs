@@ -18,11 +18,11 @@ export function listen(handler, { tls, port = 0 } = {}) {
   });
 }
 
-/** Says where the peer can be reached, and ties its life to the starter's. */
-export function ready(facts) {
+/** Says where the peer can be reached, and ties its life to the starter's; `farewell` is done before it ends. */
+export function ready(facts, farewell = async () => {}) {
   process.stdout.write(`${JSON.stringify(facts)}\n`);
   process.stdin.resume();
-  process.stdin.on('end', () => process.exit(0));
+  process.stdin.on('end', () => farewell().finally(() => process.exit(0)));
 }
 
 export async function bodyOf(request) {
