@@ -11,6 +11,9 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+/// An event's position and its whole line.
+type EventLine = (u64, Vec<u8>);
+
 /// A file of JSON lines.
 pub struct Jsonl {
     path: PathBuf,
@@ -22,7 +25,7 @@ pub struct Jsonl {
     rotate_bytes: u64,
     keep: u32,
     /// The last event line in the files.
-    last: Option<(u64, Vec<u8>)>,
+    last: Option<EventLine>,
 }
 
 impl Jsonl {
@@ -150,7 +153,7 @@ pub(super) fn read_line(line: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// How many bytes of whole lines a file holds, and its last event line.
-fn scan(path: &Path) -> io::Result<(u64, Option<(u64, Vec<u8>)>)> {
+fn scan(path: &Path) -> io::Result<(u64, Option<EventLine>)> {
     let mut reader = BufReader::new(File::open(path)?);
     let (mut whole, mut last) = (0, None);
     let mut bytes = Vec::new();

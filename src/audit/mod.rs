@@ -18,7 +18,7 @@ mod verify;
 pub use export::{ExportError, export};
 pub use jsonl::Jsonl;
 pub use log::{CheckpointError, Log, run};
-pub use note::{Checkpoint, NotACheckpoint, NotAKey, Signer, VerifyingKey};
+pub use note::{Checkpoint, NotACheckpoint, NotAKey, Sign, Signer, VerifyingKey};
 pub use people::{People, PseudonymKey};
 pub use sampler::{Counted, Sampled, Sampler};
 pub use sink::{Line, Sink, SinkOptions, deliver};

@@ -93,11 +93,14 @@ impl fmt::Display for VerifyingKey {
     }
 }
 
+/// Makes the Ed25519 signature over a text.
+pub type Sign = Arc<dyn Fn(&[u8]) -> [u8; 64] + Send + Sync>;
+
 /// Who signs checkpoints now. The secret half stays where it was made: it comes as a function.
 #[derive(Clone)]
 pub struct Signer {
     key: VerifyingKey,
-    sign: Arc<dyn Fn(&[u8]) -> [u8; 64] + Send + Sync>,
+    sign: Sign,
 }
 
 impl Signer {
@@ -105,11 +108,7 @@ impl Signer {
     ///
     /// # Errors
     /// [`NotAKey`] when the name cannot stand in a note.
-    pub fn new(
-        name: &str,
-        public: [u8; 32],
-        sign: Arc<dyn Fn(&[u8]) -> [u8; 64] + Send + Sync>,
-    ) -> Result<Self, NotAKey> {
+    pub fn new(name: &str, public: [u8; 32], sign: Sign) -> Result<Self, NotAKey> {
         Ok(Self { key: VerifyingKey::new(name, public)?, sign })
     }
 
