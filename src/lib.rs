@@ -1,4 +1,5 @@
 //! fedgate, an OIDC and SAML federation gateway.
+pub mod audit;
 pub mod clock;
 pub mod demo;
 pub mod entropy;

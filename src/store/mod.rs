@@ -231,6 +231,10 @@ pub trait Store: Send + Sync + 'static {
     async fn leaf_hashes(&self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, Unavailable>;
     /// Events that carry this reference.
     async fn events_by_reference(&self, reference: &str) -> Result<Vec<AuditEvent>, Unavailable>;
+    /// The checkpoint of the largest size.
+    async fn newest_checkpoint(&self) -> Result<Option<CheckpointRow>, Unavailable> {
+        Ok(self.checkpoints().await?.pop())
+    }
     /// Checkpoints, oldest first.
     async fn checkpoints(&self) -> Result<Vec<CheckpointRow>, Unavailable>;
 

@@ -265,6 +265,7 @@ pub async fn the_gateways_own_rows_read_back_as_written(store: AnyStore) {
     assert_eq!(store.keys().await.unwrap(), [key(1), key(2)], "oldest generation first");
     assert_eq!(store.directories().await.unwrap(), [directory]);
     assert_eq!(store.checkpoints().await.unwrap(), [note(3, 1, "three"), note(5, 3, "five again")]);
+    assert_eq!(store.newest_checkpoint().await.unwrap(), Some(note(5, 3, "five again")));
     assert_eq!(store.setting("swept").await.unwrap().as_deref(), Some(&b"2"[..]));
     let drops = [Change::DropKey { kind: "audit".to_owned(), generation: 1 }, Change::DropDomain(domain.domain)];
     store.commit(changes(drops)).await.unwrap();

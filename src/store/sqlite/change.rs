@@ -161,11 +161,11 @@ impl At<'_> {
         )
     }
 
-    /// Without events the size stays and the time moves on: the newest statement about a size is the one to keep.
+    /// Without events the size stays and time moves on: the last statement about a size is the one to keep.
     fn put_checkpoint(&self, c: &CheckpointRow) -> Result<(), Halt> {
         self.must(
             "INSERT INTO checkpoint (size, at, note) VALUES (?1, ?2, ?3)
-             ON CONFLICT (size) DO UPDATE SET at = ?2, note = ?3 WHERE at <= ?2",
+             ON CONFLICT (size) DO UPDATE SET at = ?2, note = ?3",
             params![c.size.cast_signed(), c.at.millis(), c.note],
             Conflict::Row,
         )

@@ -223,13 +223,11 @@ impl Store for Sqlite {
     }
 
     async fn checkpoints(&self) -> Result<Vec<CheckpointRow>, Unavailable> {
-        self.all("SELECT size, at, note FROM checkpoint ORDER BY size", [], |row| {
-            Ok(CheckpointRow {
-                size: row.get::<_, i64>(0)?.cast_unsigned(),
-                at: rows::time(row, 1)?,
-                note: row.get(2)?,
-            })
-        })
+        self.all("SELECT size, at, note FROM checkpoint ORDER BY size", [], checkpoint)
+    }
+
+    async fn newest_checkpoint(&self) -> Result<Option<CheckpointRow>, Unavailable> {
+        self.one("SELECT size, at, note FROM checkpoint ORDER BY size DESC LIMIT 1", [], checkpoint)
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64, Unavailable> {
@@ -239,4 +237,8 @@ impl Store for Sqlite {
     async fn close(&self) {
         self.stop().await;
     }
+}
+
+fn checkpoint(row: &Row<'_>) -> rusqlite::Result<CheckpointRow> {
+    Ok(CheckpointRow { size: row.get::<_, i64>(0)?.cast_unsigned(), at: rows::time(row, 1)?, note: row.get(2)? })
 }

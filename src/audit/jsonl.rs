@@ -1,0 +1,179 @@
+//! A file of JSON lines: `{"position":5,"event":{…}}` and `{"checkpoint":"…"}`. Mode 0600, synced after each batch, rotated by
+//! size to `.1`, `.2`… It finds its own last line when it opens, so that a crash neither loses nor doubles a position.
+
+use super::people::{People, PseudonymKey};
+use super::sink::{Line, Sink, SinkOptions};
+use crate::kernel::event::AuditEvent;
+use crate::store::LoggedEvent;
+use async_trait::async_trait;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// An event's position and its whole line.
+type EventLine = (u64, Vec<u8>);
+
+/// A file of JSON lines.
+pub struct Jsonl {
+    path: PathBuf,
+    name: String,
+    file: File,
+    size: u64,
+    people: People,
+    key: PseudonymKey,
+    rotate_bytes: u64,
+    keep: u32,
+    /// The last event line in the files.
+    last: Option<EventLine>,
+}
+
+impl Jsonl {
+    /// Opens or creates the file. A line that a crash cut in half is removed: its event comes again.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn open(path: &Path, options: &SinkOptions, key: PseudonymKey) -> io::Result<Self> {
+        let (whole, mut last) = if path.exists() { scan(path)? } else { (0, None) };
+        if last.is_none() && numbered(path, 1).exists() {
+            // Just rotated.
+            last = scan(&numbered(path, 1))?.1;
+        }
+        let file = append(path)?;
+        file.set_len(whole)?;
+        Ok(Self {
+            path: path.to_owned(),
+            name: options.url.clone(),
+            file,
+            size: whole,
+            people: options.people.unwrap_or(People::Pseudonym),
+            key,
+            rotate_bytes: options.rotate_bytes,
+            keep: options.keep.max(1),
+            last,
+        })
+    }
+
+    fn event_line(&self, event: &LoggedEvent) -> io::Result<Vec<u8>> {
+        let hidden;
+        let bytes = match self.people {
+            People::Clear => &event.bytes,
+            People::Pseudonym => {
+                let read: AuditEvent = serde_json::from_slice(&event.bytes)?;
+                hidden = self.key.hide(read).bytes()?;
+                &hidden
+            }
+        };
+        Ok(line(event.position, bytes))
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        for number in (1..self.keep).rev() {
+            let from = numbered(&self.path, number);
+            if from.exists() {
+                std::fs::rename(from, numbered(&self.path, number + 1))?;
+            }
+        }
+        std::fs::rename(&self.path, numbered(&self.path, 1))?;
+        self.file = append(&self.path)?;
+        self.size = 0;
+        // The names are durable too before anything is written under them.
+        File::open(self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))?
+            .sync_all()
+    }
+
+    fn append_all(&mut self, lines: &[Line]) -> io::Result<()> {
+        let mut text = Vec::new();
+        let mut last = self.last.clone();
+        for line in lines {
+            match line {
+                Line::Event(event) => {
+                    let written = self.event_line(event)?;
+                    match &last {
+                        Some((position, before)) if event.position == *position && *before != written => {
+                            return Err(io::Error::other(format!(
+                                "event {position} is another one in the file: the store was rolled back, or the file is \
+                                 another store's; move the file away"
+                            )));
+                        }
+                        Some((position, _)) if event.position <= *position => {}
+                        _ => {
+                            text.extend_from_slice(&written);
+                            last = Some((event.position, written));
+                        }
+                    }
+                }
+                Line::Checkpoint(row) => {
+                    text.extend_from_slice(serde_json::json!({ "checkpoint": row.note }).to_string().as_bytes());
+                    text.push(b'\n');
+                }
+            }
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        if self.size > 0 && self.size >= self.rotate_bytes {
+            self.rotate()?;
+        }
+        if let Err(fault) = self.file.write_all(&text).and_then(|()| self.file.sync_data()) {
+            // Half a batch may stand there: take it back, or the next try doubles it.
+            self.file.set_len(self.size)?;
+            return Err(fault);
+        }
+        self.size += u64::try_from(text.len()).unwrap_or(0);
+        self.last = last;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Sink for Jsonl {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Blocks for a sync to disk: sinks run beside requests, never on their threads.
+    async fn write(&mut self, lines: &[Line]) -> io::Result<()> {
+        self.append_all(lines)
+    }
+}
+
+/// An event's line; `bytes` are its JSON.
+pub(super) fn line(position: u64, bytes: &[u8]) -> Vec<u8> {
+    [format!("{{\"position\":{position},\"event\":").as_bytes(), bytes, b"}\n"].concat()
+}
+
+/// The position and the event's bytes, exactly as [`line`] was given them.
+pub(super) fn read_line(line: &[u8]) -> Option<(u64, &[u8])> {
+    let rest = line.strip_prefix(b"{\"position\":")?;
+    let comma = rest.iter().position(|byte| *byte == b',')?;
+    let (number, rest) = rest.split_at_checked(comma)?;
+    let event = rest.strip_prefix(b",\"event\":")?.strip_suffix(b"}")?;
+    Some((std::str::from_utf8(number).ok()?.parse().ok()?, event))
+}
+
+/// How many bytes of whole lines a file holds, and its last event line.
+fn scan(path: &Path) -> io::Result<(u64, Option<EventLine>)> {
+    let mut reader = BufReader::new(File::open(path)?);
+    let (mut whole, mut last) = (0, None);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        let read = reader.read_until(b'\n', &mut bytes)?;
+        let Some(text) = bytes.strip_suffix(b"\n") else { return Ok((whole, last)) };
+        if let Some((position, _)) = read_line(text) {
+            last = Some((position, bytes.clone()));
+        }
+        whole += u64::try_from(read).unwrap_or(0);
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
+}
