@@ -3,5 +3,6 @@ pub mod clock;
 pub mod entropy;
 pub mod gateway;
 pub mod kernel;
+pub mod outbound;
 pub mod store;
 pub mod web;

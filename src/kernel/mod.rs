@@ -6,6 +6,7 @@
 pub mod event;
 pub mod journal;
 pub mod model;
+pub mod oidc;
 pub mod proof;
 pub mod refusal;
 pub mod values;
