@@ -2,6 +2,7 @@
 pub mod clock;
 pub mod entropy;
 pub mod gateway;
+pub mod idp;
 pub mod kernel;
 pub mod outbound;
 pub mod store;
