@@ -28,6 +28,15 @@ impl Providers {
         named: &Url,
         redeem: Redeem<'_>,
     ) -> Result<Tokens, Unproved> {
+        let (headers, body) = self.token_request(directory, redeem)?;
+        let kind = Kind::Operator { named: named.clone() };
+        let ask = Ask { kind, url: endpoint, method: Method::POST, headers, body, accept: "application/json" };
+        let answer = self.0.outbound.fetch(ask).await.map_err(|fault| unavailable(endpoint, &fault.to_string()))?;
+        read_tokens(endpoint, &answer)
+    }
+
+    /// The token request (RFC 6749 §4.1.3). Apart from the call, since the form writer may not live across an await.
+    fn token_request(&self, directory: &Directory, redeem: Redeem<'_>) -> Result<(HeaderMap, Bytes), ProviderUnavailable> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let mut form = form_urlencoded::Serializer::new(String::new());
@@ -36,16 +45,7 @@ impl Providers {
             .append_pair("redirect_uri", redeem.redirect_uri)
             .append_pair("code_verifier", redeem.expected.seed().verifier().expose());
         self.authenticate(directory, &mut headers, &mut form)?;
-        let ask = Ask {
-            kind: Kind::Operator { named: named.clone() },
-            url: endpoint,
-            method: Method::POST,
-            headers,
-            body: Bytes::from(form.finish()),
-            accept: "application/json",
-        };
-        let answer = self.0.outbound.fetch(ask).await.map_err(|fault| unavailable(endpoint, &fault.to_string()))?;
-        read_tokens(endpoint, &answer)
+        Ok((headers, Bytes::from(form.finish())))
     }
 
     /// Proves that we are the client (RFC 6749 §2.3, OpenID Connect Core §9).
