@@ -235,7 +235,7 @@ fn assemble(
     let mut name = claims::text(members, "name");
     let mut groups = claims::groups(directory, members);
     if let Some(userinfo) = userinfo {
-        if !members.contains_key("email") {
+        if members.get("email").is_none_or(Value::is_null) {
             (email, email_verified) = claims::email(userinfo, "email");
         }
         name = name.or_else(|| claims::text(userinfo, "name"));
