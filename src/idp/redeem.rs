@@ -36,7 +36,11 @@ impl Providers {
     }
 
     /// The token request (RFC 6749 §4.1.3). Apart from the call, since the form writer may not live across an await.
-    fn token_request(&self, directory: &Directory, redeem: Redeem<'_>) -> Result<(HeaderMap, Bytes), ProviderUnavailable> {
+    fn token_request(
+        &self,
+        directory: &Directory,
+        redeem: Redeem<'_>,
+    ) -> Result<(HeaderMap, Bytes), ProviderUnavailable> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let mut form = form_urlencoded::Serializer::new(String::new());

@@ -1,146 +1,24 @@
 //! Against a provider on loopback that rotates, breaks and lies on command, under a clock of the test's own.
 
+mod op;
+
 use super::*;
 use crate::clock::TimeSource;
 use crate::kernel::model::{ClientAuth, OauthEndpoints, OidcSettings, ResponseMode, SubjectSource};
 use crate::kernel::oidc::Seed;
 use crate::kernel::values::DirectoryName;
 use crate::outbound::OutboundOptions;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use http::StatusCode;
+use op::{Op, key, start};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use tokio::net::TcpListener;
 
 const REDIRECT: &str = "https://id.example/login/callback";
 const START: i64 = 1_700_000_000;
-
-/// A provider, and what it was asked.
-struct Op {
-    issuer: String,
-    key: EcdsaKeyPair,
-    kid: String,
-    /// Whether the key set carries the key that signs.
-    publishes: bool,
-    up: bool,
-    delay: Duration,
-    /// Laid over the discovery document.
-    discovery: Value,
-    /// Laid over the claims.
-    claims: Value,
-    userinfo: Value,
-    token_status: StatusCode,
-    /// How often each path was asked.
-    asked: HashMap<String, usize>,
-    /// The last request to the token endpoint: its Authorization field and form.
-    redeemed: (Option<String>, HashMap<String, String>),
-}
-
-fn key() -> EcdsaKeyPair {
-    EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()
-}
-
-fn overlay(mut base: Value, over: &Value) -> Value {
-    for (name, value) in over.as_object().into_iter().flatten() {
-        base[name] = value.clone();
-    }
-    base
-}
-
-impl Op {
-    fn answer(&mut self, path: &str) -> (StatusCode, Value) {
-        *self.asked.entry(path.to_owned()).or_default() += 1;
-        match path {
-            "/.well-known/openid-configuration" => (StatusCode::OK, self.discovery()),
-            "/jwks" => {
-                let kid = if self.publishes { self.kid.as_str() } else { "other" };
-                let (x, y) = self.key.public_key().as_ref()[1..].split_at(32);
-                let jwk = json!({"kty": "EC", "crv": "P-256", "kid": kid, "x": B64.encode(x), "y": B64.encode(y)});
-                (StatusCode::OK, json!({"keys": [jwk]}))
-            }
-            "/token" if self.token_status == StatusCode::OK => {
-                (StatusCode::OK, json!({"access_token": "at", "token_type": "Bearer", "id_token": self.id_token()}))
-            }
-            "/token" => (self.token_status, json!({"error": "invalid_grant", "error_description": "<script>"})),
-            "/me" => (StatusCode::OK, self.userinfo.clone()),
-            _ => (StatusCode::NOT_FOUND, Value::Null),
-        }
-    }
-
-    fn discovery(&self) -> Value {
-        let url = |path: &str| format!("{}{path}", self.issuer);
-        let base = json!({
-            "issuer": self.issuer, "authorization_endpoint": url("/auth"), "token_endpoint": url("/token"),
-            "jwks_uri": url("/jwks"), "userinfo_endpoint": url("/me"), "end_session_endpoint": url("/end"),
-        });
-        overlay(base, &self.discovery)
-    }
-
-    fn id_token(&self) -> String {
-        let claims = json!({
-            "iss": self.issuer, "aud": "us", "sub": "ann", "nonce": Seed::new([7; 32]).nonce(), "iat": START,
-            "exp": START + 300, "email": "ann@acme.com", "email_verified": true,
-        });
-        let header = json!({"alg": "ES256", "kid": self.kid}).to_string();
-        let input = format!("{}.{}", B64.encode(header), B64.encode(overlay(claims, &self.claims).to_string()));
-        let signature = self.key.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
-        format!("{input}.{}", B64.encode(signature))
-    }
-}
-
-async fn serve(op: Arc<Mutex<Op>>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let path = request.uri().path().to_owned();
-    let authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    let delay = op.lock().unwrap().delay;
-    tokio::time::sleep(delay).await;
-    let mut op = op.lock().unwrap();
-    if path == "/token" {
-        op.redeemed = (authorization, url::form_urlencoded::parse(&body).into_owned().collect());
-    }
-    let (status, value) = op.answer(&path);
-    Ok(Response::builder().status(status).body(Full::new(Bytes::from(value.to_string()))).unwrap())
-}
-
-async fn start() -> Arc<Mutex<Op>> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let op = Arc::new(Mutex::new(Op {
-        issuer: format!("http://{}", listener.local_addr().unwrap()),
-        key: key(),
-        kid: "1".into(),
-        publishes: true,
-        up: true,
-        delay: Duration::ZERO,
-        discovery: Value::Null,
-        claims: Value::Null,
-        userinfo: Value::Null,
-        token_status: StatusCode::OK,
-        asked: HashMap::new(),
-        redeemed: (None, HashMap::new()),
-    }));
-    let shared = Arc::clone(&op);
-    tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            if !shared.lock().unwrap().up {
-                continue; // closed at once
-            }
-            let op = Arc::clone(&shared);
-            let service = hyper::service::service_fn(move |request| serve(Arc::clone(&op), request));
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tcp), service));
-        }
-    });
-    op
-}
 
 /// A clock that stands until it is moved.
 #[derive(Clone)]
@@ -250,9 +128,11 @@ impl Here {
         self.prove_with(None).await
     }
 
-    /// Waits until something behind the requests has happened.
+    /// Waits, with logins arriving, until something behind them has happened.
     async fn eventually(&self, mut happened: impl FnMut() -> bool) {
         for _ in 0..200 {
+            // Whether that login gets away is not the question here.
+            let _ = self.depart().await;
             if happened() {
                 return;
             }

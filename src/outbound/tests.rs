@@ -37,10 +37,8 @@ async fn server(head: &'static str, chunk: &'static [u8]) -> (Url, JoinHandle<()
 }
 
 async fn speak(tcp: &mut TcpStream, head: &str, chunk: &[u8]) -> io::Result<()> {
-    let mut request = [0; 1024];
-    while !request.windows(4).any(|window| window == b"\r\n\r\n") {
-        tcp.read(&mut request).await?;
-    }
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") && tcp.read_buf(&mut request).await? > 0 {}
     tcp.write_all(head.as_bytes()).await?;
     while !chunk.is_empty() {
         tcp.write_all(chunk).await?;
