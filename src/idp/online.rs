@@ -2,7 +2,8 @@
 
 use super::fetch::{self, Provider};
 use super::{ProviderUnavailable, Providers, certificate, configured};
-use crate::kernel::model::{Directory, Protocol};
+use crate::kernel::model::{ClientAuth, Directory, OidcSettings, Protocol};
+use crate::kernel::oidc::Metadata;
 use crate::kernel::values::Timestamp;
 use crate::outbound::{Answer, Ask, Kind};
 use bytes::Bytes;
@@ -18,6 +19,8 @@ pub struct OnlineReport {
     pub asked: String,
     /// Whether everything that a login needs was found; the fault is for the operator.
     pub usable: Result<(), ProviderUnavailable>,
+    /// Where the configuration and what the provider says of itself do not fit: sentences for the operator.
+    pub mismatches: Vec<String>,
     /// How many of its keys we can use; none for a provider without discovery.
     pub keys: Option<usize>,
     /// Its clock minus ours in whole seconds, by its `Date` field. Over 60 no token is accepted.
@@ -40,7 +43,10 @@ impl Providers {
                 if report.usable.is_ok() {
                     let (now, allow_demo) = (self.0.clock.now(), self.0.memory.allows_demo());
                     match Provider::fetch(&self.0.outbound, &settings.issuer, now, allow_demo).await {
-                        Ok(provider) => report.keys = Some(provider.keys.count()),
+                        Ok(provider) => {
+                            report.keys = Some(provider.keys.count());
+                            report.mismatches = mismatches(settings, &provider.metadata);
+                        }
                         Err(fault) => report.usable = Err(fault.into()),
                     }
                 }
@@ -68,6 +74,7 @@ impl Providers {
             Ok(answer) => OnlineReport {
                 asked: url.to_string(),
                 usable: Ok(()),
+                mismatches: Vec::new(),
                 keys: None,
                 clock_offset: date(&answer).map(|date| date.seconds().saturating_sub(self.0.clock.now().seconds())),
                 certificate_ends: answer.certificate.as_deref().and_then(certificate::not_after),
@@ -78,8 +85,36 @@ impl Providers {
 
 impl OnlineReport {
     fn failed(asked: String, fault: ProviderUnavailable) -> Self {
-        Self { asked, usable: Err(fault), keys: None, clock_offset: None, certificate_ends: None }
+        Self {
+            asked,
+            usable: Err(fault),
+            mismatches: Vec::new(),
+            keys: None,
+            clock_offset: None,
+            certificate_ends: None,
+        }
     }
+}
+
+fn mismatches(settings: &OidcSettings, metadata: &Metadata) -> Vec<String> {
+    let method = match settings.client_auth {
+        ClientAuth::None => "none",
+        ClientAuth::Basic(_) => "client_secret_basic",
+        ClientAuth::Post(_) => "client_secret_post",
+        ClientAuth::PrivateKeyJwt => "private_key_jwt",
+    };
+    let mut found = Vec::new();
+    if !metadata.client_auth.iter().any(|offered| offered == method) {
+        found.push(format!(
+            "it does not offer {method} at its token endpoint, only {}",
+            metadata.client_auth.join(", ")
+        ));
+    }
+    let signs = |name: &String| settings.algorithms.is_empty() || settings.algorithms.contains(name);
+    if !metadata.algorithms.is_empty() && !metadata.algorithms.iter().any(signs) {
+        found.push(format!("it signs with {}, and none of these is accepted here", metadata.algorithms.join(", ")));
+    }
+    found
 }
 
 fn date(answer: &Answer) -> Option<Timestamp> {

@@ -383,6 +383,16 @@ async fn check_online_says_what_is_there() {
     let report = here.providers.online(&here.directory).await;
     assert_eq!((report.usable, report.keys, report.certificate_ends), (Ok(()), Some(1), None));
     assert!(report.clock_offset.unwrap() > 0, "the test's clock stands in 2023");
+    // Silence about client authentication means client_secret_basic, and here none is configured.
+    assert_eq!(report.mismatches.len(), 1);
+    here.set(|op| {
+        op.discovery = json!({
+            "token_endpoint_auth_methods_supported": ["none"],
+            "id_token_signing_alg_values_supported": ["HS256"],
+        });
+    });
+    let report = here.providers.online(&here.directory).await;
+    assert_eq!(report.mismatches, ["it signs with HS256, and none of these is accepted here"]);
     here.set(|op| op.discovery = json!({"issuer": "https://other.example"}));
     assert!(here.providers.online(&here.directory).await.usable.is_err());
     here.set(|op| op.up = false);

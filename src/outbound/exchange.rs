@@ -12,13 +12,18 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Position};
 
 /// Bytes of an answer's head.
 const HEAD_LIMIT: usize = 16 * 1024;
+
+/// How long one of several addresses is waited for: a name with a dead IPv6 address must leave time for the next one.
+const ATTEMPT: Duration = Duration::from_millis(1500);
 
 /// Judged addresses.
 pub(super) struct Addresses {
@@ -53,7 +58,8 @@ pub(super) async fn exchange(
 async fn connect(addresses: &Addresses) -> Result<TcpStream, OutboundFault> {
     let mut last = OutboundFault::Name;
     for address in &addresses.list {
-        match TcpStream::connect(address).await {
+        let connected = timeout(ATTEMPT, TcpStream::connect(address)).await;
+        match connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
             // Our own public address is public: what gives our own listeners away is that both ends are the same address.
             Ok(tcp) if !addresses.may_be_ourselves && is_ourselves(&tcp) => return Err(OutboundFault::NotPublic),
             Ok(tcp) => return Ok(tcp),

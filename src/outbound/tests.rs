@@ -120,6 +120,21 @@ async fn m16_only_the_origin_that_the_operator_names_may_be_private() {
     assert!(matches!(refused, OutboundFault::Connect(_)), "{refused:?}");
 }
 
+#[tokio::test]
+async fn m16_our_own_listeners_are_not_public_by_whatever_address() {
+    let (url, task) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", b"").await;
+    let list = url.socket_addrs(|| None).unwrap();
+    let tls = tls::client(None).unwrap();
+    let (headers, body) = (HeaderMap::new(), Bytes::new());
+    let ask = Ask { kind: Kind::Document, url: &url, method: Method::GET, headers, body, accept: "*/*" };
+    // As if the filter had let the address pass: both ends of the connection are this machine.
+    let addresses = exchange::Addresses { list: list.clone(), may_be_ourselves: false };
+    assert_eq!(exchange::exchange(&tls, &addresses, &ask).await.unwrap_err(), OutboundFault::NotPublic);
+    let addresses = exchange::Addresses { list, may_be_ourselves: true };
+    assert_eq!(exchange::exchange(&tls, &addresses, &ask).await.unwrap().status, StatusCode::OK);
+    task.abort();
+}
+
 /// Answers each question with the next list, the last one for ever.
 struct Script {
     answers: Vec<Vec<IpAddr>>,

@@ -1,7 +1,7 @@
 //! What we use of a provider's discovery document (OpenID Connect Discovery 1.0 §3), and nothing else of it.
 //!
-//! Deliberately absent: `id_token_signing_alg_values_supported` and the like. What a directory accepts is fixed at set-up; a
-//! document that anyone could swap must not widen it.
+//! Its algorithms and ways of client authentication are there for operators to read. Nothing obeys them: what a directory accepts
+//! is fixed at set-up, and a document that anyone could swap must not widen it.
 
 use super::json::strict;
 use serde_json::Value;
@@ -9,6 +9,8 @@ use url::{Host, Url};
 
 /// Bytes of a discovery document: real ones have under 10 KiB.
 const DOCUMENT_LIMIT: usize = 256 * 1024;
+/// Items of a list; real ones have under 20.
+const LIST_LIMIT: usize = 100;
 
 /// A provider's addresses and what it promises.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,6 +29,10 @@ pub struct Metadata {
     pub end_session: Option<Url>,
     /// It promises an `iss` parameter with every reply (RFC 9207 §3): a reply without one is refused.
     pub sends_issuer: bool,
+    /// `id_token_signing_alg_values_supported`.
+    pub algorithms: Vec<String>,
+    /// `token_endpoint_auth_methods_supported`; `client_secret_basic` where it is silent (Discovery §3).
+    pub client_auth: Vec<String>,
     /// It is the sample issuer of `fedgate demo`; never a provider of a real installation (rule M17).
     pub demo: bool,
 }
@@ -77,6 +83,10 @@ impl Metadata {
             Some(Value::Bool(value)) => Ok(*value),
             Some(_) => Err(MetadataFault::Shape),
         };
+        let list = |name: &str, default: &[&str]| match document.get(name).and_then(Value::as_array) {
+            None => default.iter().map(|item| (*item).to_owned()).collect(),
+            Some(items) => items.iter().filter_map(Value::as_str).take(LIST_LIMIT).map(str::to_owned).collect(),
+        };
         Ok(Self {
             issuer: issuer.to_owned(),
             authorization: required("authorization_endpoint")?,
@@ -85,6 +95,8 @@ impl Metadata {
             userinfo: optional("userinfo_endpoint")?,
             end_session: optional("end_session_endpoint")?,
             sends_issuer: flag("authorization_response_iss_parameter_supported")?,
+            algorithms: list("id_token_signing_alg_values_supported", &[]),
+            client_auth: list("token_endpoint_auth_methods_supported", &["client_secret_basic"]),
             demo: flag("fedgate_demo")?,
         })
     }
