@@ -10,6 +10,7 @@ pub mod journal;
 mod linking;
 pub mod live;
 pub mod model;
+pub mod oidc;
 pub mod proof;
 pub mod refusal;
 pub mod standing;
