@@ -3,5 +3,6 @@ pub mod clock;
 pub mod entropy;
 pub mod gateway;
 pub mod kernel;
+pub mod seeing;
 pub mod store;
 pub mod web;
