@@ -6,3 +6,15 @@ mod support;
 
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
+#[path = "gateway/life.rs"]
+mod life;
+#[path = "gateway/replies.rs"]
+mod replies;
+#[path = "gateway/routing.rs"]
+mod routing;
+#[path = "gateway/smuggling.rs"]
+mod smuggling;
+#[path = "gateway/streams.rs"]
+mod streams;
+#[path = "gateway/tls.rs"]
+mod tls;
