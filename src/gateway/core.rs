@@ -1,0 +1,119 @@
+//! One core: a current-thread runtime with its own listeners, routing table and upstream pool. Nothing here is locked across cores.
+
+use super::connection::{self, Listener};
+use super::pool::Pool;
+use super::table::Table;
+use super::tls::TlsState;
+use crate::clock::Clock;
+use crate::entropy;
+use crate::seeing::Seeing;
+use crate::web::{Routes, Sessions};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use http::HeaderValue;
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::{interval, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What all cores share; written only by reloads.
+pub(super) struct Shared {
+    pub(super) sessions: Arc<dyn Sessions>,
+    pub(super) routes: Arc<dyn Routes>,
+    pub(super) clock: Clock,
+    pub(super) seeing: Arc<Seeing>,
+    pub(super) tls: ArcSwapOption<TlsState>,
+    /// Every connection and WebSocket, so that a drain knows when it is done.
+    pub(super) open: TaskTracker,
+}
+
+impl Shared {
+    pub(super) fn access_log(&self, core: &Core) -> bool {
+        core.table.load().access_log
+    }
+}
+
+/// What a core has for itself.
+pub(super) struct Core {
+    pub(super) shared: Arc<Shared>,
+    pub(super) table: ArcSwap<Table>,
+    pub(super) pool: Pool,
+    /// No new work.
+    pub(super) drain: CancellationToken,
+    /// No work at all.
+    pub(super) kill: CancellationToken,
+    prefix: [u8; 8],
+    count: AtomicU64,
+}
+
+impl Core {
+    pub(super) fn new(shared: Arc<Shared>, table: Table, drain: &CancellationToken, kill: &CancellationToken) -> Self {
+        Self {
+            shared,
+            table: ArcSwap::from_pointee(table),
+            pool: Pool::default(),
+            drain: drain.child_token(),
+            kill: kill.child_token(),
+            prefix: entropy::random(),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    /// Unique among all cores and starts; not a secret.
+    pub(super) fn request_id(&self) -> HeaderValue {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let mut text = [b'0'; 26];
+        let bytes = self.prefix.iter().copied().chain(count.to_be_bytes().into_iter().skip(3));
+        for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+            for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+                *digit = HEX.get(usize::from(value)).copied().unwrap_or(b'0');
+            }
+        }
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("-"))
+    }
+
+    /// Serves until drained and every connection of this core is done, or killed.
+    pub(super) async fn run(self: Arc<Self>, listeners: Vec<(StdListener, Listener)>) {
+        for (listener, kind) in listeners {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => drop(tokio::spawn(Arc::clone(&self).listen(listener, kind))),
+                Err(error) => tracing::error!(%error, "a listener cannot be used"),
+            }
+        }
+        let mut sweep = interval(Duration::from_secs(5));
+        loop {
+            tokio::select! {
+                _ = sweep.tick() => self.pool.sweep(),
+                () = self.kill.cancelled() => break,
+            }
+        }
+    }
+
+    async fn listen(self: Arc<Self>, listener: TcpListener, kind: Listener) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.drain.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let serving = connection::serve(Arc::clone(&self), stream, peer.ip(), kind);
+                    self.shared.open.spawn(serving);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    // Out of descriptors: trying again at once would only burn the core.
+                    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+                        sleep(Duration::from_millis(50)).await;
+                    }
+                }
+            }
+        }
+    }
+}

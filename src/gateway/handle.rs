@@ -1,0 +1,402 @@
+//! The steps of one request, in their order: host, path, our own pages, public, preflight, same origin, session, forward.
+//!
+//! The first step that decides, answers. Anything that is not understood has no session.
+
+use super::answer::{self, Answer};
+use super::body::{Broken, Outgoing};
+use super::client;
+use super::connection::{Listener, Line};
+use super::filter;
+use super::forward::{self, Admitted};
+use super::head::{Passage, REQUEST_ID};
+use super::table::{Entry, Kind, Misdirected, Table, Target};
+use super::websocket;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::request::cookies::{self, SessionCookie};
+use crate::kernel::request::intent::{self, Declared};
+use crate::kernel::request::path::NormalPath;
+use crate::kernel::values::{Timestamp, Token};
+use crate::seeing::logs::{self, Access};
+use crate::web::{Admission, Ask, LiveSession, PageRequest, Turned};
+use arc_swap::Guard;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The most that a form or an assertion to one of our own pages may have.
+const PAGE_BODY: usize = 64 * 1024;
+
+/// How long it may take to arrive.
+const PAGE_BODY_TIME: Duration = Duration::from_secs(10);
+
+/// One request: what every step may look at.
+struct Step<'a> {
+    line: &'a Arc<Line>,
+    entry: &'a Entry,
+    client: IpAddr,
+    request_id: &'a HeaderValue,
+    now: Timestamp,
+}
+
+/// How a request went, for the access line.
+#[derive(Default)]
+struct Trace {
+    sid: Option<String>,
+}
+
+/// Answers one request. An error ends its stream or connection without an answer.
+pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Result<Answer, Broken> {
+    let shared = &line.core.shared;
+    let began = shared.clock.since_boot();
+    let request_id = line.core.request_id();
+    let head = (shared.access_log(&line.core)).then(|| (request.method().clone(), request.uri().path().to_owned()));
+    let (entry, unknown) = {
+        let table = line.core.table.load();
+        (locate(&line, &table, &request), table.unknown.clone())
+    };
+    let mut trace = Trace::default();
+    let (result, meters, place) = match &entry {
+        Ok((entry, client)) => {
+            let step = Step { line: &line, entry, client: *client, request_id: &request_id, now: shared.clock.now() };
+            let place = match &entry.kind {
+                Kind::Product(target) => target.site.product.name.as_str(),
+                Kind::Login => "login",
+                Kind::Redirect(_) => "redirect",
+            };
+            (step.answer(request, &mut trace).await, &entry.meters, place)
+        }
+        Err(refused) => (Ok(refused.answer(&request_id)), &unknown, "unknown"),
+    };
+    let took = shared.clock.since_boot().saturating_sub(began);
+    let mut answer = result?;
+    let status = answer.status().as_u16();
+    meters.count(status, took);
+    if let Some((method, path)) = head {
+        let path = if place == "login" { logs::login_path(&path) } else { &path };
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let request_id = request_id.to_str().unwrap_or("-");
+        logs::access(&Access { place, method: method.as_str(), path, status, sid: trace.sid.as_deref(), request_id, micros });
+    }
+    answer.headers_mut().insert(REQUEST_ID, request_id);
+    answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
+    Ok(answer)
+}
+
+/// Why a request has no place here.
+enum Refused {
+    Health,
+    Malformed,
+    Misdirected,
+    Untrusted,
+    NotTls(String),
+}
+
+impl Refused {
+    fn answer(&self, request_id: &HeaderValue) -> Answer {
+        let id = request_id.to_str().unwrap_or("-");
+        match self {
+            Self::Health => answer::healthy(),
+            Self::Malformed => answer::plain(StatusCode::BAD_REQUEST, "the request has no single meaning", id),
+            Self::Misdirected => answer::plain(StatusCode::MISDIRECTED_REQUEST, "this host is not served here", id),
+            Self::Untrusted => answer::plain(StatusCode::FORBIDDEN, "only trusted proxies may speak plain HTTP here", id),
+            Self::NotTls(location) => answer::redirect(StatusCode::PERMANENT_REDIRECT, location, id),
+        }
+    }
+}
+
+/// The origin and client of a request (rules M8, M29).
+fn locate(line: &Line, table: &Guard<Arc<Table>>, request: &Request<Incoming>) -> Result<(Arc<Entry>, IpAddr), Refused> {
+    let path = request.uri().path();
+    if path == "/.fedgate/healthz" {
+        return Err(Refused::Health);
+    }
+    let authority = authority(request).ok_or(Refused::Malformed)?;
+    if line.listener == Listener::Redirect {
+        let entry = table.find_host(authority).map_err(refused)?;
+        return Err(Refused::NotTls(secure_url(entry, request)?));
+    }
+    let entry = table.find(authority).map_err(refused)?;
+    if line.names.as_ref().is_some_and(|names| !names.contains(entry.origin.host())) {
+        return Err(Refused::Misdirected);
+    }
+    if line.listener == Listener::Plain {
+        if !client::is_trusted(line.peer, &table.trusted) {
+            return Err(Refused::Untrusted);
+        }
+        if !client::came_by_tls(request.headers()) {
+            return Err(Refused::NotTls(secure_url(entry, request)?));
+        }
+    }
+    Ok((Arc::clone(entry), client::address(line.peer, request.headers(), &table.trusted)))
+}
+
+fn refused(misdirected: Misdirected) -> Refused {
+    match misdirected {
+        Misdirected::Malformed => Refused::Malformed,
+        Misdirected::Unknown => Refused::Misdirected,
+    }
+}
+
+fn secure_url(entry: &Entry, request: &Request<Incoming>) -> Result<String, Refused> {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let path = NormalPath::parse(target).map_err(|_| Refused::Malformed)?;
+    Ok(format!("{}{}", entry.url, path.target()))
+}
+
+/// The one authority of a request: `:authority` or absolute form and `Host` must say the same (RFC 9112 §3.2.2).
+fn authority(request: &Request<Incoming>) -> Option<&str> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(host.to_str().ok()?),
+        (None, _) => None,
+        (Some(_), Some(_)) => return None,
+    };
+    match (request.uri().authority(), host) {
+        (Some(authority), Some(host)) => authority.as_str().eq_ignore_ascii_case(host).then_some(host),
+        (Some(authority), None) => Some(authority.as_str()),
+        (None, host) => host,
+    }
+}
+
+impl Step<'_> {
+    async fn answer(&self, request: Request<Incoming>, trace: &mut Trace) -> Result<Answer, Broken> {
+        let raw = request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned();
+        let scheme = request.uri().scheme_str().is_none_or(|scheme| matches!(scheme, "https" | "http"));
+        let path = match NormalPath::parse(&raw) {
+            Ok(path) if scheme && *request.method() != Method::CONNECT => path,
+            _ => return Ok(self.refuse(Refusal::Malformed, &declared(request.headers()), None)),
+        };
+        match &self.entry.kind {
+            Kind::Redirect(canonical) => {
+                let location = format!("{canonical}{}", path.target());
+                Ok(answer::redirect(StatusCode::PERMANENT_REDIRECT, &location, self.id()))
+            }
+            Kind::Login => Ok(self.page(request, &path, None).await),
+            Kind::Product(target) => {
+                let origin = listed_origin(request.headers(), target);
+                let mut result = self.product(request, &path, target, trace).await;
+                if let (Ok(answer), Some(origin)) = (&mut result, origin) {
+                    self.open_refusal_to(answer, origin);
+                }
+                result
+            }
+        }
+    }
+
+    async fn product(
+        &self,
+        request: Request<Incoming>,
+        path: &NormalPath<'_>,
+        target: &Arc<Target>,
+        trace: &mut Trace,
+    ) -> Result<Answer, Broken> {
+        let ours = path.path().starts_with("/.fedgate/") || path.is("/.fedgate");
+        if ours || target.door(path).is_some() {
+            return Ok(self.own_page(request, path, target).await);
+        }
+        if target.is_public(request.method(), path) {
+            return self.forward(request, path, target, Admitted { live: None, public: true }).await;
+        }
+        if is_listed_preflight(&request, target) {
+            return self.forward(request, path, target, Admitted { live: None, public: false }).await;
+        }
+        let found = cookies::session(request.headers().get_all(header::COOKIE).iter().map(HeaderValue::as_bytes));
+        if let Some(refusal) = self.objection(&request, &found, target) {
+            return Ok(self.refuse(refusal, &declared(request.headers()), Some(target)));
+        }
+        let admission = match &found {
+            SessionCookie::One(token) => self.admit(token, target, &request).await,
+            SessionCookie::None | SessionCookie::Several => Admission::Nobody,
+        };
+        match admission {
+            Admission::Admitted(live) => {
+                trace.sid = self.line.core.shared.access_log(&self.line.core).then(|| live.sid.to_string());
+                self.forward(request, path, target, Admitted { live: Some(live), public: false }).await
+            }
+            Admission::Nobody if target.is_optional(path) && !asks_upgrade(request.headers()) => {
+                self.forward(request, path, target, Admitted { live: None, public: false }).await
+            }
+            Admission::Nobody => Ok(self.to_login(&request, path, target)),
+            Admission::Refused(refusal) => Ok(self.refuse(refusal, &declared(request.headers()), Some(target))),
+            Admission::Unavailable => Ok(answer::unavailable(self.id())),
+        }
+    }
+
+    /// Rules C7, H6, M30: what is refused whoever it is.
+    fn objection(&self, request: &Request<Incoming>, found: &SessionCookie, target: &Target) -> Option<Refusal> {
+        let said = declared(request.headers());
+        let upgrade = asks_upgrade(request.headers());
+        match found {
+            SessionCookie::Several => Some(Refusal::Credential),
+            SessionCookie::None => None,
+            SessionCookie::One(_) if upgrade && !said.may_upgrade(&self.entry.url) => Some(Refusal::CrossSite),
+            SessionCookie::One(_) if intent::is_safe(request.method().as_str()) => None,
+            SessionCookie::One(_) if said.is_same_origin(&self.entry.url, &target.site.accept_from) => None,
+            SessionCookie::One(_) => Some(Refusal::CrossSite),
+        }
+    }
+
+    async fn admit(&self, token: &Token, target: &Target, request: &Request<Incoming>) -> Admission {
+        // A browser that fetches ahead is nobody's activity.
+        let active = request.headers().get("sec-purpose").is_none();
+        let (product, host) = (&target.site.product.name, &self.entry.origin);
+        let ask = Ask { token, product, host, now: self.now, active };
+        let sessions = &self.line.core.shared.sessions;
+        match sessions.cached(&ask) {
+            Some(admission) => admission,
+            None => sessions.admit(&ask).await,
+        }
+    }
+
+    async fn forward(
+        &self,
+        request: Request<Incoming>,
+        path: &NormalPath<'_>,
+        target: &Arc<Target>,
+        admitted: Admitted,
+    ) -> Result<Answer, Broken> {
+        let live: Option<Arc<LiveSession>> = admitted.live.clone();
+        let upgrade = live.is_some() && *request.method() == Method::GET && websocket::is_websocket(request.headers());
+        let passage = Passage {
+            entry: self.entry,
+            target,
+            path,
+            client: self.client,
+            request_id: self.request_id,
+            live: live.as_deref(),
+            upgrade,
+        };
+        forward::forward(self.line, request, &passage, &admitted).await
+    }
+
+    /// `/.fedgate/…` and doors. What acts there must come from this host (rule H6).
+    async fn own_page(&self, request: Request<Incoming>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
+        if request.headers().get("service-worker").is_some_and(|value| value == "script") {
+            return answer::plain(StatusCode::NOT_FOUND, "no service worker may stand here", self.id());
+        }
+        let found = cookies::session(request.headers().get_all(header::COOKIE).iter().map(HeaderValue::as_bytes));
+        if let Some(refusal) = self.objection(&request, &found, target) {
+            return self.refuse(refusal, &declared(request.headers()), Some(target));
+        }
+        self.page(request, path, Some(target)).await
+    }
+
+    async fn page(&self, request: Request<Incoming>, path: &NormalPath<'_>, target: Option<&Arc<Target>>) -> Answer {
+        let (mut head, body) = request.into_parts();
+        let body = match timeout(PAGE_BODY_TIME, Limited::new(body, PAGE_BODY).collect()).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(_)) => return answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "that is more than a form", self.id()),
+            Err(_) => return answer::plain(StatusCode::REQUEST_TIMEOUT, "the form did not arrive", self.id()),
+        };
+        let Ok(uri) = path.target().parse() else {
+            return answer::plain(StatusCode::BAD_REQUEST, "the request has no single meaning", self.id());
+        };
+        head.uri = uri;
+        let page = PageRequest {
+            head,
+            body,
+            place: self.entry.place(target.map(|target| &**target)),
+            door: target.and_then(|target| target.door(path)),
+            client: self.client,
+            request_id: self.id().to_owned(),
+            now: self.now,
+        };
+        answer::page(self.line.core.shared.routes.answer(page).await)
+    }
+
+    /// Nobody: a person is led to the login, a script is told where it is. `Authorization` is no session (rule C7).
+    fn to_login(&self, request: &Request<Incoming>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
+        let said = declared(request.headers());
+        let credential = request.headers().contains_key(header::AUTHORIZATION);
+        if !said.is_navigation() || credential || asks_upgrade(request.headers()) {
+            return self.refuse(Refusal::LoginRequired, &said, Some(target));
+        }
+        let safe = intent::is_safe(request.method().as_str());
+        let return_to = if safe { path.target() } else { "/".to_owned() };
+        let status = if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER };
+        answer::redirect(status, &login_path(&return_to), self.id())
+    }
+
+    fn refuse(&self, refusal: Refusal, said: &Declared<'_>, target: Option<&Arc<Target>>) -> Answer {
+        let turned = Turned {
+            refusal,
+            product: target.map(|target| Arc::clone(&target.site.product)),
+            page: said.is_navigation() && refusal != Refusal::LoginRequired,
+            login_url: target.map(|_| format!("{}/.fedgate/login", self.entry.url)),
+            client: self.client,
+            request_id: self.id().to_owned(),
+            now: self.now,
+        };
+        answer::page(self.line.core.shared.routes.refuse(turned))
+    }
+
+    /// Lets a script of a listed origin read our refusal; answers of the product carry its own fields.
+    fn open_refusal_to(&self, answer: &mut Response<Outgoing>, origin: HeaderValue) {
+        if matches!(answer.body(), Outgoing::Ours(_)) {
+            let headers = answer.headers_mut();
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+    }
+
+    fn id(&self) -> &str {
+        self.request_id.to_str().unwrap_or("-")
+    }
+}
+
+fn declared(headers: &HeaderMap) -> Declared<'_> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // Of a field that must not be repeated, two values are none.
+    let origin = if headers.get_all(header::ORIGIN).iter().count() > 1 { Some("null") } else { text(header::ORIGIN) };
+    Declared {
+        mode: text(HeaderName::from_static("sec-fetch-mode")),
+        site: text(HeaderName::from_static("sec-fetch-site")),
+        accept: text(header::ACCEPT),
+        origin,
+    }
+}
+
+fn asks_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::UPGRADE)
+}
+
+/// The request's origin, if the product lists it for CORS.
+fn listed_origin(headers: &HeaderMap, target: &Target) -> Option<HeaderValue> {
+    let origin = headers.get(header::ORIGIN)?;
+    target.site.origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+}
+
+fn is_listed_preflight(request: &Request<Incoming>, target: &Target) -> bool {
+    *request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && listed_origin(request.headers(), target).is_some()
+}
+
+/// The login on this very host, with the way back.
+fn login_path(return_to: &str) -> String {
+    let mut path = String::from("/.fedgate/login?return_to=");
+    for byte in return_to.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_is_one_parameter() {
+        assert_eq!(login_path("/a/b?x=1&y=%20"), "/.fedgate/login?return_to=/a/b%3Fx%3D1%26y%3D%2520");
+    }
+}

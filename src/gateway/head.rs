@@ -1,0 +1,129 @@
+//! A request's head on its way to a product: what could deceive it is removed, then what we vouch for is set (rules H7, C7).
+
+use super::table::{Entry, Target};
+use crate::kernel::request::cookies::{self, Remaining};
+use crate::kernel::request::fields;
+use crate::kernel::request::path::NormalPath;
+use crate::web::LiveSession;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Uri, Version};
+use std::net::IpAddr;
+
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What a request is forwarded with.
+pub(super) struct Passage<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) target: &'a Target,
+    pub(super) path: &'a NormalPath<'a>,
+    pub(super) client: IpAddr,
+    pub(super) request_id: &'a HeaderValue,
+    /// The session, where there is one and the path may know it.
+    pub(super) live: Option<&'a LiveSession>,
+    /// Whether the request asks for a WebSocket that may be opened.
+    pub(super) upgrade: bool,
+}
+
+/// Edits the head in place. Fails only when the normal form is no URI, which it always is.
+pub(super) fn prepare(parts: &mut Parts, passage: &Passage<'_>) -> Result<(), http::Error> {
+    retarget(&mut parts.uri, passage.path)?;
+    parts.version = Version::HTTP_11;
+    let keeps_authorization = passage.live.is_some() && passage.target.site.keep_authorization;
+    let headers = &mut parts.headers;
+    strip(headers, passage.target);
+    if !keeps_authorization {
+        headers.remove(header::AUTHORIZATION);
+    }
+    remove_our_cookies(headers);
+    set_ours(headers, passage)?;
+    Ok(())
+}
+
+/// Origin form of the normal path; nothing is copied when it is that already.
+fn retarget(uri: &mut Uri, path: &NormalPath<'_>) -> Result<(), http::Error> {
+    if uri.authority().is_none() && path.unchanged() {
+        return Ok(());
+    }
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = Some(match uri.path_and_query() {
+        Some(same) if path.unchanged() => same.clone(),
+        _ => PathAndQuery::try_from(path.target())?,
+    });
+    *uri = Uri::from_parts(parts)?;
+    Ok(())
+}
+
+/// Removes what ends at this hop, what `Connection` names, and every spelling of what only we may say.
+fn strip(headers: &mut HeaderMap, target: &Target) {
+    let mut doomed: Vec<HeaderName> = Vec::new();
+    for value in headers.get_all(header::CONNECTION) {
+        let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        doomed.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()));
+    }
+    // hyper counts the body; taking its length away here would change how it is framed.
+    doomed.retain(|name| *name != header::CONTENT_LENGTH && *name != header::HOST);
+    doomed.extend(headers.keys().filter(|name| ends_here(name, target)).cloned());
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+fn ends_here(name: &HeaderName, target: &Target) -> bool {
+    // `Expect` is answered by us when the body is first asked for.
+    fields::is_hop_by_hop(name.as_str()) || target.mapped.removes(name.as_str()) || *name == header::EXPECT || name == "http2-settings"
+}
+
+/// One `Cookie` field without ours; HTTP/2 clients may have split it (RFC 9113 §8.2.3).
+fn remove_our_cookies(headers: &mut HeaderMap) {
+    let mut fields = headers.get_all(header::COOKIE).iter();
+    let Some(first) = fields.next() else { return };
+    let second = fields.next();
+    let joined = match (second, cookies::without_ours(first.as_bytes())) {
+        (None, Remaining::Unchanged) => return,
+        (None, Remaining::Nothing) => Vec::new(),
+        (None, Remaining::Others(rest)) => rest,
+        (Some(_), _) => {
+            let all: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+            let all = all.join(&b"; "[..]);
+            match cookies::without_ours(&all) {
+                Remaining::Unchanged => all,
+                Remaining::Nothing => Vec::new(),
+                Remaining::Others(rest) => rest,
+            }
+        }
+    };
+    match HeaderValue::from_bytes(&joined) {
+        Ok(value) if !joined.is_empty() => drop(headers.insert(header::COOKIE, value)),
+        _ => drop(headers.remove(header::COOKIE)),
+    }
+}
+
+fn set_ours(headers: &mut HeaderMap, passage: &Passage<'_>) -> Result<(), http::Error> {
+    let entry = passage.entry;
+    headers.insert(header::HOST, passage.target.upstream_host.clone().unwrap_or_else(|| entry.authority.clone()));
+    headers.insert(REQUEST_ID, passage.request_id.clone());
+    headers.insert(FORWARDED_HOST, entry.authority.clone());
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+    let client = passage.client.to_string();
+    let node = match passage.client {
+        IpAddr::V4(_) => format!("for={client};host=\"{}\";proto=https", entry.origin),
+        IpAddr::V6(_) => format!("for=\"[{client}]\";host=\"{}\";proto=https", entry.origin),
+    };
+    headers.insert(FORWARDED_FOR, HeaderValue::try_from(client)?);
+    headers.insert(header::FORWARDED, HeaderValue::try_from(node)?);
+    if passage.upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    if let Some(live) = passage.live {
+        for (name, value) in &live.identity.load().fields {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Routing: an authority to a site, exactly. Compiled from [`Options`] once per core and reload; a request costs one hash.
+//!
+//! Deliberately absent: wildcards and a default site (rule M8).
+
+use super::options::{Network, Options, PathRule, Site};
+use crate::kernel::request::fields::MappedNames;
+use crate::kernel::request::path::NormalPath;
+use crate::kernel::values::Origin;
+use crate::seeing::{Meters, Seeing};
+use crate::web::{Door, Place};
+use http::HeaderValue;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+/// Everything that a core needs to route.
+pub(super) struct Table {
+    hosts: HashMap<String, Arc<Entry>>,
+    pub(super) trusted: Vec<Network>,
+    pub(super) access_log: bool,
+    /// For whatever is no site's.
+    pub(super) unknown: Meters,
+}
+
+/// One public origin.
+pub(super) struct Entry {
+    pub(super) origin: Origin,
+    /// As browsers write it in `Origin`.
+    pub(super) url: String,
+    /// As browsers write it in `Host`, and as upstreams receive it in `X-Forwarded-Host`.
+    pub(super) authority: HeaderValue,
+    pub(super) kind: Kind,
+    pub(super) meters: Meters,
+}
+
+/// What is at an origin.
+pub(super) enum Kind {
+    Login,
+    Product(Arc<Target>),
+    /// The canonical origin's URL.
+    Redirect(String),
+}
+
+/// A product as the data path serves it.
+pub(super) struct Target {
+    pub(super) site: Arc<Site>,
+    pub(super) mapped: MappedNames,
+    pub(super) upstream_host: Option<HeaderValue>,
+    /// Takes the upstreams in turn.
+    pub(super) turn: AtomicUsize,
+}
+
+/// Why an authority leads nowhere.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Misdirected {
+    /// Not an authority at all.
+    Malformed,
+    /// Not one of ours, or another port of it.
+    Unknown,
+}
+
+impl Table {
+    pub(super) fn new(options: &Options, seeing: &Seeing) -> Self {
+        let mut hosts = HashMap::new();
+        let mut add = |origin: &Origin, kind: Kind, meters: Meters| {
+            let authority = origin.to_string();
+            let Ok(value) = HeaderValue::from_str(&authority) else { return };
+            let entry = Entry { origin: origin.clone(), url: origin.url(), authority: value, kind, meters };
+            hosts.insert(origin.host().to_owned(), Arc::new(entry));
+        };
+        for (name, site) in &options.sites {
+            let meters = seeing.meters(name.as_str());
+            let target = Arc::new(Target {
+                mapped: MappedNames::new(site.product.identity_fields.iter().map(|(field, _)| field.as_str())),
+                upstream_host: site.upstream_host.as_deref().and_then(|host| HeaderValue::from_str(host).ok()),
+                turn: AtomicUsize::new(0),
+                site: Arc::clone(site),
+            });
+            for origin in std::iter::once(&site.host).chain(&site.also) {
+                add(origin, Kind::Product(Arc::clone(&target)), meters.clone());
+            }
+            for origin in &site.redirects {
+                add(origin, Kind::Redirect(site.host.url()), meters.clone());
+            }
+        }
+        add(&options.login, Kind::Login, seeing.meters("login"));
+        Self {
+            hosts,
+            trusted: options.listen.trusted_proxies.clone(),
+            access_log: options.listen.access_log,
+            unknown: seeing.meters("unknown"),
+        }
+    }
+
+    /// The origin that an authority names: host and port, both exactly.
+    pub(super) fn find(&self, authority: &str) -> Result<&Arc<Entry>, Misdirected> {
+        let (host, port) = split(authority)?;
+        let entry = self.by_host(host)?;
+        if entry.origin.port() == port.unwrap_or(443) { Ok(entry) } else { Err(Misdirected::Unknown) }
+    }
+
+    /// The origin on that host name, whatever the port: for redirects from plain HTTP.
+    pub(super) fn find_host(&self, authority: &str) -> Result<&Arc<Entry>, Misdirected> {
+        self.by_host(split(authority)?.0)
+    }
+
+    fn by_host(&self, host: &str) -> Result<&Arc<Entry>, Misdirected> {
+        let found = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.hosts.get(&host.to_ascii_lowercase())
+        } else {
+            self.hosts.get(host)
+        };
+        found.ok_or(Misdirected::Unknown)
+    }
+}
+
+/// Host and port of an authority (RFC 9110 §7.2), without userinfo.
+fn split(authority: &str) -> Result<(&str, Option<u16>), Misdirected> {
+    let named = |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    if let Some(literal) = authority.strip_prefix('[') {
+        return if literal.contains(']') { Err(Misdirected::Unknown) } else { Err(Misdirected::Malformed) };
+    }
+    match authority.split_once(':') {
+        None if named(authority) => Ok((authority, None)),
+        Some((host, port)) if named(host) && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
+            Ok((host, Some(port.parse().map_err(|_| Misdirected::Malformed)?)))
+        }
+        _ => Err(Misdirected::Malformed),
+    }
+}
+
+impl Entry {
+    /// Where pages are told that a request came in.
+    pub(super) fn place(&self, target: Option<&Target>) -> Place {
+        match target {
+            None => Place::Login,
+            Some(target) => Place::Product { product: Arc::clone(&target.site.product), host: self.origin.clone() },
+        }
+    }
+}
+
+impl PathRule {
+    /// Whether the path is under this rule.
+    pub(super) fn holds(&self, path: &NormalPath<'_>) -> bool {
+        match self {
+            Self::Exact(exact) => path.is(exact),
+            Self::Below(prefix) => path.is_below(prefix),
+        }
+    }
+}
+
+impl Target {
+    /// Rule M10: a public path matches, has plain characters only, and is asked for by GET or HEAD. `/*` opens nothing.
+    pub(super) fn is_public(&self, method: &http::Method, path: &NormalPath<'_>) -> bool {
+        let safe = matches!(*method, http::Method::GET | http::Method::HEAD);
+        let opens = |rule: &PathRule| match rule {
+            PathRule::Below(prefix) if prefix == "/" => false,
+            PathRule::Exact(exact) if exact == "/" => false,
+            rule => rule.holds(path),
+        };
+        safe && path.is_plain() && self.site.public.iter().any(opens)
+    }
+
+    pub(super) fn is_optional(&self, path: &NormalPath<'_>) -> bool {
+        self.site.optional.iter().any(|rule| rule.holds(path))
+    }
+
+    pub(super) fn door(&self, path: &NormalPath<'_>) -> Option<Door> {
+        let doors = &self.site.doors;
+        let any = |paths: &[String]| paths.iter().any(|door| path.is(door));
+        match () {
+            () if any(&doors.login) => Some(Door::Login),
+            () if any(&doors.logout) => Some(Door::Logout),
+            () if any(&doors.reset) => Some(Door::Reset),
+            () if any(&doors.signup) => Some(Door::Signup),
+            () => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_host_and_port_and_nothing_else() {
+        for (text, read) in [
+            ("a.example", Ok(("a.example", None))),
+            ("a.example:8443", Ok(("a.example", Some(8443)))),
+            ("a.example:", Err(Misdirected::Malformed)),
+            ("a.example:x", Err(Misdirected::Malformed)),
+            ("a.example:99999", Err(Misdirected::Malformed)),
+            ("u@a.example", Err(Misdirected::Malformed)),
+            ("", Err(Misdirected::Malformed)),
+            ("[::1]:80", Err(Misdirected::Unknown)),
+            ("a.example/x", Err(Misdirected::Malformed)),
+        ] {
+            assert_eq!(split(text), read, "{text}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! TLS: which certificate for which name, loaded as a whole, replaced as a whole.
+//!
+//! TLS 1.2 and 1.3 by aws-lc-rs, no early data (rule M9), tickets under keys of this process that rotate. Deliberately absent:
+//! choosing by anything but the name, and a process-default provider.
+
+mod internal;
+
+use super::options::{CertFiles, Options, Tls};
+use crate::kernel::values::Timestamp;
+use rustls::client::verify_server_name;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, NoServerSessionStorage, ParsedCertificate, ProducesTickets, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, version};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+
+/// Why certificates cannot be used. The old ones stay in use.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsFault {
+    /// A file cannot be read or is no PEM.
+    #[error("{path}: {cause}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// rustls refuses the chain or the key.
+    #[error("{0}")]
+    Rustls(#[from] rustls::Error),
+    /// The internal CA cannot be made or kept.
+    #[error("the internal CA: {0}")]
+    Internal(String),
+    /// There is no certificate at all.
+    #[error("no certificate is configured")]
+    Nothing,
+}
+
+/// Certificates in use.
+pub(super) struct TlsState {
+    pub(super) acceptor: TlsAcceptor,
+    chosen: Arc<Chosen>,
+}
+
+/// Certificates by name.
+#[derive(Debug)]
+struct Chosen {
+    by_host: HashMap<String, usize>,
+    certificates: Vec<Certificate>,
+}
+
+#[derive(Debug)]
+struct Certificate {
+    key: Arc<CertifiedKey>,
+    /// The configured host names that it covers.
+    covers: Arc<HashSet<String>>,
+}
+
+/// Keys that outlive reloads: resumption goes on.
+#[derive(Clone)]
+pub(super) struct Tickets(Arc<dyn ProducesTickets>);
+
+impl Tickets {
+    pub(super) fn new() -> Result<Self, TlsFault> {
+        Ok(Self(aws_lc_rs::Ticketer::new()?))
+    }
+}
+
+impl TlsState {
+    /// Loads or makes every certificate. `None` when there is no TLS listener.
+    pub(super) fn load(options: &Options, tickets: &Tickets, now: Timestamp) -> Result<Option<Self>, TlsFault> {
+        let hosts = host_names(options);
+        let pairs = match &options.listen.tls {
+            Tls::Off => return Ok(None),
+            Tls::Files(files) => files.iter().map(read).collect::<Result<_, _>>()?,
+            Tls::Internal => internal::certificates(&options.listen.state, &hosts, now)?,
+        };
+        Self::from_pairs(pairs, &hosts, tickets).map(Some)
+    }
+
+    fn from_pairs(pairs: Vec<Pair>, hosts: &[String], tickets: &Tickets) -> Result<Self, TlsFault> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let certificates = pairs.into_iter().map(|pair| certify(pair, hosts, &provider)).collect::<Result<Vec<_>, _>>()?;
+        if certificates.is_empty() {
+            return Err(TlsFault::Nothing);
+        }
+        let mut by_host = HashMap::new();
+        for (place, certificate) in certificates.iter().enumerate() {
+            for host in certificate.covers.iter() {
+                by_host.entry(host.clone()).or_insert(place);
+            }
+        }
+        let chosen = Arc::new(Chosen { by_host, certificates });
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::<Chosen>::clone(&chosen));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.ticketer = Arc::clone(&tickets.0);
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.max_early_data_size = 0;
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), chosen })
+    }
+
+    /// The configured host names that the certificate chosen for this name covers.
+    pub(super) fn covered(&self, name: Option<&str>) -> Arc<HashSet<String>> {
+        self.chosen.choose(name).map_or_else(Arc::default, |certificate| Arc::clone(&certificate.covers))
+    }
+}
+
+impl Chosen {
+    /// The first covers the name; the first of all for strangers, whose requests then get 421 (rule M8).
+    fn choose(&self, name: Option<&str>) -> Option<&Certificate> {
+        let place = name.and_then(|name| self.by_host.get(name)).copied().unwrap_or(0);
+        self.certificates.get(place)
+    }
+}
+
+impl ResolvesServerCert for Chosen {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.choose(hello.server_name()).map(|certificate| Arc::clone(&certificate.key))
+    }
+}
+
+/// A chain and its key, not yet checked.
+pub(super) struct Pair {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+fn certify(pair: Pair, hosts: &[String], provider: &CryptoProvider) -> Result<Certificate, TlsFault> {
+    let key = CertifiedKey::from_der(pair.chain, pair.key, provider)?;
+    let leaf = key.end_entity_cert()?;
+    let parsed = ParsedCertificate::try_from(leaf)?;
+    let covers = |host: &&String| {
+        ServerName::try_from(host.as_str()).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok())
+    };
+    let covers = hosts.iter().filter(covers).cloned().collect();
+    Ok(Certificate { key: Arc::new(key), covers: Arc::new(covers) })
+}
+
+fn read(files: &CertFiles) -> Result<Pair, TlsFault> {
+    let fault = |path: &Path, cause: &dyn std::fmt::Display| TlsFault::File { path: path.to_owned(), cause: cause.to_string() };
+    let chain = CertificateDer::pem_file_iter(&files.cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| fault(&files.cert, &error))?;
+    if chain.is_empty() {
+        return Err(fault(&files.cert, &"there is no certificate in it"));
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| fault(&files.key, &error))?;
+    Ok(Pair { chain, key })
+}
+
+/// Every public host name, once, in a fixed order.
+fn host_names(options: &Options) -> Vec<String> {
+    let sites = options.sites.values().flat_map(|site| std::iter::once(&site.host).chain(&site.also).chain(&site.redirects));
+    let mut names: Vec<String> = std::iter::once(&options.login).chain(sites).map(|origin| origin.host().to_owned()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The files to watch.
+pub(super) fn files(options: &Options) -> Vec<PathBuf> {
+    match &options.listen.tls {
+        Tls::Files(files) => files.iter().flat_map(|pair| [pair.cert.clone(), pair.key.clone()]).collect(),
+        Tls::Off | Tls::Internal => Vec::new(),
+    }
+}

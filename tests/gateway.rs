@@ -1,0 +1,20 @@
+//! The data path from outside: the library composed with sessions, pages and products of the test's own, spoken to over raw
+//! sockets, TLS and HTTP/2.
+
+#[path = "gateway/support.rs"]
+mod support;
+
+#[path = "gateway/forwarding.rs"]
+mod forwarding;
+#[path = "gateway/life.rs"]
+mod life;
+#[path = "gateway/replies.rs"]
+mod replies;
+#[path = "gateway/routing.rs"]
+mod routing;
+#[path = "gateway/smuggling.rs"]
+mod smuggling;
+#[path = "gateway/streams.rs"]
+mod streams;
+#[path = "gateway/tls.rs"]
+mod tls;
