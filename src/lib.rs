@@ -3,5 +3,6 @@ pub mod clock;
 pub mod entropy;
 pub mod gateway;
 pub mod kernel;
+pub mod keys;
 pub mod store;
 pub mod web;
