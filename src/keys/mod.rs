@@ -232,3 +232,6 @@ impl<K> Generations<K> {
         self.older.iter().chain(std::iter::once(&self.newest))
     }
 }
+
+#[cfg(test)]
+mod tests;
