@@ -6,6 +6,7 @@ use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 ///
 /// # Panics
 /// When the operating system's generator fails, which aws-lc treats as fatal: a gateway without randomness must not run.
+#[expect(clippy::disallowed_methods, reason = "this is the one source of random bytes")]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).expect("the operating system gives random bytes");

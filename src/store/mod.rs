@@ -4,6 +4,11 @@
 //! Reads are separate methods and may be inline. The conformance suite is the port's definition: a store that passes it is a
 //! store. [`open`] names the concrete ones; to add one, add a file and a line there.
 
+mod sqlite;
+
+pub use sqlite::Sqlite;
+
+use crate::clock::Clock;
 use crate::kernel::event::AuditEvent;
 use crate::kernel::journal::{Batch, CheckpointRow, DomainRow, KeyRow, MarkKind, PolicyRow, ReplayMark, Revocation};
 use crate::kernel::model::{
@@ -13,8 +18,46 @@ use crate::kernel::values::{
     AccountId, EmailAddress, LoginSessionId, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp,
 };
 use async_trait::async_trait;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Notify;
+
+/// Why a store cannot be opened. Start-up stops.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Neither `sqlite:FILE` nor `postgres://…`.
+    #[error("a store is `sqlite:` and a file, like `sqlite:fedgate.db`")]
+    Address,
+    /// PostgreSQL.
+    #[error("postgres:// is not built into this version; write `sqlite:fedgate.db`")]
+    NotBuilt,
+    /// The file was written by a newer version of this program.
+    #[error("the store has version {found} and this program knows {known}: it was written by a newer one")]
+    Newer {
+        /// The file's version.
+        found: i64,
+        /// The newest one known here.
+        known: usize,
+    },
+    /// The file, its folder or the writer's thread cannot be made.
+    #[error("the store's file cannot be opened: {0}")]
+    File(#[from] std::io::Error),
+    /// Not a database, or its disk fails.
+    #[error("the store cannot be opened: {0}")]
+    Database(#[from] rusqlite::Error),
+}
+
+/// Opens the store that an address names: `sqlite:FILE`, relative to the state folder. It keeps this machine's time.
+///
+/// # Errors
+/// [`OpenError`] says what to write, or what the disk said.
+pub fn open(url: &str, state: &Path) -> Result<Arc<dyn Store>, OpenError> {
+    match url.split_once(':') {
+        Some(("sqlite", file)) if !file.is_empty() => Ok(Arc::new(Sqlite::open(&state.join(file), Clock::system())?)),
+        Some(("postgres" | "postgresql", _)) => Err(OpenError::NotBuilt),
+        _ => Err(OpenError::Address),
+    }
+}
 
 /// The store cannot be reached or cannot answer. Never a reason to let somebody in.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -1,0 +1,38 @@
+//! Writes every page of the login host, with sample values, as HTML files into a folder, to be looked at and to be judged by the
+//! accessibility tests: `cargo run --example pages -- FOLDER`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use fedgate::pages;
+
+mod samples;
+
+fn main() -> ExitCode {
+    let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {
+        eprintln!("usage: cargo run --example pages -- FOLDER");
+        return ExitCode::from(2);
+    };
+    match write_all(&folder) {
+        Ok(count) => {
+            println!("{count} pages in {}", folder.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{}: {error}", folder.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write_all(folder: &std::path::Path) -> Result<usize, Box<dyn std::error::Error>> {
+    std::fs::create_dir_all(folder)?;
+    let renderer = pages::Pages::new("id.example.com")?;
+    let all = samples::all();
+    for (name, page) in &all {
+        // A refresh at once would leave the file before anyone could look at it; one after a day changes nothing else.
+        let body = renderer.render(page).body.replace("content=\"0; url=", "content=\"86400; url=");
+        std::fs::write(folder.join(format!("{name}.html")), body)?;
+    }
+    Ok(all.len())
+}

@@ -1,0 +1,164 @@
+//! One sample of every page and of every state that looks different. Shared by the gallery and the snapshot tests.
+
+use super::pages::{
+    Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Link, Loop, Name, Page, Person,
+    ProductLink, Reenter, Reference, Refusal, SignedOut, Towards, Utc, Way,
+};
+
+/// File name and page.
+pub fn all() -> Vec<(&'static str, Page)> {
+    let mut all = logins();
+    all.extend(logouts());
+    all.extend(refusals());
+    all
+}
+
+fn logins() -> Vec<(&'static str, Page)> {
+    let email = |brand, prefill: &str, invalid| {
+        Page::Email(Email { brand, form: form("/login/identify"), prefill: prefill.to_owned(), invalid })
+    };
+    let choice = |ways| {
+        let email = "ann@acme.example".to_owned();
+        Page::Choice(Choice {
+            brand: Some(trello()),
+            form: form("/login/identify"),
+            email,
+            change: href("/login?to=8hW2"),
+            ways,
+        })
+    };
+    let way = |name, go, primary| Way { name, go, primary };
+    vec![
+        ("email", email(Some(trello()), "", false)),
+        ("email-invalid", email(Some(loom()), "ann@acme", true)),
+        ("email-login-host", email(None, "", false)),
+        (
+            "choice",
+            choice(vec![
+                way(Name::organization("Acme"), Go::Link(href("/login/go/acme?to=8hW2")), true),
+                way(Name::configured("Atlassian"), Go::Post("issuer".to_owned()), false),
+                way(Name::configured("Google"), Go::Post("google".to_owned()), false),
+            ]),
+        ),
+        ("choice-none", choice(Vec::new())),
+        (
+            "hop",
+            Page::Hop(Hop {
+                brand: Some(trello()),
+                towards: Towards::Provider(Name::organization("Acme")),
+                href: href("https://acme.okta.example/authorize?client_id=0oa1&state=x"),
+            }),
+        ),
+        (
+            "hop-product",
+            Page::Hop(Hop { brand: Some(loom()), towards: Towards::Product, href: href("/login/to?product=loom") }),
+        ),
+        (
+            "hop-logout",
+            Page::Hop(Hop {
+                brand: None,
+                towards: Towards::Logout,
+                href: href("https://auth.example.com/end_session"),
+            }),
+        ),
+        (
+            "reenter",
+            Page::Reenter(Reenter {
+                brand: loom(),
+                person: ann(),
+                form: form("/login/to"),
+                other: href("/login?other=1"),
+            }),
+        ),
+        (
+            "home",
+            Page::Home(Home {
+                person: ann(),
+                products: vec![
+                    ProductLink { brand: trello(), href: href("https://trello.example.com/") },
+                    ProductLink { brand: loom(), href: href("https://loom.example.com/") },
+                ],
+                logout: form("/logout"),
+            }),
+        ),
+        ("home-empty", Page::Home(Home { person: unnamed(), products: Vec::new(), logout: form("/logout") })),
+    ]
+}
+
+fn logouts() -> Vec<(&'static str, Page)> {
+    let confirm =
+        |brand, person| Page::ConfirmLogout(ConfirmLogout { brand, person, form: form("/logout"), stay: href("/") });
+    let signed_out = |brand, everywhere| Page::SignedOut(SignedOut { brand, again: href("/login"), everywhere });
+    vec![
+        ("confirm-logout", confirm(Some(trello()), ann())),
+        ("confirm-logout-everywhere", confirm(None, unnamed())),
+        ("signed-out", signed_out(Some(trello()), Some(form("/logout")))),
+        ("signed-out-everywhere", signed_out(None, None)),
+    ]
+}
+
+fn refusals() -> Vec<(&'static str, Page)> {
+    let link = |label: &str, to| Link { label: label.to_owned(), href: href(to) };
+    vec![
+        (
+            "refusal",
+            Page::Refusal(Refusal {
+                status: 403,
+                brand: Some(loom()),
+                title: "This account can’t open Loom".to_owned(),
+                what: "You logged in, but your account is not on the list of people who may open Loom.".to_owned(),
+                can_do: "Log in with another account, or ask for access.".to_owned(),
+                ask: "Your IT team. Give them the reference below.".to_owned(),
+                reference: reference(),
+                actions: vec![link("Use another account", "/login?other=1"), link("Back to your products", "/")],
+            }),
+        ),
+        (
+            "refusal-sso-down",
+            Page::Refusal(Refusal {
+                status: 503,
+                brand: None,
+                title: "Your organization’s login isn’t answering".to_owned(),
+                what: "Your organization’s login service isn’t answering.".to_owned(),
+                can_do: "Try again in a few minutes.".to_owned(),
+                ask: "Your organization’s IT team, if it stays like this.".to_owned(),
+                reference: reference(),
+                actions: Vec::new(),
+            }),
+        ),
+        ("loop", Page::Loop(Loop { brand: Some(trello()), reference: reference(), again: href("/login?to=8hW2") })),
+        ("fault", Page::Fault(Fault { reference: reference() })),
+    ]
+}
+
+fn trello() -> Brand {
+    Brand { name: Name::configured("Trello"), colour: Colour::parse("#0c66e4").ok() }
+}
+
+fn loom() -> Brand {
+    Brand { name: Name::configured("Loom"), colour: Colour::parse("#e8e1ff").ok() }
+}
+
+fn ann() -> Person {
+    Person { name: "Ann Archer".to_owned(), email: "ann@acme.example".to_owned() }
+}
+
+/// Without a name, and with an address that must wrap on a telephone.
+fn unnamed() -> Person {
+    Person {
+        name: String::new(),
+        email: "maximiliane-konstanze.von-hohenstein-wittgenstein@subsidiary.globex.example".to_owned(),
+    }
+}
+
+fn form(action: &str) -> Form {
+    Form { action: href(action), csrf: "sample-token".to_owned(), to: "8hW2".to_owned() }
+}
+
+fn reference() -> Reference {
+    Reference { code: "7K3M-9QX2".to_owned(), at: Utc(1_795_312_327) }
+}
+
+fn href(text: &str) -> Href {
+    Href::parse(text).expect("the samples' targets are well formed")
+}

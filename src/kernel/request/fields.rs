@@ -1,0 +1,193 @@
+//! Which header fields may pass, by name (rules H7 and H8).
+//!
+//! Request names are compared after folding every byte outside `[A-Za-z0-9]` to `-`, because a product may fold `X.Fedgate_User`
+//! into the same variable as `X-Fedgate-User`. A further name is one line in a table here.
+
+/// Requests: whoever sends one of these, or anything that begins so, is not believed.
+const FROM_US: [&str; 12] = [
+    "fedgate", "x-fedgate", "x-forwarded", "forwarded", "x-real-ip", "x-original", "x-rewrite", "x-http-method",
+    "x-method-override", "x-request-id", "x-envoy", "proxy",
+];
+
+/// Responses: what a product may not say to a browser; ours, or about the whole site.
+const NOT_FROM_PRODUCTS: [&str; 12] = [
+    "nel", "report-to", "reporting-endpoints", "alt-svc", "strict-transport-security", "service-worker-allowed",
+    "secure-session-", "sec-session-", "fedgate-", "x-fedgate-", "public-key-", "x-request-id",
+];
+
+/// RFC 9110 §7.6.1 and its obsolete relatives: they end at each hop.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
+    "transfer-encoding", "upgrade",
+];
+
+const fn folded(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+fn folds_to_prefix(name: &[u8], prefix: &[u8]) -> bool {
+    name.len() >= prefix.len() && name.iter().zip(prefix).all(|(byte, wanted)| folded(*byte) == *wanted)
+}
+
+/// Names of a product's own identity mapping, folded once.
+#[derive(Clone, Debug, Default)]
+pub struct MappedNames(Vec<Vec<u8>>);
+
+impl MappedNames {
+    /// From the names as the configuration writes them.
+    pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        Self(names.map(|name| name.bytes().map(folded).collect()).collect())
+    }
+
+    /// Whether a request's field of this name must be removed before anything is forwarded (rule H7).
+    pub fn removes(&self, name: &str) -> bool {
+        is_ours(name) || self.0.iter().any(|mapped| folds_to_prefix(name.as_bytes(), mapped))
+    }
+}
+
+/// Whether the name is one that only we may send to a product, in any spelling.
+pub fn is_ours(name: &str) -> bool {
+    // Most names end here: one comparison each.
+    let first = name.bytes().next().map(folded);
+    matches!(first, Some(b'f' | b'x' | b'p'))
+        && FROM_US.iter().any(|ours| folds_to_prefix(name.as_bytes(), ours.as_bytes()))
+}
+
+/// Whether the field ends at this hop. `name` in lower case.
+pub fn is_hop_by_hop(name: &str) -> bool {
+    HOP_BY_HOP.contains(&name)
+}
+
+/// Whether a product may not send this response field or trailer at all. `name` in lower case.
+pub fn is_kept_from_browsers(name: &str) -> bool {
+    let first = name.bytes().next();
+    matches!(first, Some(b'n' | b'r' | b'a' | b's' | b'f' | b'x' | b'p'))
+        && NOT_FROM_PRODUCTS.iter().any(|kept| match kept.strip_suffix('-') {
+            Some(_) => name.starts_with(kept),
+            None => name == *kept,
+        })
+}
+
+/// Fields by which a product could open a response that has a session to shared caches (rule H8). `name` in lower case.
+pub fn opens_shared_caches(name: &str) -> bool {
+    matches!(name, "surrogate-control" | "cdn-cache-control" | "surrogate-key" | "x-accel-expires")
+        || name.strip_suffix("-cdn-cache-control").is_some()
+}
+
+/// `Clear-Site-Data` without the types that reach beyond this host: `cookies` clears the whole registrable domain. `None` when
+/// nothing remains.
+pub fn clear_site_data(value: &str) -> Option<String> {
+    let kept: Vec<&str> = value
+        .split(',')
+        .map(str::trim)
+        .filter(|kind| matches!(*kind, "\"cache\"" | "\"storage\"" | "\"executionContexts\""))
+        .collect();
+    (!kept.is_empty()).then(|| kept.join(", "))
+}
+
+/// `Cache-Control` of a response to a request with a session (rule H8); `None` when it is good as it stands.
+pub fn private_cache_control(value: &str) -> Option<String> {
+    let directives = || value.split(',').map(str::trim).filter(|directive| !directive.is_empty());
+    let name = |directive: &str| directive.split('=').next().unwrap_or("").trim().to_ascii_lowercase();
+    // `private="field"` and `no-cache="field"` name single fields, so only the bare word counts.
+    let is_private = directives().any(|d| d.eq_ignore_ascii_case("private") || d.eq_ignore_ascii_case("no-store"));
+    let opens = |directive: &str| matches!(name(directive).as_str(), "public" | "s-maxage");
+    if is_private && !directives().any(opens) {
+        return None;
+    }
+    let mut kept: Vec<&str> = directives().filter(|directive| !opens(directive)).collect();
+    if !is_private {
+        kept.push("private");
+    }
+    Some(kept.join(", "))
+}
+
+/// Whether a `WWW-Authenticate` challenge would authenticate the connection instead of the request (rule H8): our upstream
+/// connections are shared by everybody.
+pub fn authenticates_connections(challenge: &str) -> bool {
+    let scheme = challenge.trim_start().split([' ', ',']).next().unwrap_or("");
+    scheme.eq_ignore_ascii_case("ntlm")
+        || scheme.eq_ignore_ascii_case("negotiate")
+        || challenge.split(',').any(|part| {
+            let scheme = part.trim_start().split(' ').next().unwrap_or("");
+            scheme.eq_ignore_ascii_case("ntlm") || scheme.eq_ignore_ascii_case("negotiate")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h7_identity_names_go_in_every_spelling() {
+        let mapped = MappedNames::new(["X-Auth.User", "Remote-User"].into_iter());
+        for name in [
+            "x-fedgate-user", "x_fedgate_user", "x.fedgate.user", "x!fedgate!user", "X-Fedgate-User", "fedgate-assertion",
+            "fedgate_assertion", "x-forwarded-for", "x_forwarded_host", "forwarded", "x-real-ip", "x-original-url",
+            "x_rewrite_url", "x-http-method-override", "x-http-method", "x-auth-user", "x_auth_user", "remote_user",
+            "remote-user-id", "x-request-id", "proxy", "x-fedgate-user-x",
+        ] {
+            assert!(mapped.removes(name), "{name}");
+        }
+        for name in ["accept", "cookie", "x-requested-with", "x-csrf-token", "fetch-x", "priority", "user-agent", "remote-x"] {
+            assert!(!mapped.removes(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn h7_what_a_product_may_not_say() {
+        for name in [
+            "nel", "report-to", "reporting-endpoints", "alt-svc", "strict-transport-security", "service-worker-allowed",
+            "secure-session-registration", "sec-session-id", "fedgate-assertion", "x-fedgate-user", "public-key-pins",
+        ] {
+            assert!(is_kept_from_browsers(name), "{name}");
+        }
+        for name in ["set-cookie", "server", "content-security-policy", "x-frame-options", "retry-after", "age", "pragma"] {
+            assert!(!is_kept_from_browsers(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn h7_clear_site_data_keeps_to_its_host() {
+        for (said, kept) in [
+            ("\"cookies\"", None),
+            ("\"*\"", None),
+            ("\"cache\", \"cookies\"", Some("\"cache\"")),
+            ("\"cache\",\"storage\"", Some("\"cache\", \"storage\"")),
+            ("\"Cookies\"", None),
+        ] {
+            assert_eq!(clear_site_data(said).as_deref(), kept, "{said}");
+        }
+    }
+
+    #[test]
+    fn h8_responses_with_a_session_are_private() {
+        for (said, sent) in [
+            ("", Some("private")),
+            ("max-age=60", Some("max-age=60, private")),
+            ("public, max-age=60", Some("max-age=60, private")),
+            ("private, s-maxage=9", Some("private")),
+            ("private", None),
+            ("No-Store", None),
+            ("private=\"x\", max-age=1", Some("private=\"x\", max-age=1, private")),
+            ("S-MaxAge=1", Some("private")),
+        ] {
+            assert_eq!(private_cache_control(said).as_deref(), sent, "{said}");
+        }
+    }
+
+    #[test]
+    fn h8_connection_bound_logins_go() {
+        for (challenge, bound) in [("NTLM", true), ("negotiate abc", true), ("Basic realm=\"x\"", false), ("Basic realm=x, NTLM", true)] {
+            assert_eq!(authenticates_connections(challenge), bound, "{challenge}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn h7_no_spelling_of_ours_passes(seps in proptest::collection::vec("[-_.!#$%&'*+^`|~]", 2)) {
+            let name = format!("X{}fedgate{}user", seps[0], seps[1]);
+            proptest::prop_assert!(is_ours(&name));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What a step of a login answers: facts for a page, or where to go, and the cookies that go with it.
+//!
+//! HTML, status codes and headers are made of it one layer up.
+
+use super::ticket::Target;
+use crate::kernel::model::Product;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::values::{EmailAddress, Origin, Reference, Timestamp};
+use std::sync::Arc;
+
+/// The answer to one request.
+#[derive(Debug)]
+pub struct Answer {
+    /// What the person meets.
+    pub step: Step,
+    /// `Set-Cookie` values.
+    pub cookies: Vec<String>,
+    /// Tell the browser to forget what the person before this one left on this host (rule H8).
+    pub clear_site: bool,
+}
+
+/// What the person meets.
+#[derive(Debug)]
+pub enum Step {
+    /// The first page of a login.
+    AskEmail(AskEmail),
+    /// The ways in for an address. Without ways: use a work address.
+    Choose(Choose),
+    /// Go to a provider.
+    Leave {
+        /// What people call it.
+        provider: String,
+        /// Its authorization request.
+        url: String,
+        /// The product on the way, for the page.
+        product: Option<Arc<Product>>,
+        /// Whether the request was a form: `form-action 'self'` then forbids a redirect (rule M12).
+        by_form: bool,
+    },
+    /// Go there: a path of this host, or a URL of ours.
+    Go(String),
+    /// One click before a product is entered again (HANDOVER 6).
+    Reenter {
+        /// The product.
+        product: Arc<Product>,
+        /// The person.
+        person: Person,
+        /// The form.
+        form: Form,
+    },
+    /// The login host's own page of a person who is logged in.
+    Home {
+        /// The person.
+        person: Person,
+        /// Products that the person may open.
+        products: Vec<Arc<Product>>,
+        /// The form of "sign out everywhere".
+        form: Form,
+    },
+    /// A logout that waits for its button.
+    ConfirmLogout {
+        /// The product to leave; none on the login host.
+        product: Option<Arc<Product>>,
+        /// The person.
+        person: Person,
+        /// The form.
+        form: Form,
+    },
+    /// Signed out.
+    SignedOut {
+        /// The product that was left; none: everywhere.
+        product: Option<(Arc<Product>, Origin)>,
+        /// The form of "sign out everywhere", where only a product was left.
+        everywhere: Option<Form>,
+    },
+    /// Turned away.
+    Refused(Refused),
+    /// The same login came back twice.
+    Loop(Refused),
+    /// A fault of ours.
+    Fault {
+        /// For the person and the log.
+        reference: Reference,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// The first page of a login.
+#[derive(Debug)]
+pub struct AskEmail {
+    /// The product on the way.
+    pub product: Option<Arc<Product>>,
+    /// The form.
+    pub form: Form,
+    /// What was typed before.
+    pub prefill: String,
+    /// It was not an address.
+    pub invalid: bool,
+}
+
+/// The ways in for an address.
+#[derive(Debug)]
+pub struct Choose {
+    /// The product on the way.
+    pub product: Option<Arc<Product>>,
+    /// The form.
+    pub form: Form,
+    /// What was typed.
+    pub email: EmailAddress,
+    /// In the order shown.
+    pub ways: Vec<Way>,
+}
+
+/// One way in.
+#[derive(Debug)]
+pub struct Way {
+    /// The directory's name, as the form sends it.
+    pub name: String,
+    /// What people call it.
+    pub label: String,
+    /// Whether it is the organization's own.
+    pub first: bool,
+}
+
+/// What a form carries.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// The token that binds it to this browser.
+    pub csrf: String,
+    /// The sealed aim of the login; empty where there is none.
+    pub to: String,
+}
+
+/// Who is logged in.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The name, or nothing.
+    pub name: String,
+    /// The address, or nothing.
+    pub email: String,
+}
+
+/// Turned away.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// For the person and the log.
+    pub reference: Reference,
+    /// When.
+    pub at: Timestamp,
+    /// The product on the way.
+    pub product: Option<Arc<Product>>,
+    /// What the provider is called, where one was involved.
+    pub provider: Option<String>,
+    /// Where a fresh login would begin.
+    pub again: Option<Target>,
+}
+
+impl Answer {
+    /// An answer without cookies.
+    pub(super) fn of(step: Step) -> Self {
+        Self { step, cookies: Vec::new(), clear_site: false }
+    }
+
+    /// The same answer with one more cookie.
+    #[must_use]
+    pub(super) fn with_cookie(mut self, cookie: String) -> Self {
+        self.cookies.push(cookie);
+        self
+    }
+}

@@ -1,0 +1,170 @@
+//! The loop that keeps live sessions true: reads the revocation log, applies it, renews the lease, writes activity, sweeps.
+//!
+//! It runs on a thread of its own, never on a loop with requests, or the lease would lapse under load.
+
+use super::live::Live;
+use crate::entropy::random;
+use crate::kernel::event::{Action, AuditEvent, Outcome};
+use crate::kernel::journal::{Batch, Revocation};
+use crate::kernel::values::{EventId, Timestamp};
+use crate::store::{Feed, Unavailable};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The revocation log is read at least this often.
+const POLL: Duration = Duration::from_millis(250);
+/// A reading that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Activity is written this often.
+const TOUCH: Duration = Duration::from_secs(5);
+/// Expired rows are swept this often.
+const SWEEP: Duration = Duration::from_secs(600);
+/// After a gap this long everything in memory is read again (storage: a gap longer than the overlap).
+const GAP: Duration = Duration::from_secs(60);
+
+/// What the loop remembers between two turns.
+struct Turns {
+    cursor: u64,
+    last_good: Duration,
+    touched: Duration,
+    swept: Duration,
+    out_since: Option<Timestamp>,
+}
+
+impl Live {
+    /// Reads where the revocation log stands; nothing is served before.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: the store does not answer.
+    pub async fn begin(&self) -> Result<u64, Unavailable> {
+        let began = self.world.clock.since_boot();
+        let feed = self.world.store.feed(u64::MAX).await?;
+        self.world.clock.adopt(feed.now);
+        self.lease.renew(began);
+        Ok(feed.cursor)
+    }
+
+    /// Runs until stopped.
+    pub async fn keep_true(self: Arc<Self>, cursor: u64, stop: CancellationToken) {
+        let now = self.world.clock.since_boot();
+        let mut turns = Turns { cursor, last_good: now, touched: now, swept: now, out_since: None };
+        let nudge = self.world.store.nudge();
+        while !stop.is_cancelled() {
+            let nudged = nudge.notified();
+            self.turn(&mut turns).await;
+            tokio::select! {
+                () = nudged => {}
+                () = tokio::time::sleep(POLL) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        self.write_touches().await;
+    }
+
+    async fn turn(&self, turns: &mut Turns) {
+        let began = self.world.clock.since_boot();
+        let read = tokio::time::timeout(PATIENCE, self.world.store.feed(turns.cursor)).await;
+        match read {
+            Ok(Ok(feed)) => self.take_feed(feed, began, turns).await,
+            Ok(Err(fault)) => self.out(&fault.to_string(), turns),
+            Err(_) => self.out("no answer", turns),
+        }
+        if began.saturating_sub(turns.touched) >= TOUCH {
+            turns.touched = began;
+            self.write_touches().await;
+            let ended = self.registry.expire(self.world.clock.now());
+            tracing::trace!(ended, "expired sessions were forgotten");
+        }
+        if began.saturating_sub(turns.swept) >= SWEEP {
+            turns.swept = began;
+            match self.world.store.sweep(self.world.clock.now()).await {
+                Ok(rows) => tracing::debug!(rows, "swept"),
+                Err(fault) => tracing::warn!(%fault, "expired rows could not be swept"),
+            }
+        }
+    }
+
+    async fn take_feed(&self, feed: Feed, began: Duration, turns: &mut Turns) {
+        if began.saturating_sub(turns.last_good) > GAP {
+            self.distrust();
+        }
+        for row in &feed.rows {
+            // First counted, then applied: a session that is being read meanwhile is either found or read again.
+            self.applied.fetch_add(1, Ordering::Release);
+            self.apply(&row.revocation).await;
+            self.world.seeing.revocation_applied(feed.now.since(row.at));
+        }
+        turns.cursor = feed.cursor;
+        turns.last_good = began;
+        let offset = self.world.clock.adopt(feed.now);
+        if offset.unsigned_abs() > 5_000 {
+            tracing::warn!(offset, "this machine's clock and the store's differ by more than five seconds");
+        }
+        self.lease.renew(began);
+        self.world.seeing.open_sessions(self.registry.len());
+        if let Some(since) = turns.out_since.take() {
+            self.record_outage(since, feed.now).await;
+        }
+    }
+
+    async fn apply(&self, revocation: &Revocation) {
+        let ended = match revocation {
+            Revocation::LoginSession(id) => self.registry.end_login(*id).len(),
+            Revocation::ProductSession(id) => usize::from(self.registry.end(*id)),
+            Revocation::Account(id) => self.registry.end_account(*id).len(),
+            Revocation::Product(name) => self.registry.end_where(|open| open.product == *name).len(),
+            // Which sessions these mean is judged, or was resolved to login sessions by whoever wrote the row: nothing that is
+            // in memory is believed any more.
+            Revocation::Organization(_) | Revocation::ProviderSession { .. } => {
+                self.distrust();
+                0
+            }
+            Revocation::Keys => {
+                match self.world.store.keys().await.map(|rows| self.world.keys.reload(&rows)) {
+                    Ok(Ok(())) => self.distrust(),
+                    Ok(Err(fault)) => tracing::error!(%fault, "keys could not be read again"),
+                    Err(fault) => tracing::error!(%fault, "keys could not be read again"),
+                }
+                0
+            }
+        };
+        tracing::debug!(?revocation, ended, "revoked");
+    }
+
+    fn out(&self, fault: &str, turns: &mut Turns) {
+        let now = self.world.clock.now();
+        if turns.out_since.is_none() {
+            turns.out_since = Some(now);
+            tracing::error!(fault, "the store cannot be reached: no new logins, cached sessions only within their grace");
+        }
+        self.world.seeing.store_out();
+        if let Some(lapsed) = self.lapsed_for() {
+            let ended = self.end_outlived(lapsed);
+            if ended > 0 {
+                tracing::warn!(ended, "sessions ended because the grace of the outage is over");
+            }
+        }
+    }
+
+    async fn record_outage(&self, since: Timestamp, now: Timestamp) {
+        let mut event = AuditEvent::new(EventId::mint(now, random()), now, Action::StoreOutage, Outcome::Failure);
+        event.reason = Some(format!("from {since} to {now}"));
+        tracing::warn!(%since, "the store is back");
+        if let Err(fault) = self.world.store.commit(Batch { events: vec![event], ..Batch::default() }).await {
+            tracing::error!(%fault, "the outage could not be recorded");
+        }
+    }
+
+    async fn write_touches(&self) {
+        let touches = std::mem::take(&mut *self.touches.lock().unwrap_or_else(PoisonError::into_inner));
+        if touches.is_empty() {
+            return;
+        }
+        if let Err(fault) = self.world.store.touch(touches).await {
+            // Lossy by design: sessions end a little early by idleness, never late.
+            tracing::warn!(%fault, "activity could not be written");
+        }
+    }
+}

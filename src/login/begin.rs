@@ -1,0 +1,329 @@
+//! The way out: from a request without a session to the provider.
+//!
+//! `/login/to` → a live login session is decided about at once; without one: e-mail first → the ways in → departure. Nothing is
+//! written to the store here: what is under way lives sealed in the browser (rule H10).
+
+use super::answer::{Answer, AskEmail, Choose, Form, Refused, Step, Way};
+use super::cookies::{self, CrossSite};
+use super::current::Current;
+use super::record::Circumstances;
+use super::ticket::{AT_MOST, Aim, FRESH_PROOF, PENDING_LIFE, Pending, Target, sha256, tag};
+use super::world::{Browser, Visitor};
+use super::{Login, Stop};
+use crate::entropy::random;
+use crate::kernel::admit::{Outcome, decide};
+use crate::kernel::identify::{Identified, identify};
+use crate::kernel::journal::{Batch, Change};
+use crate::kernel::model::{Directory, Product, ResponseMode};
+use crate::kernel::oidc::{Departure, Expected, depart, redirect_uri};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::values::{DirectoryId, EmailAddress};
+use crate::keys::Purpose;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a departure is made.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leaving {
+    /// The address that was typed, as `login_hint`.
+    pub hint: Option<EmailAddress>,
+    /// The provider must have asked the person no longer ago than this (rule M6).
+    pub max_age: Option<Duration>,
+    /// Whether the request was a form.
+    pub by_form: bool,
+}
+
+impl Login {
+    /// `GET /login/to`: a product sent somebody here.
+    pub async fn enter(&self, visitor: &Visitor, target: Target) -> Answer {
+        let answer = self.try_enter(visitor, &target, false).await;
+        self.settle(visitor, Some(&target), answer).await
+    }
+
+    pub(super) async fn try_enter(&self, visitor: &Visitor, target: &Target, confirmed: bool) -> Result<Answer, Stop> {
+        let (product, _) = self.world.place(target).ok_or(Stop::refuse(Refusal::Malformed))?;
+        match self.current(visitor).await? {
+            None => Ok(self.ask_email(visitor, Some(target), String::new(), false)),
+            Some(current) => self.reuse(visitor, current, (target, product), confirmed).await,
+        }
+    }
+
+    /// A live login session asks for a product: decided now, for this product, with the session as the proof (HANDOVER 2).
+    async fn reuse(
+        &self,
+        visitor: &Visitor,
+        current: Current,
+        place: (&Target, Arc<Product>),
+        confirmed: bool,
+    ) -> Result<Answer, Stop> {
+        let (target, product) = place;
+        let catalog = self.world.catalog.load_full();
+        let facts = self.world.facts_of_session(visitor.now, &catalog, &product, &current).await?;
+        let decision = decide(&facts);
+        let about = self.about_session(&current, decision.trace);
+        let admitted = match decision.outcome {
+            Outcome::Session(admitted) | Outcome::Link(admitted) | Outcome::Create(admitted) => admitted,
+            Outcome::Reroute(to) => {
+                self.record_reroute(visitor, Some(target), about).await?;
+                let leaving = Leaving { hint: current.account.email.clone(), ..Leaving::default() };
+                return self.leave(visitor, to, Some(target), leaving).await;
+            }
+            Outcome::Refuse(Refusal::LoginRequired) => {
+                return Ok(self.ask_email(visitor, Some(target), String::new(), false));
+            }
+            Outcome::Refuse(Refusal::StaleProof) => {
+                let hint = current.account.email.clone();
+                let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: false };
+                return self.leave(visitor, current.session.directory, Some(target), leaving).await;
+            }
+            Outcome::Refuse(refusal) => return Err(Stop::Refused(refusal, about)),
+        };
+        if current.session.ask_before.contains(&product.name) && !confirmed {
+            return Ok(self.ask_reenter(visitor, &current, target, product));
+        }
+        let record = self.ensure_record(visitor, &admitted, &current.account).await?;
+        match (record, admitted.terms().entry.as_ref()) {
+            (Some(record), Some(entry)) => Ok(self.hand_over(visitor, &current, target, (entry.bounds, &record))),
+            _ => Err(Stop::Fault("an admission to a product without its entry".into())),
+        }
+    }
+
+    fn ask_reenter(&self, visitor: &Visitor, current: &Current, target: &Target, product: Arc<Product>) -> Answer {
+        let browser = Browser::of(visitor);
+        let form = self.form(visitor, Some(target), &browser);
+        let mut answer = Answer::of(Step::Reenter { product, person: current.person(), form });
+        answer.cookies.extend(browser.cookie());
+        answer
+    }
+
+    /// `POST /login/continue`: the one click after a product was left (HANDOVER 6).
+    pub async fn reenter(&self, visitor: &Visitor, csrf: &str, to: &str) -> Answer {
+        let Some(Aim { target: Some(target), .. }) = self.aim(visitor, csrf, to) else {
+            return self.home(visitor).await;
+        };
+        let answer = self.try_reenter(visitor, &target).await;
+        self.settle(visitor, Some(&target), answer).await
+    }
+
+    async fn try_reenter(&self, visitor: &Visitor, target: &Target) -> Result<Answer, Stop> {
+        if let Some(current) = self.current(visitor).await? {
+            let ask = Change::AskBefore { session: current.session.id, product: target.product.clone(), ask: false };
+            self.world.store.commit(Batch { changes: vec![ask], ..Batch::default() }).await?;
+        }
+        let mut answer = self.try_enter(visitor, target, true).await?;
+        if let Step::Go(url) = answer.step {
+            // A form may not be answered by a redirect to another host (rule M12): the page goes on by itself.
+            let product = self.world.product_of(Some(target));
+            let provider = product.as_ref().map(|product| product.label.clone()).unwrap_or_default();
+            answer.step = Step::Leave { provider, url, product, by_form: true };
+        }
+        Ok(answer)
+    }
+
+    /// `POST /login/other`: somebody else wants to log in; the form asks for an address although a session lives.
+    pub async fn somebody_else(&self, visitor: &Visitor, csrf: &str, to: &str) -> Answer {
+        let aim = self.aim(visitor, csrf, to);
+        self.ask_email(visitor, aim.and_then(|aim| aim.target).as_ref(), String::new(), false)
+    }
+
+    fn about_session(&self, current: &Current, trace: Vec<String>) -> Circumstances {
+        let mut about = self
+            .world
+            .directory(current.session.directory)
+            .map_or_else(Circumstances::default, |directory| Circumstances::of_directory(&directory));
+        about.subject = super::session::subject(&current.account);
+        about.method = Some(current.session.method.code().to_owned());
+        about.trace = trace;
+        about.known = true;
+        about
+    }
+
+    /// `GET /login` or `/`: somebody came to the login host itself.
+    pub async fn home(&self, visitor: &Visitor) -> Answer {
+        let answer = match self.current(visitor).await {
+            Ok(None) => Ok(self.ask_email(visitor, None, String::new(), false)),
+            Ok(Some(current)) => Ok(self.show_home(visitor, &current)),
+            Err(stop) => Err(stop),
+        };
+        self.settle(visitor, None, answer).await
+    }
+
+    /// The first page of a login.
+    pub(super) fn ask_email(&self, visitor: &Visitor, target: Option<&Target>, prefill: String, invalid: bool) -> Answer {
+        let browser = Browser::of(visitor);
+        let form = self.form(visitor, target, &browser);
+        let product = self.world.product_of(target);
+        let mut answer = Answer::of(Step::AskEmail(AskEmail { product, form, prefill, invalid }));
+        answer.cookies.extend(browser.cookie());
+        answer
+    }
+
+    pub(super) fn form(&self, visitor: &Visitor, target: Option<&Target>, browser: &Browser) -> Form {
+        Form { csrf: self.world.csrf(browser), to: self.world.seal_aim(target, browser, visitor.now) }
+    }
+
+    /// What a posted form aims at. A form that is not this browser's, or too old, begins the login anew.
+    pub(super) fn aim(&self, visitor: &Visitor, csrf: &str, to: &str) -> Option<Aim> {
+        let browser = Browser::of(visitor);
+        if !self.world.csrf_holds(visitor, csrf) {
+            return None;
+        }
+        self.world.open_aim(to, &browser, visitor.now)
+    }
+
+    /// `POST /login/identify`: an address was typed (phase A). The answer never depends on whether it is known.
+    pub async fn identify(&self, visitor: &Visitor, csrf: &str, to: &str, typed: &str) -> Answer {
+        let Some(aim) = self.aim(visitor, csrf, to) else {
+            return self.ask_email(visitor, None, String::new(), false);
+        };
+        let answer = self.try_identify(visitor, aim.target.as_ref(), typed).await;
+        self.settle(visitor, aim.target.as_ref(), answer).await
+    }
+
+    async fn try_identify(&self, visitor: &Visitor, target: Option<&Target>, typed: &str) -> Result<Answer, Stop> {
+        let product = self.world.product_of(target);
+        let identified = identify(&self.world.catalog.load(), typed);
+        match identified {
+            Identified::Invalid => {
+                let prefill = typed.chars().take(254).collect();
+                Ok(self.ask_email(visitor, target, prefill, true))
+            }
+            Identified::OrgSso(directory) => {
+                let leaving = Leaving { hint: EmailAddress::parse(typed).ok(), max_age: None, by_form: true };
+                self.leave(visitor, directory, target, leaving).await
+            }
+            Identified::SsoUnavailable => Err(Stop::refuse(Refusal::ProviderUnavailable)),
+            Identified::Ways { .. } | Identified::UseWorkAddress => {
+                let ways = self.ways(&identified);
+                Ok(self.choose(visitor, (target, product), typed, ways))
+            }
+        }
+    }
+
+    fn ways(&self, identified: &Identified) -> Vec<(DirectoryId, Way)> {
+        let Identified::Ways { first, others } = identified else { return Vec::new() };
+        let catalog = self.world.catalog.load();
+        let listed = first.iter().map(|id| (*id, true)).chain(others.iter().map(|id| (*id, false)));
+        let named = listed.filter_map(|(id, first)| {
+            let directory = catalog.directories.get(&id)?;
+            Some((id, Way { name: directory.name.to_string(), label: directory.label.clone(), first }))
+        });
+        named.collect()
+    }
+
+    fn choose(
+        &self,
+        visitor: &Visitor,
+        aim: (Option<&Target>, Option<Arc<Product>>),
+        typed: &str,
+        ways: Vec<(DirectoryId, Way)>,
+    ) -> Answer {
+        let Ok(email) = EmailAddress::parse(typed) else {
+            return self.ask_email(visitor, aim.0, String::new(), true);
+        };
+        let browser = Browser::of(visitor);
+        let form = self.form(visitor, aim.0, &browser);
+        let ways = ways.into_iter().map(|(_, way)| way).collect();
+        let mut answer = Answer::of(Step::Choose(Choose { product: aim.1, form, email, ways }));
+        answer.cookies.extend(browser.cookie());
+        answer
+    }
+
+    /// `POST /login/depart`: a way in was chosen. It must be one that the address has.
+    pub async fn take_way(&self, visitor: &Visitor, form: (&str, &str), typed: &str, way: &str) -> Answer {
+        let Some(aim) = self.aim(visitor, form.0, form.1) else {
+            return self.ask_email(visitor, None, String::new(), false);
+        };
+        let target = aim.target.as_ref();
+        let identified = identify(&self.world.catalog.load(), typed);
+        let chosen = self.ways(&identified).into_iter().find(|(_, known)| known.name == way);
+        let answer = match chosen {
+            None => Ok(self.ask_email(visitor, target, String::new(), true)),
+            Some((directory, _)) => {
+                let leaving = Leaving { hint: EmailAddress::parse(typed).ok(), max_age: None, by_form: true };
+                self.leave(visitor, directory, target, leaving).await
+            }
+        };
+        self.settle(visitor, target, answer).await
+    }
+
+    /// Sends the person to a provider.
+    pub(super) async fn leave(
+        &self,
+        visitor: &Visitor,
+        directory: DirectoryId,
+        target: Option<&Target>,
+        leaving: Leaving,
+    ) -> Result<Answer, Stop> {
+        let directory = self.world.directory(directory).ok_or(Stop::refuse(Refusal::ProviderUnavailable))?;
+        let unavailable = |_| Stop::Refused(Refusal::ProviderUnavailable, Circumstances::of_directory(&directory));
+        let endpoint = self.world.providers.departure(&directory).await.map_err(unavailable)?;
+        let max_age = leaving.max_age.map_or(u32::MAX, |age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX - 1));
+        let pending =
+            Pending { directory: directory.id, seed: random(), left_at: visitor.now, max_age, target: target.cloned() };
+        let redirect_uri = redirect_uri(&self.world.catalog.load().login, &directory);
+        let url = depart(&directory, &endpoint, &Departure {
+            seed: &pending.seed(),
+            redirect_uri: &redirect_uri,
+            login_hint: leaving.hint.as_ref(),
+            max_age: leaving.max_age,
+            prompt_login: leaving.max_age.is_some(),
+        });
+        let state = pending.seed().state();
+        let cross = match directory.protocol.settings().response_mode {
+            ResponseMode::FormPost => CrossSite::None,
+            ResponseMode::Query => CrossSite::Lax,
+        };
+        self.world.seeing.login_departed(&directory.name.to_string());
+        let mut answer = Answer::of(Step::Leave {
+            provider: directory.label.clone(),
+            url: url.into(),
+            product: self.world.product_of(target),
+            by_form: leaving.by_form,
+        });
+        answer.cookies = self.make_room(visitor);
+        let name = format!("{}{}", cookies::PENDING, tag(&sha256(state.as_bytes())));
+        let value = self.world.seal(Purpose::Pending, name.as_bytes(), &pending.encode());
+        answer.cookies.push(cookies::set(&name, &value, Some(PENDING_LIFE), cross));
+        Ok(answer)
+    }
+
+    /// What the reply to a departure is held against. Everything random in it comes from the seed.
+    pub(super) fn expected(&self, directory: &Directory, redirect_uri: &str, pending: &Pending) -> Expected {
+        Expected::from_seed(directory, redirect_uri, pending.seed(), pending.left_at, pending.fresh())
+    }
+
+    /// Expires the oldest departures of this browser, so that one more fits (rule H10: at most eight).
+    fn make_room(&self, visitor: &Visitor) -> Vec<String> {
+        let mut known: Vec<_> = visitor
+            .cookies
+            .beginning(cookies::PENDING)
+            .map(|(name, value)| {
+                let pending = self.world.unseal(Purpose::Pending, name.as_bytes(), value);
+                (pending.and_then(|bytes| Pending::decode(&bytes)).map(|pending| pending.left_at), name)
+            })
+            .collect();
+        // What does not unseal sorts first: it opens nothing any more.
+        known.sort();
+        let surplus = known.len().saturating_sub(AT_MOST - 1);
+        known.into_iter().take(surplus).map(|(_, name)| cookies::expire(name)).collect()
+    }
+
+    /// A refusal page for a login.
+    pub(super) async fn refused(
+        &self,
+        visitor: &Visitor,
+        refusal: Refusal,
+        target: Option<&Target>,
+        about: Circumstances,
+    ) -> Answer {
+        let provider = about.provider.clone();
+        let product = self.world.product_of(target);
+        let about = Circumstances { product: target.map(|target| target.product.to_string()), ..about };
+        let reference = self.world.record_refusal(visitor, refusal, about).await;
+        let again = target.cloned();
+        let refused = Refused { refusal, reference, at: visitor.now, product, provider, again };
+        Answer::of(if refusal == Refusal::Loop { Step::Loop(refused) } else { Step::Refused(refused) })
+    }
+}

@@ -1,0 +1,106 @@
+//! Our cookies: their names, how they are read from a request, and how they are set.
+//!
+//! All are `__Host-` cookies: Secure, without Domain, with Path=/, so that no sibling can set them (rule H6). A name that comes
+//! twice is read as absent: of two values one may be somebody else's.
+
+use http::{HeaderMap, header::COOKIE};
+use std::time::Duration;
+
+/// The session: of the person on the login host, of one product on a product host.
+pub const SESSION: &str = "__Host-fedgate";
+/// Tells browsers apart before anybody is logged in: forms and login sessions are bound to it.
+pub(super) const BROWSER: &str = "__Host-fedgate-browser";
+/// A departure for a provider; a tag of its `state` follows (rule H10).
+pub(super) const PENDING: &str = "__Host-fedgate-in-";
+/// The product host's half of a handover; a tag of its challenge follows (HANDOVER 1).
+pub(super) const FLOW: &str = "__Host-fedgate-flow-";
+/// A keyed digest of the last person on a product host (rule H8).
+pub(super) const WHO: &str = "__Host-fedgate-who";
+/// Where the last login of a product host led, to notice one that keeps coming back.
+pub(super) const LAST: &str = "__Host-fedgate-last";
+
+/// The cookies of a request.
+#[derive(Clone, Debug, Default)]
+pub struct Cookies(Vec<(String, String)>);
+
+impl Cookies {
+    /// Reads every `Cookie` field (HTTP/2 may split it).
+    pub fn of(fields: &HeaderMap) -> Self {
+        let texts = fields.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+        let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        Self(pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect())
+    }
+
+    /// The value, if the name comes exactly once.
+    pub fn one(&self, name: &str) -> Option<&str> {
+        let mut found = self.0.iter().filter(|(known, _)| known == name);
+        let first = found.next()?;
+        found.next().is_none().then_some(first.1.as_str())
+    }
+
+    /// Name and value of all cookies whose name begins so.
+    pub(super) fn beginning<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let fits = self.0.iter().filter(move |(name, _)| name.starts_with(prefix));
+        fits.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Names of cookies that are not ours.
+    pub(super) fn foreign(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str()).filter(|name| !name.to_ascii_lowercase().contains("fedgate"))
+    }
+}
+
+/// Whether a cookie travels with a cross-site POST.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum CrossSite {
+    /// Only with navigations by GET.
+    Lax,
+    /// Always; for departures alone whose reply is a POST (rule H10).
+    None,
+}
+
+/// A `Set-Cookie` value. Without `life` it goes with the browser.
+pub(super) fn set(name: &str, value: &str, life: Option<Duration>, cross: CrossSite) -> String {
+    let same_site = match cross {
+        CrossSite::Lax => "Lax",
+        CrossSite::None => "None",
+    };
+    let age = life.map(|life| format!("; Max-Age={}", life.as_secs())).unwrap_or_default();
+    format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite={same_site}{age}")
+}
+
+/// A `Set-Cookie` value that removes the cookie.
+pub(super) fn expire(name: &str) -> String {
+    format!("{name}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn cookies(texts: &[&'static str]) -> Cookies {
+        let mut fields = HeaderMap::new();
+        for text in texts {
+            fields.append(COOKIE, HeaderValue::from_static(text));
+        }
+        Cookies::of(&fields)
+    }
+
+    #[test]
+    fn a_cookie_counts_only_when_it_comes_once() {
+        assert_eq!(cookies(&["a=1; __Host-fedgate=x"]).one(SESSION), Some("x"));
+        assert_eq!(cookies(&["a=1", "__Host-fedgate=x"]).one(SESSION), Some("x"));
+        assert_eq!(cookies(&["__Host-fedgate=x; __Host-fedgate=y"]).one(SESSION), None);
+        assert_eq!(cookies(&["__Host-fedgate=x", "__Host-fedgate=x"]).one(SESSION), None);
+        assert_eq!(cookies(&["__host-fedgate=x; =__Host-fedgate=y"]).one(SESSION), None);
+    }
+
+    #[test]
+    fn every_cookie_of_ours_is_bound_to_its_host() {
+        let text = set(SESSION, "x", Some(Duration::from_secs(60)), CrossSite::Lax);
+        assert_eq!(text, "__Host-fedgate=x; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60");
+        assert!(set(SESSION, "x", None, CrossSite::None).ends_with("SameSite=None"));
+        assert!(expire(SESSION).contains("Max-Age=0"));
+    }
+}

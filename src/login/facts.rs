@@ -1,0 +1,97 @@
+//! What phase B is told, loaded from the store.
+
+use super::current::Current;
+use super::world::World;
+use super::Stop;
+use crate::kernel::admit::{Candidate, Evidence, Facts, LinkFact};
+use crate::kernel::model::{Catalog, Product, ProductAccount};
+use crate::kernel::proof::Proof;
+use crate::kernel::values::{AccountId, EmailAddress, Timestamp};
+
+impl World {
+    /// The facts for a provider's proof.
+    pub(super) async fn facts_of_proof<'a>(
+        &self,
+        now: Timestamp,
+        catalog: &'a Catalog,
+        product: Option<&'a Product>,
+        proof: &'a Proof,
+    ) -> Result<Facts<'a>, Stop> {
+        let claims = proof.claims();
+        let linked = match self.store.identity(&claims.identity).await? {
+            None => None,
+            Some(link) => {
+                let account = self.store.account(link.account).await?;
+                Some(LinkFact { link, account })
+            }
+        };
+        let account = linked.as_ref().and_then(|fact| fact.account.as_ref());
+        let mut candidates = Vec::new();
+        if let Some(email) = &claims.email {
+            for account in self.store.accounts_by_email(email).await? {
+                let identities = self.store.identities_of(account.id).await?;
+                let product_account = self.record_at(product, account.id).await?;
+                candidates.push(Candidate { account, identities, product_account });
+            }
+        }
+        let product_account = match account {
+            Some(account) => self.record_at(product, account.id).await?,
+            None => None,
+        };
+        // Only a candidate that could be the one: several are refused anyway (B18).
+        let known = product_account.as_ref().or(match candidates.as_slice() {
+            [only] => only.product_account.as_ref(),
+            _ => None,
+        });
+        let live = account.and_then(|account| account.email.as_ref()).or(claims.email.as_ref());
+        let address_taken = self.taken(product, live, known).await?;
+        let evidence = Evidence::Proof(proof);
+        Ok(Facts { now, catalog, product, evidence, linked, candidates, product_account, address_taken, further: &[] })
+    }
+
+    /// The facts for a live login session (HANDOVER 2).
+    pub(super) async fn facts_of_session<'a>(
+        &self,
+        now: Timestamp,
+        catalog: &'a Catalog,
+        product: &'a Product,
+        current: &'a Current,
+    ) -> Result<Facts<'a>, Stop> {
+        let record = self.record_at(Some(product), current.account.id).await?;
+        let address_taken = self.taken(Some(product), current.account.email.as_ref(), record.as_ref()).await?;
+        Ok(Facts {
+            now,
+            catalog,
+            product: Some(product),
+            evidence: Evidence::Session {
+                session: &current.session,
+                account: &current.account,
+                identities: &current.identities,
+            },
+            linked: None,
+            candidates: Vec::new(),
+            product_account: record,
+            address_taken,
+            further: &[],
+        })
+    }
+
+    async fn record_at(&self, product: Option<&Product>, account: AccountId) -> Result<Option<ProductAccount>, Stop> {
+        match product {
+            Some(product) => Ok(self.store.product_account(&product.name, account).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// The `sub` for which the address was asserted at the product, where that is not this person's own (rule H19).
+    async fn taken(
+        &self,
+        product: Option<&Product>,
+        email: Option<&EmailAddress>,
+        own: Option<&ProductAccount>,
+    ) -> Result<Option<String>, Stop> {
+        let (Some(product), Some(email)) = (product, email) else { return Ok(None) };
+        let asserted = self.store.asserted_sub(&product.name, email).await?;
+        Ok(asserted.filter(|sub| own.is_none_or(|own| own.sub != *sub)))
+    }
+}

@@ -1,0 +1,182 @@
+//! The way back: from the provider's reply to a login session.
+//!
+//! cookie → unseal → taken once → only then is anything else of the reply used (rule H10) → redeem and judge → facts → decide →
+//! one batch with accounts, links, session and events. Another commit that was first makes us decide again.
+
+use super::answer::{Answer, Step};
+use super::begin::Leaving;
+use super::cookies::{self, CrossSite};
+use super::current::Current;
+use super::record::Circumstances;
+use super::ticket::{PENDING_LIFE, Pending, Target, sha256, tag};
+use super::world::{Browser, Visitor};
+use super::{Login, Stop};
+use crate::idp::Unproved;
+use crate::kernel::admit::{Admitted, Outcome, decide};
+use crate::kernel::journal::{MarkKind, ReplayMark};
+use crate::kernel::model::{Directory, Product};
+use crate::kernel::oidc::{Reply, redirect_uri, reply};
+use crate::kernel::proof::Proof;
+use crate::kernel::refusal::{ProofFault, Refusal};
+use crate::kernel::values::{DirectoryName, Origin};
+use crate::keys::Purpose;
+use crate::store::{NotCommitted, Taken};
+use std::sync::Arc;
+
+/// How often a decision is made again because another commit was first.
+const TRIES: usize = 4;
+
+impl Login {
+    /// `GET` or `POST /login/callback[/…]`: a provider's reply, its parameters as raw bytes.
+    pub async fn finish(&self, visitor: &Visitor, directory: &DirectoryName, parameters: &[u8]) -> Answer {
+        let (pending, name) = match self.pending_of(visitor, parameters) {
+            Some(found) => found,
+            // Stale, replayed, or begun in another browser: nothing was parsed or stored; a fresh login begins.
+            None => return self.home(visitor).await,
+        };
+        let target = pending.target.clone();
+        let answer = match self.take(visitor, &pending).await {
+            Ok(Taken::First) => self.try_finish(visitor, directory, &pending, parameters).await,
+            Ok(Taken::Again) => Ok(self.back_to(target.as_ref())),
+            Err(stop) => Err(stop),
+        };
+        self.settle(visitor, target.as_ref(), answer).await.with_cookie(cookies::expire(&name))
+    }
+
+    /// The login under way that the reply's `state` names, from this browser's own cookie.
+    fn pending_of(&self, visitor: &Visitor, parameters: &[u8]) -> Option<(Pending, String)> {
+        let state = state_of(parameters)?;
+        let name = format!("{}{}", cookies::PENDING, tag(&sha256(state.as_bytes())));
+        let value = visitor.cookies.one(&name)?;
+        let pending = Pending::decode(&self.world.unseal(Purpose::Pending, name.as_bytes(), value)?)?;
+        let is_its_state = pending.seed().state() == state;
+        (is_its_state && visitor.now.since(pending.left_at) <= PENDING_LIFE).then_some((pending, name))
+    }
+
+    async fn take(&self, visitor: &Visitor, pending: &Pending) -> Result<Taken, Stop> {
+        let digest = sha256(pending.seed().state().as_bytes());
+        let until = visitor.now.plus(PENDING_LIFE);
+        Ok(self.world.store.take_once(ReplayMark { kind: MarkKind::State, digest, until }).await?)
+    }
+
+    /// A reply that was used before, most often by the back button: on to the product, which knows whether it is logged in.
+    fn back_to(&self, target: Option<&Target>) -> Answer {
+        match target {
+            Some(target) => Answer::of(Step::Go(format!("{}/", target.host.url()))),
+            None => Answer::of(Step::Go("/".to_owned())),
+        }
+    }
+
+    async fn try_finish(
+        &self,
+        visitor: &Visitor,
+        came_to: &DirectoryName,
+        pending: &Pending,
+        parameters: &[u8],
+    ) -> Result<Answer, Stop> {
+        let gone = || Stop::refuse(Refusal::Proof(ProofFault::Directory));
+        let directory = self.world.directory(pending.directory).ok_or_else(gone)?;
+        let about = || Circumstances::of_directory(&directory);
+        // Each directory has its own path: a reply at another one is a mix-up (rule C5). Nothing of it is used.
+        if directory.name != *came_to {
+            return Err(Stop::Refused(Refusal::Proof(ProofFault::Directory), about()));
+        }
+        let code = match reply(parameters).map_err(|fault| Stop::Refused(Refusal::Proof(fault), about()))? {
+            Reply::Code(code) => code,
+            Reply::Refused { error, .. } => {
+                let trace = vec![format!("provider: {error}")];
+                return Err(Stop::Refused(Refusal::RefusedAtProvider, Circumstances { trace, ..about() }));
+            }
+        };
+        let uri = redirect_uri(&self.world.catalog.load().login, &directory);
+        let expected = self.expected(&directory, &uri, pending);
+        let proof = match self.world.providers.prove(&directory, &code, &expected, &uri, visitor.now).await {
+            Ok(proof) => proof,
+            Err(Unproved::Fault(fault)) => return Err(Stop::Refused(Refusal::Proof(fault), about())),
+            Err(Unproved::Unavailable(_)) => return Err(Stop::Refused(Refusal::ProviderUnavailable, about())),
+        };
+        self.admit(visitor, &directory, pending, &proof).await
+    }
+
+    /// Decides about a proof and carries the decision out.
+    async fn admit(
+        &self,
+        visitor: &Visitor,
+        directory: &Arc<Directory>,
+        pending: &Pending,
+        proof: &Proof,
+    ) -> Result<Answer, Stop> {
+        let target = pending.target.as_ref();
+        let place = target.and_then(|target| self.world.place(target));
+        if target.is_some() && place.is_none() {
+            return Err(Stop::Refused(Refusal::NotUnderWay, Circumstances::of_directory(directory)));
+        }
+        for _ in 0..TRIES {
+            let catalog = self.world.catalog.load_full();
+            let product = place.as_ref().map(|(product, _)| product.as_ref());
+            let facts = self.world.facts_of_proof(visitor.now, &catalog, product, proof).await?;
+            let decision = decide(&facts);
+            let about = self.circumstances(directory, proof, decision.trace);
+            let admitted = match decision.outcome {
+                Outcome::Session(admitted) | Outcome::Link(admitted) | Outcome::Create(admitted) => admitted,
+                Outcome::Reroute(to) => {
+                    self.record_reroute(visitor, target, about).await?;
+                    let hint = proof.claims().email.clone();
+                    let leaving = Leaving { hint, max_age: None, by_form: false };
+                    return self.leave(visitor, to, target, leaving).await;
+                }
+                Outcome::Refuse(Refusal::StaleProof) if pending.max_age == u32::MAX => {
+                    // The provider answered from an old session of its own: it is told to ask the person, once (rule M6).
+                    let leaving = Leaving { max_age: Some(super::ticket::FRESH_PROOF), ..Leaving::default() };
+                    return self.leave(visitor, directory.id, target, leaving).await;
+                }
+                Outcome::Refuse(refusal) => return Err(Stop::Refused(refusal, about)),
+            };
+            match self.commit_login(visitor, &admitted, proof, about).await {
+                Ok(made) => return self.logged_in(visitor, made, (target, place), &admitted),
+                Err(NotCommitted::Conflict(_)) => {}
+                Err(NotCommitted::Unavailable(fault)) => return Err(fault.into()),
+            }
+        }
+        Err(Stop::Fault("other commits were first too often".into()))
+    }
+
+    fn logged_in(
+        &self,
+        visitor: &Visitor,
+        made: super::session::Made,
+        aim: (Option<&Target>, Option<(Arc<Product>, Origin)>),
+        admitted: &Admitted,
+    ) -> Result<Answer, Stop> {
+        let current = Current { session: made.session, account: made.account, identities: Vec::new() };
+        let mut answer = match (aim.0, made.record.as_ref(), admitted.terms().entry.as_ref()) {
+            (Some(target), Some(record), Some(entry)) => self.hand_over(visitor, &current, target, (entry.bounds, record)),
+            _ => Answer::of(Step::Go("/".to_owned())),
+        };
+        let browser = Browser::of(visitor);
+        answer.cookies.extend(browser.cookie());
+        if let Some(token) = made.token {
+            answer.cookies.push(cookies::set(cookies::SESSION, &token.expose(), None, CrossSite::Lax));
+        }
+        Ok(answer)
+    }
+
+    fn circumstances(&self, directory: &Directory, proof: &Proof, trace: Vec<String>) -> Circumstances {
+        let claims = proof.claims();
+        let mut about = Circumstances::of_directory(directory);
+        about.method = Some(claims.method.code().to_owned());
+        about.subject.email = claims.email.as_ref().map(ToString::to_string);
+        about.trace = trace;
+        about.known = true;
+        about
+    }
+}
+
+/// The `state` of a reply, read without trusting anything else of it: exactly one, 22 characters.
+fn state_of(parameters: &[u8]) -> Option<String> {
+    let mut states = url::form_urlencoded::parse(parameters.get(..16 * 1024).unwrap_or(parameters))
+        .filter(|(name, _)| name == "state")
+        .map(|(_, value)| value.into_owned());
+    let state = states.next()?;
+    (states.next().is_none() && state.len() == 22).then_some(state)
+}

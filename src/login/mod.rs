@@ -1,0 +1,109 @@
+//! A login, step by step: load → judge → decide → record → act.
+//!
+//! - `begin`: from a request without a session to the provider.
+//! - `finish`: from the provider's reply to a login session.
+//! - `handover`: from the login session to a product's own session.
+//! - `logout`: of one product, or everywhere.
+//! - `live`: the session check of the data path, with `lease`, `registry` and the back-room loop that keeps them true.
+//!
+//! Deliberately absent: HTML, status codes and paths (one layer up), and every rule about who may enter (the kernel decides).
+//! What is under way is sealed into the browser (`ticket`); the store is written only when somebody was proved.
+
+mod answer;
+mod backroom;
+mod begin;
+mod codec;
+mod cookies;
+mod current;
+mod facts;
+mod finish;
+mod handover;
+mod identity;
+mod lease;
+mod live;
+mod logout;
+mod record;
+mod registry;
+mod session;
+mod ticket;
+mod world;
+
+pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, Way};
+pub use cookies::{Cookies, SESSION};
+pub use lease::{FRESH, Lease};
+pub use handover::ProductHost;
+pub use live::Live;
+pub use registry::{Open, Registry};
+pub use ticket::Target;
+pub use world::{Visitor, World};
+
+use crate::kernel::refusal::Refusal;
+use crate::store::{NotCommitted, Unavailable};
+use record::Circumstances;
+use std::sync::Arc;
+
+/// Logins. Cheap to clone.
+#[derive(Clone)]
+pub struct Login {
+    world: Arc<World>,
+    live: Arc<Live>,
+}
+
+/// Why a step ends early.
+#[derive(Debug)]
+enum Stop {
+    /// A rule says no.
+    Refused(Refusal, Circumstances),
+    /// The store does not answer: nobody is let in.
+    Unavailable(Unavailable),
+    /// A bug or a broken invariant.
+    Fault(String),
+}
+
+impl Stop {
+    fn refuse(refusal: Refusal) -> Self {
+        Self::Refused(refusal, Circumstances::default())
+    }
+}
+
+impl From<Unavailable> for Stop {
+    fn from(fault: Unavailable) -> Self {
+        Self::Unavailable(fault)
+    }
+}
+
+impl From<NotCommitted> for Stop {
+    fn from(fault: NotCommitted) -> Self {
+        match fault {
+            NotCommitted::Unavailable(fault) => Self::Unavailable(fault),
+            NotCommitted::Conflict(conflict) => Self::Fault(format!("a commit kept meeting {conflict:?}")),
+        }
+    }
+}
+
+impl Login {
+    /// Logins over a world and its live sessions.
+    pub fn new(world: Arc<World>, live: Arc<Live>) -> Self {
+        Self { world, live }
+    }
+
+    /// What logins work on.
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// Turns an early end into its page: a refusal is recorded, a fault shows its reference alone.
+    async fn settle(&self, visitor: &Visitor, target: Option<&Target>, answer: Result<Answer, Stop>) -> Answer {
+        match answer {
+            Ok(answer) => answer,
+            Err(Stop::Refused(refusal, about)) => self.refused(visitor, refusal, target, about).await,
+            Err(Stop::Unavailable(fault)) => self.fault_page(visitor, &fault),
+            Err(Stop::Fault(fault)) => self.fault_page(visitor, &fault),
+        }
+    }
+
+    fn fault_page(&self, visitor: &Visitor, fault: &dyn std::fmt::Display) -> Answer {
+        let (reference, at) = self.world.fault(visitor, fault);
+        Answer::of(Step::Fault { reference, at })
+    }
+}

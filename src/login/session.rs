@@ -1,0 +1,260 @@
+//! Carrying an admission out: accounts, links, records at products and the login session, in one batch with their events.
+
+use super::current::Current;
+use super::record::Circumstances;
+use super::ticket::Target;
+use super::world::{Browser, Visitor};
+use super::{Login, Stop};
+use crate::entropy::random;
+use crate::kernel::admit::{Admitted, Person, Record};
+use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
+use crate::kernel::journal::{Batch, Change};
+use crate::kernel::model::{Account, AccountStatus, LinkedIdentity, LoginSession, ProductAccount, ProductAccountState};
+use crate::kernel::proof::Proof;
+use crate::kernel::values::{AccountId, LoginSessionId, ProductAccountId, Token};
+use crate::keys::Purpose;
+use crate::store::NotCommitted;
+
+/// Names are kept to this many characters (rule M26).
+const NAME_LIMIT: usize = 64;
+
+/// What a login made.
+pub(super) struct Made {
+    pub session: LoginSession,
+    pub account: Account,
+    pub record: Option<ProductAccount>,
+    /// The new cookie; none where the browser keeps the session it has.
+    pub token: Option<Token>,
+}
+
+impl Login {
+    /// Writes a login down. The session is new, unless this browser already has one of the same person from the same proof:
+    /// then fifty tabs that come back at once share it instead of ending each other's.
+    pub(super) async fn commit_login(
+        &self,
+        visitor: &Visitor,
+        admitted: &Admitted,
+        proof: &Proof,
+        about: Circumstances,
+    ) -> Result<Made, NotCommitted> {
+        let mut batch = Batch::default();
+        let account = self.write_account(visitor, admitted, &mut batch);
+        let record = self.write_record(visitor, admitted, &account, &mut batch);
+        let present = self.current(visitor).await.ok().flatten();
+        let same = present.as_ref().filter(|current| is_same_login(current, &account, admitted));
+        let (session, token) = match same {
+            Some(current) => (current.session.clone(), None),
+            None => {
+                if let Some(current) = &present {
+                    batch.end_login_session(current.session.id);
+                }
+                let (session, token) = self.new_session(visitor, admitted, &account, proof);
+                batch.changes.push(Change::CreateLoginSession(session.clone()));
+                (session, Some(token))
+            }
+        };
+        batch.events.push(self.success(visitor, &session, &account, about));
+        self.world.store.commit(batch).await?;
+        self.world.seeing.login_succeeded(session.method.code());
+        Ok(Made { session, account, record, token })
+    }
+
+    fn write_account(&self, visitor: &Visitor, admitted: &Admitted, batch: &mut Batch) -> Account {
+        let terms = admitted.terms();
+        let (mut account, is_new) = match &terms.person {
+            Person::Known(account) => (account.clone(), false),
+            Person::New(draft) => {
+                let account = Account {
+                    id: AccountId::mint(visitor.now, random()),
+                    status: AccountStatus::Active,
+                    email: Some(draft.email.clone()),
+                    email_verified: true,
+                    email_proved_at: Some(visitor.now),
+                    name: draft.name.as_deref().and_then(clean_name),
+                    epoch: 0,
+                    created_at: visitor.now,
+                    last_login_at: None,
+                };
+                (account, true)
+            }
+        };
+        account.last_login_at = Some(visitor.now);
+        if terms.proves_address {
+            account.email_proved_at = Some(visitor.now);
+            account.email_verified = true;
+        }
+        batch.changes.push(if is_new { Change::CreateAccount(account.clone()) } else { Change::UpdateAccount(account.clone()) });
+        if is_new {
+            batch.events.push(self.about_account(visitor, Action::JitCreated, &account, admitted));
+        }
+        if let Some((key, by)) = &terms.link {
+            let link =
+                LinkedIdentity { key: key.clone(), account: account.id, by: *by, linked_at: visitor.now, suspended: false };
+            batch.changes.push(Change::Link(link));
+            if !is_new {
+                batch.events.push(self.about_account(visitor, Action::IdentityLinked, &account, admitted));
+            }
+        }
+        account
+    }
+
+    fn write_record(
+        &self,
+        visitor: &Visitor,
+        admitted: &Admitted,
+        account: &Account,
+        batch: &mut Batch,
+    ) -> Option<ProductAccount> {
+        let entry = admitted.terms().entry.as_ref()?;
+        match &entry.record {
+            Record::Known(record) => Some(record.clone()),
+            Record::New => {
+                let id = ProductAccountId::mint(visitor.now, random());
+                let record = ProductAccount {
+                    id,
+                    product: entry.product.clone(),
+                    account: account.id,
+                    // Minted once, never an address, never used again (rule H19).
+                    sub: format!("fg_{id}"),
+                    state: ProductAccountState::Linked,
+                    off: false,
+                    created_at: visitor.now,
+                };
+                batch.changes.push(Change::CreateProductAccount(record.clone()));
+                Some(record)
+            }
+        }
+    }
+
+    fn new_session(
+        &self,
+        visitor: &Visitor,
+        admitted: &Admitted,
+        account: &Account,
+        proof: &Proof,
+    ) -> (LoginSession, Token) {
+        let terms = admitted.terms();
+        let token = Token::new(random());
+        let hint = proof.claims().id_token.as_ref().map(|hint| {
+            self.world.keys.seal(Purpose::LogoutHint, &terms.proved.directory.to_bytes(), hint.expose().as_bytes())
+        });
+        let mut session = LoginSession {
+            id: LoginSessionId::mint(visitor.now, random()),
+            key: self.world.keys.session_key(&token),
+            account: account.id,
+            directory: terms.proved.directory,
+            method: terms.proved.method,
+            amr: terms.proved.amr.clone(),
+            groups: terms.proved.groups.clone(),
+            auth_time: terms.proved.auth_time,
+            browser: Browser::of(visitor).digest(),
+            provider_session: terms.proved.provider_session.clone(),
+            logout_hint: hint,
+            created_at: visitor.now,
+            last_seen: visitor.now,
+            idle_millis: u64::try_from(terms.bounds.idle.as_millis()).unwrap_or(u64::MAX),
+            abs_at: terms.proved.auth_time.plus(terms.bounds.absolute),
+            account_epoch: account.epoch,
+            ask_before: Vec::new(),
+            mac: [0; 32],
+        };
+        session.mac = self.world.keys.mac_login(&session);
+        (session, token)
+    }
+
+    fn about_account(&self, visitor: &Visitor, action: Action, account: &Account, admitted: &Admitted) -> AuditEvent {
+        let terms = admitted.terms();
+        let mut event = visitor.event(action, Outcome::Success);
+        event.subject = subject(account);
+        event.org = terms.managed_by.as_ref().map(ToString::to_string);
+        event.method = Some(terms.proved.method.code().to_owned());
+        event.directory = self.world.directory(terms.proved.directory).map(|directory| directory.name.to_string());
+        event.policy = terms.policy.clone();
+        event
+    }
+
+    fn success(&self, visitor: &Visitor, session: &LoginSession, account: &Account, about: Circumstances) -> AuditEvent {
+        let mut event = visitor.event(Action::LoginSucceeded, Outcome::Success);
+        event.subject = subject(account);
+        event.product = about.product;
+        event.directory = about.directory;
+        event.method = about.method;
+        event.org = about.org;
+        event.trace = about.trace;
+        event.txn = Some(session.id.to_string());
+        event
+    }
+
+    /// A proof that was good, at the wrong door: recorded before the person is sent on.
+    pub(super) async fn record_reroute(
+        &self,
+        visitor: &Visitor,
+        target: Option<&Target>,
+        about: Circumstances,
+    ) -> Result<(), Stop> {
+        let mut event = visitor.event(Action::LoginRerouted, Outcome::Refused);
+        event.subject = about.subject;
+        event.product = target.map(|target| target.product.to_string());
+        event.directory = about.directory;
+        event.method = about.method;
+        event.org = about.org;
+        event.trace = about.trace;
+        self.world.store.commit(Batch { events: vec![event], ..Batch::default() }).await?;
+        Ok(())
+    }
+
+    /// A product that the person of a live session may enter for the first time gets its record.
+    pub(super) async fn ensure_record(
+        &self,
+        visitor: &Visitor,
+        admitted: &Admitted,
+        account: &Account,
+    ) -> Result<Option<ProductAccount>, NotCommitted> {
+        let mut batch = Batch::default();
+        let record = self.write_record(visitor, admitted, account, &mut batch);
+        if !batch.changes.is_empty() {
+            self.world.store.commit(batch).await?;
+        }
+        Ok(record)
+    }
+}
+
+/// Whether a session that the browser has stands for the very proof that came now.
+fn is_same_login(current: &Current, account: &Account, admitted: &Admitted) -> bool {
+    let proved = &admitted.terms().proved;
+    let session = &current.session;
+    admitted.terms().link.is_none()
+        && session.account == account.id
+        && session.account_epoch == account.epoch
+        && session.directory == proved.directory
+        && session.auth_time == proved.auth_time
+        && session.provider_session == proved.provider_session
+}
+
+pub(super) fn subject(account: &Account) -> Subject {
+    Subject {
+        account: Some(account.id.to_string()),
+        product_account: None,
+        email: account.email.as_ref().map(ToString::to_string),
+    }
+}
+
+/// A name as it may be stored and shown: no control or invisible direction characters, 64 characters at most.
+fn clean_name(text: &str) -> Option<String> {
+    let is_bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let name: String = text.chars().filter(|c| !c.is_control() && !is_bidi(*c)).take(NAME_LIMIT).collect();
+    let name = name.trim().to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m26_names_lose_control_and_direction_characters() {
+        assert_eq!(clean_name("  Ann\r\n Lee\u{202e} "), Some("Ann Lee".to_owned()));
+        assert_eq!(clean_name("\u{7}\u{202e}"), None);
+        assert_eq!(clean_name(&"a".repeat(100)).map(|name| name.len()), Some(64));
+    }
+}

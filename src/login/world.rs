@@ -1,0 +1,133 @@
+//! What every login works on, and who asks.
+
+use super::cookies::{self, Cookies, CrossSite};
+use super::ticket::{Aim, TARGET_LIFE, Target, sha256};
+use crate::audit::Sampler;
+use crate::clock::Clock;
+use crate::entropy::random;
+use crate::idp::Providers;
+use crate::kernel::model::{Catalog, Directory, Product};
+use crate::kernel::values::{Origin, Timestamp};
+use crate::keys::{Keys, Purpose};
+use crate::seeing::Seeing;
+use crate::store::Store;
+use arc_swap::ArcSwap;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Everything that logins share. `Send + Sync`, one per process.
+pub struct World {
+    /// What is durable.
+    pub store: Arc<dyn Store>,
+    /// What seals, signs and finds.
+    pub keys: Keys,
+    /// What is configured; replaced by a reload.
+    pub catalog: ArcSwap<Catalog>,
+    /// The providers, asked and cached.
+    pub providers: Arc<Providers>,
+    /// The time.
+    pub clock: Clock,
+    /// Which refusals of strangers are written whole (rule M15).
+    pub sampler: Sampler,
+    /// Metrics.
+    pub seeing: Arc<Seeing>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The request's cookies.
+    pub cookies: Cookies,
+    /// Address, through trusted proxies only.
+    pub client: IpAddr,
+    /// What the browser calls itself, cut to 256 characters.
+    pub user_agent: Option<String>,
+    /// The request's id.
+    pub request_id: String,
+    /// Read once per request.
+    pub now: Timestamp,
+}
+
+/// The login host's browser cookie: its value, and whether it must be set.
+pub(super) struct Browser {
+    pub value: String,
+    pub fresh: bool,
+}
+
+impl Browser {
+    /// The one the browser has, or a new one.
+    pub(super) fn of(visitor: &Visitor) -> Self {
+        match visitor.cookies.one(cookies::BROWSER).filter(|value| value.len() == 22) {
+            Some(value) => Self { value: value.to_owned(), fresh: false },
+            None => Self { value: URL_SAFE_NO_PAD.encode(random::<16>()), fresh: true },
+        }
+    }
+
+    /// What a login session remembers of it.
+    pub(super) fn digest(&self) -> [u8; 16] {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&sha256(self.value.as_bytes())[..16]);
+        digest
+    }
+
+    /// The cookie, where it must be set.
+    pub(super) fn cookie(&self) -> Option<String> {
+        self.fresh.then(|| cookies::set(cookies::BROWSER, &self.value, None, CrossSite::Lax))
+    }
+}
+
+impl World {
+    /// The product and the host of a target, if the configuration still has both.
+    pub(super) fn place(&self, target: &Target) -> Option<(Arc<Product>, Origin)> {
+        let catalog = self.catalog.load();
+        let product = catalog.products.get(&target.product)?;
+        product.hosts.contains(&target.host).then(|| (Arc::clone(product), target.host.clone()))
+    }
+
+    /// The product of an aim, for pages.
+    pub(super) fn product_of(&self, target: Option<&Target>) -> Option<Arc<Product>> {
+        target.and_then(|target| self.place(target)).map(|(product, _)| product)
+    }
+
+    /// A directory by our id.
+    pub(super) fn directory(&self, id: crate::kernel::values::DirectoryId) -> Option<Arc<Directory>> {
+        self.catalog.load().directories.get(&id).cloned()
+    }
+
+    /// Seals an aim for a hidden field, bound to the browser.
+    pub(super) fn seal_aim(&self, target: Option<&Target>, browser: &Browser, now: Timestamp) -> String {
+        let aim = Aim { target: target.cloned(), made_at: now };
+        self.seal(Purpose::Aim, browser.value.as_bytes(), &aim.encode())
+    }
+
+    /// Reads a hidden field back. `None`: not ours, another browser's, or too old.
+    pub(super) fn open_aim(&self, text: &str, browser: &Browser, now: Timestamp) -> Option<Aim> {
+        let aim = Aim::decode(&self.unseal(Purpose::Aim, browser.value.as_bytes(), text)?)?;
+        (now.since(aim.made_at) <= TARGET_LIFE).then_some(aim)
+    }
+
+    /// Seals bytes as base64url text.
+    pub(super) fn seal(&self, purpose: Purpose, aad: &[u8], bytes: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(self.keys.seal(purpose, aad, bytes))
+    }
+
+    /// Opens what [`Self::seal`] wrote; at most 4 KiB.
+    pub(super) fn unseal(&self, purpose: Purpose, aad: &[u8], text: &str) -> Option<Vec<u8>> {
+        if text.len() > 4096 {
+            return None;
+        }
+        let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
+        self.keys.unseal(purpose, aad, &sealed).map(|bytes| bytes.to_vec())
+    }
+
+    /// The token of a form on the login host: bound to the browser.
+    pub(super) fn csrf(&self, browser: &Browser) -> String {
+        self.keys.csrf(browser.value.as_bytes())
+    }
+
+    /// Whether a form's token is this browser's.
+    pub(super) fn csrf_holds(&self, visitor: &Visitor, token: &str) -> bool {
+        visitor.cookies.one(cookies::BROWSER).is_some_and(|value| self.keys.csrf_holds(value.as_bytes(), token))
+    }
+}

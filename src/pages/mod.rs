@@ -1,0 +1,31 @@
+//! What a person sees on the login host: plain HTML pages that work without script.
+//!
+//! Owned here: the templates and the one style sheet (`templates/`), the vocabulary of pages ([`Page`]), the rules for showing
+//! foreign names ([`Name`]) and colours ([`Colour`]), and the response headers that every page carries ([`Html::headers`]).
+//!
+//! Deliberately absent: any decision (callers hand over facts and finished sentences), routes, cookies, CSRF tokens (they arrive as
+//! opaque text), JavaScript, external resources, and HSTS (the listener sets it, because only it knows about TLS).
+//!
+//! # Adding a page
+//! One struct and one variant in `page.rs`, one template that extends `base.html`, one arm in `view.rs`, one row in the
+//! list of samples (`examples/pages/samples.rs`), which the snapshots and the gallery for the browser tests share.
+
+mod colour;
+mod href;
+mod name;
+mod page;
+mod render;
+#[cfg(test)]
+mod tests;
+mod utc;
+mod view;
+
+pub use colour::{Colour, NotAColour};
+pub use href::{Href, NotAnHref};
+pub use name::{Name, legible};
+pub use page::{
+    Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Page, Person, ProductLink, Reenter,
+    Reference, Refusal, SignedOut, Towards, Way,
+};
+pub use render::{Html, Pages};
+pub use utc::Utc;

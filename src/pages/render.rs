@@ -1,0 +1,122 @@
+//! From a page to the bytes and headers of its response.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+
+use super::page::Page;
+use super::view;
+
+const STYLE: &str = include_str!("templates/style.css");
+
+/// Templates by name. All are HTML, so all are escaped.
+const TEMPLATES: [(&str, &str); 12] = [
+    ("base.html", include_str!("templates/base.html")),
+    ("parts.html", include_str!("templates/parts.html")),
+    ("email.html", include_str!("templates/email.html")),
+    ("choice.html", include_str!("templates/choice.html")),
+    ("hop.html", include_str!("templates/hop.html")),
+    ("signed_out.html", include_str!("templates/signed_out.html")),
+    ("confirm_logout.html", include_str!("templates/confirm_logout.html")),
+    ("reenter.html", include_str!("templates/reenter.html")),
+    ("refusal.html", include_str!("templates/refusal.html")),
+    ("loop.html", include_str!("templates/loop.html")),
+    ("fault.html", include_str!("templates/fault.html")),
+    ("home.html", include_str!("templates/home.html")),
+];
+
+/// Shown when a template fails: a defect of ours that a person must still be able to report.
+const BROKEN: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Something went wrong</title></head>\
+                      <body><main><h1>Something went wrong on our side</h1><p>Please try again.</p></main></body></html>";
+
+/// The compiled templates. One value for the whole process; cheap to share behind an `Arc`.
+pub struct Pages {
+    templates: Environment<'static>,
+    login_host: String,
+    csp: String,
+}
+
+/// A page, ready to be sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Html {
+    /// HTTP status: 200, or the refusal's own.
+    pub status: u16,
+    /// The document, UTF-8.
+    pub body: String,
+    /// Value of `Content-Security-Policy`.
+    pub csp: String,
+}
+
+/// The templates did not compile: a defect of the program, found when it starts.
+#[derive(Debug, thiserror::Error)]
+#[error("a page template does not compile: {0}")]
+pub struct BadTemplate(#[from] minijinja::Error);
+
+impl Pages {
+    /// Compiles the templates. `login_host` is the public name that people see at the foot of each page.
+    pub fn new(login_host: &str) -> Result<Self, BadTemplate> {
+        let mut templates = Environment::new();
+        templates.set_auto_escape_callback(|_| AutoEscape::Html);
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+        for (name, source) in TEMPLATES {
+            templates.add_template(name, source)?;
+        }
+        Ok(Self { templates, login_host: login_host.to_owned(), csp: content_security_policy() })
+    }
+
+    /// Renders a page. A template that fails is logged and gives a 500 page of fixed text.
+    pub fn render(&self, page: &Page) -> Html {
+        let view = view::of(page, &self.login_host, STYLE);
+        let rendered = self.templates.get_template(view.template).and_then(|template| template.render(view.values));
+        match rendered {
+            Ok(body) => Html { status: view.status, body, csp: self.csp.clone() },
+            Err(error) => {
+                tracing::error!(template = view.template, %error, "a page could not be rendered");
+                Html { status: 500, body: BROKEN.to_owned(), csp: self.csp.clone() }
+            }
+        }
+    }
+
+    /// The policy that every page carries. Also right for the login host's answers without a page (redirects, 204).
+    pub fn csp(&self) -> &str {
+        &self.csp
+    }
+}
+
+impl Html {
+    /// The fixed headers of the login host (rule H6) with this page's policy. HSTS is the listener's.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(FIXED.len() + 1);
+        for (name, value) in FIXED {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        if let Ok(csp) = HeaderValue::from_str(&self.csp) {
+            headers.insert(http::header::CONTENT_SECURITY_POLICY, csp);
+        }
+        headers
+    }
+}
+
+const FIXED: [(&str, &str); 8] = [
+    ("content-type", "text/html; charset=utf-8"),
+    ("cache-control", "no-store"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+];
+
+/// Nothing may be loaded or run; the one inline style sheet is named by its digest (CSP Level 3 §2.3.1); `data:` is for the icon.
+/// `form-action 'self'` holds because no form of ours answers with a redirect to another host (rule M12).
+fn content_security_policy() -> String {
+    let digest = STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, STYLE.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'; object-src 'none'"
+    )
+}

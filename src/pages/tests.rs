@@ -1,0 +1,157 @@
+//! What must hold for every page: snapshots, escaping, no active or external content, the policy and the headers.
+
+// The samples name their vocabulary by `super::pages`, which is the library in the example and this room here.
+use crate::pages;
+use crate::pages::{
+    Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Html, Link, Loop, Name, Page, Pages, Person,
+    ProductLink, Reenter, Reference, Refusal, SignedOut, Towards, Utc, Way,
+};
+
+#[path = "../../examples/pages/samples.rs"]
+mod samples;
+
+fn pages() -> Pages {
+    Pages::new("id.example.com").expect("the templates compile")
+}
+
+/// The document without its style sheet, so that a change of looks does not touch every snapshot.
+fn without_style(html: &Html) -> String {
+    let (head, rest) = html.body.split_once("<style>").expect("one style sheet");
+    let (_, tail) = rest.split_once("</style>").expect("one style sheet");
+    format!("{} {head}<style>…</style>{tail}", html.status)
+}
+
+#[test]
+fn every_page_reads_as_recorded() {
+    let pages = pages();
+    for (name, page) in samples::all() {
+        insta::assert_snapshot!(name, without_style(&pages.render(&page)));
+    }
+}
+
+#[test]
+fn every_page_is_one_document_without_script_or_foreign_content() {
+    let pages = pages();
+    for (name, page) in samples::all() {
+        let body = pages.render(&page).body;
+        for once in ["<!doctype html>", "<html lang=\"en\">", "<title>", "<main>", "<h1>", "<style>", "</html>"] {
+            assert_eq!(body.matches(once).count(), 1, "{name}: {once}");
+        }
+        for never in ["<script", " on", "style=\"", "<img", "<iframe", "@import", "url(", "<title></title>"] {
+            assert!(!tags(&body).contains(never), "{name}: {never}");
+        }
+    }
+}
+
+/// Everything that stands between `<` and `>`, and the style sheet.
+fn tags(body: &str) -> String {
+    let tags = body.split('<').map(|part| part.split('>').next().unwrap_or("")).map(|tag| format!("<{tag}>\n"));
+    tags.collect::<String>() + body.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).unwrap_or("")
+}
+
+const HOSTILE: &str = "\"'><script>alert(1)</script>\u{202e}";
+
+#[test]
+fn every_field_of_every_page_is_escaped() {
+    let pages = Pages::new(HOSTILE).expect("the templates compile");
+    for page in hostile() {
+        let body = pages.render(&page).body;
+        assert!(!body.contains("<script") && !body.contains('\u{202e}'), "{body}");
+        assert!(body.matches("&lt;script&gt;").count() >= 2, "the hostile text is not on the page: {body}");
+        let outside: String = tags(&body).split('"').step_by(2).collect();
+        assert!(!outside.contains("alert"), "a hostile text stands outside its attribute: {body}");
+    }
+}
+
+fn hostile() -> Vec<Page> {
+    let text = || HOSTILE.to_owned();
+    let href = || Href::parse("/x").expect("a path");
+    let brand = || Brand { name: Name::configured(HOSTILE), colour: None };
+    let token = || HOSTILE.replace('\u{202e}', "");
+    let form = || Form { action: href(), csrf: token(), to: token() };
+    let person = || Person { name: text(), email: text() };
+    let reference = || Reference { code: text(), at: Utc(0) };
+    let name = || Name::organization(HOSTILE);
+    let ways = vec![
+        Way { name: name(), go: Go::Post(token()), primary: true },
+        Way { name: name(), go: Go::Link(href()), primary: false },
+    ];
+    vec![
+        Page::Email(Email { brand: Some(brand()), form: form(), prefill: text(), invalid: true }),
+        Page::Email(Email { brand: None, form: form(), prefill: text(), invalid: false }),
+        Page::Choice(Choice { brand: Some(brand()), form: form(), email: text(), change: href(), ways }),
+        Page::Choice(Choice { brand: Some(brand()), form: form(), email: text(), change: href(), ways: Vec::new() }),
+        Page::Hop(Hop { brand: Some(brand()), towards: Towards::Provider(name()), href: href() }),
+        Page::SignedOut(SignedOut { brand: Some(brand()), again: href(), everywhere: Some(form()) }),
+        Page::ConfirmLogout(ConfirmLogout { brand: Some(brand()), person: person(), form: form(), stay: href() }),
+        Page::Reenter(Reenter { brand: brand(), person: person(), form: form(), other: href() }),
+        Page::Refusal(Refusal {
+            status: 403,
+            brand: Some(brand()),
+            title: text(),
+            what: text(),
+            can_do: text(),
+            ask: text(),
+            reference: reference(),
+            actions: vec![Link { label: text(), href: href() }],
+        }),
+        Page::Loop(Loop { brand: Some(brand()), reference: reference(), again: href() }),
+        Page::Fault(Fault { reference: reference() }),
+        Page::Home(Home {
+            person: person(),
+            products: vec![ProductLink { brand: brand(), href: href() }],
+            logout: form(),
+        }),
+    ]
+}
+
+#[test]
+fn the_policy_names_the_style_sheet_by_its_digest() {
+    use base64::Engine as _;
+    let html = pages().render(&Page::Fault(Fault { reference: Reference { code: "A".to_owned(), at: Utc(0) } }));
+    let style =
+        html.body.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).expect("a style sheet");
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, style.as_bytes());
+    let digest = base64::engine::general_purpose::STANDARD.encode(digest);
+    assert!(html.csp.contains(&format!("style-src 'sha256-{digest}'")), "{}", html.csp);
+    for part in [
+        "default-src 'none'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "object-src 'none'",
+        "img-src data:",
+    ] {
+        assert!(html.csp.split("; ").any(|given| given == part), "{part} in {}", html.csp);
+    }
+}
+
+#[test]
+fn every_page_carries_the_login_hosts_headers() {
+    let headers =
+        pages().render(&Page::Fault(Fault { reference: Reference { code: "A".to_owned(), at: Utc(0) } })).headers();
+    let mut listed: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII"))).collect();
+    listed.sort();
+    insta::assert_snapshot!("headers", digestless(&listed.join("\n")));
+}
+
+/// The style sheet's digest changes with every change of looks and has its own test.
+fn digestless(headers: &str) -> String {
+    let (before, rest) = headers.split_once("'sha256-").expect("a digest");
+    format!("{before}'sha256-…{}", &rest[rest.find('\'').expect("a closing quote")..])
+}
+
+#[test]
+fn a_form_does_not_show_its_token_in_debug_output() {
+    let form =
+        Form { action: Href::parse("/login").expect("a path"), csrf: "token-1".to_owned(), to: "handle-1".to_owned() };
+    let shown = format!("{form:?}");
+    assert!(!shown.contains("token-1") && !shown.contains("handle-1"), "{shown}");
+}
+
+#[test]
+fn pages_can_be_shared_between_cores() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&pages());
+}

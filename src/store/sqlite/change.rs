@@ -1,0 +1,343 @@
+//! Applies one batch inside the writer's transaction. Unique constraints decide races: an insert that changes no row lost one.
+
+use super::super::Conflict;
+use super::rows;
+use crate::kernel::event::leaf_hash;
+use crate::kernel::journal::{Batch, Change, CheckpointRow, DomainRow, KeyRow, PolicyRow, ReplayMark};
+use crate::kernel::model::{
+    Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
+};
+use crate::kernel::values::{AccountId, EmailAddress, LoginSessionId, ProductName, Timestamp};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, params};
+use std::time::Duration;
+
+/// Marks and revocations outlive their use by this long: a clock that jumps by a day reopens nothing (rule M3).
+pub(super) const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Why a batch stops.
+pub(super) enum Halt {
+    /// This batch lost; the others of its group go on.
+    Conflict(Conflict),
+    /// The file cannot be written: the whole group is lost.
+    Fault(String),
+}
+
+impl From<rusqlite::Error> for Halt {
+    fn from(fault: rusqlite::Error) -> Self {
+        match fault.sqlite_error_code() {
+            // What an `ON CONFLICT` did not catch: a row that refers to one that is not there.
+            Some(ErrorCode::ConstraintViolation) => Self::Conflict(Conflict::Row),
+            _ => Self::Fault(fault.to_string()),
+        }
+    }
+}
+
+/// Where the writer stands while it applies a batch.
+pub(super) struct At<'a> {
+    /// The connection, inside a transaction.
+    pub db: &'a Connection,
+    /// The store's clock.
+    pub now: Timestamp,
+    /// The latest time this store ever saw (rule M3).
+    pub high_water: Timestamp,
+    /// The log's size before the batch.
+    pub log_size: u64,
+}
+
+impl At<'_> {
+    /// Writes the whole batch and returns the log's size after it.
+    pub(super) fn apply(&self, batch: &Batch) -> Result<u64, Halt> {
+        for mark in &batch.marks {
+            self.mark(mark)?;
+        }
+        for change in &batch.changes {
+            self.change(change)?;
+        }
+        for revocation in &batch.revocations {
+            let (kind, subject, detail) = rows::revocation_columns(revocation);
+            let row = params![self.now.millis(), kind, subject, detail];
+            self.run("INSERT INTO revocation (at, kind, subject, detail) VALUES (?, ?, ?, ?)", row)?;
+        }
+        let mut position = self.log_size;
+        for event in &batch.events {
+            let bytes = event.bytes().map_err(|fault| Halt::Fault(fault.to_string()))?;
+            let row = params![position.cast_signed(), leaf_hash(&bytes), event.reference, bytes];
+            self.run("INSERT INTO event (position, leaf, reference, bytes) VALUES (?, ?, ?, ?)", row)?;
+            position += 1;
+        }
+        Ok(position)
+    }
+
+    fn run(&self, sql: &str, row: impl Params) -> Result<usize, Halt> {
+        Ok(self.db.prepare_cached(sql)?.execute(row)?)
+    }
+
+    /// Runs a statement that must change a row.
+    fn must(&self, sql: &str, row: impl Params, otherwise: Conflict) -> Result<(), Halt> {
+        if self.run(sql, row)? == 0 { Err(Halt::Conflict(otherwise)) } else { Ok(()) }
+    }
+
+    fn mark(&self, mark: &ReplayMark) -> Result<(), Halt> {
+        // Counted from the high-water clock: after a jump back, a sweep by that clock must not take a fresh mark.
+        let keep_until = mark.until.max(self.high_water).plus(KEPT);
+        self.must(
+            "INSERT INTO mark (kind, digest, keep_until) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            params![mark.kind.code(), mark.digest, keep_until.millis()],
+            Conflict::Taken(mark.kind),
+        )
+    }
+
+    fn change(&self, change: &Change) -> Result<(), Halt> {
+        match change {
+            Change::CreateAccount(account) => self.create_account(account),
+            Change::UpdateAccount(account) => self.update_account(account),
+            Change::SetAccountStatus(id, status) => self.set_status(*id, *status),
+            Change::CreateProductAccount(account) => self.create_product_account(account),
+            Change::Link(link) => self.link(link),
+            Change::AssertAddress { product, email, sub } => self.assert_address(product, email, sub),
+            Change::CreateLoginSession(session) => self.create_login_session(session),
+            Change::CreateProductSession(session) => self.create_product_session(session),
+            // Ending what has ended is done already: a logout must not fail because another was faster.
+            Change::EndLoginSession(id) => self.any("DELETE FROM login_session WHERE id = ?", params![id.to_bytes()]),
+            Change::EndProductSession(id) => {
+                self.any("DELETE FROM product_session WHERE id = ?", params![id.to_bytes()])
+            }
+            Change::EndSessionsOf(account) => {
+                self.any("DELETE FROM login_session WHERE account = ?", params![account.to_bytes()])
+            }
+            Change::AskBefore { session, product, ask } => self.ask_before(*session, product, *ask),
+            Change::RegisterDirectory(directory) => self.register(directory),
+            Change::PutDomain(row) => self.put_domain(row),
+            Change::DropDomain(domain) => {
+                self.must("DELETE FROM domain WHERE domain = ?", params![domain.as_str()], Conflict::Row)
+            }
+            Change::PutPolicy(row) => self.put_policy(row),
+            Change::PutKey(row) => self.put_key(row),
+            Change::DropKey { kind, generation } => {
+                let key = params![kind, generation];
+                self.must("DELETE FROM key WHERE kind = ? AND generation = ?", key, Conflict::Row)
+            }
+            Change::PutCheckpoint(row) => self.put_checkpoint(row),
+            Change::PutSetting { name, value } => self.any(
+                "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+                params![name, value],
+            ),
+        }
+    }
+
+    fn register(&self, d: &DirectoryRow) -> Result<(), Halt> {
+        self.must(
+            "INSERT INTO directory (id, name, fingerprint, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            params![d.id.to_bytes(), d.name, d.fingerprint, d.created_at.millis()],
+            Conflict::Row,
+        )
+    }
+
+    /// A claim never passes to another organization by being written over (rule C6c): it is dropped first.
+    fn put_domain(&self, d: &DomainRow) -> Result<(), Halt> {
+        self.must(
+            "INSERT INTO domain (domain, org, claimed_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (domain) DO UPDATE SET claimed_at = ?3 WHERE org = ?2",
+            params![d.domain.as_str(), d.org.as_str(), d.claimed_at.millis()],
+            Conflict::Row,
+        )
+    }
+
+    /// An epoch only rises: of two nodes that saw the same change, the slower decides again.
+    fn put_policy(&self, p: &PolicyRow) -> Result<(), Halt> {
+        self.must(
+            "INSERT INTO policy (org, fingerprint, epoch, changed_at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (org) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4 WHERE epoch < ?3",
+            params![p.org.as_str(), p.fingerprint, p.epoch, p.changed_at.millis()],
+            Conflict::Row,
+        )
+    }
+
+    fn put_key(&self, k: &KeyRow) -> Result<(), Halt> {
+        self.must(
+            "INSERT INTO key (kind, generation, sealed, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            params![k.kind, k.generation, k.sealed, k.created_at.millis()],
+            Conflict::Row,
+        )
+    }
+
+    /// Without events the size stays and the time moves on: the newest statement about a size is the one to keep.
+    fn put_checkpoint(&self, c: &CheckpointRow) -> Result<(), Halt> {
+        self.must(
+            "INSERT INTO checkpoint (size, at, note) VALUES (?1, ?2, ?3)
+             ON CONFLICT (size) DO UPDATE SET at = ?2, note = ?3 WHERE at <= ?2",
+            params![c.size.cast_signed(), c.at.millis(), c.note],
+            Conflict::Row,
+        )
+    }
+
+    fn any(&self, sql: &str, row: impl Params) -> Result<(), Halt> {
+        self.run(sql, row).map(|_| ())
+    }
+
+    fn create_account(&self, a: &Account) -> Result<(), Halt> {
+        let (status, delete_at) = rows::status_columns(a.status);
+        let sql = insert("INSERT INTO account (", rows::ACCOUNT, 10);
+        let row = params![
+            a.id.to_bytes(),
+            status,
+            delete_at,
+            a.email.as_ref().map(EmailAddress::as_str),
+            a.email_verified,
+            a.email_proved_at.map(Timestamp::millis),
+            a.name,
+            a.epoch,
+            a.created_at.millis(),
+            a.last_login_at.map(Timestamp::millis),
+        ];
+        self.must(&sql, row, Conflict::Row)
+    }
+
+    fn update_account(&self, a: &Account) -> Result<(), Halt> {
+        self.must(
+            "UPDATE account SET email = ?2, email_verified = ?3, email_proved_at = ?4, name = ?5, last_login_at = ?6
+             WHERE id = ?1",
+            params![
+                a.id.to_bytes(),
+                a.email.as_ref().map(EmailAddress::as_str),
+                a.email_verified,
+                a.email_proved_at.map(Timestamp::millis),
+                a.name,
+                a.last_login_at.map(Timestamp::millis),
+            ],
+            Conflict::Row,
+        )
+    }
+
+    fn set_status(&self, id: AccountId, status: AccountStatus) -> Result<(), Halt> {
+        let (status, delete_at) = rows::status_columns(status);
+        self.must(
+            "UPDATE account SET status = ?2, delete_at = ?3, epoch = epoch + 1 WHERE id = ?1",
+            params![id.to_bytes(), status, delete_at],
+            Conflict::Row,
+        )
+    }
+
+    fn create_product_account(&self, p: &ProductAccount) -> Result<(), Halt> {
+        let (state, merged_into) = rows::state_columns(p.state);
+        let sql = insert("INSERT INTO product_account (", rows::PRODUCT_ACCOUNT, 8);
+        let row = params![
+            p.id.to_bytes(),
+            p.product.as_str(),
+            p.account.to_bytes(),
+            p.sub,
+            state,
+            merged_into,
+            p.off,
+            p.created_at.millis(),
+        ];
+        self.must(&sql, row, Conflict::ProductAccount)
+    }
+
+    fn link(&self, l: &LinkedIdentity) -> Result<(), Halt> {
+        let sql = insert("INSERT INTO linked_identity (", rows::IDENTITY, 7);
+        let row = params![
+            l.key.directory.to_bytes(),
+            l.key.source.0,
+            l.key.subject,
+            l.account.to_bytes(),
+            rows::linked_by_column(l.by),
+            l.linked_at.millis(),
+            l.suspended,
+        ];
+        self.must(&sql, row, Conflict::Identity)
+    }
+
+    fn assert_address(&self, product: &ProductName, email: &EmailAddress, sub: &str) -> Result<(), Halt> {
+        // The same pair again is no news; the update that changes nothing tells it from another `sub`.
+        self.must(
+            "INSERT INTO asserted_address (product, email, sub) VALUES (?1, ?2, ?3)
+             ON CONFLICT (product, email) DO UPDATE SET sub = ?3 WHERE sub = ?3",
+            params![product.as_str(), email.as_str(), sub],
+            Conflict::Address,
+        )
+    }
+
+    /// An account whose epoch has risen since the decision ends the session before it begins.
+    fn epoch_is_current(&self, account: AccountId, decided_on: u32) -> Result<(), Halt> {
+        let mut statement = self.db.prepare_cached("SELECT epoch FROM account WHERE id = ?")?;
+        let epoch: Option<u32> = statement.query_row(params![account.to_bytes()], |row| row.get(0)).optional()?;
+        match epoch {
+            Some(epoch) if epoch == decided_on => Ok(()),
+            Some(_) => Err(Halt::Conflict(Conflict::Ended)),
+            None => Err(Halt::Conflict(Conflict::Row)),
+        }
+    }
+
+    fn create_login_session(&self, s: &LoginSession) -> Result<(), Halt> {
+        self.epoch_is_current(s.account, s.account_epoch)?;
+        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 18);
+        let row = params![
+            s.id.to_bytes(),
+            s.key.0,
+            s.account.to_bytes(),
+            s.directory.to_bytes(),
+            s.method.code(),
+            rows::json(&s.amr),
+            rows::json(&s.groups),
+            s.auth_time.millis(),
+            s.browser,
+            s.provider_session,
+            s.logout_hint,
+            s.created_at.millis(),
+            s.last_seen.millis(),
+            s.idle_millis.cast_signed(),
+            s.abs_at.millis(),
+            s.account_epoch,
+            rows::products_json(&s.ask_before),
+            s.mac,
+        ];
+        self.must(&sql, row, Conflict::Row)
+    }
+
+    fn create_product_session(&self, s: &ProductSession) -> Result<(), Halt> {
+        self.epoch_is_current(s.account, s.account_epoch)?;
+        let mut parent = self.db.prepare_cached("SELECT 1 FROM login_session WHERE id = ? AND account = ?")?;
+        if !parent.exists(params![s.parent.to_bytes(), s.account.to_bytes()])? {
+            return Err(Halt::Conflict(Conflict::Ended));
+        }
+        let sql = insert("INSERT INTO product_session (", rows::PRODUCT_SESSION, 13);
+        let row = params![
+            s.id.to_bytes(),
+            s.key.0,
+            s.parent.to_bytes(),
+            s.product.as_str(),
+            s.host.to_string(),
+            s.account.to_bytes(),
+            s.product_account.to_bytes(),
+            s.created_at.millis(),
+            s.last_seen.millis(),
+            s.idle_millis.cast_signed(),
+            s.abs_at.millis(),
+            s.account_epoch,
+            s.mac,
+        ];
+        self.must(&sql, row, Conflict::Row)
+    }
+
+    fn ask_before(&self, session: LoginSessionId, product: &ProductName, ask: bool) -> Result<(), Halt> {
+        let mut statement = self.db.prepare_cached("SELECT ask_before FROM login_session WHERE id = ?")?;
+        let found = statement.query_row(params![session.to_bytes()], |row| rows::products(row, 0)).optional()?;
+        let mut products = found.ok_or(Halt::Conflict(Conflict::Ended))?;
+        products.retain(|name| name != product);
+        if ask {
+            products.push(product.clone());
+        }
+        self.must(
+            "UPDATE login_session SET ask_before = ?2 WHERE id = ?1",
+            params![session.to_bytes(), rows::products_json(&products)],
+            Conflict::Ended,
+        )
+    }
+}
+
+/// An insert of `count` columns that does nothing where a row is in the way.
+fn insert(start: &str, columns: &str, count: usize) -> String {
+    let places = vec!["?"; count].join(", ");
+    format!("{start}{columns}) VALUES ({places}) ON CONFLICT DO NOTHING")
+}

@@ -1,0 +1,242 @@
+//! The port's methods: writes go to the writer, reads are one prepared statement each.
+
+use super::super::{Committed, Feed, FeedRow, LoggedEvent, NotCommitted, Store, Touch, Unavailable};
+use super::{Sqlite, rows, writer};
+use crate::kernel::event::AuditEvent;
+use crate::kernel::journal::{Batch, CheckpointRow, DomainRow, KeyRow, PolicyRow};
+use crate::kernel::model::{
+    Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
+};
+use crate::kernel::values::{
+    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductAccountId, ProductName,
+    ProductSessionId, SessionKey, Timestamp,
+};
+use async_trait::async_trait;
+use rusqlite::{OptionalExtension as _, Params, Row, params};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Rows of one reading of the feed at most; the cursor then stands at the last of them and the next reading goes on.
+const FEED: u32 = 10_000;
+
+impl Sqlite {
+    fn one<T>(
+        &self,
+        sql: &str,
+        key: impl Params,
+        decode: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Unavailable> {
+        self.read(|db| db.prepare_cached(sql)?.query_row(key, decode).optional())
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        key: impl Params,
+        decode: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Unavailable> {
+        self.read(|db| db.prepare_cached(sql)?.query_map(key, decode)?.collect())
+    }
+
+    /// Rows and cursor of one snapshot.
+    fn read_feed(&self, after: u64) -> Result<Feed, Unavailable> {
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let (rows, last) = self.read(|db| {
+            let snapshot = db.unchecked_transaction()?;
+            // The counter, not the newest row: it stays when a sweep has emptied the table.
+            let last: Option<i64> = snapshot
+                .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'revocation'")?
+                .query_row([], |row| row.get(0))
+                .optional()?;
+            let mut statement = snapshot.prepare_cached(
+                "SELECT seq, at, kind, subject, detail FROM revocation WHERE seq > ? ORDER BY seq LIMIT ?",
+            )?;
+            let rows: Vec<FeedRow> = statement
+                .query_map(params![after, FEED], |row| {
+                    let seq = row.get::<_, i64>(0)?.cast_unsigned();
+                    Ok(FeedRow { seq, at: rows::time(row, 1)?, revocation: rows::revocation(row, 2)? })
+                })?
+                .collect::<Result<_, _>>()?;
+            Ok((rows, last.unwrap_or(0).cast_unsigned()))
+        })?;
+        let full = rows.len() >= usize::try_from(FEED).unwrap_or(usize::MAX);
+        let cursor = rows.last().filter(|_| full).map_or(last, |row| row.seq);
+        Ok(Feed { rows, cursor, now: self.clock.now() })
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn commit(&self, batch: Batch) -> Result<Committed, NotCommitted> {
+        self.commit_batch(batch).await
+    }
+
+    async fn touch(&self, touches: Vec<Touch>) -> Result<(), Unavailable> {
+        self.write_touches(touches).await
+    }
+
+    async fn feed(&self, after: u64) -> Result<Feed, Unavailable> {
+        self.read_feed(after)
+    }
+
+    fn nudge(&self) -> Arc<Notify> {
+        Arc::clone(&self.nudge)
+    }
+
+    async fn login_session(&self, key: &SessionKey) -> Result<Option<LoginSession>, Unavailable> {
+        let sql = format!("SELECT {} FROM login_session WHERE key = ?", rows::LOGIN_SESSION);
+        self.one(&sql, params![key.0], rows::login_session)
+    }
+
+    async fn login_session_by_id(&self, id: LoginSessionId) -> Result<Option<LoginSession>, Unavailable> {
+        let sql = format!("SELECT {} FROM login_session WHERE id = ?", rows::LOGIN_SESSION);
+        self.one(&sql, params![id.to_bytes()], rows::login_session)
+    }
+
+    async fn login_sessions_of(&self, account: AccountId) -> Result<Vec<LoginSession>, Unavailable> {
+        let columns = rows::LOGIN_SESSION;
+        let sql = format!("SELECT {columns} FROM login_session WHERE account = ? ORDER BY created_at DESC, id DESC");
+        self.all(&sql, params![account.to_bytes()], rows::login_session)
+    }
+
+    async fn product_session(&self, key: &SessionKey) -> Result<Option<ProductSession>, Unavailable> {
+        let sql = format!("SELECT {} FROM product_session WHERE key = ?", rows::PRODUCT_SESSION);
+        self.one(&sql, params![key.0], rows::product_session)
+    }
+
+    async fn product_session_by_id(&self, id: ProductSessionId) -> Result<Option<ProductSession>, Unavailable> {
+        let sql = format!("SELECT {} FROM product_session WHERE id = ?", rows::PRODUCT_SESSION);
+        self.one(&sql, params![id.to_bytes()], rows::product_session)
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, Unavailable> {
+        let sql = format!("SELECT {} FROM account WHERE id = ?", rows::ACCOUNT);
+        self.one(&sql, params![id.to_bytes()], rows::account)
+    }
+
+    async fn accounts_by_email(&self, email: &EmailAddress) -> Result<Vec<Account>, Unavailable> {
+        let sql = format!("SELECT {} FROM account WHERE email = ? ORDER BY id", rows::ACCOUNT);
+        self.all(&sql, params![email.as_str()], rows::account)
+    }
+
+    async fn identity(&self, key: &IdentityKey) -> Result<Option<LinkedIdentity>, Unavailable> {
+        let columns = rows::IDENTITY;
+        let sql = format!("SELECT {columns} FROM linked_identity WHERE directory = ? AND source = ? AND subject = ?");
+        self.one(&sql, params![key.directory.to_bytes(), key.source.0, key.subject], rows::identity)
+    }
+
+    async fn identities_of(&self, account: AccountId) -> Result<Vec<LinkedIdentity>, Unavailable> {
+        let sql = format!("SELECT {} FROM linked_identity WHERE account = ? ORDER BY linked_at", rows::IDENTITY);
+        self.all(&sql, params![account.to_bytes()], rows::identity)
+    }
+
+    async fn product_account(
+        &self,
+        product: &ProductName,
+        account: AccountId,
+    ) -> Result<Option<ProductAccount>, Unavailable> {
+        let sql = format!("SELECT {} FROM product_account WHERE product = ? AND account = ?", rows::PRODUCT_ACCOUNT);
+        self.one(&sql, params![product.as_str(), account.to_bytes()], rows::product_account)
+    }
+
+    async fn product_account_by_id(&self, id: ProductAccountId) -> Result<Option<ProductAccount>, Unavailable> {
+        let sql = format!("SELECT {} FROM product_account WHERE id = ?", rows::PRODUCT_ACCOUNT);
+        self.one(&sql, params![id.to_bytes()], rows::product_account)
+    }
+
+    async fn asserted_sub(&self, product: &ProductName, email: &EmailAddress) -> Result<Option<String>, Unavailable> {
+        let sql = "SELECT sub FROM asserted_address WHERE product = ? AND email = ?";
+        self.one(sql, params![product.as_str(), email.as_str()], |row| row.get(0))
+    }
+
+    async fn directories(&self) -> Result<Vec<DirectoryRow>, Unavailable> {
+        self.all("SELECT id, name, fingerprint, created_at FROM directory ORDER BY created_at, id", [], |row| {
+            Ok(DirectoryRow {
+                id: DirectoryId::from_bytes(row.get(0)?),
+                name: row.get(1)?,
+                fingerprint: row.get(2)?,
+                created_at: rows::time(row, 3)?,
+            })
+        })
+    }
+
+    async fn domains(&self) -> Result<Vec<DomainRow>, Unavailable> {
+        self.all("SELECT domain, org, claimed_at FROM domain ORDER BY domain", [], |row| {
+            Ok(DomainRow {
+                domain: rows::parsed(row, 0, DomainName::parse)?,
+                org: rows::parsed(row, 1, OrgName::parse)?,
+                claimed_at: rows::time(row, 2)?,
+            })
+        })
+    }
+
+    async fn policies(&self) -> Result<Vec<PolicyRow>, Unavailable> {
+        self.all("SELECT org, fingerprint, epoch, changed_at FROM policy ORDER BY org", [], |row| {
+            Ok(PolicyRow {
+                org: rows::parsed(row, 0, OrgName::parse)?,
+                fingerprint: row.get(1)?,
+                epoch: row.get(2)?,
+                changed_at: rows::time(row, 3)?,
+            })
+        })
+    }
+
+    async fn keys(&self) -> Result<Vec<KeyRow>, Unavailable> {
+        self.all("SELECT kind, generation, sealed, created_at FROM key ORDER BY generation, kind", [], |row| {
+            Ok(KeyRow {
+                kind: row.get(0)?,
+                generation: row.get(1)?,
+                sealed: row.get(2)?,
+                created_at: rows::time(row, 3)?,
+            })
+        })
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.one("SELECT value FROM setting WHERE name = ?", params![name], |row| row.get(0))
+    }
+
+    async fn log_size(&self) -> Result<u64, Unavailable> {
+        self.read(writer::log_size)
+    }
+
+    async fn log(&self, from: u64, limit: usize) -> Result<Vec<LoggedEvent>, Unavailable> {
+        let from = i64::try_from(from).unwrap_or(i64::MAX);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let sql = "SELECT position, bytes FROM event WHERE position >= ? ORDER BY position LIMIT ?";
+        self.all(sql, params![from, limit], |row| {
+            Ok(LoggedEvent { position: row.get::<_, i64>(0)?.cast_unsigned(), bytes: row.get(1)? })
+        })
+    }
+
+    async fn leaf_hashes(&self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, Unavailable> {
+        let bound = |position| i64::try_from(position).unwrap_or(i64::MAX);
+        let sql = "SELECT leaf FROM event WHERE position >= ? AND position < ? ORDER BY position";
+        self.all(sql, params![bound(from), bound(to)], |row| row.get(0))
+    }
+
+    async fn events_by_reference(&self, reference: &str) -> Result<Vec<AuditEvent>, Unavailable> {
+        let sql = "SELECT bytes FROM event WHERE reference = ? ORDER BY position";
+        let bytes: Vec<Vec<u8>> = self.all(sql, params![reference], |row| row.get(0))?;
+        let events: Result<_, _> = bytes.iter().map(|bytes| serde_json::from_slice(bytes)).collect();
+        events.map_err(|fault| Unavailable(format!("an event does not read: {fault}")))
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<CheckpointRow>, Unavailable> {
+        self.all("SELECT size, at, note FROM checkpoint ORDER BY size", [], |row| {
+            Ok(CheckpointRow {
+                size: row.get::<_, i64>(0)?.cast_unsigned(),
+                at: rows::time(row, 1)?,
+                note: row.get(2)?,
+            })
+        })
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<u64, Unavailable> {
+        self.remove_expired(now).await
+    }
+
+    async fn close(&self) {
+        self.stop().await;
+    }
+}

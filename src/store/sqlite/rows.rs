@@ -1,0 +1,243 @@
+//! How values of the model stand in columns, both ways. A value that does not parse is a damaged file: an error, never a guess.
+
+use crate::kernel::journal::Revocation;
+use crate::kernel::model::{
+    Account, AccountStatus, IdentityKey, LinkedBy, LinkedIdentity, LoginSession, Method, ProductAccount,
+    ProductAccountState, ProductSession, SubjectSource,
+};
+use crate::kernel::values::{
+    AccountId, DirectoryId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName,
+    ProductSessionId, SessionKey, Timestamp,
+};
+use rusqlite::types::Type;
+use rusqlite::{Error, Row};
+
+/// A column holds what no version of this program writes there.
+#[derive(Debug, thiserror::Error)]
+#[error("damaged: {0}")]
+struct Damaged(String);
+
+/// Reads a column's text through a parser.
+pub(super) fn parsed<T, E: std::fmt::Display>(
+    row: &Row<'_>,
+    column: usize,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    parse(text).map_err(|fault| damaged(column, fault.to_string()))
+}
+
+fn damaged(column: usize, fault: String) -> Error {
+    Error::FromSqlConversionFailure(column, Type::Text, Box::new(Damaged(fault)))
+}
+
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    row.get(column).map(Timestamp::from_millis)
+}
+
+fn time_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
+}
+
+fn list(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+    parsed(row, column, |text| serde_json::from_str(text))
+}
+
+/// Products as the column `ask_before` holds them.
+pub(super) fn products(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<ProductName>> {
+    let names = list(row, column)?;
+    let products: Result<Vec<_>, _> = names.iter().map(|name| ProductName::parse(name)).collect();
+    products.map_err(|fault| damaged(column, fault.to_string()))
+}
+
+/// Lists as JSON.
+pub(super) fn json(list: &[String]) -> String {
+    serde_json::Value::from(list).to_string()
+}
+
+/// The column text of [`products`].
+pub(super) fn products_json(list: &[ProductName]) -> String {
+    json(&list.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+/// Columns of [`account`].
+pub(super) const ACCOUNT: &str =
+    "id, status, delete_at, email, email_verified, email_proved_at, name, epoch, created_at, last_login_at";
+
+pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    let delete_at = time_if_any(row, 2)?;
+    let status = parsed(row, 1, |text| match (text, delete_at) {
+        ("active", _) => Ok(AccountStatus::Active),
+        ("deactivated", _) => Ok(AccountStatus::Deactivated),
+        ("pending_delete", Some(at)) => Ok(AccountStatus::PendingDelete(at)),
+        ("deleted", _) => Ok(AccountStatus::Deleted),
+        _ => Err("account status"),
+    })?;
+    let has_email = row.get_ref(3)?.data_type() != Type::Null;
+    Ok(Account {
+        id: AccountId::from_bytes(row.get(0)?),
+        status,
+        email: if has_email { Some(parsed(row, 3, EmailAddress::parse)?) } else { None },
+        email_verified: row.get(4)?,
+        email_proved_at: time_if_any(row, 5)?,
+        name: row.get(6)?,
+        epoch: row.get(7)?,
+        created_at: time(row, 8)?,
+        last_login_at: time_if_any(row, 9)?,
+    })
+}
+
+/// The columns `status` and `delete_at`.
+pub(super) fn status_columns(status: AccountStatus) -> (&'static str, Option<i64>) {
+    match status {
+        AccountStatus::Active => ("active", None),
+        AccountStatus::Deactivated => ("deactivated", None),
+        AccountStatus::PendingDelete(at) => ("pending_delete", Some(at.millis())),
+        AccountStatus::Deleted => ("deleted", None),
+    }
+}
+
+/// Columns of [`product_account`].
+pub(super) const PRODUCT_ACCOUNT: &str = "id, product, account, sub, state, merged_into, off, created_at";
+
+pub(super) fn product_account(row: &Row<'_>) -> rusqlite::Result<ProductAccount> {
+    let merged_into = row.get::<_, Option<[u8; 16]>>(5)?.map(ProductAccountId::from_bytes);
+    let state = parsed(row, 4, |text| match (text, merged_into) {
+        ("local", _) => Ok(ProductAccountState::Local),
+        ("migrating", _) => Ok(ProductAccountState::Migrating),
+        ("linked", _) => Ok(ProductAccountState::Linked),
+        ("merged", Some(survivor)) => Ok(ProductAccountState::Merged(survivor)),
+        ("closed", _) => Ok(ProductAccountState::Closed),
+        _ => Err("product account state"),
+    })?;
+    Ok(ProductAccount {
+        id: ProductAccountId::from_bytes(row.get(0)?),
+        product: parsed(row, 1, ProductName::parse)?,
+        account: AccountId::from_bytes(row.get(2)?),
+        sub: row.get(3)?,
+        state,
+        off: row.get(6)?,
+        created_at: time(row, 7)?,
+    })
+}
+
+/// The columns `state` and `merged_into`.
+pub(super) fn state_columns(state: ProductAccountState) -> (&'static str, Option<[u8; 16]>) {
+    match state {
+        ProductAccountState::Local => ("local", None),
+        ProductAccountState::Migrating => ("migrating", None),
+        ProductAccountState::Linked => ("linked", None),
+        ProductAccountState::Merged(survivor) => ("merged", Some(survivor.to_bytes())),
+        ProductAccountState::Closed => ("closed", None),
+    }
+}
+
+/// Columns of [`identity`].
+pub(super) const IDENTITY: &str = "directory, source, subject, account, linked_by, linked_at, suspended";
+
+pub(super) fn identity(row: &Row<'_>) -> rusqlite::Result<LinkedIdentity> {
+    Ok(LinkedIdentity {
+        key: IdentityKey {
+            directory: DirectoryId::from_bytes(row.get(0)?),
+            source: SubjectSource(row.get(1)?),
+            subject: row.get(2)?,
+        },
+        account: AccountId::from_bytes(row.get(3)?),
+        by: parsed(row, 4, |text| match text {
+            "first_login" => Ok(LinkedBy::FirstLogin),
+            "authority" => Ok(LinkedBy::Authority),
+            _ => Err("origin of a link"),
+        })?,
+        linked_at: time(row, 5)?,
+        suspended: row.get(6)?,
+    })
+}
+
+/// The column `linked_by`.
+pub(super) fn linked_by_column(by: LinkedBy) -> &'static str {
+    match by {
+        LinkedBy::FirstLogin => "first_login",
+        LinkedBy::Authority => "authority",
+    }
+}
+
+/// Columns of [`login_session`].
+pub(super) const LOGIN_SESSION: &str = "id, key, account, directory, method, amr, groups, auth_time, browser, \
+     provider_session, logout_hint, created_at, last_seen, idle_millis, abs_at, account_epoch, ask_before, mac";
+
+pub(super) fn login_session(row: &Row<'_>) -> rusqlite::Result<LoginSession> {
+    Ok(LoginSession {
+        id: LoginSessionId::from_bytes(row.get(0)?),
+        key: SessionKey(row.get(1)?),
+        account: AccountId::from_bytes(row.get(2)?),
+        directory: DirectoryId::from_bytes(row.get(3)?),
+        method: parsed(row, 4, |text| Method::from_code(text).ok_or("method"))?,
+        amr: list(row, 5)?,
+        groups: list(row, 6)?,
+        auth_time: time(row, 7)?,
+        browser: row.get(8)?,
+        provider_session: row.get(9)?,
+        logout_hint: row.get(10)?,
+        created_at: time(row, 11)?,
+        last_seen: time(row, 12)?,
+        idle_millis: row.get::<_, i64>(13)?.cast_unsigned(),
+        abs_at: time(row, 14)?,
+        account_epoch: row.get(15)?,
+        ask_before: products(row, 16)?,
+        mac: row.get(17)?,
+    })
+}
+
+/// Columns of [`product_session`].
+pub(super) const PRODUCT_SESSION: &str = "id, key, parent, product, host, account, product_account, created_at, \
+     last_seen, idle_millis, abs_at, account_epoch, mac";
+
+pub(super) fn product_session(row: &Row<'_>) -> rusqlite::Result<ProductSession> {
+    Ok(ProductSession {
+        id: ProductSessionId::from_bytes(row.get(0)?),
+        key: SessionKey(row.get(1)?),
+        parent: LoginSessionId::from_bytes(row.get(2)?),
+        product: parsed(row, 3, ProductName::parse)?,
+        host: parsed(row, 4, Origin::parse)?,
+        account: AccountId::from_bytes(row.get(5)?),
+        product_account: ProductAccountId::from_bytes(row.get(6)?),
+        created_at: time(row, 7)?,
+        last_seen: time(row, 8)?,
+        idle_millis: row.get::<_, i64>(9)?.cast_unsigned(),
+        abs_at: time(row, 10)?,
+        account_epoch: row.get(11)?,
+        mac: row.get(12)?,
+    })
+}
+
+/// Reads the columns `kind`, `subject` and `detail` from `first` on.
+pub(super) fn revocation(row: &Row<'_>, first: usize) -> rusqlite::Result<Revocation> {
+    let subject = first + 1;
+    let kind: String = row.get(first)?;
+    Ok(match kind.as_str() {
+        "login_session" => Revocation::LoginSession(parsed(row, subject, LoginSessionId::parse)?),
+        "product_session" => Revocation::ProductSession(parsed(row, subject, ProductSessionId::parse)?),
+        "account" => Revocation::Account(parsed(row, subject, AccountId::parse)?),
+        "provider_session" => Revocation::ProviderSession {
+            directory: parsed(row, subject, DirectoryId::parse)?,
+            sid: row.get(first + 2)?,
+        },
+        "organization" => Revocation::Organization(parsed(row, subject, OrgName::parse)?),
+        "product" => Revocation::Product(parsed(row, subject, ProductName::parse)?),
+        "keys" => Revocation::Keys,
+        _ => return Err(damaged(first, format!("revocation of kind {kind}"))),
+    })
+}
+
+/// The columns `kind`, `subject` and `detail`.
+pub(super) fn revocation_columns(revocation: &Revocation) -> (&'static str, String, &str) {
+    match revocation {
+        Revocation::LoginSession(id) => ("login_session", id.to_string(), ""),
+        Revocation::ProductSession(id) => ("product_session", id.to_string(), ""),
+        Revocation::Account(id) => ("account", id.to_string(), ""),
+        Revocation::ProviderSession { directory, sid } => ("provider_session", directory.to_string(), sid),
+        Revocation::Organization(org) => ("organization", org.to_string(), ""),
+        Revocation::Product(product) => ("product", product.to_string(), ""),
+        Revocation::Keys => ("keys", String::new(), ""),
+    }
+}

@@ -1,0 +1,78 @@
+//! The file: its mode, its pragmas and its migrations. A new version is a file beside `schema.sql` and a line in [`MIGRATIONS`];
+//! a released one never changes.
+
+use super::super::OpenError;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+/// In order; the file's `user_version` counts how many it has.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+
+/// How long a connection waits for another process's lock before the store counts as unavailable. A browser waits with it, so
+/// it is short; a back-up's lock is shorter.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// Statements kept prepared per connection: more than there are different ones.
+const PREPARED: usize = 96;
+
+/// Opens the file for writing, creates it with mode 0600 and brings it up to date.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+    private(path)?;
+    let mut db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
+    tune(&db)?;
+    db.pragma_update(None, "journal_mode", "wal")?;
+    // In WAL mode FULL syncs the log at every commit: what was acknowledged survives a power cut.
+    db.pragma_update(None, "synchronous", "full")?;
+    migrate(&mut db)?;
+    Ok(db)
+}
+
+/// Opens a connection that can only read.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    tune(&db)?;
+    Ok(db)
+}
+
+/// The path is a path, never a `file:` address with parameters of its own; each connection is used under one lock.
+fn flags(access: OpenFlags) -> OpenFlags {
+    access | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+fn tune(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY)?;
+    db.set_prepared_statement_cache_capacity(PREPARED);
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "trusted_schema", false)
+}
+
+/// SQLite gives its log and index files the mode of the database file, so this one decides for all three.
+fn private(path: &Path) -> Result<(), OpenError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let file =
+        std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+fn migrate(db: &mut Connection) -> Result<(), OpenError> {
+    // The write lock first, so that two processes that start together migrate once.
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
+    if done > MIGRATIONS.len() {
+        return Err(OpenError::Newer { found, known: MIGRATIONS.len() });
+    }
+    for migration in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! A real browser: Debian's Chromium, headless, over TLS with the internal authority.
+
+#[expect(dead_code, reason = "no test binary uses all of the support")]
+mod support;
+
+#[path = "browser/attacks.rs"]
+mod attacks;
+#[path = "browser/gallery.rs"]
+mod gallery;
+#[path = "browser/ground.rs"]
+mod ground;
+#[path = "browser/journeys.rs"]
+mod journeys;
+#[path = "browser/world.rs"]
+mod world;

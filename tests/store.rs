@@ -1,0 +1,53 @@
+//! The store's conformance suite, run against each store, and what is special to SQLite: its file, its clock, its death.
+//!
+//! A new store is a line like [`mod sqlite`]'s. A new rule of the port is a function in `store/cases.rs` and its name below.
+
+#[path = "store/cases.rs"]
+mod cases;
+#[path = "store/file.rs"]
+mod file;
+#[path = "store/fixtures.rs"]
+mod fixtures;
+
+/// One test for each case of the suite; `$open` makes an empty store in a folder.
+macro_rules! conformance {
+    ($open:path) => {
+        conformance!(
+            $open,
+            a_mark_is_taken_once,
+            of_racing_marks_one_is_first,
+            of_racing_links_one_is_made,
+            of_racing_product_accounts_one_is_made,
+            a_batch_that_conflicts_leaves_nothing,
+            people_read_back_as_written,
+            links_and_product_accounts_read_back_as_written,
+            sessions_read_back_as_written,
+            the_gateways_own_rows_read_back_as_written,
+            ending_a_login_session_ends_its_children,
+            a_status_change_raises_the_epoch_and_ends_sessions,
+            a_product_asks_until_it_is_told_not_to,
+            the_feed_is_ordered_and_complete,
+            the_nudge_comes_after_the_row_is_visible,
+            the_log_has_one_position_per_event_in_commit_order,
+            events_are_found_by_reference,
+            last_activity_only_moves_forward,
+            a_sweep_takes_what_is_a_day_past_its_time,
+            a_closed_store_answers_unavailable
+        );
+    };
+    ($open:path, $($case:ident),+) => {
+        $(#[test]
+        fn $case() {
+            let folder = crate::fixtures::Folder::new();
+            let store = $open(folder.path());
+            crate::fixtures::block_on(async {
+                crate::cases::$case(std::sync::Arc::clone(&store)).await;
+                store.close().await;
+            });
+        })+
+    };
+}
+
+mod sqlite {
+    conformance!(crate::file::open);
+}
