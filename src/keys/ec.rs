@@ -3,7 +3,6 @@
 use super::Raw;
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -65,8 +64,7 @@ impl EcKey {
         let header = Header { alg: "ES256", typ, kid: &self.jwk.kid };
         let part = |json: Vec<u8>| URL_SAFE_NO_PAD.encode(json);
         let signed = format!("{}.{}", part(serde_json::to_vec(&header).ok()?), part(serde_json::to_vec(claims).ok()?));
-        // aws-lc draws the signature's randomness itself; the argument is there for ring's sake.
-        let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes()).ok()?;
+        let signature = self.pair.sign_digest(&digest(&SHA256, signed.as_bytes())).ok()?;
         Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 }
