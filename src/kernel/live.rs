@@ -267,3 +267,6 @@ impl<'a> LoginFacts<'a> {
 fn require(holds: bool, otherwise: Live) -> Result<(), Live> {
     if holds { Ok(()) } else { Err(otherwise) }
 }
+
+#[cfg(test)]
+mod tests;

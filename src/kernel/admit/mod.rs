@@ -108,3 +108,10 @@ fn explain(objection: Option<Objection>) -> String {
         Some(Objection::Refuse(refusal)) => refusal.code().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod enumerated;
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+pub(in crate::kernel) mod world;

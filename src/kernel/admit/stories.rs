@@ -1,0 +1,448 @@
+//! Attacks and everyday logins, one row each.
+
+use super::world::*;
+use super::{Outcome, Person, Record, Terms};
+use crate::kernel::model::*;
+use crate::kernel::proof::Vouched;
+use crate::kernel::values::{DomainName, ProductAccountId, ThirdPartyName, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[track_caller]
+fn check(case: &Case, expected: &str) {
+    assert_eq!(case.word(), expected, "{:#?}", case.decide().trace);
+}
+
+#[track_caller]
+fn admitted(case: &Case) -> Terms {
+    match case.decide().outcome {
+        Outcome::Session(admitted) | Outcome::Link(admitted) | Outcome::Create(admitted) => admitted.terms().clone(),
+        other => panic!("not admitted: {}", word(&other)),
+    }
+}
+
+#[test]
+fn a_linked_identity_opens_its_account() {
+    let ann = account(9, "ann@a.com");
+    let case = Case::linked(A, Some("ann@a.com"), &ann);
+    check(&case, "session");
+    let terms = admitted(&case);
+    assert!(matches!(terms.person, Person::Known(known) if known.id == ann.id));
+    assert_eq!((terms.managed_by, terms.link), (Some(org("a")), None));
+    assert!(terms.proves_address && terms.ignored_address.is_none());
+}
+
+#[test]
+fn a_foreign_address_of_a_linked_person_is_ignored_and_flagged() {
+    let ann = account(9, "ann@a.com");
+    let case = Case::linked(A, Some("ann@b.com"), &ann);
+    check(&case, "session");
+    assert_eq!(admitted(&case).ignored_address, Some(email("ann@b.com")));
+    assert!(!admitted(&case).proves_address);
+}
+
+#[test]
+fn c1_an_identity_is_found_in_its_own_directory_only() {
+    let ann = account(9, "ann@free.example");
+    for (proving, linked) in DIRECTORIES.into_iter().flat_map(|one| DIRECTORIES.map(|other| (one, other))) {
+        // Same issuer, same source, same subject; only our own id of the directory differs.
+        let mut case = Case::linked(proving, None, &ann);
+        case.linked.as_mut().unwrap().link.key.directory = id(linked);
+        let expected = if proving == linked { "session" } else { "no way in" };
+        let word = case.word();
+        assert_eq!(if word == "session" { "session" } else { "no way in" }, expected, "{proving} {linked}: {word}");
+    }
+    for change in [
+        |case: &mut Case| case.linked.as_mut().unwrap().link.key.source = SubjectSource("email".to_owned()),
+        |case: &mut Case| case.linked.as_mut().unwrap().link.key.subject = "S".to_owned(),
+    ] {
+        check(&Case::linked(ISSUER, Some("x@free.example"), &ann).with(change).with(closed), "no-account");
+    }
+}
+
+fn closed(case: &mut Case) {
+    case.product.as_mut().unwrap().signup = Signup::Closed;
+}
+
+#[test]
+fn c2_session_only_from_the_policys_directory() {
+    let ann = account(9, "ann@a.com");
+    for directory in DIRECTORIES {
+        let expected = if directory == A { "session" } else { "go to 1" };
+        check(&Case::linked(directory, Some("ann@a.com"), &ann), expected);
+        check(
+            &Case::session(directory, &ann),
+            if directory == A || expected == "session" { expected } else { session_answer(directory) },
+        );
+    }
+}
+
+/// A session of another organization's directory has ended; one of the issuer or a third party is sent on.
+fn session_answer(directory: u8) -> &'static str {
+    if [B, C, D].contains(&directory) { "login-required" } else { "go to 1" }
+}
+
+#[test]
+fn c2_former_employers_identity_provider() {
+    // Ann's account came from b; her address is a's now. b's directory still vouches for ann@b.com.
+    let ann = account(9, "ann@a.com");
+    check(&Case::linked(B, Some("ann@b.com"), &ann), "go to 1");
+    // Also where a only offers single sign-on, and whether or not the store suspended the link.
+    for sso in [Sso::Off, Sso::Offered] {
+        let case = Case::linked(B, Some("ann@b.com"), &ann).policy("a", |policy| policy.sso = sso);
+        check(&case, "authority");
+        check(&Case::session(B, &ann).policy("a", |policy| policy.sso = sso), "login-required");
+        check(&Case::linked(A, Some("ann@a.com"), &ann).policy("a", |policy| policy.sso = sso), "session");
+    }
+    let suspended = |case: &mut Case| case.linked.as_mut().unwrap().link.suspended = true;
+    check(&Case::linked(ISSUER, None, &account(9, "ann@free.example")).with(suspended), "authority");
+}
+
+#[test]
+fn c2_the_policy_of_an_unproved_address_holds_too() {
+    check(&Case::stranger(ISSUER, Some("new@a.com")), "go to 1");
+    check(&Case::stranger(SLACK, Some("new@a.com")).with(|case| case.claims.email_verified = Vouched::No), "go to 1");
+    let unproved = Account { email_verified: false, ..account(9, "ann@a.com") };
+    check(&Case::linked(ISSUER, None, &unproved), "go to 1");
+    let without = Account { email: None, email_verified: false, ..account(9, "ann@a.com") };
+    check(&Case::linked(ISSUER, Some("ann@a.com"), &without), "go to 1");
+}
+
+#[test]
+fn c3_any_managed_address_makes_the_account_managed() {
+    let rows: [(&str, Option<&str>, u8, &str); 10] = [
+        ("ann@free.example", None, ISSUER, "session"),
+        ("ann@free.example", None, GOOGLE, "session"),
+        ("ann@free.example", Some("ann@a.com"), ISSUER, "go to 1"),
+        ("ann@free.example", Some("ann@a.com"), GOOGLE, "go to 1"),
+        ("ann@free.example", Some("ann@a.com"), A, "session"),
+        ("ann@a.com", Some("ann@free.example"), ISSUER, "go to 1"),
+        ("ann@a.com", Some("ann@b.com"), A, "two-organizations"),
+        ("ann@a.com", Some("ann@b.com"), B, "two-organizations"),
+        ("ann@a.com", Some("ann@b.com"), ISSUER, "two-organizations"),
+        ("ann@a.com", Some("ann@c.com"), A, "session"),
+    ];
+    for (live, further, directory, expected) in rows {
+        let ann = account(9, live);
+        let add = |case: &mut Case| case.further = further.map(email).into_iter().collect();
+        check(&Case::linked(directory, None, &ann).with(add), expected);
+    }
+    // Two organizations that do not both enforce are no conflict.
+    let both = Case::linked(A, None, &account(9, "ann@a.com")).with(|case| case.further = vec![email("ann@b.com")]);
+    check(&both.policy("b", |policy| policy.sso = Sso::Offered), "session");
+}
+
+#[test]
+fn b3_a_directory_speaks_for_its_own_domains_exactly() {
+    for address in [None, Some("x@b.com"), Some("x@free.example"), Some("x@sub.c.com"), Some("x@evilc.com")] {
+        let word = Case::stranger(C, address).word();
+        assert_eq!(word, if address == Some("x@b.com") { "go to 2" } else { "authority" }, "{address:?}");
+    }
+    check(&Case::stranger(C, Some("x@c.com")), "create");
+    check(
+        &Case::stranger(C, Some("x@c.com")).with(|case| claim(&mut case.catalog, "c.com").suspended = true),
+        "authority",
+    );
+    // A directory that lists another organization's domain still does not speak for it.
+    let greedy = Case::stranger(C, Some("x@d.com")).with(|case| {
+        let directory = Arc::make_mut(case.catalog.directories.get_mut(&id(C)).unwrap());
+        directory.domains.push(DomainName::parse("d.com").unwrap());
+    });
+    check(&greedy, "authority");
+}
+
+#[test]
+fn b4_third_parties_as_the_policy_says() {
+    let ann = account(9, "ann@c.com");
+    let only = |name: &str| ThirdPartyRule::Only(vec![ThirdPartyName::parse(name).unwrap()]);
+    for (rule, expected) in [
+        (ThirdPartyRule::Any, "session"),
+        (ThirdPartyRule::None, "third-party"),
+        (only("google"), "session"),
+        (only("slack"), "third-party"),
+    ] {
+        let set = |policy: &mut Policy| policy.third_party = rule.clone();
+        check(&Case::linked(GOOGLE, Some("ann@c.com"), &ann).policy("c", set), expected);
+        check(&Case::session(GOOGLE, &ann).policy("c", set), expected);
+        check(&Case::linked(ISSUER, Some("ann@c.com"), &ann).policy("c", set), "session");
+    }
+}
+
+#[test]
+fn m7_a_personal_third_party_identity_opens_no_managed_account() {
+    let ann = account(9, "ann@c.com");
+    for address in [None, Some("ann@gmail.com"), Some("ann@d.com")] {
+        check(&Case::linked(GOOGLE, address, &ann), "third-party");
+    }
+    let early = Case::session(GOOGLE, &ann).with(|case| claim(&mut case.catalog, "c.com").claimed_at = NOW);
+    check(&early, "third-party");
+}
+
+#[test]
+fn h2_inactive_candidates_and_tombstones_stay_out() {
+    let statuses = [AccountStatus::Deactivated, AccountStatus::PendingDelete(NOW), AccountStatus::Deleted];
+    for (status, directory) in statuses.into_iter().flat_map(|status| [C, ISSUER, GOOGLE].map(|d| (status, d))) {
+        let bob = Account { status, ..account(9, "bob@c.com") };
+        check(&Case::candidate(directory, &bob, SLACK), "inactive");
+        let unproved = Account { email_verified: false, ..bob.clone() };
+        check(&Case::candidate(directory, &unproved, SLACK), "inactive");
+        check(&Case::linked(directory, Some("bob@c.com"), &bob), "inactive");
+        // One of several is enough.
+        let beside = Case::candidate(directory, &account(8, "bob@c.com"), SLACK).with(|case| {
+            case.candidates.extend(Case::candidate(directory, &bob, ISSUER).candidates);
+        });
+        check(&beside, "inactive");
+    }
+    let off = |case: &mut Case| case.candidates[0].product_account.as_mut().unwrap().off = true;
+    check(&Case::candidate(C, &account(9, "bob@c.com"), ISSUER).with(off), "inactive");
+    let off = |case: &mut Case| case.product_account.as_mut().unwrap().off = true;
+    check(&Case::linked(C, None, &account(9, "bob@c.com")).with(off), "inactive");
+    check(&Case::session(C, &account(9, "bob@c.com")).with(off), "inactive");
+}
+
+#[test]
+fn c6_authority_links_only_what_was_in_use_under_the_claim() {
+    let dormant = NOW.minus(DAY * 381);
+    let rows: [(Option<Timestamp>, Option<Timestamp>, &str); 6] = [
+        (Some(NOW), None, "link"),
+        (None, Some(NOW), "link"),
+        // Claimed 200 days ago: the 180 days before reach back to day 380.
+        (Some(NOW.minus(DAY * 380)), None, "link"),
+        (None, Some(NOW.minus(DAY * 380)), "link"),
+        (Some(dormant), Some(dormant), "local-proof-needed"),
+        (None, None, "local-proof-needed"),
+    ];
+    for (last_login_at, email_proved_at, expected) in rows {
+        let ann = Account { last_login_at, email_proved_at, ..account(9, "ann@c.com") };
+        check(&Case::candidate(C, &ann, ISSUER), expected);
+        check(&Case::candidate(ISSUER, &ann, C), expected);
+    }
+    let unproved = Account { email_verified: false, ..account(9, "ann@c.com") };
+    check(&Case::candidate(C, &unproved, ISSUER), "local-proof-needed");
+}
+
+#[test]
+fn c6_third_parties_have_authority_at_gmail_only() {
+    let (gmail, free) = (account(9, "ann@gmail.com"), account(9, "ann@free.example"));
+    check(&Case::candidate(GOOGLE, &gmail, ISSUER), "link");
+    check(&Case::candidate(GOOGLE, &free, ISSUER), "local-proof-needed");
+    let hosted = |case: &mut Case| case.claims.hosted_domain = Some("free.example".to_owned());
+    check(&Case::candidate(GOOGLE, &free, ISSUER).with(hosted), "local-proof-needed");
+    check(&Case::candidate(SLACK, &gmail, ISSUER), "local-proof-needed");
+    check(&Case::candidate(ISSUER, &free, GOOGLE).with(|case| case.candidates[0].identities.clear()), "link");
+}
+
+#[test]
+fn c6_an_account_planted_by_a_third_party_is_not_linked() {
+    check(&Case::candidate(C, &account(9, "ann@c.com"), SLACK), "local-proof-needed");
+    check(&Case::candidate(ISSUER, &account(9, "ann@free.example"), GOOGLE), "local-proof-needed");
+    check(&Case::candidate(ISSUER, &account(9, "ann@gmail.com"), GOOGLE), "link");
+}
+
+#[test]
+fn b13_to_b25_the_linking_decision() {
+    let ann = account(9, "ann@free.example");
+    check(&Case::linked(ISSUER, None, &ann).with(|case| case.linked.as_mut().unwrap().account = None), "broken-link");
+    let elsewhere = |case: &mut Case| case.linked.as_mut().unwrap().account = Some(account(8, "ann@free.example"));
+    check(&Case::linked(ISSUER, None, &ann).with(elsewhere), "broken-link");
+    for (vouched, expected) in
+        [(Vouched::Yes, "create"), (Vouched::No, "email-not-verified"), (Vouched::Silent, "email-not-verified")]
+    {
+        check(
+            &Case::stranger(ISSUER, Some("x@free.example")).with(|case| case.claims.email_verified = vouched),
+            expected,
+        );
+    }
+    check(&Case::stranger(ISSUER, None), "email-not-verified");
+    let two = Case::candidate(ISSUER, &ann, C)
+        .with(|case| case.candidates.extend(Case::candidate(ISSUER, &account(8, "ann@free.example"), C).candidates));
+    check(&two, "several-accounts");
+    check(&Case::candidate(ISSUER, &ann, ISSUER), "conflict");
+    for state in [ProductAccountState::Local, ProductAccountState::Migrating] {
+        let local = |case: &mut Case| case.candidates[0].product_account.as_mut().unwrap().state = state;
+        check(
+            &Case::candidate(ISSUER, &ann, C).with(|case| case.candidates[0].identities.clear()).with(local),
+            "local-proof-needed",
+        );
+        let local = |case: &mut Case| case.product_account.as_mut().unwrap().state = state;
+        check(&Case::linked(ISSUER, None, &ann).with(local), "local-proof-needed");
+    }
+    for (state, expected) in [
+        (ProductAccountState::Merged(ProductAccountId::from_bytes([1; 16])), "conflict"),
+        (ProductAccountState::Closed, "inactive"),
+    ] {
+        check(
+            &Case::linked(ISSUER, None, &ann).with(|case| case.product_account.as_mut().unwrap().state = state),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn b24_who_may_get_an_account() {
+    // directory, address, signup, named in allow, outcome
+    let rows = [
+        (C, "x@c.com", Signup::Org, false, "create"),
+        (C, "x@c.com", Signup::Closed, false, "no-account"),
+        (D, "x@d.com", Signup::Open, false, "no-account"),
+        (A, "x@a.com", Signup::Org, false, "create"),
+        (ISSUER, "x@c.com", Signup::Org, false, "create"),
+        (ISSUER, "x@free.example", Signup::Org, false, "no-account"),
+        (ISSUER, "x@free.example", Signup::Org, true, "create"),
+        (ISSUER, "x@free.example", Signup::Closed, true, "no-account"),
+        (GOOGLE, "x@c.com", Signup::Org, false, "no-account"),
+        (GOOGLE, "x@free.example", Signup::Org, true, "create"),
+        (GOOGLE, "x@free.example", Signup::Open, false, "create"),
+    ];
+    for (directory, address, signup, named, expected) in rows {
+        let set = |case: &mut Case| {
+            let product = case.product.as_mut().unwrap();
+            product.signup = signup;
+            product.allow.people = if named { vec![email(address)] } else { Vec::new() };
+        };
+        check(&Case::stranger(directory, Some(address)).with(set), expected);
+    }
+    let no_product = |case: &mut Case| case.product = None;
+    check(&Case::stranger(C, Some("x@c.com")).with(no_product), "create");
+    check(&Case::stranger(ISSUER, Some("x@free.example")).with(no_product), "no-account");
+    let suspended = |case: &mut Case| claim(&mut case.catalog, "c.com").suspended = true;
+    check(&Case::stranger(ISSUER, Some("x@c.com")).with(suspended), "no-account");
+}
+
+#[test]
+fn a_known_person_joins_a_product_as_its_signup_says() {
+    let ann = account(9, "ann@free.example");
+    for (signup, expected) in [(Signup::Open, "session"), (Signup::Org, "no-account"), (Signup::Closed, "no-account")] {
+        let set = |case: &mut Case| {
+            case.product_account = None;
+            case.product.as_mut().unwrap().signup = signup;
+        };
+        check(&Case::linked(ISSUER, None, &ann).with(set), expected);
+        check(&Case::session(ISSUER, &ann).with(set), expected);
+    }
+    let joins = Case::linked(ISSUER, None, &ann).with(|case| case.product_account = None);
+    assert!(matches!(admitted(&joins).entry.unwrap().record, Record::New));
+    // Somebody else's record is nobody's.
+    let foreign = record(&account(8, "bob@free.example"), ProductAccountState::Linked);
+    let case = Case::linked(ISSUER, None, &ann).with(|case| case.product_account = Some(foreign));
+    assert!(matches!(admitted(&case).entry.unwrap().record, Record::New));
+}
+
+#[test]
+fn h19_an_address_keeps_its_sub() {
+    let ann = account(9, "ann@c.com");
+    let taken = |sub: &str| {
+        let sub = sub.to_owned();
+        move |case: &mut Case| case.address_taken = Some(sub)
+    };
+    let own = record(&ann, ProductAccountState::Linked).sub;
+    check(&Case::linked(C, None, &ann).with(taken(&own)), "session");
+    check(&Case::linked(C, None, &ann).with(taken("other")), "conflict");
+    check(&Case::candidate(C, &ann, ISSUER).with(taken(&own)), "link");
+    check(&Case::candidate(C, &ann, ISSUER).with(taken("other")), "conflict");
+    check(&Case::stranger(C, Some("new@c.com")).with(taken("other")), "conflict");
+}
+
+#[test]
+fn what_the_directory_and_the_policy_require_must_be_in_amr() {
+    let ann = account(9, "ann@c.com");
+    let mfa = |case: &mut Case| case.claims.amr = vec!["pwd".to_owned(), "mfa".to_owned()];
+    let require = |policy: &mut Policy| policy.require_amr = vec!["mfa".to_owned()];
+    for directory in [C, ISSUER] {
+        check(&Case::linked(directory, None, &ann).policy("c", require), "weak-proof");
+        check(&Case::linked(directory, None, &ann).policy("c", require).with(mfa), "session");
+    }
+    let at_directory = |case: &mut Case| {
+        let directory = Arc::make_mut(case.catalog.directories.get_mut(&id(C)).unwrap());
+        if let Protocol::Oidc(settings) = &mut directory.protocol {
+            settings.require_amr = vec!["mfa".to_owned()];
+        }
+    };
+    check(&Case::linked(C, None, &ann).with(at_directory), "weak-proof");
+    check(&Case::linked(C, None, &ann).with(at_directory).with(mfa), "session");
+}
+
+#[test]
+fn m6_an_old_proof_is_not_fresh() {
+    let ann = account(9, "ann@c.com");
+    let aged = |age: Duration| move |case: &mut Case| case.claims.auth_time = NOW.minus(age);
+    check(&Case::linked(C, None, &ann).with(aged(DAY * 7)), "stale-proof");
+    check(&Case::linked(C, None, &ann).with(aged(DAY * 7 - Duration::from_millis(1))), "session");
+    let hour = Limits { idle: None, absolute: Some(Duration::from_secs(3600)) };
+    let tight = |case: &mut Case| case.product.as_mut().unwrap().limits = hour;
+    check(&Case::session(C, &ann).with(tight), "stale-proof");
+    check(&Case::session(C, &ann), "session");
+}
+
+#[test]
+fn allow_is_any_of_its_lines_and_nobody_when_empty() {
+    let ann = account(9, "ann@c.com");
+    let allowing = |allow: Allow| move |case: &mut Case| case.product.as_mut().unwrap().allow = allow;
+    let groups = |case: &mut Case| case.claims.groups = vec!["video".to_owned()];
+    let video = Allow { groups: vec!["video".to_owned()], ..Allow::default() };
+    check(&Case::linked(C, None, &ann).with(allowing(Allow::default())), "not-allowed");
+    let orgs = |name| Allow { orgs: vec![org(name)], ..Allow::default() };
+    check(&Case::linked(C, None, &ann).with(allowing(orgs("c"))), "session");
+    check(&Case::linked(C, None, &ann).with(allowing(orgs("a"))), "not-allowed");
+    check(&Case::linked(C, None, &ann).with(allowing(video.clone())).with(groups), "session");
+    check(&Case::linked(C, None, &ann).with(allowing(video.clone())), "not-allowed");
+    // Groups count only from a directory of the organization that manages the person.
+    check(&Case::linked(ISSUER, None, &ann).with(allowing(video.clone())).with(groups), "not-allowed");
+    check(&Case::linked(C, None, &account(9, "x@free.example")).with(allowing(video)).with(groups), "not-allowed");
+    let people = Allow { people: vec![email("ann@c.com")], ..Allow::default() };
+    check(&Case::linked(C, None, &ann).with(allowing(people.clone())), "session");
+    let unproved = Account { email_verified: false, ..ann };
+    check(&Case::linked(C, None, &unproved).with(allowing(people)), "not-allowed");
+}
+
+#[test]
+fn m4_the_directory_must_stand_in_the_configuration_of_now() {
+    let ann = account(9, "ann@free.example");
+    let removed = |case: &mut Case| {
+        case.catalog.directories.remove(&id(ISSUER));
+    };
+    check(&Case::linked(ISSUER, None, &ann).with(removed), "proof-directory");
+    check(&Case::session(ISSUER, &ann).with(removed), "login-required");
+    check(&Case::linked(ISSUER, None, &ann).with(|case| case.claims.method = Method::OrgSso), "proof-directory");
+}
+
+#[test]
+fn handover_a_session_is_asked_again_for_each_product() {
+    let ann = account(9, "ann@c.com");
+    check(&Case::session(C, &ann), "session");
+    let terms = admitted(&Case::session(C, &ann));
+    assert!(terms.session.is_some() && terms.link.is_none() && !terms.proves_address);
+    let change = |change: fn(&mut (LoginSession, Account, Vec<LinkedIdentity>))| {
+        Case::session(C, &ann).with(|case| change(case.session.as_mut().unwrap()))
+    };
+    check(&change(|(session, ..)| session.abs_at = NOW), "login-required");
+    check(&change(|(session, ..)| session.idle_millis = 0), "login-required");
+    check(&change(|(_, account, _)| account.epoch += 1), "login-required");
+    check(
+        &change(|(_, account, _)| account.id = crate::kernel::values::AccountId::from_bytes([8; 16])),
+        "login-required",
+    );
+    check(&change(|(_, account, _)| account.status = AccountStatus::Deactivated), "inactive");
+    check(&change(|(.., identities)| identities.clear()), "login-required");
+    check(&change(|(.., identities)| identities[0].suspended = true), "authority");
+    // Policy tightened between the login and the handover: no grace for a new product session.
+    let tightened = |policy: &mut Policy| {
+        policy.sso = Sso::Enforced;
+        policy.changed_at = NOW;
+    };
+    check(&Case::session(ISSUER, &ann).policy("c", tightened), "go to 3");
+}
+
+#[test]
+fn limits_are_the_stricter_of_product_and_policy() {
+    let hours = |n: u64| Some(Duration::from_secs(n * 3600));
+    let case = Case::linked(C, None, &account(9, "ann@c.com"))
+        .policy("c", |policy| policy.limits = Limits { idle: hours(8), absolute: hours(48) })
+        .with(|case| case.product.as_mut().unwrap().limits = Limits { idle: hours(12), absolute: hours(24) });
+    let terms = admitted(&case);
+    assert_eq!((Some(terms.bounds.idle), Some(terms.bounds.absolute)), (hours(8), hours(48)));
+    let entry = terms.entry.unwrap();
+    assert_eq!((Some(entry.bounds.idle), Some(entry.bounds.absolute)), (hours(8), hours(24)));
+    let bare = admitted(&Case::linked(ISSUER, None, &account(9, "ann@free.example")));
+    assert_eq!((Some(bare.bounds.idle), Some(bare.bounds.absolute)), (hours(24), hours(7 * 24)));
+}

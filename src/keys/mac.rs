@@ -1,0 +1,156 @@
+//! Keyed hashes: look-up keys of sessions, MACs of session rows, CSRF tokens (rule H12).
+//!
+//! A MAC covers everything that is fixed when a session is made. What changes in its life (`last_seen`, `ask_before`) can only
+//! shorten it or is covered by its limits.
+
+use super::canonical::Canonical;
+use super::{Generations, Keys, Raw};
+use crate::kernel::model::{LoginSession, ProductSession};
+use crate::kernel::values::{SessionKey, Token};
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+/// An HMAC-SHA-256 key with its two pads hashed already.
+pub(super) struct MacKey(hmac::Key);
+
+impl MacKey {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "kinds of keys are made by functions of one type, and others can fail"
+    )]
+    pub(super) fn new(raw: &Raw) -> Option<Self> {
+        Some(Self(hmac::Key::new(hmac::HMAC_SHA256, raw.as_ref())))
+    }
+
+    fn sign(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut mac = [0; 32];
+        mac.copy_from_slice(hmac::sign(&self.0, bytes).as_ref());
+        mac
+    }
+}
+
+impl Generations<MacKey> {
+    /// Whether a living generation made this MAC; compared in constant time.
+    fn holds(&self, bytes: &[u8], mac: &[u8]) -> bool {
+        self.iter().any(|(_, key)| hmac::verify(&key.0, bytes, mac).is_ok())
+    }
+}
+
+impl Keys {
+    /// What a cookie's token is looked up by.
+    pub fn session_key(&self, token: &Token) -> SessionKey {
+        SessionKey(self.ring.load().token.newest().sign(token.bytes()))
+    }
+
+    /// Look-up keys under earlier generations, newest first, for sessions from before a rotation.
+    pub fn earlier_session_keys(&self, token: &Token) -> Vec<SessionKey> {
+        let ring = self.ring.load();
+        ring.token.iter().rev().skip(1).map(|(_, key)| SessionKey(key.sign(token.bytes()))).collect()
+    }
+
+    /// The MAC of a new login session.
+    pub fn mac_login(&self, session: &LoginSession) -> [u8; 32] {
+        self.ring.load().row.newest().sign(&login_bytes(session))
+    }
+
+    /// Whether a login session's row is as it was made. If not, somebody wrote to the store: refuse it and raise the alarm.
+    pub fn holds_login(&self, session: &LoginSession) -> bool {
+        self.ring.load().row.holds(&login_bytes(session), &session.mac)
+    }
+
+    /// The MAC of a new product session.
+    pub fn mac_product(&self, session: &ProductSession) -> [u8; 32] {
+        self.ring.load().row.newest().sign(&product_bytes(session))
+    }
+
+    /// Whether a product session's row is as it was made.
+    pub fn holds_product(&self, session: &ProductSession) -> bool {
+        self.ring.load().row.holds(&product_bytes(session), &session.mac)
+    }
+
+    /// A form's CSRF token: 43 characters, good for one `binding` (a session's or a login's own cookie, and the form's path).
+    pub fn csrf(&self, binding: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(self.ring.load().csrf.newest().sign(&csrf_bytes(binding)))
+    }
+
+    /// Whether a form's token was made for this binding.
+    pub fn csrf_holds(&self, binding: &[u8], token: &str) -> bool {
+        let mac = URL_SAFE_NO_PAD.decode(token).ok();
+        mac.is_some_and(|mac| self.ring.load().csrf.holds(&csrf_bytes(binding), &mac))
+    }
+}
+
+fn csrf_bytes(binding: &[u8]) -> Vec<u8> {
+    Canonical::new("fedgate csrf 1").bytes(binding).finish()
+}
+
+/// Destructured, so that a new field is a compile error here: cover it, or say why not.
+fn login_bytes(session: &LoginSession) -> Vec<u8> {
+    let LoginSession {
+        id,
+        key,
+        account,
+        directory,
+        method,
+        amr,
+        groups,
+        auth_time,
+        browser,
+        provider_session,
+        logout_hint: _, // Sealed, with its own authentication.
+        created_at,
+        last_seen: _, // Moves with activity; `abs_at` is the end of it.
+        idle_millis,
+        abs_at,
+        account_epoch,
+        ask_before: _, // Removing an entry saves a click, no more.
+        mac: _,
+    } = session;
+    Canonical::new("fedgate login session 1")
+        .bytes(&id.to_bytes())
+        .bytes(&key.0)
+        .bytes(&account.to_bytes())
+        .bytes(&directory.to_bytes())
+        .text(method.code())
+        .list(amr)
+        .list(groups)
+        .signed(auth_time.millis())
+        .bytes(browser)
+        .optional(provider_session.as_deref())
+        .signed(created_at.millis())
+        .number(*idle_millis)
+        .signed(abs_at.millis())
+        .number((*account_epoch).into())
+        .finish()
+}
+
+fn product_bytes(session: &ProductSession) -> Vec<u8> {
+    let ProductSession {
+        id,
+        key,
+        parent,
+        product,
+        host,
+        account,
+        product_account,
+        created_at,
+        last_seen: _, // Moves with activity; `abs_at` is the end of it.
+        idle_millis,
+        abs_at,
+        account_epoch,
+        mac: _,
+    } = session;
+    Canonical::new("fedgate product session 1")
+        .bytes(&id.to_bytes())
+        .bytes(&key.0)
+        .bytes(&parent.to_bytes())
+        .text(product.as_str())
+        .text(&host.to_string())
+        .bytes(&account.to_bytes())
+        .bytes(&product_account.to_bytes())
+        .signed(created_at.millis())
+        .number(*idle_millis)
+        .signed(abs_at.millis())
+        .number((*account_epoch).into())
+        .finish()
+}
