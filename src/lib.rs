@@ -1,5 +1,6 @@
 //! fedgate, an OIDC and SAML federation gateway.
 pub mod clock;
+pub mod config;
 pub mod entropy;
 pub mod gateway;
 pub mod kernel;
