@@ -189,7 +189,7 @@ fn parse(text: &str, say: &mut Findings) -> Option<file::File> {
 fn syntax_remedy(message: &str) -> &'static str {
     if message.contains("duplicate") {
         "write each key and each [table] once"
-    } else if message.contains("string") || message.contains("quote") {
+    } else if ["string", "quote", "`inf`", "`nan`"].iter().any(|word| message.contains(word)) {
         "write texts in quotes: key = \"text\""
     } else {
         "write key = value, one on a line, with texts in quotes"

@@ -99,8 +99,7 @@ impl<'s> Shape<'s> {
         let choices = self.choices(schema);
         let found = kind(value.get_ref());
         let Some(chosen) = choices.iter().find(|choice| choice.get("type").is_none_or(|kind| kind == found)) else {
-            let kinds: Vec<&str> =
-                choices.iter().filter_map(|choice| choice.get("type")?.as_str()).map(spoken).collect();
+            let kinds: Vec<String> = choices.iter().filter_map(|choice| wanted(choice)).collect();
             let wanted = kinds.join(" or ");
             mask_secret(place, &span, say);
             say.error(Code::Type, span, format!("`{place}` is {}", spoken(found)), format!("write {wanted}"));
@@ -153,7 +152,11 @@ fn unknown(
 ) {
     mask_secret(name, &value.span(), say);
     let here = if place.is_empty() { "the top of the file".to_owned() } else { format!("[{place}]") };
-    let what = format!("`{name}` is not a key of {here}");
+    let what = if place.is_empty() {
+        format!("`{name}` is no key and no section of this file")
+    } else {
+        format!("`{name}` is not a key of {here}")
+    };
     let file_key = format!("{name}_file");
     if keys.contains(&file_key.as_str()) {
         say.mask(value.span());
@@ -167,7 +170,7 @@ fn unknown(
     } else {
         let write = match nearest(name, keys) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("{here} knows {}", keys.join(", ")),
+            None => format!("remove it: {here} knows {}", keys.join(", ")),
         };
         say.error(Code::UnknownKey, span, what, write);
     }
@@ -189,6 +192,18 @@ pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let close = |key: &&str| (strsim::jaro_winkler(&name, key) * 1000.0).round();
     let best = known.iter().copied().max_by(|a, b| close(a).total_cmp(&close(b)))?;
     (close(&best) >= 800.0).then_some(best)
+}
+
+/// What a value may be, in words; a table with its keys.
+fn wanted(choice: &Value) -> Option<String> {
+    let words = spoken(choice.get("type")?.as_str()?);
+    let keys = choice.get("properties").and_then(Value::as_object).filter(|keys| !keys.is_empty() && keys.len() < 8);
+    Some(match keys {
+        Some(keys) => {
+            format!("{words}: {{ {} = … }}", keys.keys().map(String::as_str).collect::<Vec<_>>().join(" = …, "))
+        }
+        None => words.to_owned(),
+    })
 }
 
 fn kind(value: &DeValue<'_>) -> &'static str {

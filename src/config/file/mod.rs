@@ -41,7 +41,7 @@ pub struct File {
     /// Environment variable with that key, instead of `key_file`.
     pub key_env: Text,
     /// Where to listen, and TLS.
-    pub listen: Option<Listen>,
+    pub listen: Option<At<Listen>>,
     /// What is durable, and where.
     pub store: Option<Store>,
     /// Logs.

@@ -253,11 +253,9 @@ impl Reader<'_> {
     /// Two issuers that differ by a slash at the end: one of them is a typing mistake.
     pub(super) fn issuer_slashes(&mut self) {
         let issuers = std::mem::take(&mut self.issuers);
-        for (at, (issuer, span)) in issuers.iter().enumerate() {
+        for (issuer, span) in issuers.iter().filter(|(issuer, _)| issuer.ends_with('/')) {
             let bare = issuer.trim_end_matches('/');
-            let other =
-                issuers.iter().take(at).find(|(other, _)| other != issuer && other.trim_end_matches('/') == bare);
-            if let Some((other, _)) = other {
+            if let Some((other, _)) = issuers.iter().find(|(other, _)| other == bare) {
                 let what =
                     format!("this issuer and {other:?} differ by a slash, and issuers are compared byte for byte");
                 let write = format!("write both as `issuer` in {bare}/.well-known/openid-configuration has it");

@@ -15,7 +15,8 @@ impl Reader<'_> {
     /// `[listen]`.
     pub(super) fn listen(&mut self, file: &File) -> Listen {
         let absent = WrittenListen::default();
-        let written = file.listen.as_ref().unwrap_or(&absent);
+        let written = file.listen.as_deref().unwrap_or(&absent);
+        let section = file.listen.as_ref().map_or(self.top(), |listen| listen.span());
         let https = self.address("https", &written.https, Some(SocketAddr::new(ANY, 443)));
         let http = self.address("http", &written.http, Some(SocketAddr::new(ANY, 80)));
         let plain = self.address("plain", &written.plain, None);
@@ -54,7 +55,7 @@ impl Reader<'_> {
             self.say.not_yet(protocol.span(), "proxy_protocol", "write proxy_protocol = \"off\"");
         }
         let listens = text(&written.https) != Some("off");
-        let tls = if listens { self.tls(written, self.top()) } else { Tls::Off };
+        let tls = if listens { self.tls(written, section) } else { Tls::Off };
         let access_log = file.log.as_ref().and_then(|log| text(&log.access)) == Some("stdout");
         Listen { https, http, plain, ops, tls, trusted_proxies, state: self.state.clone(), access_log }
     }
