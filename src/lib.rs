@@ -1,4 +1,5 @@
 //! fedgate, an OIDC and SAML federation gateway.
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod entropy;

@@ -79,7 +79,7 @@ impl Reader<'_> {
                 .any(|org| allow.orgs.contains(&org.name) || !allow.groups.is_empty());
             if !by_org && !strangers {
                 let written = file.product.0.iter().find(|(name, _)| name.as_str() == site.product.name.as_str());
-                let span = written.map_or(self.top(), |(name, _)| name.span());
+                let span = written.map_or(Self::top(), |(name, _)| name.span());
                 let what = format!(
                     "nobody can log in to [product.{}]: no provider says who its people are",
                     site.product.name

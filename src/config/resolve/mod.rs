@@ -138,7 +138,7 @@ impl Reader<'_> {
     fn login(&mut self, file: &File) -> Option<crate::kernel::values::Origin> {
         let Some(written) = &file.login else {
             let write = "write login = \"id.example.com\" above the first [table]";
-            self.missing(self.top(), "the file", "login", write);
+            self.missing(Self::top(), "the file", "login", write);
             return None;
         };
         let login = self.origin(written)?;
@@ -203,8 +203,7 @@ impl Reader<'_> {
     }
 
     /// The place for what is missing from the file as a whole.
-    #[expect(clippy::unused_self, reason = "reads as what it is at its call sites")]
-    fn top(&self) -> Span {
+    fn top() -> Span {
         0..0
     }
 }

@@ -52,7 +52,7 @@ fn rule(path: &str) -> PathRule {
 impl Reader<'_> {
     /// `public` or `optional`.
     pub(super) fn path_rules(&mut self, written: &Texts, purpose: For) -> Vec<PathRule> {
-        each(written).filter_map(|path| self.path(path, purpose).then(|| rule(path))).collect()
+        each(written).filter(|path| self.path(path, purpose)).map(|path| rule(path)).collect()
     }
 
     /// The doors; a path may be only one of them.

@@ -46,7 +46,7 @@ impl Reader<'_> {
         }
         if file.product.0.is_empty() && !self.misshapen {
             let write = "write [product.NAME] with host = \"…\" and upstream = \"http://127.0.0.1:3000\"";
-            self.say.error(Code::Missing, self.top(), "there is no product to stand in front of", write);
+            self.say.error(Code::Missing, Self::top(), "there is no product to stand in front of", write);
         }
         sites
     }

@@ -6,7 +6,7 @@ use crate::config::file::{Dns, File, Listen as WrittenListen, Mail, People, Sink
 use crate::config::finding::Code;
 use crate::gateway::options::{Listen, Tls};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::Path;
 
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -16,7 +16,7 @@ impl Reader<'_> {
     pub(super) fn listen(&mut self, file: &File) -> Listen {
         let absent = WrittenListen::default();
         let written = file.listen.as_deref().unwrap_or(&absent);
-        let section = file.listen.as_ref().map_or(self.top(), |listen| listen.span());
+        let section = file.listen.as_ref().map_or(Self::top(), |listen| listen.span());
         let https = self.address("https", &written.https, Some(SocketAddr::new(ANY, 443)));
         let http = self.address("http", &written.http, Some(SocketAddr::new(ANY, 80)));
         let plain = self.address("plain", &written.plain, None);
@@ -32,7 +32,7 @@ impl Reader<'_> {
             );
         }
         if https.is_none() && plain.is_none() && text(&written.https) == Some("off") {
-            let span = written.https.as_ref().map_or(self.top(), |key| key.span());
+            let span = written.https.as_ref().map_or(Self::top(), |key| key.span());
             self.say.error(
                 Code::Missing,
                 span,
@@ -125,7 +125,7 @@ impl Reader<'_> {
         Outbound { ca_file: ca_file.map(|(path, _)| path), allow: self.networks(&written.allow) }
     }
 
-    fn roots(&mut self, path: &PathBuf, span: Span) {
+    fn roots(&mut self, path: &Path, span: Span) {
         use rustls::pki_types::{CertificateDer, pem::PemObject as _};
         let Some(world) = self.world else { return };
         let wrong = match world.file(path) {
@@ -142,7 +142,7 @@ impl Reader<'_> {
         if written.is_empty() && !self.misshapen {
             let what = "audit events are in the store only: who can write to it can roll the log back unseen";
             let write = "write [[audit.sink]] with url = \"jsonl:/path\" on another machine's disk";
-            self.say.advice(Code::WUnanchored, self.top(), what, write);
+            self.say.advice(Code::WUnanchored, Self::top(), what, write);
         }
         written.iter().filter_map(|sink| self.sink(sink, sink.span())).collect()
     }
