@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: arguments → command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fedgate::cli::main()
+}

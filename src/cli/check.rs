@@ -1,0 +1,69 @@
+//! `fedgate check`: everything that is wrong with a configuration, before it runs.
+
+use super::{Common, Screen, WRONG};
+use crate::config::{Config, Machine, Report, check_syntax, read};
+use clap::Args;
+use serde_json::json;
+use std::io;
+use std::process::ExitCode;
+
+/// Arguments of `check`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "Example:\n  fedgate check --config fedgate.toml\n  fedgate check --syntax --json\n\n\
+                        Status 0: the file is good (there may be warnings); 2: it is not used as it is.")]
+pub struct Arguments {
+    /// The text alone: no secrets, no certificates, no network.
+    #[arg(long)]
+    pub syntax: bool,
+}
+
+/// Checks and reports.
+pub fn run(arguments: &Arguments, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let (path, text) = match common.text() {
+        Ok(found) => found,
+        Err(why) if common.json => {
+            writeln!(screen.out, "{}", json!({ "good": false, "error": why }))?;
+            return Ok(ExitCode::from(WRONG));
+        }
+        Err(why) => {
+            writeln!(screen.err, "{why}")?;
+            return Ok(ExitCode::from(WRONG));
+        }
+    };
+    let (config, report) = match arguments.syntax {
+        true => (None, check_syntax(&text, &path)),
+        false => read(&text, &path, &Machine),
+    };
+    let uris = config.as_ref().map(redirect_uris).unwrap_or_default();
+    if common.json {
+        let good = !report.has_errors();
+        writeln!(screen.out, "{}", json!({ "good": good, "findings": report.json(), "redirect_uris": uris }))?;
+    } else {
+        show(&report, &uris, &path.display().to_string(), screen)?;
+    }
+    Ok(if report.has_errors() { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
+}
+
+fn show(report: &Report, uris: &[(String, String)], name: &str, screen: &mut Screen<'_>) -> io::Result<()> {
+    let text = if screen.terminal { report.graphical(true, 120) } else { report.plain() };
+    write!(screen.out, "{text}")?;
+    if report.has_errors() {
+        return writeln!(screen.out, "{name} has mistakes.");
+    }
+    writeln!(screen.out, "{name} is good.")?;
+    if !uris.is_empty() {
+        writeln!(screen.out, "\nRedirect URIs to register at the providers:")?;
+    }
+    for (directory, uri) in uris {
+        writeln!(screen.out, "  {directory:<24} {uri}")?;
+    }
+    Ok(())
+}
+
+/// Each directory has its own (rule C5).
+fn redirect_uris(config: &Config) -> Vec<(String, String)> {
+    let uri = |directory: &crate::config::DraftDirectory| {
+        (directory.name.to_string(), format!("{}{}", config.login.url(), directory.name.callback_path()))
+    };
+    config.catalog.directories.iter().map(uri).collect()
+}

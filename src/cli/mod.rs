@@ -1,0 +1,120 @@
+//! The command line: one file per command, each with its arguments and a function that returns the exit status.
+//!
+//! Exit status: 0 done and nothing wrong, 1 a finding or a refusal, 2 wrong usage or configuration. Every command has `--json`
+//! and an example in `--help`. To add a command: a file with its arguments and `run`, and a line in [`Command`]; a command
+//! stands there only when it works.
+
+pub mod arguments;
+mod check;
+mod schema;
+
+use crate::config::find;
+use clap::{Args, Parser, Subcommand};
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Wrong usage or configuration.
+pub const WRONG: u8 = 2;
+
+/// An OIDC federation gateway: a reverse proxy that takes over the login of the products behind it.
+#[derive(Debug, Parser)]
+#[command(name = "fedgate", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What all commands have.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What all commands have.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Common {
+    /// The configuration; else ./fedgate.toml, else /etc/fedgate/fedgate.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Write JSON for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands that work.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say everything that is wrong with a configuration, and each redirect URI to register.
+    Check(check::Arguments),
+    /// Print the JSON Schema of the configuration, for editors.
+    #[command(after_help = "Example:\n  fedgate schema > fedgate.schema.json")]
+    Schema,
+}
+
+impl Common {
+    /// The configuration's path and text.
+    ///
+    /// # Errors
+    /// A sentence that says what to write.
+    pub fn text(&self) -> Result<(PathBuf, String), String> {
+        let path = find(self.config.as_deref(), Path::exists).ok_or(
+            "error[E-FILE]: there is no ./fedgate.toml and no /etc/fedgate/fedgate.toml\n = write one (config/fedgate.example.toml \
+             is a start), or name it: --config FILE",
+        )?;
+        let text = read_text(&path).map_err(|why| {
+            format!("error[E-FILE]: {} cannot be read: {why}\n = name the configuration: --config FILE", path.display())
+        })?;
+        Ok((path, text))
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    use crate::config::{Machine, Surroundings as _};
+    String::from_utf8(Machine.file(path)?).map_err(|_| "it is not UTF-8 text".to_owned())
+}
+
+/// Runs what the arguments say.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // clap writes help to stdout with status 0 and mistakes to stderr with status 2.
+        Err(usage) => usage.exit(),
+    };
+    let terminal = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut screen = Screen { out: &mut io::stdout(), err: &mut io::stderr(), terminal };
+    let done = match &cli.command {
+        Command::Check(arguments) => check::run(arguments, &cli.common, &mut screen),
+        Command::Schema => schema::run(&mut screen),
+    };
+    done.unwrap_or_else(|broken| match broken.kind() {
+        // The reader of a pipe went away, which is its right.
+        io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        _ => ExitCode::from(WRONG),
+    })
+}
+
+/// Where a command writes.
+pub struct Screen<'a> {
+    /// Results.
+    pub out: &'a mut dyn Write,
+    /// What went wrong.
+    pub err: &'a mut dyn Write,
+    /// Whether a person looks at the results.
+    pub terminal: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent_and_each_command_has_an_example() {
+        let mut cli = Cli::command();
+        cli.build();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example:\n  fedgate "), "{}", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Connections to providers: `[issuer]`, `[third_party.NAME]`, `sso = { … }` and `[org.NAME.directory.NAME]`.
+
+use super::{Anything, At, Text, Texts};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A connection to a provider: `oidc` or `oauth2`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Connection {
+    /// The OpenID Connect issuer, exactly as its discovery document writes it.
+    pub oidc: Text,
+    /// A provider without discovery: its addresses and claim names.
+    pub oauth2: Option<At<Oauth2>>,
+    /// SAML metadata; comes in a later version.
+    pub saml: Option<Anything>,
+    /// Our identifier at the provider.
+    pub client_id: Text,
+    /// File with our secret at the provider.
+    pub client_secret_file: Text,
+    /// Environment variable with our secret at the provider.
+    pub client_secret_env: Text,
+    /// How we prove ourselves at the token endpoint. Default `basic`.
+    #[schemars(extend("enum" = ["basic", "post", "private_key_jwt", "none"]))]
+    pub client_auth: Text,
+    /// Scopes to ask for. Default openid, email, profile.
+    pub scopes: Texts,
+    /// Signature algorithms accepted for id_tokens. Default RS256, PS256, ES256, EdDSA.
+    pub algorithms: Texts,
+    /// Where the reply's parameters travel: `query` (default), or `form_post` where the provider insists.
+    #[schemars(extend("enum" = ["query", "form_post"]))]
+    pub response_mode: Text,
+    /// What people read on the button.
+    pub label: Text,
+    /// What people read on the button; for `[issuer]` the usual spelling of `label`.
+    pub name: Text,
+    /// The claim that names the person and never changes. Default `sub`.
+    pub subject: Text,
+    /// The claim that lists the person's groups.
+    pub groups: Text,
+    /// Values that must all stand in `amr`, such as `mfa`.
+    pub require_amr: Texts,
+    /// Where people manage their account; `[issuer]` only.
+    pub profile_url: Text,
+    /// Where people reset their password; `[issuer]` only.
+    pub reset_url: Text,
+    /// Domains that this directory serves. Default: all of the organization's.
+    pub domains: Texts,
+    /// Defaults for a known product; comes in a later version.
+    pub preset: Option<Anything>,
+    /// Who of a domain uses this directory; comes in a later version.
+    pub members: Option<Anything>,
+    /// Provisioning; comes in a later version.
+    pub scim: Option<Anything>,
+    /// What happens when signing keys expire; comes with SAML.
+    pub expired_keys: Option<Anything>,
+}
+
+/// A provider without discovery (real Atlassian: `read:me`, `/me`).
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Oauth2 {
+    /// Authorization endpoint.
+    pub authorize: Text,
+    /// Token endpoint.
+    pub token: Text,
+    /// Address that tells who the person is, asked with the access token.
+    pub userinfo: Text,
+    /// Scopes, separated by spaces.
+    pub scope: Text,
+    /// The `audience` parameter of the authorization request, where the provider wants one.
+    pub audience: Text,
+    /// Names of the members that hold subject, address and name.
+    pub claims: ClaimNames,
+}
+
+/// Names of the members of a user-info reply.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClaimNames {
+    /// Holds the subject. Default `sub`.
+    pub sub: Text,
+    /// Holds the address. Default `email`.
+    pub email: Text,
+    /// Holds the name. Default `name`.
+    pub name: Text,
+}

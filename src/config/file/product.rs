@@ -1,0 +1,101 @@
+//! `[product.NAME]`.
+
+use super::{Anything, At, Named, OneOrMany, Session, Text, Texts, WordOr};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `[product.NAME]`: a product behind the gateway.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Product {
+    /// What people read. Default: the name with a capital letter.
+    pub label: Text,
+    /// `#rrggbb` for its login pages.
+    pub colour: Text,
+    /// Public origins: the first is canonical, the others answer 308. Required.
+    pub host: Option<OneOrMany<At<String>>>,
+    /// Equal origins with cookies of their own.
+    pub also: Texts,
+    /// Where it is: `http://host:port` or `unix:/path`; a list is used in turn. Required.
+    pub upstream: Option<OneOrMany<At<String>>>,
+    /// Host sent to the upstream. Default: the public one.
+    pub upstream_host: Text,
+    /// The upstream checks Fedgate-Assertion itself, so a network that others reach is no hole.
+    pub verifies_assertion: Option<bool>,
+    /// Who may enter: any of these. Default: managed people of the file's organizations.
+    pub allow: Option<At<Allow>>,
+    /// Who may get an account by logging in. Default `org`.
+    #[schemars(extend("enum" = ["org", "open", "closed"]))]
+    pub signup: Text,
+    /// Says that `signup = "open"` without `allow` is meant: whoever proves any address enters.
+    pub i_know_everyone_may_enter: Option<bool>,
+    /// Session limits; a person's policy may be stricter.
+    pub session: Option<Session>,
+    /// Paths open to strangers, never any identity: `/healthz`, `/assets/*`.
+    pub public: Texts,
+    /// Paths open to strangers, identity added when there is a session.
+    pub optional: Texts,
+    /// The product's own login, logout, reset and sign-up pages, answered by the gateway.
+    pub doors: Option<Doors>,
+    /// `none`; `here` and `product` come in a later version.
+    #[schemars(extend("enum" = ["none", "here", "product"]))]
+    pub passwords: Text,
+    /// The product's account adapter; comes in a later version.
+    pub adapter: Option<Anything>,
+    /// The way from local accounts; comes in a later version.
+    pub migration: Option<Anything>,
+    /// An app's JSON login; comes in a later version.
+    pub password_api: Option<Anything>,
+    /// Identity fields besides the assertion: `"X-Forwarded-User" = "sub"`.
+    pub headers: Named<String>,
+    /// Says that mapping an address or a name is meant, though neither is an identity.
+    pub i_know_email_is_not_identity: Option<bool>,
+    /// CORS: origins whose preflights go to the product.
+    pub origins: Texts,
+    /// Other origins whose unsafe requests are accepted.
+    pub accept_from: Texts,
+    /// The product's own API tokens; comes in a later version.
+    pub api: Option<Anything>,
+    /// Keep `Authorization` beside a session. Default false.
+    pub keep_authorization: Option<bool>,
+    /// The domain that the product may set cookies for, or `off` (default).
+    pub cookie_domain: Text,
+    /// `off`; sizes come in a later version.
+    pub body_spool: Text,
+    /// `{ grace = "2m" }` (default), or `"deny"`.
+    pub on_store_outage: Option<At<WordOr<Outage>>>,
+}
+
+/// Who may enter: any of these.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Allow {
+    /// People whom these organizations manage.
+    pub orgs: Texts,
+    /// People in these groups of their organization's directory.
+    pub groups: Texts,
+    /// These people, by proved address.
+    pub people: Texts,
+}
+
+/// The product's own doors.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Doors {
+    /// Login pages.
+    pub login: Texts,
+    /// Logout.
+    pub logout: Texts,
+    /// Password reset.
+    pub reset: Texts,
+    /// Sign-up.
+    pub signup: Texts,
+}
+
+/// What happens while the store is out.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outage {
+    /// Cached sessions stay for this long.
+    pub grace: Text,
+}

@@ -1,0 +1,140 @@
+//! Sections about the gateway itself: `[listen]`, `[store]`, `[log]`, `[admin]`, `[people]`, `[mail]`, `[dns]`, `[outbound]`,
+//! `[[audit.sink]]`.
+
+use super::{Anything, At, Text, Texts, WordOr};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `[listen]`: listening addresses and TLS. A change needs a restart.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// Address for TLS, or `off`. Default `0.0.0.0:443`.
+    pub https: Text,
+    /// Address that redirects to https, or `off`. Default `0.0.0.0:80`.
+    pub http: Text,
+    /// Address for plain HTTP behind someone else's TLS, or `off`; needs `trusted_proxies`. Default `off`.
+    pub plain: Text,
+    /// Address of `/metrics`, `/healthz` and `/readyz`, or `off`. Default `127.0.0.1:9180`.
+    pub ops: Text,
+    /// `"internal"` (own CA, its root in state/ca.pem), `{ cert, key }`, or a list of such pairs chosen by name.
+    pub tls: Option<At<WordOr<CertPair>>>,
+    /// Address ranges whose `X-Forwarded-*` and `Forwarded` are believed. Default none.
+    pub trusted_proxies: Texts,
+    /// `off`; `required` comes in a later version.
+    #[schemars(extend("enum" = ["off", "required"]))]
+    pub proxy_protocol: Text,
+}
+
+/// A certificate chain and its key, both PEM files; watched for changes.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CertPair {
+    /// The chain, leaf first.
+    pub cert: Text,
+    /// The leaf's private key.
+    pub key: Text,
+}
+
+/// `[store]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite:FILE`, relative to the state folder. Default `sqlite:fedgate.db`.
+    pub url: Text,
+    /// File with the address of a server database; comes in a later version.
+    pub url_file: Text,
+    /// Variable with the address of a server database; comes in a later version.
+    pub url_env: Text,
+}
+
+/// `[log]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `text` or `json`. Default: text on a terminal, else json.
+    #[schemars(extend("enum" = ["text", "json"]))]
+    pub format: Text,
+    /// `stdout` writes a line per request with its sid and ref. Default `off`.
+    #[schemars(extend("enum" = ["off", "stdout"]))]
+    pub access: Text,
+}
+
+/// `[admin]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Addresses of people who may change everything.
+    pub operators: Texts,
+    /// Addresses of people who read audit, explanations and sessions, and change nothing.
+    pub auditors: Texts,
+}
+
+/// `[people]`: people whom no organization manages.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct People {
+    /// Rules for local passwords; comes in a later version.
+    pub password: Option<Anything>,
+    /// `off` or `optional`; `required` comes in a later version.
+    #[schemars(extend("enum" = ["off", "optional", "required"]))]
+    pub second_step: Text,
+}
+
+/// `[mail]`; comes in a later version.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mail {
+    /// Sender.
+    pub from: Text,
+    /// Server, without a password.
+    pub smtp: Text,
+    /// File with the server's password.
+    pub password_file: Text,
+    /// Variable with the server's password.
+    pub password_env: Text,
+}
+
+/// `[dns]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// `["system"]`; others come in a later version.
+    pub servers: Texts,
+}
+
+/// `[outbound]`: requests that the gateway makes to providers.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outbound {
+    /// PEM file with more roots, for providers with a private authority.
+    pub ca_file: Text,
+    /// Private address ranges that discovery and keys may be fetched from. Default none.
+    pub allow: Texts,
+}
+
+/// `[audit]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// Where audit events go besides the store: `[[audit.sink]]`.
+    pub sink: Vec<At<Sink>>,
+}
+
+/// `[[audit.sink]]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sink {
+    /// `jsonl:/path`; others come in a later version.
+    pub url: Text,
+    /// File with the sink's token; comes in a later version.
+    pub token_file: Text,
+    /// Variable with the sink's token; comes in a later version.
+    pub token_env: Text,
+    /// `fedgate`; `ocsf` comes in a later version.
+    #[schemars(extend("enum" = ["fedgate", "ocsf"]))]
+    pub format: Text,
+    /// Whether people stand in it by `clear` address or `pseudonym`. Default for jsonl: `pseudonym`.
+    #[schemars(extend("enum" = ["clear", "pseudonym"]))]
+    pub people: Text,
+}

@@ -1,0 +1,217 @@
+//! The configuration: one TOML file → [`Config`], or everything that is wrong with it.
+//!
+//! `file` is what may be written, `shape` compares a file with it, `resolve` says what it means, `draft` is the configured
+//! world without the store's part, `finding` and `report` are the mistakes, `loosen` says what a new file gives away. No key
+//! is known that does not stand in `file`. Deliberately absent: layers, includes, environment overrides and secrets in the
+//! file; ids and times, which the store gives.
+
+pub mod draft;
+pub mod file;
+pub mod finding;
+pub mod loosen;
+pub mod report;
+mod resolve;
+mod shape;
+
+pub use draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, fingerprint, policy_fingerprint};
+pub use finding::{Code, Finding, Findings, Severity};
+pub use loosen::{Loosening, confirmation, loosened};
+pub use report::{Place, Report};
+pub use shape::schema;
+
+use crate::gateway::options::{Network, Options};
+use crate::kernel::values::{EmailAddress, Origin};
+use serde::Deserialize as _;
+use std::path::{Path, PathBuf};
+use toml::de::DeTable;
+
+/// A configuration is at most this long; a longer file is something else.
+pub const LONGEST: usize = 4 * 1024 * 1024;
+
+/// What the file says, all names resolved, all secrets read.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The login host.
+    pub login: Origin,
+    /// The state folder.
+    pub state: PathBuf,
+    /// What seals keys in the store.
+    pub key: KeySource,
+    /// The store's address, `sqlite:` and an absolute path.
+    pub store: String,
+    /// How logs are written. Access lines are in `gateway.listen`.
+    pub log: LogFormat,
+    /// Who may change everything.
+    pub operators: Vec<EmailAddress>,
+    /// Who may read audit, explanations and sessions.
+    pub auditors: Vec<EmailAddress>,
+    /// Products, organizations and directories, without the store's part.
+    pub catalog: DraftCatalog,
+    /// Where people reset their password at the issuer.
+    pub reset_url: Option<String>,
+    /// What the data path is told; its `version` is 0 until it is set to the catalog's.
+    pub gateway: Options,
+    /// Requests that the gateway makes.
+    pub outbound: Outbound,
+    /// Where audit events go besides the store.
+    pub sinks: Vec<AuditSink>,
+}
+
+/// Where the key comes from that seals keys in the store.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum KeySource {
+    /// A file; made at the first start when it is the default one.
+    File(PathBuf),
+    /// An environment variable.
+    Variable(String),
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    ByTerminal,
+    /// Text.
+    Text,
+    /// JSON.
+    Json,
+}
+
+/// Requests that the gateway makes to providers.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Outbound {
+    /// PEM file with more roots.
+    pub ca_file: Option<PathBuf>,
+    /// Private ranges that may be reached (rule M16).
+    pub allow: Vec<Network>,
+}
+
+/// Where audit events go besides the store.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuditSink {
+    /// One JSON line per event is appended here.
+    pub path: PathBuf,
+    /// How people stand in it.
+    pub people: PeopleIn,
+}
+
+/// How people stand in a sink.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PeopleIn {
+    /// By address.
+    Clear,
+    /// By pseudonym.
+    Pseudonym,
+}
+
+/// What a configuration may read besides itself: files and environment variables that it names.
+pub trait Surroundings {
+    /// The file's bytes, or why not.
+    ///
+    /// # Errors
+    /// The operating system's words.
+    fn file(&self, path: &Path) -> Result<Vec<u8>, String>;
+
+    /// The variable's value; `None` when it is not set or not text.
+    fn variable(&self, name: &str) -> Option<String>;
+}
+
+/// This machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine;
+
+impl Surroundings for Machine {
+    fn file(&self, path: &Path) -> Result<Vec<u8>, String> {
+        use std::io::Read as _;
+        let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX);
+        let mut bytes = Vec::new();
+        let read = std::fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes));
+        match read {
+            Ok(length) if length <= LONGEST => Ok(bytes),
+            Ok(_) => Err("it is too long".into()),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// Reads a configuration. `name` is the file's path as the operator wrote it: it stands in the report, and paths in the file are
+/// relative to its folder. The configuration is there exactly when the report has no errors.
+pub fn read(text: &str, name: &Path, surroundings: &dyn Surroundings) -> (Option<Config>, Report) {
+    examine(text, name, Some(surroundings))
+}
+
+/// Everything that is wrong with a file as a text: reads no secrets and no certificates.
+pub fn check_syntax(text: &str, name: &Path) -> Report {
+    examine(text, name, None).1
+}
+
+fn examine(text: &str, name: &Path, surroundings: Option<&dyn Surroundings>) -> (Option<Config>, Report) {
+    let mut say = Findings::default();
+    let folder = name.parent().unwrap_or(Path::new(""));
+    let config = match parse(text, &mut say) {
+        Some(file) => {
+            let (config, found) = resolve::resolve(&file, folder, surroundings, say);
+            say = found;
+            config
+        }
+        None => None,
+    };
+    (config, Report::new(name.display().to_string(), text, say))
+}
+
+/// The file as written, without what does not fit its shape. `None` when it is not TOML at all.
+fn parse(text: &str, say: &mut Findings) -> Option<file::File> {
+    let (mut table, wrongs) = DeTable::parse_recoverable(text);
+    for wrong in &wrongs {
+        let span = wrong.span().unwrap_or(0..0);
+        mask_line(text, span.start, say);
+        say.error(Code::Syntax, span, format!("this is not TOML: {}", wrong.message()), syntax_remedy(wrong.message()));
+    }
+    if !wrongs.is_empty() {
+        return None;
+    }
+    shape::check(table.get_mut(), say);
+    match file::File::deserialize(toml::Deserializer::from(table)) {
+        Ok(file) => Some(file),
+        Err(wrong) => {
+            let span = wrong.span().unwrap_or(0..0);
+            mask_line(text, span.start, say);
+            say.error(Code::Type, span, wrong.message().to_owned(), "compare with `fedgate schema`");
+            None
+        }
+    }
+}
+
+fn syntax_remedy(message: &str) -> &'static str {
+    if message.contains("duplicate") {
+        "write each key and each [table] once"
+    } else if ["string", "quote", "`inf`", "`nan`"].iter().any(|word| message.contains(word)) {
+        "write texts in quotes: key = \"text\""
+    } else {
+        "write key = value, one on a line, with texts in quotes"
+    }
+}
+
+/// A line that cannot be read may hold a secret: what stands after its `=` is not shown.
+fn mask_line(text: &str, at: usize, say: &mut Findings) {
+    let at = at.min(text.len());
+    let start = text.as_bytes().iter().take(at).rposition(|b| *b == b'\n').map_or(0, |found| found + 1);
+    let end = text.as_bytes().iter().skip(at).position(|b| *b == b'\n').map_or(text.len(), |found| at + found);
+    let Some(line) = text.get(start..end) else { return };
+    let names_secret = ["secret", "passw", "token", "key", "://"].iter().any(|word| line.contains(word));
+    if let (true, Some(equals)) = (names_secret, line.find('=')) {
+        say.mask(start + equals + 1..end);
+    }
+}
+
+/// Where the file is: the one that was named, else `./fedgate.toml`, else `/etc/fedgate/fedgate.toml`.
+pub fn find(named: Option<&Path>, exists: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    match named {
+        Some(named) => Some(named.to_owned()),
+        None => ["fedgate.toml", "/etc/fedgate/fedgate.toml"].map(PathBuf::from).into_iter().find(|path| exists(path)),
+    }
+}

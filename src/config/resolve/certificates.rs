@@ -1,0 +1,132 @@
+//! TLS: which certificates, and whether they cover the names that browsers will ask for.
+
+use super::Reader;
+use crate::config::file::{At, Listen, Span, WordOr};
+use crate::config::finding::Code;
+use crate::gateway::options::{CertFiles, Tls};
+use rustls::client::verify_server_name;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+
+const CHOICES: &str = "write tls = \"internal\" (own CA, its root in state/ca.pem) or tls = { cert = \"…\", key = \"…\" }; \
+                       https = \"off\" with plain = \"…\" stands behind someone else's TLS";
+
+impl Reader<'_> {
+    /// `tls`, for a file whose https listener is on.
+    pub(super) fn tls(&mut self, listen: &Listen, section: Span) -> Tls {
+        let Some(written) = &listen.tls else {
+            self.say.error(Code::Tls, section, "there is no `tls`, and ACME is not in this version", CHOICES);
+            return Tls::Off;
+        };
+        let pairs = match &**written {
+            WordOr::Word(word) if word == "internal" => return Tls::Internal,
+            WordOr::Word(word) if word == "acme" => {
+                self.say.not_yet(written.span(), "tls = \"acme\"", CHOICES);
+                return Tls::Off;
+            }
+            WordOr::Word(word) => {
+                self.say.error(Code::Tls, written.span(), format!("tls does not know {word:?}"), CHOICES);
+                return Tls::Off;
+            }
+            WordOr::Table(pair) => std::slice::from_ref(pair),
+            WordOr::List(pairs) => pairs.as_slice(),
+        };
+        let mut files = Vec::new();
+        for pair in pairs {
+            match (&pair.cert, &pair.key) {
+                (Some(cert), Some(key)) => {
+                    self.pair(cert, key);
+                    files.push(CertFiles { cert: self.path_of(cert), key: self.path_of(key) });
+                }
+                _ => self.missing(
+                    written.span(),
+                    "`tls`",
+                    "cert` and `key",
+                    "write tls = { cert = \"chain.pem\", key = \"key.pem\" }",
+                ),
+            }
+        }
+        if files.is_empty() && pairs.is_empty() {
+            self.say.error(Code::Tls, written.span(), "`tls` is an empty list", CHOICES);
+        }
+        self.tls_span = Some(written.span());
+        Tls::Files(files)
+    }
+
+    /// Reads one pair; its leaf is kept for [`Self::covered`].
+    fn pair(&mut self, cert: &At<String>, key: &At<String>) {
+        let Some(world) = self.world else { return };
+        let (cert_path, key_path) = (self.path_of(cert), self.path_of(key));
+        let unreadable = |why: String| (Code::Tls, why);
+        let chain = world
+            .file(&cert_path)
+            .map_err(|why| unreadable(format!("{} cannot be read: {why}", cert_path.display())))
+            .and_then(|pem| {
+                let chain: Vec<CertificateDer<'static>> =
+                    CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+                if chain.is_empty() {
+                    Err(unreadable(format!("{} holds no certificate in PEM", cert_path.display())))
+                } else {
+                    Ok(chain)
+                }
+            });
+        let secret = world
+            .file(&key_path)
+            .map_err(|why| unreadable(format!("{} cannot be read: {why}", key_path.display())))
+            .and_then(|pem| {
+                PrivateKeyDer::from_pem_slice(&pem)
+                    .map_err(|_| unreadable(format!("{} holds no private key in PEM", key_path.display())))
+            });
+        match (chain, secret) {
+            (Ok(chain), Ok(secret)) => {
+                let leaf = chain.first().cloned();
+                let provider = rustls::crypto::aws_lc_rs::default_provider();
+                if let Err(why) = CertifiedKey::from_der(chain, secret, &provider) {
+                    let what = format!("{} and {} do not belong together: {why}", cert.as_str(), key.as_str());
+                    self.say.error(
+                        Code::Tls,
+                        key.span(),
+                        what,
+                        "write the chain, leaf first, and the key of that leaf",
+                    );
+                }
+                self.leaves.extend(leaf);
+            }
+            (chain, secret) => {
+                let of = |wrong: Option<(Code, String)>, span: Span| wrong.map(|(code, what)| (code, what, span));
+                let wrongs = [of(chain.err(), cert.span()), of(secret.err(), key.span())];
+                for (code, what, span) in wrongs.into_iter().flatten() {
+                    self.say.error(code, span, what, "write the paths of the PEM files of the chain and of its key");
+                }
+            }
+        }
+    }
+
+    /// Whether one of the certificates that were read covers the name; true when none was read.
+    fn covers(&self, host: &str) -> bool {
+        let Ok(name) = ServerName::try_from(host) else { return false };
+        let covers = |leaf: &CertificateDer<'_>| {
+            ParsedCertificate::try_from(leaf).is_ok_and(|leaf| verify_server_name(&leaf, &name).is_ok())
+        };
+        self.leaves.is_empty() || self.leaves.iter().any(covers)
+    }
+
+    /// Every public origin must be covered: the login host, or nobody logs in; a product, or it cannot be opened.
+    pub(super) fn covered(&mut self, login: Option<&str>) {
+        let Some(span) = self.tls_span.clone() else { return };
+        let uncovered: Vec<String> =
+            self.hosts.iter().map(|(origin, _)| origin.host().to_owned()).filter(|host| !self.covers(host)).collect();
+        for host in uncovered {
+            let what = format!("no certificate of `tls` covers {host}");
+            let write = format!(
+                "get a certificate whose subjectAltName lists {host}, and write it as a further pair: tls = [{{ cert, key }}, …]"
+            );
+            match login {
+                Some(login) if login == host => self.say.error(Code::CertLogin, span.clone(), what, write),
+                _ => self.say.warning(Code::WCertProduct, span.clone(), what, write),
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Connections to providers: `[issuer]`, `[third_party.NAME]`, `sso` and `[org.NAME.directory.NAME]`.
+
+use super::Reader;
+use super::values::{each, text};
+use crate::config::draft::DraftDirectory;
+use crate::config::file::{At, Connection, Oauth2, Span};
+use crate::config::finding::Code;
+use crate::kernel::model::{ClientAuth, OauthEndpoints, OidcSettings, Protocol, ResponseMode, SubjectSource};
+use crate::kernel::values::{DirectoryName, DomainName};
+use url::Url;
+
+/// Asymmetric algorithms only; `none` and the HMAC family would let a client secret, or nobody, sign.
+const ALGORITHMS: [&str; 9] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+const DEFAULT_ALGORITHMS: [&str; 4] = ["RS256", "PS256", "ES256", "EdDSA"];
+const DEFAULT_SCOPES: [&str; 3] = ["openid", "email", "profile"];
+/// Claims that follow a person's address: a subject read from them changes hands (rule C1).
+const ADDRESSES: [&str; 5] = ["email", "mail", "upn", "preferred_username", "unique_name"];
+
+/// Whose connection it is.
+pub struct Whose<'a> {
+    /// What it will be called.
+    pub name: DirectoryName,
+    /// The section, as written.
+    pub place: &'a str,
+    /// What people read when the connection says nothing.
+    pub label: String,
+    /// The organization's domains.
+    pub domains: Vec<DomainName>,
+}
+
+impl Reader<'_> {
+    /// A connection, or what is wrong with it.
+    pub(super) fn connection(&mut self, whose: Whose<'_>, written: &At<Connection>) -> Option<DraftDirectory> {
+        self.connection_later(written);
+        let protocol = self.protocol(whose.place, written);
+        let subject_source = self.subject(written);
+        let domains = match &written.domains {
+            Some(_) => self.served(written, &whose),
+            None => whose.domains,
+        };
+        if let (false, Some(url)) = (whose.name == DirectoryName::Issuer, &written.profile_url) {
+            self.say.warning(
+                Code::WNoEffect,
+                url.span(),
+                "only [issuer] has a `profile_url`",
+                "move it to [issuer], or remove it",
+            );
+        }
+        let label = text(&written.label).or(text(&written.name)).map_or(whose.label, ToOwned::to_owned);
+        let groups_claim = text(&written.groups).map(ToOwned::to_owned);
+        let directory =
+            DraftDirectory { name: whose.name, label, domains, protocol: protocol?, subject_source, groups_claim };
+        self.only_client(&directory, written.span());
+        Some(directory)
+    }
+
+    fn connection_later(&mut self, written: &Connection) {
+        let later = [
+            (&written.saml, "saml", "write oidc = \"https://…\" with client_id and client_secret_file"),
+            (&written.preset, "preset", "remove it, and write `subject` and `groups` where they differ from sub"),
+            (&written.members, "members", "remove it, and give each directory its own domains"),
+            (&written.scim, "scim", "remove it: people get their account by logging in"),
+            (&written.expired_keys, "expired_keys", "remove it: it comes with saml"),
+        ];
+        for (value, key, write) in later {
+            if let Some(value) = value {
+                self.say.not_yet(value.span(), key, write);
+            }
+        }
+    }
+
+    fn protocol(&mut self, place: &str, written: &At<Connection>) -> Option<Protocol> {
+        match (&written.oidc, &written.oauth2) {
+            (Some(_), Some(oauth2)) => {
+                self.say.error(
+                    Code::Either,
+                    oauth2.span(),
+                    format!("{place} has `oidc` and `oauth2`"),
+                    "leave one of them",
+                );
+                None
+            }
+            (Some(oidc), None) => {
+                let issuer = self.issuer(oidc);
+                if issuer.is_some() {
+                    self.issuers.push((oidc.to_string(), oidc.span()));
+                }
+                let settings = self.settings(place, written, issuer.unwrap_or_default());
+                settings.map(Protocol::Oidc)
+            }
+            (None, Some(oauth2)) => self.oauth2(place, written, oauth2),
+            (None, None) => {
+                if written.saml.is_none() {
+                    let write = "write oidc = \"https://…\", the issuer as its discovery document names it";
+                    self.missing(written.span(), place, "oidc", write);
+                }
+                None
+            }
+        }
+    }
+
+    fn oauth2(&mut self, place: &str, written: &At<Connection>, oauth2: &At<Oauth2>) -> Option<Protocol> {
+        for (key, value) in [("authorize", &oauth2.authorize), ("token", &oauth2.token), ("userinfo", &oauth2.userinfo)]
+        {
+            if value.is_none() {
+                let write = format!("write {key} = \"https://…\" from the provider's documentation");
+                self.missing(oauth2.span(), &format!("{place} oauth2"), key, &write);
+            }
+        }
+        let (authorize, token, userinfo) =
+            (self.https(&oauth2.authorize), self.https(&oauth2.token), self.https(&oauth2.userinfo));
+        let issuer =
+            authorize.as_deref().and_then(|url| Url::parse(url).ok()).map(|url| url.origin().ascii_serialization());
+        let mut settings = self.settings(place, written, issuer.unwrap_or_default())?;
+        if written.scopes.is_none() {
+            settings.scopes =
+                text(&oauth2.scope).unwrap_or("").split_ascii_whitespace().map(ToOwned::to_owned).collect();
+        }
+        let named = |name: &crate::config::file::Text, default: &str| text(name).unwrap_or(default).to_owned();
+        let endpoints = OauthEndpoints {
+            authorize: authorize?,
+            token: token?,
+            userinfo: userinfo?,
+            audience: text(&oauth2.audience).map(ToOwned::to_owned),
+            sub_claim: named(&oauth2.claims.sub, "sub"),
+            email_claim: named(&oauth2.claims.email, "email"),
+            name_claim: named(&oauth2.claims.name, "name"),
+        };
+        Some(Protocol::Oauth2Userinfo(settings, endpoints))
+    }
+
+    fn settings(&mut self, place: &str, written: &At<Connection>, issuer: String) -> Option<OidcSettings> {
+        let client_id = text(&written.client_id).filter(|id| !id.is_empty());
+        if client_id.is_none() {
+            self.missing(
+                written.span(),
+                place,
+                "client_id",
+                "write client_id = \"…\", as the provider shows it where the client is registered",
+            );
+        }
+        let client_auth = self.client_auth(place, written);
+        let mut scopes: Vec<String> = each(&written.scopes).map(|scope| scope.to_string()).collect();
+        if written.scopes.is_none() {
+            scopes = DEFAULT_SCOPES.map(ToOwned::to_owned).to_vec();
+        } else if written.oidc.is_some() && !scopes.iter().any(|scope| scope == "openid") {
+            scopes.insert(0, "openid".into());
+        }
+        let response_mode = match text(&written.response_mode) {
+            Some("form_post") => ResponseMode::FormPost,
+            _ => ResponseMode::Query,
+        };
+        Some(OidcSettings {
+            issuer,
+            client_id: client_id?.to_owned(),
+            client_auth: client_auth?,
+            scopes,
+            response_mode,
+            algorithms: self.algorithms(written),
+            require_amr: each(&written.require_amr).map(|value| value.to_string()).collect(),
+        })
+    }
+
+    fn client_auth(&mut self, place: &str, written: &At<Connection>) -> Option<ClientAuth> {
+        let secret = self.secret("client_secret", &written.client_secret_file, &written.client_secret_env);
+        let method = text(&written.client_auth).unwrap_or("basic");
+        match (method, secret) {
+            ("basic", Some((secret, _))) => Some(ClientAuth::Basic(secret)),
+            ("post", Some((secret, _))) => Some(ClientAuth::Post(secret)),
+            ("private_key_jwt", None) => Some(ClientAuth::PrivateKeyJwt),
+            ("none", None) => Some(ClientAuth::None),
+            (method @ ("private_key_jwt" | "none"), Some((_, span))) => {
+                let what = format!("client_auth = \"{method}\" uses no secret");
+                self.say.error(
+                    Code::Either,
+                    span,
+                    what,
+                    "remove the client_secret_… line, or write client_auth = \"basic\"",
+                );
+                None
+            }
+            (_, _) => {
+                let written_both = written.client_secret_file.is_some() && written.client_secret_env.is_some();
+                if !written_both {
+                    let write = "write client_secret_file = \"…\" or client_secret_env = \"…\"; without a secret: \
+                                 client_auth = \"private_key_jwt\", or \"none\" for a public client";
+                    self.missing(written.span(), place, "client_secret_file", write);
+                }
+                None
+            }
+        }
+    }
+
+    fn algorithms(&mut self, written: &Connection) -> Vec<String> {
+        let Some(listed) = &written.algorithms else { return DEFAULT_ALGORITHMS.map(ToOwned::to_owned).to_vec() };
+        for algorithm in listed.iter().filter(|algorithm| !ALGORITHMS.contains(&algorithm.as_str())) {
+            let what = format!("{:?} is not a signature algorithm that id_tokens may have here", algorithm.as_str());
+            self.say.error(Code::Value, algorithm.span(), what, format!("write some of {}", ALGORITHMS.join(", ")));
+        }
+        if listed.is_empty() {
+            self.say.error(
+                Code::Value,
+                listed.span(),
+                "no signature would be accepted",
+                "remove the line, or list algorithms",
+            );
+        }
+        listed.iter().map(|algorithm| algorithm.to_string()).collect()
+    }
+
+    fn subject(&mut self, written: &Connection) -> SubjectSource {
+        let from_reply = written.oauth2.as_ref().and_then(|oauth2| text(&oauth2.claims.sub));
+        if let Some(subject) = &written.subject
+            && ADDRESSES.contains(&subject.as_str())
+        {
+            let what = format!("`{}` is an address: it changes, and the next person gets it", subject.as_str());
+            self.say.warning(Code::WSubjectEmail, subject.span(), what, "write subject = \"sub\" (Entra: \"oid\")");
+        }
+        SubjectSource(text(&written.subject).or(from_reply).unwrap_or("sub").to_owned())
+    }
+
+    fn served(&mut self, written: &Connection, whose: &Whose<'_>) -> Vec<DomainName> {
+        let mut served = Vec::new();
+        for domain in each(&written.domains) {
+            match DomainName::parse(domain) {
+                Ok(name) if whose.domains.contains(&name) => served.push(name),
+                _ => {
+                    let what = format!("{:?} is not a domain of this organization", domain.as_str());
+                    self.say.error(
+                        Code::Domain,
+                        domain.span(),
+                        what,
+                        "add it to `domains` of the organization, or remove it here",
+                    );
+                }
+            }
+        }
+        served
+    }
+
+    /// One client at one issuer serves one directory (rule H20): otherwise a reply for one is a reply for the other.
+    fn only_client(&mut self, directory: &DraftDirectory, span: Span) {
+        let settings = directory.protocol.settings();
+        let client = (settings.issuer.clone(), settings.client_id.clone());
+        if let Some((_, other)) = self.clients.iter().find(|(known, _)| *known == client) {
+            let what = format!("{} and {other} are one client at one issuer", directory.name);
+            let write = "register a client of its own for each, and write its client_id";
+            self.say.error(Code::ClientTwice, span, what, write);
+        }
+        self.clients.push((client, directory.name.to_string()));
+    }
+
+    /// Two issuers that differ by a slash at the end: one of them is a typing mistake.
+    pub(super) fn issuer_slashes(&mut self) {
+        let issuers = std::mem::take(&mut self.issuers);
+        for (issuer, span) in issuers.iter().filter(|(issuer, _)| issuer.ends_with('/')) {
+            let bare = issuer.trim_end_matches('/');
+            if let Some((other, _)) = issuers.iter().find(|(other, _)| other == bare) {
+                let what =
+                    format!("this issuer and {other:?} differ by a slash, and issuers are compared byte for byte");
+                let write = format!("write both as `issuer` in {bare}/.well-known/openid-configuration has it");
+                self.say.error(Code::IssuerSlash, span.clone(), what, write);
+            }
+        }
+    }
+}

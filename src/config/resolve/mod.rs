@@ -1,0 +1,214 @@
+//! From what is written to what it means: every name resolves, every default is filled in, everything wrong is said.
+//!
+//! One file per topic, each an `impl Reader`. A topic reports and carries on with something harmless; a file with an error is
+//! never used. Deliberately absent: reading anything but secrets and certificates, and those only through [`Surroundings`].
+
+mod across;
+mod certificates;
+mod connections;
+mod orgs;
+mod paths;
+mod products;
+mod secrets;
+mod server;
+mod urls;
+mod values;
+
+use super::draft::{DraftCatalog, DraftDirectory};
+use super::file::{At, File, Span};
+use super::finding::{Code, Findings};
+use super::{AuditSink, Config, KeySource, LogFormat, Outbound, PeopleIn, Surroundings};
+use crate::gateway::options::{Options, Site};
+use crate::kernel::model::Limits;
+use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, NotAName, OrgName, ThirdPartyName};
+use connections::Whose;
+use rustls::pki_types::CertificateDer;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use values::{label_of, text};
+
+/// Where nothing is written: a day without a request, a week whatever happens (behaviour §1).
+const DEFAULT_LIMITS: Limits =
+    Limits { idle: Some(Duration::from_secs(86_400)), absolute: Some(Duration::from_secs(7 * 86_400)) };
+
+/// What is known while a file is read.
+pub struct Reader<'a> {
+    say: Findings,
+    /// Secrets and certificates; none in a check of the syntax.
+    world: Option<&'a dyn Surroundings>,
+    folder: &'a Path,
+    state: PathBuf,
+    /// Something of the file was of the wrong shape and taken out.
+    misshapen: bool,
+    hosts: products::Hosts,
+    claimed: Vec<(DomainName, OrgName)>,
+    mentioned: Vec<(EmailAddress, Span)>,
+    third_party_names: Vec<ThirdPartyName>,
+    /// Whether people whom no organization manages have a provider.
+    strangers_log_in: bool,
+    issuers: Vec<(String, Span)>,
+    clients: Vec<((String, String), String)>,
+    open_upstreams: Vec<Span>,
+    cookie_domains: Vec<(String, String, Span)>,
+    leaves: Vec<CertificateDer<'static>>,
+    tls_span: Option<Span>,
+}
+
+/// Reads the whole file. `None` when something is wrong with it.
+pub fn resolve(
+    file: &File,
+    folder: &Path,
+    world: Option<&dyn Surroundings>,
+    say: Findings,
+) -> (Option<Config>, Findings) {
+    let misshapen = say.has_errors();
+    let mut reader = Reader {
+        say,
+        world,
+        folder,
+        state: PathBuf::new(),
+        misshapen,
+        hosts: Vec::new(),
+        claimed: Vec::new(),
+        mentioned: Vec::new(),
+        third_party_names: Vec::new(),
+        strangers_log_in: file.issuer.is_some() || !file.third_party.0.is_empty(),
+        issuers: Vec::new(),
+        clients: Vec::new(),
+        open_upstreams: Vec::new(),
+        cookie_domains: Vec::new(),
+        leaves: Vec::new(),
+        tls_span: None,
+    };
+    reader.state = reader.path_of(text(&file.state).unwrap_or("/var/lib/fedgate"));
+    let config = reader.config(file);
+    let config = if reader.say.has_errors() { None } else { config };
+    (config, reader.say)
+}
+
+impl Reader<'_> {
+    fn config(&mut self, file: &File) -> Option<Config> {
+        let login = self.login(file);
+        let listen = self.listen(file);
+        let mut directories = self.providers(file);
+        let orgs = self.orgs(file, &mut directories);
+        let names: Vec<OrgName> = orgs.iter().map(|org| org.name.clone()).collect();
+        let sites = self.products(file, &names);
+        let operators = self.emails(&file.admin.as_ref().and_then(|admin| admin.operators.clone()));
+        let auditors = self.emails(&file.admin.as_ref().and_then(|admin| admin.auditors.clone()));
+        self.mentioned.extend(operators.iter().chain(&auditors).cloned());
+        self.later(file);
+        let (key, store, outbound, sinks) =
+            (self.key(file), self.store(file.store.as_ref()), self.outbound(file), self.sinks(file));
+        let issuer = file.issuer.as_ref();
+        let profile_url = issuer.and_then(|issuer| self.https(&issuer.profile_url));
+        let reset_url = issuer.and_then(|issuer| self.https(&issuer.reset_url));
+        self.same_names();
+        self.cookie_domains_owned(&sites);
+        self.covered(login.as_ref().map(crate::kernel::values::Origin::host));
+        self.issuer_slashes();
+        self.sub_domains();
+        self.same_site(file);
+        self.ways_in(file, &orgs, &directories, &sites);
+        let login = login?;
+        let plain = |list: Vec<(EmailAddress, Span)>| list.into_iter().map(|(address, _)| address).collect();
+        Some(Config {
+            login: login.clone(),
+            state: self.state.clone(),
+            key,
+            store,
+            log: Self::log_format(file),
+            operators: plain(operators),
+            auditors: plain(auditors),
+            catalog: DraftCatalog {
+                login: login.clone(),
+                products: sites.iter().map(|site| site.product.clone()).collect(),
+                orgs,
+                directories,
+                profile_url,
+            },
+            reset_url,
+            gateway: options(login, listen, sites),
+            outbound,
+            sinks,
+        })
+    }
+
+    fn login(&mut self, file: &File) -> Option<crate::kernel::values::Origin> {
+        let Some(written) = &file.login else {
+            let write = "write login = \"id.example.com\" above the first [table]";
+            self.missing(Self::top(), "the file", "login", write);
+            return None;
+        };
+        let login = self.origin(written)?;
+        self.hosts.push((login.clone(), written.span()));
+        Some(login)
+    }
+
+    /// The issuer and the third parties.
+    fn providers(&mut self, file: &File) -> Vec<DraftDirectory> {
+        let mut found = Vec::new();
+        if let Some(issuer) = &file.issuer {
+            let whose = Whose {
+                name: DirectoryName::Issuer,
+                place: "[issuer]",
+                label: "your account".into(),
+                domains: Vec::new(),
+            };
+            found.extend(self.connection(whose, issuer));
+            self.no_domains(issuer, "[issuer]");
+        }
+        for (name, connection) in &file.third_party.0 {
+            let Some(third) = self.name(name, ThirdPartyName::parse) else { continue };
+            self.third_party_names.push(third.clone());
+            let place = format!("[third_party.{third}]");
+            let label = label_of(third.as_str());
+            let whose = Whose { name: DirectoryName::ThirdParty(third), place: &place, label, domains: Vec::new() };
+            found.extend(self.connection(whose, connection));
+        }
+        found
+    }
+
+    fn no_domains(&mut self, issuer: &At<super::file::Connection>, place: &str) {
+        if let Some(domains) = issuer.domains.as_ref().filter(|domains| domains.is_empty()) {
+            let what = format!("{place} speaks for no domain");
+            self.say.warning(Code::WNoEffect, domains.span(), what, "remove `domains`");
+        }
+    }
+
+    /// A name that the operator gives.
+    fn name<N>(&mut self, written: &At<String>, parse: impl Fn(&str) -> Result<N, NotAName>) -> Option<N> {
+        parse(written)
+            .map_err(|why| {
+                let lower: String = written
+                    .to_lowercase()
+                    .chars()
+                    .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+                    .take(40)
+                    .collect();
+                let write = if parse(&lower).is_ok() {
+                    format!("write `{lower}`")
+                } else {
+                    "write another name, such as `acme`".into()
+                };
+                self.say.error(
+                    Code::Name,
+                    written.span(),
+                    format!("{:?} cannot be a name: {why}", written.as_str()),
+                    write,
+                );
+            })
+            .ok()
+    }
+
+    /// The place for what is missing from the file as a whole.
+    fn top() -> Span {
+        0..0
+    }
+}
+
+fn options(login: crate::kernel::values::Origin, listen: crate::gateway::options::Listen, sites: Vec<Site>) -> Options {
+    let sites = sites.into_iter().map(|site| (site.product.name.clone(), Arc::new(site))).collect();
+    Options { listen, login, sites, version: 0 }
+}

@@ -1,0 +1,360 @@
+//! Products: what decisions know of them, and where they are.
+
+use super::Reader;
+use super::paths::For;
+use super::values::{colour, each, label_of, text};
+use crate::config::file::{Allow as WrittenAllow, At, File, Product as Written, Span, WordOr};
+use crate::config::finding::Code;
+use crate::gateway::options::Site;
+use crate::kernel::model::{Allow, Claim, Outage, Product, Signup};
+use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
+use http::HeaderName;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Rule M2: cached sessions outlive the store by this much unless the file says otherwise.
+const DEFAULT_GRACE: Duration = Duration::from_secs(120);
+
+/// Fields that carry meaning of their own; a mapping to them would undo a rule of the data path.
+const NOT_FOR_IDENTITY: [&str; 16] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "fedgate-assertion",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
+
+impl Reader<'_> {
+    /// All of them.
+    pub(super) fn products(&mut self, file: &File, orgs: &[OrgName]) -> Vec<Site> {
+        let mut sites = Vec::new();
+        for (name, product) in &file.product.0 {
+            if let Some(product_name) = self.name(name, ProductName::parse) {
+                sites.extend(self.product(product_name, product, orgs));
+            }
+        }
+        if file.product.0.is_empty() && !self.misshapen {
+            let write = "write [product.NAME] with host = \"…\" and upstream = \"http://127.0.0.1:3000\"";
+            self.say.error(Code::Missing, Self::top(), "there is no product to stand in front of", write);
+        }
+        sites
+    }
+
+    fn product(&mut self, name: ProductName, written: &At<Written>, orgs: &[OrgName]) -> Option<Site> {
+        let place = format!("[product.{name}]");
+        self.product_later(written);
+        let (hosts, also) = self.hosts_of(&place, written);
+        let upstreams = self.upstreams(&place, written);
+        let signup = match text(&written.signup) {
+            Some("open") => Signup::Open,
+            Some("closed") => Signup::Closed,
+            _ => Signup::Org,
+        };
+        let allow = self.allow(&place, written, signup, orgs);
+        let colour = written.colour.as_ref().and_then(|hex| self.colour(hex));
+        let product = Product {
+            label: text(&written.label).map_or_else(|| label_of(name.as_str()), ToOwned::to_owned),
+            name,
+            hosts: hosts.iter().chain(&also).cloned().collect(),
+            allow,
+            signup,
+            limits: self.limits(written.session.as_ref()),
+            colour,
+            identity_fields: self.identity_fields(written),
+            on_store_outage: self.outage(written),
+        };
+        let site = Site {
+            host: hosts.first()?.clone(),
+            also,
+            redirects: hosts.iter().skip(1).cloned().collect(),
+            upstreams,
+            upstream_host: text(&written.upstream_host).map(ToOwned::to_owned),
+            public: self.path_rules(&written.public, For::Public),
+            optional: self.path_rules(&written.optional, For::Optional),
+            doors: self.doors(written.doors.as_ref()),
+            origins: self.web_origins(&written.origins),
+            accept_from: self.web_origins(&written.accept_from),
+            keep_authorization: written.keep_authorization.unwrap_or(false),
+            cookie_domain: self.cookie_domain(written, hosts.first()),
+            orgs: product.allow.orgs.clone(),
+            product: Arc::new(product),
+        };
+        Some(site)
+    }
+
+    fn product_later(&mut self, written: &Written) {
+        if let Some(passwords) = written.passwords.as_ref().filter(|word| word.as_str() != "none") {
+            self.say.not_yet(
+                passwords.span(),
+                "passwords",
+                "write passwords = \"none\": people log in at the issuer or a directory",
+            );
+        }
+        let later = [
+            (&written.adapter, "adapter", "remove it: people new to the product get a minted, stable id"),
+            (&written.migration, "migration", "remove it: there are no local accounts to move"),
+            (&written.password_api, "password_api", "remove it"),
+            (&written.api, "api", "remove it: requests with API tokens and no session are refused"),
+        ];
+        for (value, key, write) in later {
+            if let Some(value) = value {
+                self.say.not_yet(value.span(), key, write);
+            }
+        }
+        self.body_spool(&written.body_spool);
+    }
+
+    fn hosts_of(&mut self, place: &str, written: &At<Written>) -> (Vec<Origin>, Vec<Origin>) {
+        let listed = written.host.as_ref().map(|hosts| hosts.0.as_slice()).unwrap_or_default();
+        if listed.is_empty() {
+            self.missing(written.span(), place, "host", "write host = \"trello.example.com\"");
+        }
+        let read = |reader: &mut Self, text: &At<String>| {
+            let origin = reader.origin(text)?;
+            reader.hosts.push((origin.clone(), text.span()));
+            Some(origin)
+        };
+        let hosts = listed.iter().filter_map(|text| read(self, text)).collect();
+        let also = each(&written.also).filter_map(|text| read(self, text)).collect();
+        (hosts, also)
+    }
+
+    fn upstreams(&mut self, place: &str, written: &At<Written>) -> Vec<crate::gateway::options::Upstream> {
+        let listed = written.upstream.as_ref().map(|upstreams| upstreams.0.as_slice()).unwrap_or_default();
+        if listed.is_empty() {
+            self.missing(written.span(), place, "upstream", "write upstream = \"http://127.0.0.1:3000\"");
+        }
+        let upstreams = listed.iter().filter_map(|upstream| self.upstream(upstream)).collect();
+        let open = std::mem::take(&mut self.open_upstreams);
+        if let (Some(span), false) = (open.first(), written.verifies_assertion.unwrap_or(false)) {
+            let what = "whoever reaches this address can send any identity to the product";
+            let write = "use a loopback or unix: address, or let the product check Fedgate-Assertion and write verifies_assertion = true";
+            self.say.warning(Code::WUpstreamOpen, span.clone(), what, write);
+        }
+        upstreams
+    }
+
+    fn allow(&mut self, place: &str, written: &Written, signup: Signup, orgs: &[OrgName]) -> Allow {
+        let Some(allow) = &written.allow else {
+            return if signup == Signup::Open {
+                self.everyone(place, written)
+            } else {
+                Allow { orgs: orgs.to_vec(), ..Allow::default() }
+            };
+        };
+        let people = self.emails(&allow.people);
+        self.mentioned.extend(people.iter().cloned());
+        let allow = Allow {
+            everyone: false,
+            orgs: self.allowed_orgs(allow, orgs),
+            groups: each(&allow.groups).map(|group| group.to_string()).collect(),
+            people: people.into_iter().map(|(address, _)| address).collect::<Vec<EmailAddress>>(),
+        };
+        self.somebody(place, written, &allow);
+        allow
+    }
+
+    fn somebody(&mut self, place: &str, written: &Written, allow: &Allow) {
+        if let (Some(list), true) =
+            (&written.allow, allow.orgs.is_empty() && allow.groups.is_empty() && allow.people.is_empty())
+            && !self.misshapen
+            && !self.say.has_errors()
+        {
+            let write = "write allow = { orgs = [\"acme\"] }, or remove `allow` for everybody whom the file's organizations manage";
+            self.say.error(Code::NoWayIn, list.span(), format!("`allow` of {place} lets nobody in"), write);
+        }
+    }
+
+    /// `signup = "open"` without `allow`: whoever proves any address at a provider enters (E-OPEN).
+    fn everyone(&mut self, place: &str, written: &Written) -> Allow {
+        let meant = written.i_know_everyone_may_enter.unwrap_or(false);
+        if let (Some(signup), true, false) = (&written.signup, self.strangers_log_in, meant) {
+            let what = format!(
+                "signup = \"open\" without `allow` lets everybody into {place} who has an account at the issuer or a third party"
+            );
+            let write =
+                "write allow = { … } or signup = \"org\"; if everybody is meant: i_know_everyone_may_enter = true";
+            self.say.error(Code::Open, signup.span(), what, write);
+        }
+        Allow { everyone: true, ..Allow::default() }
+    }
+
+    fn allowed_orgs(&mut self, allow: &WrittenAllow, orgs: &[OrgName]) -> Vec<OrgName> {
+        let mut found = Vec::new();
+        for written in each(&allow.orgs) {
+            match orgs.iter().find(|org| org.as_str() == written.as_str()) {
+                Some(org) => found.push(org.clone()),
+                None => {
+                    let known: Vec<&str> = orgs.iter().map(OrgName::as_str).collect();
+                    let write = match crate::config::shape::nearest(written, &known) {
+                        Some(near) => format!("did you mean \"{near}\"?"),
+                        None => format!(
+                            "write [org.{}] with its domains, or one of: {}",
+                            written.as_str(),
+                            known.join(", ")
+                        ),
+                    };
+                    self.say.error(
+                        Code::OrgUnknown,
+                        written.span(),
+                        format!("there is no [org.{}]", written.as_str()),
+                        write,
+                    );
+                }
+            }
+        }
+        found
+    }
+
+    fn colour(&mut self, hex: &At<String>) -> Option<[u8; 3]> {
+        let parsed = colour(hex);
+        if parsed.is_none() {
+            self.say.error(
+                Code::Colour,
+                hex.span(),
+                format!("{:?} is not a colour", hex.as_str()),
+                "write colour = \"#0052cc\"",
+            );
+        }
+        parsed
+    }
+
+    fn identity_fields(&mut self, written: &Written) -> Vec<(String, Claim)> {
+        let mut fields = Vec::new();
+        for (name, claim) in &written.headers.0 {
+            let field = HeaderName::from_bytes(name.as_bytes()).ok().map(|field| field.as_str().replace('_', "-"));
+            let Some(field) =
+                field.filter(|field| !NOT_FOR_IDENTITY.contains(&field.as_str()) && !field.starts_with("x-fedgate-"))
+            else {
+                let what = format!("{:?} is not a field that can carry an identity", name.as_str());
+                self.say.error(
+                    Code::Header,
+                    name.span(),
+                    what,
+                    "write a field of the product's own, such as \"X-Forwarded-User\"",
+                );
+                continue;
+            };
+            let meant = written.i_know_email_is_not_identity.unwrap_or(false);
+            match self.claim(claim) {
+                Some(Claim::Email | Claim::Name) if !meant => self.email_key(claim),
+                Some(claim) => fields.push((field, claim)),
+                None => {}
+            }
+        }
+        fields
+    }
+
+    fn email_key(&mut self, claim: &At<String>) {
+        let what = format!(
+            "`{}` changes and is given to somebody else: a product that knows people by it mixes them up",
+            claim.as_str()
+        );
+        let write =
+            "write \"sub\", the product's own user id; if it only shows it: i_know_email_is_not_identity = true";
+        self.say.error(Code::EmailKey, claim.span(), what, write);
+    }
+
+    fn claim(&mut self, written: &At<String>) -> Option<Claim> {
+        let claim = match written.as_str() {
+            "sub" => Some(Claim::Sub),
+            "email" => Some(Claim::Email),
+            "name" => Some(Claim::Name),
+            "account" => Some(Claim::Account),
+            "org" => Some(Claim::Org),
+            "groups" => Some(Claim::Groups),
+            "amr" => Some(Claim::Amr),
+            _ => None,
+        };
+        if claim.is_none() {
+            let what = format!("{:?} is not a claim", written.as_str());
+            self.say.error(
+                Code::Value,
+                written.span(),
+                what,
+                "write one of sub, email, name, account, org, groups, amr",
+            );
+        }
+        claim
+    }
+
+    fn outage(&mut self, written: &Written) -> Outage {
+        let Some(outage) = &written.on_store_outage else { return Outage::Grace(DEFAULT_GRACE) };
+        match &**outage {
+            WordOr::Word(word) if word == "deny" => Outage::Deny,
+            WordOr::Table(outage) => Outage::Grace(self.duration(&outage.grace, DEFAULT_GRACE)),
+            WordOr::Word(_) | WordOr::List(_) => {
+                let what = "on_store_outage is a table or \"deny\"";
+                self.say.error(
+                    Code::Value,
+                    outage.span(),
+                    what,
+                    "write on_store_outage = { grace = \"2m\" } or \"deny\"",
+                );
+                Outage::Deny
+            }
+        }
+    }
+
+    fn cookie_domain(&mut self, written: &Written, host: Option<&Origin>) -> Option<String> {
+        let domain = written.cookie_domain.as_ref().filter(|word| word.as_str() != "off")?;
+        let name = domain.trim_start_matches('.').to_lowercase();
+        let host = host?;
+        if !within(host.host(), &name) {
+            let what = format!("{} is not in {name:?}, so it cannot set cookies for it", host.host());
+            self.say.error(
+                Code::CookieDomain,
+                domain.span(),
+                what,
+                "write a domain that the host ends with, or \"off\"",
+            );
+            return None;
+        }
+        self.cookie_domains.push((name.clone(), host.host().to_owned(), domain.span()));
+        Some(name)
+    }
+
+    /// A domain that somebody else lives in is not the product's own (rule H6).
+    pub(super) fn cookie_domains_owned(&mut self, products: &[Site]) {
+        for (domain, owner, span) in std::mem::take(&mut self.cookie_domains) {
+            let mine = |host: &str| {
+                products
+                    .iter()
+                    .any(|site| site.host.host() == owner && site.product.hosts.iter().any(|own| own.host() == host))
+            };
+            let neighbour =
+                self.hosts.iter().map(|(origin, _)| origin.host()).find(|host| within(host, &domain) && !mine(host));
+            let public = psl::domain(domain.as_bytes()).is_none();
+            if let Some(neighbour) = neighbour {
+                let what = format!("cookies for {domain} would reach {neighbour}, which is not this product");
+                self.say.error(
+                    Code::CookieDomain,
+                    span,
+                    what,
+                    "write \"off\", or a domain in which only this product lives",
+                );
+            } else if public {
+                let what = format!("{domain} is a public suffix");
+                self.say.error(Code::CookieDomain, span, what, "write \"off\", or the product's own domain");
+            }
+        }
+    }
+}
+
+fn within(host: &str, domain: &str) -> bool {
+    host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// Spans and hosts of everything public, for the checks across sections.
+pub type Hosts = Vec<(Origin, Span)>;

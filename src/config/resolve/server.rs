@@ -1,0 +1,242 @@
+//! Sections about the gateway itself.
+
+use super::values::{each, size, text};
+use super::{AuditSink, KeySource, LogFormat, Outbound, PeopleIn, Reader};
+use crate::config::file::{Dns, File, Listen as WrittenListen, Mail, People, Sink, Span, Store, Text};
+use crate::config::finding::Code;
+use crate::gateway::options::{Listen, Tls};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+impl Reader<'_> {
+    /// `[listen]`.
+    pub(super) fn listen(&mut self, file: &File) -> Listen {
+        let absent = WrittenListen::default();
+        let written = file.listen.as_deref().unwrap_or(&absent);
+        let section = file.listen.as_ref().map_or(Self::top(), |listen| listen.span());
+        let https = self.address("https", &written.https, Some(SocketAddr::new(ANY, 443)));
+        let http = self.address("http", &written.http, Some(SocketAddr::new(ANY, 80)));
+        let plain = self.address("plain", &written.plain, None);
+        let ops = self.address("ops", &written.ops, Some(SocketAddr::new(LOOPBACK, 9180)));
+        let trusted_proxies = self.networks(&written.trusted_proxies);
+        if let (Some(_), true, Some(key)) = (plain, trusted_proxies.is_empty(), &written.plain) {
+            let what = "`plain` without `trusted_proxies`: anybody could say that a request came over https";
+            self.say.error(
+                Code::Plain,
+                key.span(),
+                what,
+                "write trusted_proxies = [\"10.0.0.0/8\"] with the addresses of what ends TLS",
+            );
+        }
+        if https.is_none() && plain.is_none() && text(&written.https) == Some("off") {
+            let span = written.https.as_ref().map_or(Self::top(), |key| key.span());
+            self.say.error(
+                Code::Missing,
+                span,
+                "neither `https` nor `plain` listens",
+                "write https = \"0.0.0.0:443\" or plain = \"…\"",
+            );
+        }
+        if let (Some(ops), Some(key)) = (ops, &written.ops)
+            && !ops.ip().is_loopback()
+        {
+            let what = "metrics and health answer whoever reaches this address";
+            self.say.warning(
+                Code::WOpsOpen,
+                key.span(),
+                what,
+                "write ops = \"127.0.0.1:9180\", or keep strangers off by a firewall",
+            );
+        }
+        if let Some(protocol) = written.proxy_protocol.as_ref().filter(|word| word.as_str() != "off") {
+            self.say.not_yet(protocol.span(), "proxy_protocol", "write proxy_protocol = \"off\"");
+        }
+        let listens = text(&written.https) != Some("off");
+        let tls = if listens { self.tls(written, section) } else { Tls::Off };
+        let access_log = file.log.as_ref().and_then(|log| text(&log.access)) == Some("stdout");
+        Listen { https, http, plain, ops, tls, trusted_proxies, state: self.state.clone(), access_log }
+    }
+
+    /// `key_file` or `key_env`.
+    pub(super) fn key(&mut self, file: &File) -> KeySource {
+        match (&file.key_file, &file.key_env) {
+            (Some(_), Some(variable)) => {
+                self.say.error(
+                    Code::Either,
+                    variable.span(),
+                    "`key_file` and `key_env` are both written",
+                    "leave one of them",
+                );
+                KeySource::File(self.state.join("kek"))
+            }
+            (Some(path), None) => KeySource::File(self.path_of(path)),
+            (None, Some(variable)) => KeySource::Variable(variable.to_string()),
+            (None, None) => KeySource::File(self.state.join("kek")),
+        }
+    }
+
+    /// `[store]`: the address with an absolute path.
+    pub(super) fn store(&mut self, written: Option<&Store>) -> String {
+        let default = format!("sqlite:{}", self.state.join("fedgate.db").display());
+        let Some(written) = written else { return default };
+        for later in [&written.url_file, &written.url_env].into_iter().flatten() {
+            self.say.not_yet(later.span(), "server database", "remove it: the embedded store is used without it");
+        }
+        let Some(url) = &written.url else { return default };
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            if !path.is_empty() && !path.starts_with("//") && !path.contains('?') {
+                return format!("sqlite:{}", self.state.join(path).display());
+            }
+            let what = "a sqlite address is `sqlite:` and a file";
+            self.say.error(
+                Code::Url,
+                url.span(),
+                what,
+                "write \"sqlite:fedgate.db\" (in the state folder) or \"sqlite:/path/file.db\"",
+            );
+            return default;
+        }
+        if self.url(url, "write url_file = \"…\" with the whole address in that file").is_some() {
+            let scheme = url.split(':').next().unwrap_or("");
+            self.say.not_yet(url.span(), &format!("store {scheme}:"), "write url = \"sqlite:fedgate.db\"");
+        }
+        default
+    }
+
+    /// `[log] format`.
+    pub(super) fn log_format(file: &File) -> LogFormat {
+        match file.log.as_ref().and_then(|log| text(&log.format)) {
+            Some("text") => LogFormat::Text,
+            Some(_) => LogFormat::Json,
+            None => LogFormat::ByTerminal,
+        }
+    }
+
+    /// `[outbound]`.
+    pub(super) fn outbound(&mut self, file: &File) -> Outbound {
+        let Some(written) = &file.outbound else { return Outbound::default() };
+        let ca_file = written.ca_file.as_ref().map(|path| (self.path_of(path), path.span()));
+        if let Some((path, span)) = &ca_file {
+            self.roots(path, span.clone());
+        }
+        Outbound { ca_file: ca_file.map(|(path, _)| path), allow: self.networks(&written.allow) }
+    }
+
+    fn roots(&mut self, path: &Path, span: Span) {
+        use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+        let Some(world) = self.world else { return };
+        let wrong = match world.file(path) {
+            Ok(pem) if CertificateDer::pem_slice_iter(&pem).any(|found| found.is_ok()) => return,
+            Ok(_) => format!("{} holds no certificate in PEM", path.display()),
+            Err(why) => format!("{} cannot be read: {why}", path.display()),
+        };
+        self.say.error(Code::Tls, span, wrong, "write the path of a PEM file with the authority's root certificate");
+    }
+
+    /// `[[audit.sink]]`.
+    pub(super) fn sinks(&mut self, file: &File) -> Vec<AuditSink> {
+        let written = file.audit.as_ref().map(|audit| audit.sink.as_slice()).unwrap_or_default();
+        if written.is_empty() && !self.misshapen {
+            let what = "audit events are in the store only: who can write to it can roll the log back unseen";
+            let write = "write [[audit.sink]] with url = \"jsonl:/path\" on another machine's disk";
+            self.say.advice(Code::WUnanchored, Self::top(), what, write);
+        }
+        written.iter().filter_map(|sink| self.sink(sink, sink.span())).collect()
+    }
+
+    fn sink(&mut self, sink: &Sink, span: Span) -> Option<AuditSink> {
+        const JSONL: &str = "write url = \"jsonl:/var/log/fedgate/audit.jsonl\"";
+        for token in [&sink.token_file, &sink.token_env].into_iter().flatten() {
+            self.say.not_yet(token.span(), "audit sink with a token", JSONL);
+        }
+        if let Some(format) = sink.format.as_ref().filter(|format| format.as_str() == "ocsf") {
+            self.say.not_yet(format.span(), "format = \"ocsf\"", "write format = \"fedgate\"");
+        }
+        let Some(url) = &sink.url else {
+            self.missing(span, "[[audit.sink]]", "url", JSONL);
+            return None;
+        };
+        let Some(path) = url.strip_prefix("jsonl:") else {
+            if self.url(url, "write token_file = \"…\"").is_some() {
+                let scheme = url.split(':').next().unwrap_or("");
+                self.say.not_yet(url.span(), &format!("audit sink {scheme}:"), JSONL);
+            }
+            return None;
+        };
+        if path.is_empty() || path.starts_with("//") {
+            self.say.error(Code::Url, url.span(), "a jsonl sink is `jsonl:` and a file", JSONL);
+            return None;
+        }
+        let people = if text(&sink.people) == Some("clear") { PeopleIn::Clear } else { PeopleIn::Pseudonym };
+        Some(AuditSink { path: self.path_of(path), people })
+    }
+
+    /// Sections whose features come later.
+    pub(super) fn later(&mut self, file: &File) {
+        if let Some(mail) = &file.mail {
+            self.mail(mail, mail.span());
+        }
+        if let Some(Dns { servers: Some(servers) }) = &file.dns
+            && servers.iter().any(|server| server.as_str() != "system")
+        {
+            self.say.not_yet(servers.span(), "dns.servers", "write servers = [\"system\"]");
+        }
+        if let Some(People { password, second_step }) = &file.people {
+            if let Some(password) = password {
+                self.say.not_yet(
+                    password.span(),
+                    "people.password",
+                    "remove it: people log in at the issuer or a provider",
+                );
+            }
+            self.second_step(second_step);
+        }
+    }
+
+    fn mail(&mut self, mail: &Mail, span: Span) {
+        if let Some(smtp) = &mail.smtp
+            && self.url(smtp, "write smtp = \"smtps://user@host\" and password_file = \"…\"").is_none()
+        {
+            return;
+        }
+        self.say.not_yet(span, "[mail]", "remove it: no mail is sent");
+    }
+
+    /// `second_step`: here nothing asks for one yet.
+    pub(super) fn second_step(&mut self, written: &Text) {
+        if let Some(required) = written.as_ref().filter(|word| word.as_str() == "required") {
+            let write = "write second_step = \"optional\"; with single sign-on, require_amr = [\"mfa\"] asks the directory for it";
+            self.say.not_yet(required.span(), "second_step = \"required\"", write);
+        }
+    }
+
+    /// `body_spool`.
+    pub(super) fn body_spool(&mut self, written: &Text) {
+        let Some(written) = written.as_ref().filter(|word| word.as_str() != "off") else { return };
+        match size(written) {
+            Some(0) => {}
+            Some(_) => self.say.not_yet(written.span(), "body_spool", "write body_spool = \"off\""),
+            None => {
+                let what = format!("{:?} is not a size", written.as_str());
+                self.say.error(
+                    Code::Size,
+                    written.span(),
+                    what,
+                    "write a whole number and a unit: \"1MiB\", \"64KiB\", or \"off\"",
+                );
+            }
+        }
+    }
+
+    /// A list that must be empty in this version.
+    pub(super) fn empty(&mut self, list: &crate::config::file::Texts, key: &str, write: &str) {
+        if each(list).next().is_some()
+            && let Some(list) = list
+        {
+            self.say.not_yet(list.span(), key, write);
+        }
+    }
+}

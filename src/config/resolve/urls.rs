@@ -1,0 +1,167 @@
+//! Addresses of other machines: upstreams, providers, links. A secret in any of them is refused.
+
+use super::Reader;
+use super::values::each;
+use crate::config::file::{At, Text, Texts};
+use crate::config::finding::Code;
+use crate::gateway::options::Upstream;
+use std::path::{Path, PathBuf};
+use url::{Host, Url};
+
+impl Reader<'_> {
+    /// A URL without a secret; `instead` says where the secret goes.
+    pub(super) fn url(&mut self, written: &At<String>, instead: &str) -> Option<Url> {
+        let text = written.as_str();
+        let parsed = Url::parse(text);
+        let user = match &parsed {
+            Ok(url) => url.password().is_some() || (url.scheme().starts_with("http") && !url.username().is_empty()),
+            Err(_) => text.contains("://") && text.contains('@'),
+        };
+        if user {
+            self.say.mask(written.span());
+            let what = "this URL carries a user name or a password";
+            self.say.error(Code::SecretInUrl, written.span(), what, instead);
+            return None;
+        }
+        parsed
+            .map_err(|wrong| {
+                let write = if text.contains("://") {
+                    "write it as https://host/path"
+                } else {
+                    "write it with its scheme: \"https://…\""
+                };
+                self.say.error(Code::Url, written.span(), format!("{text:?} is not a URL: {wrong}"), write);
+            })
+            .ok()
+    }
+
+    /// An https URL of a provider, as written.
+    pub(super) fn https(&mut self, written: &Text) -> Option<String> {
+        let written = written.as_ref()?;
+        let url = self.url(written, "remove it: providers are asked with client_id and client_secret_file")?;
+        if url.scheme() != "https" {
+            let what = format!("{:?} does not begin with https://", written.as_str());
+            self.say.error(
+                Code::Url,
+                written.span(),
+                what,
+                "write https://…: what a provider says must not be readable on the way",
+            );
+            return None;
+        }
+        Some(written.to_string())
+    }
+
+    /// An OpenID Connect issuer, byte for byte as its discovery document writes it.
+    pub(super) fn issuer(&mut self, written: &At<String>) -> Option<String> {
+        let issuer = self.https(&Some(written.clone()))?;
+        let url = Url::parse(&issuer).ok()?;
+        let span = written.span();
+        if let Some((base, _)) = issuer.split_once("/.well-known/") {
+            self.say.error(
+                Code::Url,
+                span,
+                "this is the discovery document, not the issuer",
+                format!("write \"{base}\""),
+            );
+            return None;
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            self.say.error(Code::Url, span, "an issuer has no query and no fragment", "write it up to the ?");
+            return None;
+        }
+        let first = url.path_segments().and_then(|mut segments| segments.next()).unwrap_or("");
+        let microsoft = url.host_str() == Some("login.microsoftonline.com");
+        if microsoft && ["common", "organizations", "consumers"].contains(&first) {
+            let what = format!("`{first}` stands for every tenant, and tokens never carry it as their issuer");
+            self.say.error(
+                Code::Url,
+                span,
+                what,
+                "write your tenant's id: https://login.microsoftonline.com/TENANT-ID/v2.0",
+            );
+            return None;
+        }
+        if issuer.ends_with('/') && !url.host_str().is_some_and(|host| host.ends_with(".auth0.com")) {
+            let write = format!(
+                "compare with `issuer` in {issuer}.well-known/openid-configuration; most write \"{}\"",
+                issuer.trim_end_matches('/')
+            );
+            self.say.warning(
+                Code::WIssuerSlash,
+                span,
+                "this issuer ends with a slash, and issuers are compared byte for byte",
+                write,
+            );
+        }
+        Some(issuer)
+    }
+
+    /// Where a product is.
+    pub(super) fn upstream(&mut self, written: &At<String>) -> Option<Upstream> {
+        let text = written.as_str();
+        if let Some(path) = text.strip_prefix("unix:") {
+            if Path::new(path).is_absolute() {
+                return Some(Upstream::Unix(PathBuf::from(path)));
+            }
+            let what = "a socket's path is absolute";
+            self.say.error(Code::Url, written.span(), what, "write \"unix:/run/product.sock\"");
+            return None;
+        }
+        let url = self.url(written, "remove it: products know people by Fedgate-Assertion")?;
+        match url.scheme() {
+            "http" => {}
+            scheme @ ("https" | "h2c") => {
+                let write = "write \"http://host:port\" or \"unix:/path\"";
+                self.say.not_yet(written.span(), &format!("{scheme}:// upstream"), write);
+                return None;
+            }
+            _ => {
+                let what = format!("{text:?} is not an upstream");
+                let write = format!("write \"http://{}\" or \"unix:/path\"", text.trim_start_matches('/'));
+                self.say.error(Code::Url, written.span(), what, write);
+                return None;
+            }
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            let bare =
+                format!("http://{}:{}", url.host_str().unwrap_or("host"), url.port_or_known_default().unwrap_or(80));
+            let what = "an upstream has no path: requests keep the path that they came with";
+            self.say.error(Code::Url, written.span(), what, format!("write \"{bare}\""));
+            return None;
+        }
+        let port = url.port_or_known_default().unwrap_or(80);
+        let (host, own) = match url.host()? {
+            Host::Domain(name) => (name.to_owned(), name == "localhost" || name.ends_with(".localhost")),
+            Host::Ipv4(address) => (address.to_string(), address.is_loopback()),
+            Host::Ipv6(address) => (address.to_string(), address.is_loopback()),
+        };
+        if !own {
+            self.open_upstreams.push(written.span());
+        }
+        Some(Upstream::Http { host, port })
+    }
+
+    /// Origins of other sites, as browsers write them.
+    pub(super) fn web_origins(&mut self, written: &Texts) -> Vec<String> {
+        let mut origins = Vec::new();
+        for origin in each(written) {
+            let text = origin.as_str();
+            let parsed =
+                Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.host().is_some());
+            match parsed.map(|url| url.origin().ascii_serialization()) {
+                Some(serialized) if serialized == text.to_lowercase() => origins.push(serialized),
+                Some(serialized) => {
+                    let what = format!("{text:?} is not an origin as browsers write it");
+                    self.say.error(Code::Origin, origin.span(), what, format!("write \"{serialized}\""));
+                }
+                None => {
+                    let what =
+                        format!("{text:?} is not an origin; each is written out, `*` and `null` never stand for any");
+                    self.say.error(Code::Origin, origin.span(), what, "write \"https://app.example.com\"");
+                }
+            }
+        }
+        origins
+    }
+}
