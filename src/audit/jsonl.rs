@@ -82,33 +82,39 @@ impl Jsonl {
             .sync_all()
     }
 
-    fn append_all(&mut self, lines: &[Line]) -> io::Result<()> {
+    /// What must be appended for these lines, and the last event line then.
+    fn text(&self, lines: &[Line]) -> io::Result<(Vec<u8>, Option<EventLine>)> {
         let mut text = Vec::new();
         let mut last = self.last.clone();
         for line in lines {
-            match line {
-                Line::Event(event) => {
-                    let written = self.event_line(event)?;
-                    match &last {
-                        Some((position, before)) if event.position == *position && *before != written => {
-                            return Err(io::Error::other(format!(
-                                "event {position} is another one in the file: the store was rolled back, or the file is \
-                                 another store's; move the file away"
-                            )));
-                        }
-                        Some((position, _)) if event.position <= *position => {}
-                        _ => {
-                            text.extend_from_slice(&written);
-                            last = Some((event.position, written));
-                        }
-                    }
-                }
+            let event = match line {
+                Line::Event(event) => event,
                 Line::Checkpoint(row) => {
                     text.extend_from_slice(serde_json::json!({ "checkpoint": row.note }).to_string().as_bytes());
                     text.push(b'\n');
+                    continue;
+                }
+            };
+            let written = self.event_line(event)?;
+            match &last {
+                Some((position, before)) if event.position == *position && *before != written => {
+                    return Err(io::Error::other(format!(
+                        "event {position} is another one in the file: the store was rolled back, or the file is another \
+                         store's, or `people` was changed; move the file away"
+                    )));
+                }
+                Some((position, _)) if event.position <= *position => {}
+                _ => {
+                    text.extend_from_slice(&written);
+                    last = Some((event.position, written));
                 }
             }
         }
+        Ok((text, last))
+    }
+
+    fn append_all(&mut self, lines: &[Line]) -> io::Result<()> {
+        let (text, last) = self.text(lines)?;
         if text.is_empty() {
             return Ok(());
         }
@@ -149,7 +155,8 @@ pub(super) fn read_line(line: &[u8]) -> Option<(u64, &[u8])> {
     let comma = rest.iter().position(|byte| *byte == b',')?;
     let (number, rest) = rest.split_at_checked(comma)?;
     let event = rest.strip_prefix(b",\"event\":")?.strip_suffix(b"}")?;
-    Some((std::str::from_utf8(number).ok()?.parse().ok()?, event))
+    let position: u64 = std::str::from_utf8(number).ok()?.parse().ok()?;
+    (position.to_string().as_bytes() == number).then_some((position, event))
 }
 
 /// How many bytes of whole lines a file holds, and its last event line.
@@ -176,4 +183,26 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn a_line_reads_back_to_the_byte(position: u64, bytes: Vec<u8>) {
+            let line = line(position, &bytes);
+            proptest::prop_assert_eq!(read_line(line.strip_suffix(b"\n").unwrap()), Some((position, bytes.as_slice())));
+        }
+
+        #[test]
+        fn no_line_panics(text: Vec<u8>) {
+            let text = [b"{\"position\":".as_slice(), &text].concat();
+            if let Some((position, event)) = read_line(&text) {
+                // Leading zeros or a sign would be a second spelling of one line.
+                proptest::prop_assert_eq!(line(position, event), [text.as_slice(), b"\n"].concat());
+            }
+        }
+    }
 }

@@ -176,7 +176,9 @@ pub trait Store: Send + Sync + 'static {
     /// Records last activity. Lossy: newer times win, ended sessions are skipped, nothing is logged.
     async fn touch(&self, touches: Vec<Touch>) -> Result<(), Unavailable>;
 
-    /// The revocation log after a cursor; 0 reads from its start, `u64::MAX` only the cursor and the clock.
+    /// The revocation log after a cursor; 0 reads from its start, `u64::MAX` only the cursor and the clock. A cursor below the
+    /// one asked for means that the store was rolled back (rule H17). After a very long gap a reading may be cut: the cursor
+    /// then stands at its last row.
     async fn feed(&self, after: u64) -> Result<Feed, Unavailable>;
 
     /// Wakes whoever polls the feed, after each commit with revocations in this process.

@@ -105,35 +105,37 @@ impl Writer {
         // Read anew in each transaction: another process may write the same file.
         let mut log_size = log_size(&self.db)?;
         for work in waiting {
-            let now = self.clock.now();
-            let at = At { db: &self.db, now, high_water, log_size };
-            match work {
-                Work::Commit(batch, reply) => match savepoint(&at, &batch) {
-                    Ok(Ok(size)) => {
-                        log_size = size;
-                        done.push(Outcome::Committed(Committed { log_size, at: now }, reply));
-                    }
-                    Ok(Err(conflict)) => done.push(Outcome::Conflict(conflict, reply)),
-                    Err(lost) => {
-                        fail_commit(reply, &lost.0);
-                        return Err(lost);
-                    }
-                },
-                Work::Touch(touches, reply) => {
-                    let written = touches.iter().try_for_each(|touch| write_touch(&self.db, *touch));
-                    done.push(Outcome::Touched(reply));
-                    written?;
-                }
-                Work::Sweep(now, reply) => match sweep(&self.db, now.max(high_water), now) {
-                    Ok(rows) => done.push(Outcome::Swept(rows, reply)),
-                    Err(fault) => {
-                        done.push(Outcome::Swept(0, reply));
-                        return Err(fault.into());
-                    }
-                },
-            }
+            done.push(self.step(work, high_water, &mut log_size)?);
         }
         Ok(self.db.execute_batch("COMMIT")?)
+    }
+
+    /// One piece of work inside the transaction. When the file fails, its sender is told here and the rest by the caller.
+    fn step(&self, work: Work, high_water: Timestamp, log_size: &mut u64) -> Result<Outcome, Lost> {
+        match work {
+            Work::Commit(batch, reply) => {
+                let now = self.clock.now();
+                match savepoint(&At { db: &self.db, now, high_water, log_size: *log_size }, &batch) {
+                    Ok(Ok(size)) => {
+                        *log_size = size;
+                        Ok(Outcome::Committed(Committed { log_size: size, at: now }, reply))
+                    }
+                    Ok(Err(conflict)) => Ok(Outcome::Conflict(conflict, reply)),
+                    Err(lost) => {
+                        fail_commit(reply, &lost.0);
+                        Err(lost)
+                    }
+                }
+            }
+            Work::Touch(touches, reply) => match touches.iter().try_for_each(|touch| write_touch(&self.db, *touch)) {
+                Ok(()) => Ok(Outcome::Touched(reply)),
+                Err(fault) => Err(lost(reply, fault)),
+            },
+            Work::Sweep(now, reply) => match sweep(&self.db, now.max(high_water), now) {
+                Ok(rows) => Ok(Outcome::Swept(rows, reply)),
+                Err(fault) => Err(lost(reply, fault)),
+            },
+        }
     }
 
     /// The latest time this store ever saw (rule M3). Written at most once a second: it only guards spans of a day.
@@ -207,6 +209,13 @@ fn answer<T>(reply: oneshot::Sender<T>, value: T) {
     if reply.send(value).is_err() {
         tracing::debug!("nobody waits for the store's answer");
     }
+}
+
+/// Tells the sender, and gives the group up.
+fn lost<T>(reply: oneshot::Sender<Result<T, Unavailable>>, fault: rusqlite::Error) -> Lost {
+    let lost = Lost::from(fault);
+    answer(reply, Err(unavailable(&lost.0)));
+    lost
 }
 
 fn fail_commit(reply: oneshot::Sender<Result<Committed, NotCommitted>>, fault: &str) {
