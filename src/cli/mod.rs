@@ -6,6 +6,9 @@
 
 pub mod arguments;
 mod check;
+pub mod node;
+mod reload;
+mod run;
 mod schema;
 
 use crate::config::find;
@@ -43,6 +46,10 @@ pub struct Common {
 /// The commands that work.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Serve.
+    Run(arguments::Run),
+    /// Have the running gateway apply its configuration file anew, without dropping a request.
+    Reload(arguments::Reload),
     /// Say everything that is wrong with a configuration, and each redirect URI to register.
     Check(check::Arguments),
     /// Print the JSON Schema of the configuration, for editors.
@@ -82,6 +89,8 @@ pub fn main() -> ExitCode {
     let terminal = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut screen = Screen { out: &mut io::stdout(), err: &mut io::stderr(), terminal };
     let done = match &cli.command {
+        Command::Run(arguments) => run::run(arguments, &cli.common, &mut screen),
+        Command::Reload(arguments) => reload::run(arguments, &cli.common, &mut screen),
         Command::Check(arguments) => check::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),
     };

@@ -13,5 +13,6 @@ pub mod model;
 pub mod oidc;
 pub mod proof;
 pub mod refusal;
+pub mod request;
 pub mod standing;
 pub mod values;

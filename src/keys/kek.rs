@@ -67,6 +67,11 @@ impl Kek {
         Ok(key)
     }
 
+    /// Reads a key given as text: 64 hexadecimal digits or padded base64.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::parse(text.as_bytes())
+    }
+
     fn parse(bytes: &[u8]) -> Option<Self> {
         if let Ok(raw) = <[u8; KEY_BYTES]>::try_from(bytes) {
             return Some(Self::new(raw));

@@ -19,10 +19,15 @@ pub enum Purpose {
     LogoutHint,
     /// The marker of who was last here, on a product host (rule H8).
     Marker,
+    /// Where a login leads, in the hidden field of our forms.
+    Aim,
+    /// What a logout still needs after the sessions have ended.
+    Goodbye,
 }
 
 impl Purpose {
-    const ALL: [Self; 5] = [Self::LoginUnderWay, Self::Flow, Self::Handover, Self::LogoutHint, Self::Marker];
+    const ALL: [Self; 7] =
+        [Self::LoginUnderWay, Self::Flow, Self::Handover, Self::LogoutHint, Self::Marker, Self::Aim, Self::Goodbye];
 
     const fn name(self) -> &'static str {
         match self {
@@ -31,6 +36,8 @@ impl Purpose {
             Self::Handover => "handover",
             Self::LogoutHint => "logout-hint",
             Self::Marker => "marker",
+            Self::Aim => "aim",
+            Self::Goodbye => "goodbye",
         }
     }
 }

@@ -27,13 +27,13 @@ impl Site {
             (None, "GET" | "HEAD", "/.fedgate/session") => self.who(visitor, at).await,
             (None, "GET" | "HEAD", "/.fedgate/logout") | (Some(Door::Logout), "GET" | "HEAD", _) => {
                 let answer = self.login.confirm_product_logout(visitor, at).await;
-                self.respond(answer, At::Product(at))
+                self.respond(answer, At::Product)
             }
             (None, "POST", "/.fedgate/logout") | (Some(Door::Logout), "POST", _) => {
                 let form = Fields::of_form(request);
                 let everywhere = form.text("scope") == "everywhere";
                 let answer = self.login.leave_session(visitor, at, everywhere, form.text("to")).await;
-                self.respond(answer, At::Product(at))
+                self.respond(answer, At::Product)
             }
             (Some(Door::Login | Door::Signup | Door::Reset), "GET" | "HEAD", _) => {
                 render::redirect("/.fedgate/login?return_to=%2F", &[], false)
@@ -54,7 +54,7 @@ impl Site {
         let return_to = self.return_to(at, fields.text("return_to"));
         let again = fields.text("again").parse().unwrap_or(0);
         let answer = self.login.leave_product(visitor, at, &return_to, again).await;
-        self.respond(answer, At::Product(at))
+        self.respond(answer, At::Product)
     }
 
     /// A path and query of this host in normal form; anything else becomes `/`. Never ours, never a door (rule M11).
@@ -72,7 +72,7 @@ impl Site {
             return self.refuse_request(request, visitor, Refusal::CrossSite).await;
         }
         let answer = self.login.finish_at_product(visitor, at, Fields::of_query(request).text("code")).await;
-        self.respond(answer, At::Product(at))
+        self.respond(answer, At::Product)
     }
 
     /// `GET /.fedgate/session`: who is logged in, as JSON; 401 without a session.

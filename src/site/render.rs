@@ -3,7 +3,7 @@
 use super::Site;
 use super::texts;
 use crate::kernel::model::Product;
-use crate::login::{Answer, Form, Person, ProductHost, Refused, Step, Towards};
+use crate::login::{Answer, Form, Person, Refused, Step, Towards};
 use crate::pages::{
     Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form as PageForm, Go, Home, Hop, Href, Html, Link, Loop, Name, Page,
     Person as PagePerson, ProductLink, Reenter, Reference, Refusal as RefusalPage, SignedOut, Towards as PageTowards, Utc, Way,
@@ -14,16 +14,16 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 /// Where the answer is shown.
 #[derive(Clone, Copy)]
-pub(super) enum At<'a> {
+pub(super) enum At {
     /// On the login host.
     Login,
     /// On a product host.
-    Product(&'a ProductHost),
+    Product,
 }
 
 impl Site {
     /// The response of an answer.
-    pub(super) fn respond(&self, answer: Answer, at: At<'_>) -> Response<Bytes> {
+    pub(super) fn respond(&self, answer: Answer, at: At) -> Response<Bytes> {
         let Answer { step, cookies, clear_site } = answer;
         match step {
             Step::Go(to) => redirect(&to, &cookies, clear_site),
@@ -38,7 +38,7 @@ impl Site {
         }
     }
 
-    fn page(&self, step: Step, at: At<'_>) -> Option<Page> {
+    fn page(&self, step: Step, at: At) -> Option<Page> {
         Some(match step {
             Step::Go(_) => return None,
             Step::AskEmail(ask) => Page::Email(Email {
@@ -135,10 +135,10 @@ fn again(refused: &Refused) -> Option<Href> {
     Href::parse(&url).ok()
 }
 
-fn logout_action(at: At<'_>) -> &'static str {
+fn logout_action(at: At) -> &'static str {
     match at {
         At::Login => "/logout",
-        At::Product(_) => "/.fedgate/logout",
+        At::Product => "/.fedgate/logout",
     }
 }
 

@@ -87,8 +87,9 @@ impl Control {
             let Ok(event) = event else { return };
             let is_write = event.kind.is_modify() || event.kind.is_create();
             if is_write && event.paths.iter().any(|path| path.file_name() == name.as_deref()) {
-                // A full channel means that a reload is due already.
-                drop(changed.try_send(()));
+                if changed.try_send(()).is_err() {
+                    tracing::trace!("a reload is due already");
+                }
             }
         };
         let fault = |why: notify::Error| NotStarted::new("the configuration cannot be watched", &why);

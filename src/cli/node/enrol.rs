@@ -95,7 +95,10 @@ fn domains(draft: &DraftCatalog, rows: Vec<DomainRow>, now: Timestamp, batch: &m
         match stored.get(domain) {
             Some(row) if row.org == org.name => held.insert(domain.clone(), row.claimed_at),
             // New here, or another organization's until now: authority begins now and never reaches back (rule C6).
-            Some(_) | None => {
+            other => {
+                if other.is_some() {
+                    batch.changes.push(Change::DropDomain(domain.clone()));
+                }
                 let row = DomainRow { domain: domain.clone(), org: org.name.clone(), claimed_at: now };
                 batch.changes.push(Change::PutDomain(row));
                 batch.events.push(domain_event(now, Action::DomainClaimed, domain, &org.name));
