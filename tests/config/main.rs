@@ -168,6 +168,25 @@ fn the_example_names_every_key_of_the_schema() {
 }
 
 #[test]
+fn no_secret_is_shown_by_debug() {
+    let config = config(&format!("{SHORT}{LISTEN}"));
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_directory_proves_itself_as_the_file_says() {
+    let of = |auth: &str| {
+        let sso = format!("sso = {{ oidc = \"https://a.example\", client_id = \"c\", {auth} }}");
+        let settings = config(&with("", &sso, "")).catalog.directories[0].protocol.settings().clone();
+        format!("{:?}", settings.client_auth)
+    };
+    assert_eq!(of("client_secret_env = \"S\""), "Basic(Secret(…))");
+    assert_eq!(of("client_auth = \"post\", client_secret_file = \"s\""), "Post(Secret(…))");
+    assert_eq!(of("client_auth = \"private_key_jwt\""), "PrivateKeyJwt");
+    assert_eq!(of("client_auth = \"none\""), "None");
+}
+
+#[test]
 fn an_inline_table_may_stand_on_several_lines() {
     let text =
         format!("{SHORT}{LISTEN}").replacen("{ oidc", "{\n  oidc", 1).replacen(", client_id", ",\n  client_id", 1);
@@ -198,6 +217,7 @@ fn doubtful_files_are_used_with_a_warning() {
     warns(&with("allow = { orgs = [\"acme\"], people = [\"ann@eu.acme.com\"] }", SSO, ""), Code::WSubdomain);
     warns(&good.replace("okta.example\"", "okta.example/\""), Code::WIssuerSlash);
     warns(&with("", &sso("subject = \"email\""), ""), Code::WSubjectEmail);
+    warns(&good.replace("[\"acme.com\"]", "[]"), Code::WNoEffect);
     warns(&good.replace("http://127.0.0.1:3000", "http://10.0.0.1:3000"), Code::WUpstreamOpen);
     warns(&good.replace("tls = ", "ops = \"0.0.0.0:9180\"\ntls = "), Code::WOpsOpen);
     warns(&good.replace("id.example.net", "id.example.com"), Code::WSameSite);

@@ -92,6 +92,7 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
         replaced(C::Origin, (1, 9), ("\"id.example.net\"", "\"https://id.example.net/\""), "write \"id.example.net\""),
         replaced(C::SameName, (5, 8), ("\"trello.example.com\"", "\"id.example.net:8443\""), "a host name of its own"),
         replaced(C::Address, (4, 9), (tls, &listen("https = \":8443\"")), "0.0.0.0:8443"),
+        replaced(C::Address, (4, 8), (tls, &listen("http = \"0.0.0.0:443\"")), "a port of its own"),
         replaced(C::Network, (4, 20), (tls, &listen("trusted_proxies = [\"0.0.0.0/0\"]")), "10.0.0.0/8"),
         replaced(C::Plain, (4, 9), (tls, &listen("plain = \"127.0.0.1:8080\"")), "trusted_proxies = ["),
         replaced(C::Tls, (2, 1), (tls, ""), "tls = { cert = "),
@@ -117,6 +118,18 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
             54,
             "sso = { oidc = \"https://a.example\", client_id = \"c\", client_secret = \"hunter2\" }",
             "write client_secret_file = \"…\" or client_secret_env = \"…\"",
+        ),
+        in_org(
+            C::SecretUnreadable,
+            75,
+            "sso = { oidc = \"https://a.example\", client_id = \"c\", client_secret_file = \"empty\" }",
+            "client_secret_file or client_secret_env",
+        ),
+        in_org(
+            C::SecretUnreadable,
+            74,
+            "sso = { oidc = \"https://a.example\", client_id = \"c\", client_secret_env = \"MISSING\" }",
+            "client_secret_file or client_secret_env",
         ),
         in_org(
             C::SecretUnreadable,
@@ -169,6 +182,15 @@ fn mistakes_of_products() -> Vec<Mistake> {
         in_product(C::OrgUnknown, 19, "allow = { orgs = [\"acmee\"] }", "did you mean \"acme\"?"),
         row(C::Open, (PRODUCT, 10), with("signup = \"open\"", SSO, google), "i_know_everyone_may_enter = true"),
         in_product(C::NoWayIn, 9, "allow = { orgs = [] }", "write allow = "),
+        row(
+            C::NoWayIn,
+            (4, 10),
+            with("", "", "[issuer]\noidc = \"https://a.example\"\nclient_id = \"c\"\nclient_auth = \"none\"")
+                .replace("[org.acme]\ndomains = [\"acme.com\"]", ""),
+            "[org.NAME]",
+        ),
+        in_product(C::Value, 9, "label = \"call https://evil.example\"", "without a URL"),
+        in_product(C::Origin, 17, "upstream_host = \"a b\"", "trello.internal:3000"),
         in_product(C::Path, 11, "public = [\"/\"]", "optional = [\"/\"]"),
         in_product(C::Path, 20, "doors = { login = [\"login\"] }", "write \"/login\""),
         in_product(C::Header, 13, "headers = { \"Cookie\" = \"sub\" }", "X-Forwarded-User"),

@@ -171,7 +171,6 @@ impl Reader<'_> {
                 domains: Vec::new(),
             };
             found.extend(self.connection(whose, issuer));
-            self.no_domains(issuer, "[issuer]");
         }
         for (name, connection) in &file.third_party.0 {
             let Some(third) = self.name(name, ThirdPartyName::parse) else { continue };
@@ -182,13 +181,6 @@ impl Reader<'_> {
             found.extend(self.connection(whose, connection));
         }
         found
-    }
-
-    fn no_domains(&mut self, issuer: &At<super::file::Connection>, place: &str) {
-        if let Some(domains) = issuer.domains.as_ref().filter(|domains| domains.is_empty()) {
-            let what = format!("{place} speaks for no domain");
-            self.say.warning(Code::WNoEffect, domains.span(), what, "remove `domains`");
-        }
     }
 
     /// A name that the operator gives.

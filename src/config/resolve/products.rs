@@ -3,11 +3,12 @@
 use super::Reader;
 use super::paths::For;
 use super::values::{colour, each, label_of, text};
-use crate::config::file::{Allow as WrittenAllow, At, File, Product as Written, Span, WordOr};
+use crate::config::file::{Allow as WrittenAllow, At, File, Product as Written, Span, Text, WordOr};
 use crate::config::finding::Code;
 use crate::gateway::options::Site;
 use crate::kernel::model::{Allow, Outage, Product, Signup};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
+use http::uri::Authority;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ impl Reader<'_> {
         let allow = self.allow(&place, written, signup, orgs);
         let colour = written.colour.as_ref().and_then(|hex| self.colour(hex));
         let product = Product {
-            label: text(&written.label).map_or_else(|| label_of(name.as_str()), ToOwned::to_owned),
+            label: self.label(&written.label, || label_of(name.as_str())),
             name,
             hosts: hosts.iter().chain(&also).cloned().collect(),
             allow,
@@ -58,7 +59,7 @@ impl Reader<'_> {
             also,
             redirects: hosts.iter().skip(1).cloned().collect(),
             upstreams,
-            upstream_host: text(&written.upstream_host).map(ToOwned::to_owned),
+            upstream_host: self.upstream_host(&written.upstream_host),
             public: self.path_rules(&written.public, For::Public),
             optional: self.path_rules(&written.optional, For::Optional),
             doors: self.doors(written.doors.as_ref()),
@@ -122,6 +123,22 @@ impl Reader<'_> {
             self.say.warning(Code::WUpstreamOpen, span.clone(), what, write);
         }
         upstreams
+    }
+
+    /// A host as it stands in `Host`: a name or an address, and perhaps a port.
+    fn upstream_host(&mut self, written: &Text) -> Option<String> {
+        let written = written.as_ref()?;
+        let host = Authority::try_from(written.as_str()).ok().filter(|host| !host.as_str().contains('@'));
+        if host.is_none() {
+            let what = format!("{:?} is not a host", written.as_str());
+            self.say.error(
+                Code::Origin,
+                written.span(),
+                what,
+                "write a name, or a name and a port: \"trello.internal:3000\"",
+            );
+        }
+        host.map(|host| host.to_string())
     }
 
     fn allow(&mut self, place: &str, written: &Written, signup: Signup, orgs: &[OrgName]) -> Allow {

@@ -22,6 +22,7 @@ impl Reader<'_> {
         let plain = self.address("plain", &written.plain, None);
         let ops = self.address("ops", &written.ops, Some(SocketAddr::new(LOOPBACK, 9180)));
         let trusted_proxies = self.networks(&written.trusted_proxies);
+        self.one_each(&[(&written.https, https), (&written.http, http), (&written.plain, plain), (&written.ops, ops)]);
         self.listen_checks(written, (plain, ops), trusted_proxies.is_empty());
         let listens = text(&written.https) != Some("off");
         let tls = if listens { self.tls(written, section) } else { Tls::Off };
@@ -66,6 +67,23 @@ impl Reader<'_> {
         }
         if let Some(protocol) = written.proxy_protocol.as_ref().filter(|word| word.as_str() != "off") {
             self.say.not_yet(protocol.span(), "proxy_protocol", "write proxy_protocol = \"off\"");
+        }
+    }
+
+    /// Two listeners cannot have one address; port 0 is any free one.
+    fn one_each(&mut self, listeners: &[(&Text, Option<SocketAddr>)]) {
+        for (at, (written, address)) in listeners.iter().enumerate() {
+            let taken = listeners.iter().take(at).any(|(_, other)| other == address);
+            if let (Some(address), true) = (address.filter(|address| address.port() != 0), taken) {
+                let span = written.as_ref().map_or(Self::top(), |written| written.span());
+                let what = format!("two listeners want {address}");
+                self.say.error(
+                    Code::Address,
+                    span,
+                    what,
+                    "give each of https, http, plain and ops a port of its own, or \"off\"",
+                );
+            }
         }
     }
 
