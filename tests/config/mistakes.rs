@@ -57,6 +57,7 @@ fn mistakes_of_shape() -> Vec<Mistake> {
         at_end(C::UnknownKey, (0, 2), "[lisen]\nhttps = \"off\"", "did you mean `listen`?"),
         at_end(C::TopLevelAfterTable, (1, 1), "[log]\nstate = \"/srv\"", "above the first [table]"),
         at_end(C::PolicySection, (0, 2), "[policy]\nsso = \"off\"", "did you mean [people] or [org.NAME.policy]?"),
+        at_end(C::UnknownKey, (1, 1), "[outbound]\nca = \"roots.pem\"", "did you mean `ca_file`?"),
         in_product(C::Type, 11, "session = \"8h\"", "a table"),
         in_product(C::Type, 11, "public = [1]", "a text in quotes"),
         in_product(C::Value, 10, "signup = \"opn\"", "did you mean \"open\"?"),
