@@ -1,7 +1,7 @@
 //! What is wrong with a file: all of it, each with a stable code, a place and what to write instead.
 //!
 //! Codes are public and never change their meaning; to add one, add a line to [`Code`] and a row to the table of mistakes in
-//! `tests/config.rs`. Values of secrets are marked to be masked before any line of the file is shown.
+//! `tests/config/mistakes.rs`. Values of secrets are marked to be masked before any line of the file is shown.
 
 use super::file::Span;
 

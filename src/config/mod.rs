@@ -168,10 +168,10 @@ fn parse(text: &str, say: &mut Findings) -> Option<file::File> {
     let (mut table, wrongs) = DeTable::parse_recoverable(text);
     for wrong in &wrongs {
         let span = wrong.span().unwrap_or(0..0);
-        mask_line(text, span.start, say);
         say.error(Code::Syntax, span, format!("this is not TOML: {}", wrong.message()), syntax_remedy(wrong.message()));
     }
     if !wrongs.is_empty() {
+        mask_secrets(text, say);
         return None;
     }
     shape::check(table.get_mut(), say);
@@ -179,7 +179,7 @@ fn parse(text: &str, say: &mut Findings) -> Option<file::File> {
         Ok(file) => Some(file),
         Err(wrong) => {
             let span = wrong.span().unwrap_or(0..0);
-            mask_line(text, span.start, say);
+            mask_secrets(text, say);
             say.error(Code::Type, span, wrong.message().to_owned(), "compare with `fedgate schema`");
             None
         }
@@ -196,15 +196,17 @@ fn syntax_remedy(message: &str) -> &'static str {
     }
 }
 
-/// A line that cannot be read may hold a secret: what stands after its `=` is not shown.
-fn mask_line(text: &str, at: usize, say: &mut Findings) {
-    let at = at.min(text.len());
-    let start = text.as_bytes().iter().take(at).rposition(|b| *b == b'\n').map_or(0, |found| found + 1);
-    let end = text.as_bytes().iter().skip(at).position(|b| *b == b'\n').map_or(text.len(), |found| at + found);
-    let Some(line) = text.get(start..end) else { return };
-    let names_secret = ["secret", "passw", "token", "key", "://"].iter().any(|word| line.contains(word));
-    if let (true, Some(equals)) = (names_secret, line.find('=')) {
-        say.mask(start + equals + 1..end);
+/// In a file that cannot be read any line may hold a secret: where its name says so, what stands after the `=` is not shown.
+fn mask_secrets(text: &str, say: &mut Findings) {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let end = start + line.trim_end().len();
+        let named = ["secret", "passw", "token", "kek"].iter().any(|word| line.contains(word));
+        let in_url = line.contains("://") && line.contains('@');
+        if let (true, Some(equals)) = (named || in_url, line.find('=')) {
+            say.mask(start + equals + 1..end);
+        }
+        start += line.len();
     }
 }
 

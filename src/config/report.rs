@@ -161,7 +161,7 @@ fn masked(source: &str, spans: &[Span]) -> String {
 }
 
 /// Control characters and marks that turn the direction of writing (rule M26).
-fn hidden(c: char) -> bool {
+pub(super) fn hidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -157,11 +157,10 @@ fn unknown(
     } else {
         format!("`{name}` is not a key of {here}")
     };
-    let file_key = format!("{name}_file");
-    if keys.contains(&file_key.as_str()) {
-        say.mask(value.span());
+    let (file_key, env_key) = (format!("{name}_file"), format!("{name}_env"));
+    if keys.contains(&file_key.as_str()) && keys.contains(&env_key.as_str()) {
         let what = format!("`{name}` puts a secret into the file");
-        say.error(Code::InlineSecret, span, what, format!("write {file_key} = \"…\" or {name}_env = \"…\""));
+        say.error(Code::InlineSecret, span, what, format!("write {file_key} = \"…\" or {env_key} = \"…\""));
     } else if place.is_empty() && name == "policy" {
         say.error(Code::PolicySection, span, what, "did you mean [people] or [org.NAME.policy]?");
     } else if !place.is_empty() && TOP_LEVEL.contains(&name) {

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::config::draft::{DraftDirectory, DraftOrg};
-use crate::config::file::File;
+use crate::config::file::{File, Span};
 use crate::config::finding::Code;
 use crate::gateway::options::Site;
 use crate::kernel::model::Sso;
@@ -73,13 +73,24 @@ impl Reader<'_> {
         let opens = |org: &DraftOrg| org.policy.sso != Sso::Off && !org.directories.is_empty();
         for site in sites {
             let allow = &site.product.allow;
+            let nobody = !allow.everyone && allow.orgs.is_empty() && allow.groups.is_empty() && allow.people.is_empty();
+            if nobody {
+                let span = Self::named(file, site);
+                let what = format!(
+                    "nobody may enter [product.{}]: without `allow` it is for people of organizations, and there is none",
+                    site.product.name
+                );
+                let write =
+                    "write [org.NAME] with its domains and `sso`, or allow = { people = [\"ann@example.com\"] }";
+                self.say.error(Code::NoWayIn, span, what, write);
+                continue;
+            }
             let by_org = orgs
                 .iter()
                 .filter(|org| opens(org))
                 .any(|org| allow.orgs.contains(&org.name) || !allow.groups.is_empty());
             if !by_org && !strangers {
-                let written = file.product.0.iter().find(|(name, _)| name.as_str() == site.product.name.as_str());
-                let span = written.map_or(Self::top(), |(name, _)| name.span());
+                let span = Self::named(file, site);
                 let what = format!(
                     "nobody can log in to [product.{}]: no provider says who its people are",
                     site.product.name
@@ -88,6 +99,12 @@ impl Reader<'_> {
                 self.say.error(Code::NoWayIn, span, what, write);
             }
         }
+    }
+
+    /// Where a product is named.
+    fn named(file: &File, site: &Site) -> Span {
+        let written = file.product.0.iter().find(|(name, _)| name.as_str() == site.product.name.as_str());
+        written.map_or(Self::top(), |(name, _)| name.span())
     }
 }
 

@@ -1,6 +1,7 @@
 //! TLS: which certificates, and whether they cover the names that browsers will ask for.
 
 use super::Reader;
+use crate::config::Surroundings;
 use crate::config::file::{At, Listen, Span, WordOr};
 use crate::config::finding::Code;
 use crate::gateway::options::{CertFiles, Tls};
@@ -9,6 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
+use std::path::Path;
 
 const CHOICES: &str = "write tls = \"internal\" (own CA, its root in state/ca.pem) or tls = { cert = \"…\", key = \"…\" }; \
                        https = \"off\" with plain = \"…\" stands behind someone else's TLS";
@@ -58,48 +60,20 @@ impl Reader<'_> {
     /// Reads one pair; its leaf is kept for [`Self::covered`].
     fn pair(&mut self, cert: &At<String>, key: &At<String>) {
         let Some(world) = self.world else { return };
-        let (cert_path, key_path) = (self.path_of(cert), self.path_of(key));
-        let unreadable = |why: String| (Code::Tls, why);
-        let chain = world
-            .file(&cert_path)
-            .map_err(|why| unreadable(format!("{} cannot be read: {why}", cert_path.display())))
-            .and_then(|pem| {
-                let chain: Vec<CertificateDer<'static>> =
-                    CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
-                if chain.is_empty() {
-                    Err(unreadable(format!("{} holds no certificate in PEM", cert_path.display())))
-                } else {
-                    Ok(chain)
-                }
-            });
-        let secret = world
-            .file(&key_path)
-            .map_err(|why| unreadable(format!("{} cannot be read: {why}", key_path.display())))
-            .and_then(|pem| {
-                PrivateKeyDer::from_pem_slice(&pem)
-                    .map_err(|_| unreadable(format!("{} holds no private key in PEM", key_path.display())))
-            });
-        match (chain, secret) {
-            (Ok(chain), Ok(secret)) => {
-                let leaf = chain.first().cloned();
-                let provider = rustls::crypto::aws_lc_rs::default_provider();
-                if let Err(why) = CertifiedKey::from_der(chain, secret, &provider) {
-                    let what = format!("{} and {} do not belong together: {why}", cert.as_str(), key.as_str());
-                    self.say.error(
-                        Code::Tls,
-                        key.span(),
-                        what,
-                        "write the chain, leaf first, and the key of that leaf",
-                    );
-                }
-                self.leaves.extend(leaf);
+        let chain = chain(world, &self.path_of(cert));
+        let secret = private_key(world, &self.path_of(key));
+        if let (Ok(chain), Ok(secret)) = (chain.as_ref(), secret.as_ref()) {
+            let provider = rustls::crypto::aws_lc_rs::default_provider();
+            if let Err(why) = CertifiedKey::from_der(chain.clone(), secret.clone_key(), &provider) {
+                let what = format!("{} and {} do not belong together: {why}", cert.as_str(), key.as_str());
+                self.say.error(Code::Tls, key.span(), what, "write the chain, leaf first, and the key of that leaf");
             }
-            (chain, secret) => {
-                let of = |wrong: Option<(Code, String)>, span: Span| wrong.map(|(code, what)| (code, what, span));
-                let wrongs = [of(chain.err(), cert.span()), of(secret.err(), key.span())];
-                for (code, what, span) in wrongs.into_iter().flatten() {
-                    self.say.error(code, span, what, "write the paths of the PEM files of the chain and of its key");
-                }
+            self.leaves.extend(chain.first().cloned());
+        }
+        for (wrong, span) in [(chain.err(), cert.span()), (secret.err(), key.span())] {
+            if let Some(what) = wrong {
+                let write = "write the paths of the PEM files of the chain and of its key";
+                self.say.error(Code::Tls, span, what, write);
             }
         }
     }
@@ -129,4 +103,16 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+fn chain(world: &dyn Surroundings, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = world.file(path).map_err(|why| format!("{} cannot be read: {why}", path.display()))?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty());
+    chain.ok_or_else(|| format!("{} holds no certificates in PEM", path.display()))
+}
+
+fn private_key(world: &dyn Surroundings, path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    let pem = world.file(path).map_err(|why| format!("{} cannot be read: {why}", path.display()))?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| format!("{} holds no private key in PEM", path.display()))
 }

@@ -46,7 +46,8 @@ impl Reader<'_> {
                 "move it to [issuer], or remove it",
             );
         }
-        let label = text(&written.label).or(text(&written.name)).map_or(whose.label, ToOwned::to_owned);
+        let written_label = if written.label.is_some() { &written.label } else { &written.name };
+        let label = self.label(written_label, || whose.label);
         let groups_claim = text(&written.groups).map(ToOwned::to_owned);
         let directory =
             DraftDirectory { name: whose.name, label, domains, protocol: protocol?, subject_source, groups_claim };

@@ -6,6 +6,7 @@
 mod across;
 mod certificates;
 mod connections;
+mod identity;
 mod orgs;
 mod paths;
 mod products;
@@ -14,13 +15,13 @@ mod server;
 mod urls;
 mod values;
 
-use super::draft::{DraftCatalog, DraftDirectory};
+use super::draft::{DraftCatalog, DraftDirectory, DraftOrg};
 use super::file::{At, File, Span};
 use super::finding::{Code, Findings};
 use super::{AuditSink, Config, KeySource, LogFormat, Outbound, PeopleIn, Surroundings};
-use crate::gateway::options::{Options, Site};
+use crate::gateway::options::{Listen, Options, Site};
 use crate::kernel::model::Limits;
-use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, NotAName, OrgName, ThirdPartyName};
+use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, NotAName, OrgName, Origin, ThirdPartyName};
 use connections::Whose;
 use rustls::pki_types::CertificateDer;
 use std::path::{Path, PathBuf};
@@ -95,32 +96,23 @@ impl Reader<'_> {
         let orgs = self.orgs(file, &mut directories);
         let names: Vec<OrgName> = orgs.iter().map(|org| org.name.clone()).collect();
         let sites = self.products(file, &names);
-        let operators = self.emails(&file.admin.as_ref().and_then(|admin| admin.operators.clone()));
-        let auditors = self.emails(&file.admin.as_ref().and_then(|admin| admin.auditors.clone()));
-        self.mentioned.extend(operators.iter().chain(&auditors).cloned());
+        let (operators, auditors) = self.admin(file);
         self.later(file);
         let (key, store, outbound, sinks) =
             (self.key(file), self.store(file.store.as_ref()), self.outbound(file), self.sinks(file));
         let issuer = file.issuer.as_ref();
         let profile_url = issuer.and_then(|issuer| self.https(&issuer.profile_url));
         let reset_url = issuer.and_then(|issuer| self.https(&issuer.reset_url));
-        self.same_names();
-        self.cookie_domains_owned(&sites);
-        self.covered(login.as_ref().map(crate::kernel::values::Origin::host));
-        self.issuer_slashes();
-        self.sub_domains();
-        self.same_site(file);
-        self.ways_in(file, &orgs, &directories, &sites);
+        self.across(file, (&orgs, &directories, &sites));
         let login = login?;
-        let plain = |list: Vec<(EmailAddress, Span)>| list.into_iter().map(|(address, _)| address).collect();
         Some(Config {
             login: login.clone(),
             state: self.state.clone(),
             key,
             store,
             log: Self::log_format(file),
-            operators: plain(operators),
-            auditors: plain(auditors),
+            operators,
+            auditors,
             catalog: DraftCatalog {
                 login: login.clone(),
                 products: sites.iter().map(|site| site.product.clone()).collect(),
@@ -135,7 +127,29 @@ impl Reader<'_> {
         })
     }
 
-    fn login(&mut self, file: &File) -> Option<crate::kernel::values::Origin> {
+    /// `[admin]`: operators and auditors.
+    fn admin(&mut self, file: &File) -> (Vec<EmailAddress>, Vec<EmailAddress>) {
+        let Some(admin) = &file.admin else { return (Vec::new(), Vec::new()) };
+        let mut read = |written| {
+            let people = self.emails(written);
+            self.mentioned.extend(people.iter().cloned());
+            people.into_iter().map(|(address, _)| address).collect()
+        };
+        (read(&admin.operators), read(&admin.auditors))
+    }
+
+    /// What only shows when all sections are read.
+    fn across(&mut self, file: &File, (orgs, directories, sites): (&[DraftOrg], &[DraftDirectory], &[Site])) {
+        self.same_names();
+        self.cookie_domains_owned(sites);
+        self.covered(file.login.as_deref().and_then(|login| Origin::parse(login).ok()).as_ref().map(Origin::host));
+        self.issuer_slashes();
+        self.sub_domains();
+        self.same_site(file);
+        self.ways_in(file, orgs, directories, sites);
+    }
+
+    fn login(&mut self, file: &File) -> Option<Origin> {
         let Some(written) = &file.login else {
             let write = "write login = \"id.example.com\" above the first [table]";
             self.missing(Self::top(), "the file", "login", write);
@@ -157,7 +171,6 @@ impl Reader<'_> {
                 domains: Vec::new(),
             };
             found.extend(self.connection(whose, issuer));
-            self.no_domains(issuer, "[issuer]");
         }
         for (name, connection) in &file.third_party.0 {
             let Some(third) = self.name(name, ThirdPartyName::parse) else { continue };
@@ -168,13 +181,6 @@ impl Reader<'_> {
             found.extend(self.connection(whose, connection));
         }
         found
-    }
-
-    fn no_domains(&mut self, issuer: &At<super::file::Connection>, place: &str) {
-        if let Some(domains) = issuer.domains.as_ref().filter(|domains| domains.is_empty()) {
-            let what = format!("{place} speaks for no domain");
-            self.say.warning(Code::WNoEffect, domains.span(), what, "remove `domains`");
-        }
     }
 
     /// A name that the operator gives.
@@ -208,7 +214,7 @@ impl Reader<'_> {
     }
 }
 
-fn options(login: crate::kernel::values::Origin, listen: crate::gateway::options::Listen, sites: Vec<Site>) -> Options {
+fn options(login: Origin, listen: Listen, sites: Vec<Site>) -> Options {
     let sites = sites.into_iter().map(|site| (site.product.name.clone(), Arc::new(site))).collect();
     Options { listen, login, sites, version: 0 }
 }

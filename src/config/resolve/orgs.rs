@@ -70,13 +70,18 @@ impl Reader<'_> {
     }
 
     fn org(&mut self, name: OrgName, org: &At<Org>, directories: &mut Vec<DraftDirectory>) -> DraftOrg {
-        let label = text(&org.label).map_or_else(|| label_of(name.as_str()), ToOwned::to_owned);
+        let label = self.label(&org.label, || label_of(name.as_str()));
         let domains = self.domains(&name, org);
         let mine = self.directories(&name, &label, &domains, org);
         if let Some(policies) = &org.policies {
             self.say.not_yet(policies.span(), "org.NAME.policies", "write one [org.NAME.policy] for all of its people");
         }
         let policy = self.policy(&name, org, &mine);
+        if domains.is_empty() && !mine.is_empty() && !self.misshapen {
+            let what = format!("[org.{name}] has a directory and no domains: nobody is sent to it");
+            let write = "write domains = [\"acme.com\"], the part after the @ of its people's addresses";
+            self.say.warning(Code::WNoEffect, org.span(), what, write);
+        }
         let domains = domains.into_iter().map(|domain| {
             let serving = mine.iter().find(|directory| directory.domains.contains(&domain));
             let directory = serving.map(|directory| directory.name.clone());

@@ -3,37 +3,17 @@
 use super::Reader;
 use super::paths::For;
 use super::values::{colour, each, label_of, text};
-use crate::config::file::{Allow as WrittenAllow, At, File, Product as Written, Span, WordOr};
+use crate::config::file::{Allow as WrittenAllow, At, File, Product as Written, Span, Text, WordOr};
 use crate::config::finding::Code;
 use crate::gateway::options::Site;
-use crate::kernel::model::{Allow, Claim, Outage, Product, Signup};
+use crate::kernel::model::{Allow, Outage, Product, Signup};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
-use http::HeaderName;
+use http::uri::Authority;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Rule M2: cached sessions outlive the store by this much unless the file says otherwise.
 const DEFAULT_GRACE: Duration = Duration::from_secs(120);
-
-/// Fields that carry meaning of their own; a mapping to them would undo a rule of the data path.
-const NOT_FOR_IDENTITY: [&str; 16] = [
-    "authorization",
-    "connection",
-    "content-length",
-    "content-type",
-    "cookie",
-    "fedgate-assertion",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-];
 
 impl Reader<'_> {
     /// All of them.
@@ -64,7 +44,7 @@ impl Reader<'_> {
         let allow = self.allow(&place, written, signup, orgs);
         let colour = written.colour.as_ref().and_then(|hex| self.colour(hex));
         let product = Product {
-            label: text(&written.label).map_or_else(|| label_of(name.as_str()), ToOwned::to_owned),
+            label: self.label(&written.label, || label_of(name.as_str())),
             name,
             hosts: hosts.iter().chain(&also).cloned().collect(),
             allow,
@@ -79,7 +59,7 @@ impl Reader<'_> {
             also,
             redirects: hosts.iter().skip(1).cloned().collect(),
             upstreams,
-            upstream_host: text(&written.upstream_host).map(ToOwned::to_owned),
+            upstream_host: self.upstream_host(&written.upstream_host),
             public: self.path_rules(&written.public, For::Public),
             optional: self.path_rules(&written.optional, For::Optional),
             doors: self.doors(written.doors.as_ref()),
@@ -143,6 +123,22 @@ impl Reader<'_> {
             self.say.warning(Code::WUpstreamOpen, span.clone(), what, write);
         }
         upstreams
+    }
+
+    /// A host as it stands in `Host`: a name or an address, and perhaps a port.
+    fn upstream_host(&mut self, written: &Text) -> Option<String> {
+        let written = written.as_ref()?;
+        let host = Authority::try_from(written.as_str()).ok().filter(|host| !host.as_str().contains('@'));
+        if host.is_none() {
+            let what = format!("{:?} is not a host", written.as_str());
+            self.say.error(
+                Code::Origin,
+                written.span(),
+                what,
+                "write a name, or a name and a port: \"trello.internal:3000\"",
+            );
+        }
+        host.map(|host| host.to_string())
     }
 
     fn allow(&mut self, place: &str, written: &Written, signup: Signup, orgs: &[OrgName]) -> Allow {
@@ -230,65 +226,6 @@ impl Reader<'_> {
         parsed
     }
 
-    fn identity_fields(&mut self, written: &Written) -> Vec<(String, Claim)> {
-        let mut fields = Vec::new();
-        for (name, claim) in &written.headers.0 {
-            let field = HeaderName::from_bytes(name.as_bytes()).ok().map(|field| field.as_str().replace('_', "-"));
-            let Some(field) =
-                field.filter(|field| !NOT_FOR_IDENTITY.contains(&field.as_str()) && !field.starts_with("x-fedgate-"))
-            else {
-                let what = format!("{:?} is not a field that can carry an identity", name.as_str());
-                self.say.error(
-                    Code::Header,
-                    name.span(),
-                    what,
-                    "write a field of the product's own, such as \"X-Forwarded-User\"",
-                );
-                continue;
-            };
-            let meant = written.i_know_email_is_not_identity.unwrap_or(false);
-            match self.claim(claim) {
-                Some(Claim::Email | Claim::Name) if !meant => self.email_key(claim),
-                Some(claim) => fields.push((field, claim)),
-                None => {}
-            }
-        }
-        fields
-    }
-
-    fn email_key(&mut self, claim: &At<String>) {
-        let what = format!(
-            "`{}` changes and is given to somebody else: a product that knows people by it mixes them up",
-            claim.as_str()
-        );
-        let write =
-            "write \"sub\", the product's own user id; if it only shows it: i_know_email_is_not_identity = true";
-        self.say.error(Code::EmailKey, claim.span(), what, write);
-    }
-
-    fn claim(&mut self, written: &At<String>) -> Option<Claim> {
-        let claim = match written.as_str() {
-            "sub" => Some(Claim::Sub),
-            "email" => Some(Claim::Email),
-            "name" => Some(Claim::Name),
-            "account" => Some(Claim::Account),
-            "org" => Some(Claim::Org),
-            "groups" => Some(Claim::Groups),
-            "amr" => Some(Claim::Amr),
-            _ => None,
-        };
-        if claim.is_none() {
-            let what = format!("{:?} is not a claim", written.as_str());
-            self.say.error(
-                Code::Value,
-                written.span(),
-                what,
-                "write one of sub, email, name, account, org, groups, amr",
-            );
-        }
-        claim
-    }
-
     fn outage(&mut self, written: &Written) -> Outage {
         let Some(outage) = &written.on_store_outage else { return Outage::Grace(DEFAULT_GRACE) };
         match &**outage {
@@ -306,54 +243,6 @@ impl Reader<'_> {
             }
         }
     }
-
-    fn cookie_domain(&mut self, written: &Written, host: Option<&Origin>) -> Option<String> {
-        let domain = written.cookie_domain.as_ref().filter(|word| word.as_str() != "off")?;
-        let name = domain.trim_start_matches('.').to_lowercase();
-        let host = host?;
-        if !within(host.host(), &name) {
-            let what = format!("{} is not in {name:?}, so it cannot set cookies for it", host.host());
-            self.say.error(
-                Code::CookieDomain,
-                domain.span(),
-                what,
-                "write a domain that the host ends with, or \"off\"",
-            );
-            return None;
-        }
-        self.cookie_domains.push((name.clone(), host.host().to_owned(), domain.span()));
-        Some(name)
-    }
-
-    /// A domain that somebody else lives in is not the product's own (rule H6).
-    pub(super) fn cookie_domains_owned(&mut self, products: &[Site]) {
-        for (domain, owner, span) in std::mem::take(&mut self.cookie_domains) {
-            let mine = |host: &str| {
-                products
-                    .iter()
-                    .any(|site| site.host.host() == owner && site.product.hosts.iter().any(|own| own.host() == host))
-            };
-            let neighbour =
-                self.hosts.iter().map(|(origin, _)| origin.host()).find(|host| within(host, &domain) && !mine(host));
-            let public = psl::domain(domain.as_bytes()).is_none();
-            if let Some(neighbour) = neighbour {
-                let what = format!("cookies for {domain} would reach {neighbour}, which is not this product");
-                self.say.error(
-                    Code::CookieDomain,
-                    span,
-                    what,
-                    "write \"off\", or a domain in which only this product lives",
-                );
-            } else if public {
-                let what = format!("{domain} is a public suffix");
-                self.say.error(Code::CookieDomain, span, what, "write \"off\", or the product's own domain");
-            }
-        }
-    }
-}
-
-fn within(host: &str, domain: &str) -> bool {
-    host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
 /// Spans and hosts of everything public, for the checks across sections.

@@ -22,7 +22,21 @@ impl Reader<'_> {
         let plain = self.address("plain", &written.plain, None);
         let ops = self.address("ops", &written.ops, Some(SocketAddr::new(LOOPBACK, 9180)));
         let trusted_proxies = self.networks(&written.trusted_proxies);
-        if let (Some(_), true, Some(key)) = (plain, trusted_proxies.is_empty(), &written.plain) {
+        self.one_each(&[(&written.https, https), (&written.http, http), (&written.plain, plain), (&written.ops, ops)]);
+        self.listen_checks(written, (plain, ops), trusted_proxies.is_empty());
+        let listens = text(&written.https) != Some("off");
+        let tls = if listens { self.tls(written, section) } else { Tls::Off };
+        let access_log = file.log.as_ref().and_then(|log| text(&log.access)) == Some("stdout");
+        Listen { https, http, plain, ops, tls, trusted_proxies, state: self.state.clone(), access_log }
+    }
+
+    fn listen_checks(
+        &mut self,
+        written: &WrittenListen,
+        (plain, ops): (Option<SocketAddr>, Option<SocketAddr>),
+        nobody_trusted: bool,
+    ) {
+        if let (Some(_), true, Some(key)) = (plain, nobody_trusted, &written.plain) {
             let what = "`plain` without `trusted_proxies`: anybody could say that a request came over https";
             self.say.error(
                 Code::Plain,
@@ -31,7 +45,7 @@ impl Reader<'_> {
                 "write trusted_proxies = [\"10.0.0.0/8\"] with the addresses of what ends TLS",
             );
         }
-        if https.is_none() && plain.is_none() && text(&written.https) == Some("off") {
+        if plain.is_none() && text(&written.https) == Some("off") {
             let span = written.https.as_ref().map_or(Self::top(), |key| key.span());
             self.say.error(
                 Code::Missing,
@@ -54,10 +68,23 @@ impl Reader<'_> {
         if let Some(protocol) = written.proxy_protocol.as_ref().filter(|word| word.as_str() != "off") {
             self.say.not_yet(protocol.span(), "proxy_protocol", "write proxy_protocol = \"off\"");
         }
-        let listens = text(&written.https) != Some("off");
-        let tls = if listens { self.tls(written, section) } else { Tls::Off };
-        let access_log = file.log.as_ref().and_then(|log| text(&log.access)) == Some("stdout");
-        Listen { https, http, plain, ops, tls, trusted_proxies, state: self.state.clone(), access_log }
+    }
+
+    /// Two listeners cannot have one address; port 0 is any free one.
+    fn one_each(&mut self, listeners: &[(&Text, Option<SocketAddr>)]) {
+        for (at, (written, address)) in listeners.iter().enumerate() {
+            let taken = listeners.iter().take(at).any(|(_, other)| other == address);
+            if let (Some(address), true) = (address.filter(|address| address.port() != 0), taken) {
+                let span = written.as_ref().map_or(Self::top(), |written| written.span());
+                let what = format!("two listeners want {address}");
+                self.say.error(
+                    Code::Address,
+                    span,
+                    what,
+                    "give each of https, http, plain and ops a port of its own, or \"off\"",
+                );
+            }
+        }
     }
 
     /// `key_file` or `key_env`.

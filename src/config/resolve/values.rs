@@ -3,6 +3,7 @@
 use super::Reader;
 use crate::config::file::{At, Span, Text, Texts};
 use crate::config::finding::Code;
+use crate::config::report::hidden;
 use crate::gateway::options::Network;
 use crate::kernel::values::{EmailAddress, Origin};
 use std::net::{IpAddr, SocketAddr};
@@ -172,6 +173,17 @@ impl Reader<'_> {
                 );
             })
             .ok()
+    }
+
+    /// What people read: at most 64 visible characters and no address of a page (rule M26).
+    pub(super) fn label(&mut self, written: &Text, default: impl FnOnce() -> String) -> String {
+        let Some(written) = written else { return default() };
+        let fits = !written.trim().is_empty() && written.chars().count() <= 64 && !written.chars().any(hidden);
+        if !fits || written.contains("://") {
+            let what = "people could not read this as a name";
+            self.say.error(Code::Value, written.span(), what, "write 1 to 64 visible characters without a URL");
+        }
+        written.trim().to_owned()
     }
 
     /// A key that must be there.

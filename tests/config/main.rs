@@ -1,0 +1,284 @@
+//! The configuration from outside: what the short file means, and each class of mistake with its place and its remedy.
+//!
+//! `cargo test --test config mistake -- --nocapture` prints the list class → message.
+
+mod drafts;
+mod mistakes;
+
+use fedgate::config::{Code, Config, KeySource, LogFormat, Report, Severity, Surroundings, read};
+use fedgate::gateway::options::Tls;
+use fedgate::kernel::model::{Allow, ClientAuth, Outage, Protocol, Signup, Sso, ThirdPartyRule};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const SHORT: &str = r#"login = "id.example.com"                     # 7 lines: one product, one company, SSO, TLS
+
+[product.trello]
+host     = "trello.example.com"
+upstream = "http://127.0.0.1:3000"
+
+[org.acme]
+domains = ["acme.com"]
+sso     = { oidc = "https://acme.okta.example", client_id = "0oa1", client_secret_file = "/run/secrets/acme" }
+"#;
+
+const LISTEN: &str = "\n[listen]\ntls = \"internal\"\n";
+
+/// Every secret is there, except files and variables named `missing`.
+struct World;
+
+impl Surroundings for World {
+    fn file(&self, path: &Path) -> Result<Vec<u8>, String> {
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some("missing") => Err("no such file".into()),
+            Some("empty") => Ok(b"\n".to_vec()),
+            Some("id.pem") => Ok(PAIR.0.as_bytes().to_vec()),
+            Some("id.key") => Ok(PAIR.1.as_bytes().to_vec()),
+            _ => Ok(b"s3cret\n".to_vec()),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        (name != "MISSING").then(|| "s3cret".to_owned())
+    }
+}
+
+/// A certificate for other.example.net and its key.
+static PAIR: std::sync::LazyLock<(String, String)> = std::sync::LazyLock::new(|| {
+    let made = rcgen::generate_simple_self_signed(vec!["other.example.net".to_owned()]).expect("rcgen signs");
+    (made.cert.pem(), made.signing_key.serialize_pem())
+});
+
+fn load(text: &str) -> (Option<Config>, Report) {
+    read(text, Path::new("fedgate.toml"), &World)
+}
+
+#[track_caller]
+fn config(text: &str) -> Config {
+    let (config, report) = load(text);
+    config.unwrap_or_else(|| panic!("{}", report.plain()))
+}
+
+#[test]
+fn the_short_file_means_what_the_interface_says() {
+    let config = config(&format!("{SHORT}{LISTEN}"));
+    let product = &config.catalog.products[0];
+    let org = &config.catalog.orgs[0];
+    assert_eq!(config.login.to_string(), "id.example.com");
+    assert_eq!(config.state, PathBuf::from("/var/lib/fedgate"));
+    assert_eq!(config.key, KeySource::File("/var/lib/fedgate/kek".into()));
+    assert_eq!(config.store, "sqlite:/var/lib/fedgate/fedgate.db");
+    assert_eq!(config.log, LogFormat::ByTerminal);
+    let listen = &config.gateway.listen;
+    assert!(!listen.access_log);
+    let addresses = [listen.https, listen.http, listen.plain, listen.ops].map(|a| a.map(|a| a.to_string()));
+    let expected = [Some("0.0.0.0:443"), Some("0.0.0.0:80"), None, Some("127.0.0.1:9180")];
+    assert_eq!(addresses.each_ref().map(Option::as_deref), expected);
+    assert_eq!((&listen.tls, listen.trusted_proxies.len()), (&Tls::Internal, 0));
+    assert_eq!((product.label.as_str(), product.signup), ("Trello", Signup::Org));
+    assert_eq!(product.allow, Allow { orgs: vec![org.name.clone()], ..Allow::default() });
+    assert_eq!(product.on_store_outage, Outage::Grace(Duration::from_secs(120)));
+    assert_eq!(product.limits.idle, Some(Duration::from_secs(86_400)));
+    assert_eq!(product.limits.absolute, Some(Duration::from_secs(7 * 86_400)));
+    assert!(product.identity_fields.is_empty());
+    assert_eq!((org.label.as_str(), org.policy.sso), ("Acme", Sso::Enforced));
+    assert_eq!(org.policy.directory, Some(org.directories[0].clone()));
+    assert_eq!(org.policy.third_party, ThirdPartyRule::None);
+    assert_eq!(org.policy.on_change.grace, Duration::from_secs(900));
+    assert_eq!(org.domains[0].1, org.policy.directory);
+    let directory = &config.catalog.directories[0];
+    assert_eq!(directory.name.callback_path(), "/login/callback/acme");
+    assert_eq!((directory.label.as_str(), directory.subject_source.0.as_str()), ("Acme", "sub"));
+    let Protocol::Oidc(settings) = &directory.protocol else { panic!("oidc") };
+    assert_eq!((settings.issuer.as_str(), settings.client_id.as_str()), ("https://acme.okta.example", "0oa1"));
+    assert_eq!(settings.scopes, ["openid", "email", "profile"]);
+    assert!(matches!(&settings.client_auth, ClientAuth::Basic(secret) if secret.expose() == "s3cret"));
+    let site = config.gateway.sites.values().next().expect("one site");
+    assert!(!site.keep_authorization && site.public.is_empty() && site.cookie_domain.is_none());
+}
+
+#[test]
+fn without_tls_the_error_names_the_choices() {
+    let (config, report) = load(SHORT);
+    assert!(config.is_none());
+    let finding = report.findings().iter().find(|finding| finding.code == Code::Tls).expect("E-TLS");
+    for choice in ["tls = \"internal\"", "{ cert = ", "https = \"off\""] {
+        assert!(finding.write.contains(choice), "{}", finding.write);
+    }
+}
+
+/// A good file with lines for the product, for the organization, and sections at the end.
+fn with(product: &str, org: &str, end: &str) -> String {
+    format!(
+        "login = \"id.example.net\"\n[listen]\ntls = \"internal\"\n[product.trello]\nhost = \"trello.example.com\"\n\
+         upstream = \"http://127.0.0.1:3000\"\n{product}\n[org.acme]\ndomains = [\"acme.com\"]\n\
+         {org}\n[[audit.sink]]\nurl = \"jsonl:/var/a\"\n{end}\n"
+    )
+}
+
+const SSO: &str = "sso = { oidc = \"https://acme.okta.example\", client_id = \"0oa1\", client_secret_file = \"s\" }";
+
+/// The example reads its roots from a file that a test does not have: any certificate does.
+struct Roots;
+
+impl Surroundings for Roots {
+    fn file(&self, path: &Path) -> Result<Vec<u8>, String> {
+        if path.ends_with("private-roots.pem") { Ok(PAIR.0.as_bytes().to_vec()) } else { World.file(path) }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        World.variable(name)
+    }
+}
+
+const EXAMPLE: &str = include_str!("../../config/fedgate.example.toml");
+
+#[test]
+fn the_example_is_a_good_file() {
+    let (config, report) = read(EXAMPLE, Path::new("/etc/fedgate/fedgate.toml"), &Roots);
+    let config = config.unwrap_or_else(|| panic!("{}", report.plain()));
+    assert!(report.findings().iter().all(|finding| finding.severity != Severity::Error), "{}", report.plain());
+    assert_eq!((config.catalog.directories.len(), config.catalog.orgs.len()), (5, 2));
+    assert_eq!(config.catalog.orgs[1].policy.require_amr, ["mfa"]);
+    assert_eq!(config.sinks.len(), 1);
+}
+
+#[test]
+fn the_example_names_every_key_of_the_schema() {
+    fn keys(schema: &serde_json::Value, found: &mut Vec<String>) {
+        if let Some(properties) = schema.get("properties").and_then(|properties| properties.as_object()) {
+            for (key, value) in properties {
+                assert!(value.get("description").is_some(), "`{key}` has no description");
+                found.push(key.clone());
+            }
+        }
+        match schema {
+            serde_json::Value::Object(members) => members.values().for_each(|member| keys(member, found)),
+            serde_json::Value::Array(members) => members.iter().for_each(|member| keys(member, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    keys(&fedgate::config::schema(), &mut found);
+    assert!(found.len() > 80);
+    // Each secret has a variable besides its file, which the example's head says once.
+    let absent: Vec<&String> =
+        found.iter().filter(|key| !key.ends_with("_env") && !EXAMPLE.contains(key.as_str())).collect();
+    assert!(absent.is_empty(), "{absent:?}");
+}
+
+#[test]
+fn no_secret_is_shown_by_debug() {
+    let config = config(&format!("{SHORT}{LISTEN}"));
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_directory_proves_itself_as_the_file_says() {
+    let of = |auth: &str| {
+        let sso = format!("sso = {{ oidc = \"https://a.example\", client_id = \"c\", {auth} }}");
+        let settings = config(&with("", &sso, "")).catalog.directories[0].protocol.settings().clone();
+        format!("{:?}", settings.client_auth)
+    };
+    assert_eq!(of("client_secret_env = \"S\""), "Basic(Secret(…))");
+    assert_eq!(of("client_auth = \"post\", client_secret_file = \"s\""), "Post(Secret(…))");
+    assert_eq!(of("client_auth = \"private_key_jwt\""), "PrivateKeyJwt");
+    assert_eq!(of("client_auth = \"none\""), "None");
+}
+
+#[test]
+fn an_inline_table_may_stand_on_several_lines() {
+    let text =
+        format!("{SHORT}{LISTEN}").replacen("{ oidc", "{\n  oidc", 1).replacen(", client_id", ",\n  client_id", 1);
+    assert_eq!(config(&text).catalog.directories.len(), 1);
+}
+
+#[test]
+fn all_mistakes_are_said_at_once_in_the_files_order() {
+    let text = with("signup = \"opn\"\nsession = { idle = \"x\" }\npublic = [\"/\"]", "hots = 1", "");
+    let (_, report) = load(&text);
+    let codes: Vec<&str> = report.findings().iter().map(|finding| finding.code.text()).collect();
+    assert_eq!(codes, ["E-VALUE", "E-DURATION", "E-PATH", "E-UNKNOWN-KEY"]);
+}
+
+#[track_caller]
+fn warns(text: &str, code: Code) {
+    let (config, report) = load(text);
+    assert!(config.is_some(), "{}", report.plain());
+    let found = report.findings().iter().find(|finding| finding.code == code);
+    let found = found.unwrap_or_else(|| panic!("{} is not said\n{}", code.text(), report.plain()));
+    println!("{:<24} {}\n{:<24} → {}", code.text(), found.what, "", found.write);
+}
+
+#[test]
+fn doubtful_files_are_used_with_a_warning() {
+    let sso = |more: &str| SSO.replace(" }", &format!(", {more} }}"));
+    let good = with("", SSO, "");
+    warns(&with("allow = { orgs = [\"acme\"], people = [\"ann@eu.acme.com\"] }", SSO, ""), Code::WSubdomain);
+    warns(&good.replace("okta.example\"", "okta.example/\""), Code::WIssuerSlash);
+    warns(&with("", &sso("subject = \"email\""), ""), Code::WSubjectEmail);
+    warns(&good.replace("[\"acme.com\"]", "[]"), Code::WNoEffect);
+    warns(&good.replace("http://127.0.0.1:3000", "http://10.0.0.1:3000"), Code::WUpstreamOpen);
+    warns(&good.replace("tls = ", "ops = \"0.0.0.0:9180\"\ntls = "), Code::WOpsOpen);
+    warns(&good.replace("id.example.net", "id.example.com"), Code::WSameSite);
+    warns(&format!("{SHORT}{LISTEN}"), Code::WUnanchored);
+    warns(&with("", &sso("profile_url = \"https://a.example\""), ""), Code::WNoEffect);
+    let covered = good.replace("\"internal\"", "{ cert = \"id.pem\", key = \"id.key\" }");
+    warns(&covered.replace("id.example.net", "other.example.net"), Code::WCertProduct);
+    let two = "[org.acme.directory.b]\noidc = \"https://b.example\"\nclient_id = \"c\"\nclient_auth = \"none\"\ndomains = [\"b.com\"]\n\
+               [org.acme.directory.a]\noidc = \"https://a.example\"\nclient_id = \"c\"\nclient_auth = \"none\"\ndomains = [\"acme.com\"]";
+    warns(&with("", two, "").replace("[\"acme.com\"]\n[org", "[\"acme.com\", \"b.com\"]\n[org"), Code::WTwoDirectories);
+}
+
+#[test]
+fn plain_text_is_the_same_everywhere() {
+    let (_, report) = load(&with("session = { idle = \"8 hours\" }", SSO, ""));
+    let expected = "error[E-DURATION]: \"8 hours\" is not a duration\n  --> fedgate.toml:7:20\n7 | session = { idle = \"8 hours\" }\n  |                    ^^^^^^^^^\n  = write a whole number and a unit: \"15m\", \"8h\", \"7d\"\n\n";
+    assert_eq!(report.plain(), expected);
+}
+
+#[test]
+fn a_file_that_is_not_toml_shows_no_secret() {
+    let text = format!("{SHORT}client_secret = \"hunter2\"\nurl = \"https://u:hunter2@a\"\nhost = \"\nx = 1\n");
+    let (_, report) = load(&text);
+    assert!(report.findings().iter().any(|finding| finding.code == Code::Syntax));
+    for shown in [report.plain(), report.graphical(false, 80), report.json().to_string()] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn control_characters_of_a_file_do_not_reach_the_terminal() {
+    let (_, report) = load("login = \"\u{202e}a\\u001b[2J\"\n\u{202e}k = 1\n");
+    for shown in [report.plain(), report.graphical(false, 80)] {
+        assert!(!shown.contains('\u{202e}') && !shown.contains('\u{1b}'), "{shown:?}");
+    }
+}
+
+#[test]
+fn depth_is_bounded() {
+    for text in ["a = ".to_owned() + &"[".repeat(100_000), "a.".repeat(100_000) + "b = 1", "{a=".repeat(100_000)] {
+        assert!(load(&text).0.is_none());
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[\\PC\n]{0,200}") {
+        let (_, report) = load(&text);
+        report.plain();
+        report.graphical(false, 80);
+        report.json();
+    }
+
+    #[test]
+    fn no_damage_to_a_good_file_makes_it_panic(at in 0..EXAMPLE.len(), cut in 0..40_usize, put in "[\\PC\n\"=\\[\\]{}]{0,6}") {
+        let end = (at + cut).min(EXAMPLE.len());
+        let damaged = [EXAMPLE.as_bytes().get(..at), Some(put.as_bytes()), EXAMPLE.as_bytes().get(end..)].into_iter().flatten().collect::<Vec<_>>().concat();
+        let text = String::from_utf8_lossy(&damaged).into_owned();
+        let (config, report) = load(&text);
+        proptest::prop_assert_eq!(config.is_none(), report.has_errors());
+        report.plain();
+        report.graphical(false, 80);
+    }
+}

@@ -1,0 +1,258 @@
+//! Each class of mistake: a file with it, where it is pointed at, what is said.
+
+use super::{SSO, load, with};
+use fedgate::config::{Code, Severity};
+
+/// A class of mistake: a file with it, where it is, and what is said.
+struct Mistake {
+    code: Code,
+    /// Line and column that are pointed at.
+    at: (usize, usize),
+    text: String,
+    /// Stands in what to write.
+    write: &'static str,
+}
+
+/// The lines where `product`, `org` and `end` begin.
+const PRODUCT: usize = 7;
+const ORG: usize = 10;
+const END: usize = 13;
+
+const LOOM: &str = "[product.loom]\nhost = \"loom.example.com\"\nupstream = \"unix:/run/loom.sock\"";
+const CLIENT: &str = "client_id = \"c\", client_secret_file = \"s\" }";
+
+fn row(code: Code, at: (usize, usize), text: String, write: &'static str) -> Mistake {
+    Mistake { code, at, text, write }
+}
+
+fn replaced(code: Code, at: (usize, usize), (from, to): (&str, &str), write: &'static str) -> Mistake {
+    let good = with("", SSO, "");
+    assert!(good.contains(from), "{from}");
+    row(code, at, good.replacen(from, to, 1), write)
+}
+
+fn in_product(code: Code, column: usize, line: &str, write: &'static str) -> Mistake {
+    row(code, (PRODUCT, column), with(line, SSO, ""), write)
+}
+
+fn in_org(code: Code, column: usize, line: &str, write: &'static str) -> Mistake {
+    row(code, (ORG, column), with("", line, ""), write)
+}
+
+fn at_end(code: Code, (line, column): (usize, usize), lines: &str, write: &'static str) -> Mistake {
+    row(code, (END + line, column), with("", SSO, lines), write)
+}
+
+fn mistakes() -> Vec<Mistake> {
+    let all = [mistakes_of_shape(), mistakes_of_the_gateway(), mistakes_of_people(), mistakes_of_products()];
+    all.into_iter().flatten().collect()
+}
+
+fn mistakes_of_shape() -> Vec<Mistake> {
+    use Code as C;
+    vec![
+        replaced(C::Syntax, (1, 9), ("\"id.example.net\"", "id.example.net"), "in quotes"),
+        in_product(C::UnknownKey, 1, "hots = \"x.example.com\"", "did you mean `host`?"),
+        in_org(C::UnknownKey, 9, "sso = { odic = \"https://a.example\" }", "did you mean `oidc`?"),
+        at_end(C::UnknownKey, (0, 2), "[lisen]\nhttps = \"off\"", "did you mean `listen`?"),
+        at_end(C::TopLevelAfterTable, (1, 1), "[log]\nstate = \"/srv\"", "above the first [table]"),
+        at_end(C::PolicySection, (0, 2), "[policy]\nsso = \"off\"", "did you mean [people] or [org.NAME.policy]?"),
+        at_end(C::UnknownKey, (1, 1), "[outbound]\nca = \"roots.pem\"", "did you mean `ca_file`?"),
+        in_product(C::Type, 11, "session = \"8h\"", "a table"),
+        in_product(C::Type, 11, "public = [1]", "a text in quotes"),
+        in_product(C::Value, 10, "signup = \"opn\"", "did you mean \"open\"?"),
+        replaced(
+            C::Missing,
+            (4, 1),
+            ("upstream = \"http://127.0.0.1:3000\"", ""),
+            "upstream = \"http://127.0.0.1:3000\"",
+        ),
+        replaced(C::Missing, (1, 1), ("login = \"id.example.net\"", ""), "login = \"id.example.com\""),
+        in_org(C::Missing, 7, "sso = { oidc = \"https://a.example\", client_secret_file = \"s\" }", "client_id = "),
+        in_org(C::Missing, 7, "sso = { oidc = \"https://a.example\", client_id = \"c\" }", "client_secret_file = "),
+        in_org(
+            C::Either,
+            97,
+            "sso = { oidc = \"https://a.example\", client_id = \"c\", client_auth = \"none\", client_secret_file = \"s\" }",
+            "client_auth = \"basic\"",
+        ),
+        replaced(C::NotYet, (3, 7), ("\"internal\"", "\"acme\""), "tls = \"internal\""),
+        in_product(C::NotYet, 13, "passwords = \"here\"", "passwords = \"none\""),
+        in_product(C::NotYet, 13, "migration = { phase = \"optional\", deadline = 2026-12-31 }", "remove it"),
+        in_org(C::NotYet, 16, "sso = { saml = \"https://idp.example/metadata\" }", "write oidc = "),
+        at_end(C::NotYet, (1, 7), "[store]\nurl = \"postgres://db/fedgate\"", "sqlite:fedgate.db"),
+    ]
+}
+
+fn mistakes_of_the_gateway() -> Vec<Mistake> {
+    use Code as C;
+    let listen = |line: &str| format!("tls = \"internal\"\n{line}");
+    let tls = "tls = \"internal\"";
+    vec![
+        replaced(C::Name, (4, 10), ("[product.trello]", "[product.Trello]"), "write `trello`"),
+        replaced(C::Origin, (1, 9), ("\"id.example.net\"", "\"https://id.example.net/\""), "write \"id.example.net\""),
+        replaced(C::SameName, (5, 8), ("\"trello.example.com\"", "\"id.example.net:8443\""), "a host name of its own"),
+        replaced(C::Address, (4, 9), (tls, &listen("https = \":8443\"")), "0.0.0.0:8443"),
+        replaced(C::Address, (4, 8), (tls, &listen("http = \"0.0.0.0:443\"")), "a port of its own"),
+        replaced(C::Network, (4, 20), (tls, &listen("trusted_proxies = [\"0.0.0.0/0\"]")), "10.0.0.0/8"),
+        replaced(C::Plain, (4, 9), (tls, &listen("plain = \"127.0.0.1:8080\"")), "trusted_proxies = ["),
+        replaced(C::Tls, (2, 1), (tls, ""), "tls = { cert = "),
+        replaced(
+            C::CertLogin,
+            (3, 7),
+            ("\"internal\"", "{ cert = \"id.pem\", key = \"id.key\" }"),
+            "subjectAltName lists id.example.net",
+        ),
+        in_org(C::Url, 16, &format!("sso = {{ oidc = \"http://a.example\", {CLIENT}"), "https://"),
+        in_org(
+            C::Url,
+            16,
+            &format!("sso = {{ oidc = \"https://a.example/.well-known/openid-configuration\", {CLIENT}"),
+            "write \"https://a.example\"",
+        ),
+        replaced(C::Url, (6, 12), ("http://127.0.0.1:3000", "http://127.0.0.1:3000/app"), "http://127.0.0.1:3000\""),
+        at_end(C::SecretInUrl, (1, 8), "[mail]\nsmtp = \"smtps://login:hunter2@mail.example.com\"", "password_file"),
+        at_end(C::SecretInUrl, (1, 7), "[store]\nurl = \"postgres://fed:hunter2@db/fedgate\"", "url_file"),
+        replaced(C::SecretInUrl, (6, 12), ("http://127.0.0.1:3000", "http://u:hunter2@127.0.0.1:3000"), "remove it"),
+        in_org(
+            C::InlineSecret,
+            54,
+            "sso = { oidc = \"https://a.example\", client_id = \"c\", client_secret = \"hunter2\" }",
+            "write client_secret_file = \"…\" or client_secret_env = \"…\"",
+        ),
+        in_org(
+            C::SecretUnreadable,
+            75,
+            "sso = { oidc = \"https://a.example\", client_id = \"c\", client_secret_file = \"empty\" }",
+            "client_secret_file or client_secret_env",
+        ),
+        in_org(
+            C::SecretUnreadable,
+            74,
+            "sso = { oidc = \"https://a.example\", client_id = \"c\", client_secret_env = \"MISSING\" }",
+            "client_secret_file or client_secret_env",
+        ),
+        in_org(
+            C::SecretUnreadable,
+            75,
+            "sso = { oidc = \"https://a.example\", client_id = \"c\", client_secret_file = \"missing\" }",
+            "client_secret_file or client_secret_env",
+        ),
+    ]
+}
+
+fn mistakes_of_people() -> Vec<Mistake> {
+    use Code as C;
+    let client = "client_id = \"c\"\nclient_secret_file = \"s\"";
+    vec![
+        at_end(
+            C::IssuerSlash,
+            (1, 8),
+            &format!("[third_party.g]\noidc = \"https://acme.okta.example/\"\n{client}"),
+            "https://acme.okta.example/.well-known/openid-configuration",
+        ),
+        at_end(C::ClientTwice, (1, 7), &format!("[org.globex]\n{SSO}"), "a client of its own"),
+        in_org(
+            C::SsoAndDirectory,
+            7,
+            &format!("{SSO}\n[org.acme.directory.okta]\noidc = \"https://b.example\"\n{client}"),
+            "[org.acme.directory.main]",
+        ),
+        row(
+            C::NameTwice,
+            (8, 6),
+            with("", SSO, &format!("[third_party.acme]\noidc = \"https://g.example\"\n{client}")),
+            "another name",
+        ),
+        at_end(C::Policy, (1, 1), "[org.globex]\n[org.globex.policy]\nsso = \"enforced\"", "sso = { oidc = "),
+        at_end(C::Domain, (1, 12), "[org.globex]\ndomains = [\"gmail.com\"]", "the company's own domains"),
+        at_end(C::Domain, (1, 12), "[org.globex]\ndomains = [\"co.uk\"]", "acme.co.uk"),
+        at_end(C::Domain, (1, 12), "[org.globex]\ndomains = [\"*.globex.com\"]", "write each domain out"),
+        at_end(C::DomainTwice, (1, 12), "[org.globex]\ndomains = [\"acme.com\"]", "one holder"),
+        at_end(C::Email, (1, 14), "[admin]\noperators = [\"ops\"]", "name@domain"),
+        at_end(C::Unknown, (1, 16), "[org.acme.policy]\nthird_party = [\"google\"]", "[third_party.NAME]"),
+        row(C::NoWayIn, (4, 10), with("", "", ""), "sso = { oidc = "),
+    ]
+}
+
+fn mistakes_of_products() -> Vec<Mistake> {
+    use Code as C;
+    let google =
+        "[third_party.google]\noidc = \"https://accounts.google.com\"\nclient_id = \"c\"\nclient_secret_env = \"S\"";
+    vec![
+        in_product(C::OrgUnknown, 19, "allow = { orgs = [\"acmee\"] }", "did you mean \"acme\"?"),
+        row(C::Open, (PRODUCT, 10), with("signup = \"open\"", SSO, google), "i_know_everyone_may_enter = true"),
+        in_product(C::NoWayIn, 9, "allow = { orgs = [] }", "write allow = "),
+        row(
+            C::NoWayIn,
+            (4, 10),
+            with("", "", "[issuer]\noidc = \"https://a.example\"\nclient_id = \"c\"\nclient_auth = \"none\"")
+                .replace("[org.acme]\ndomains = [\"acme.com\"]", ""),
+            "[org.NAME]",
+        ),
+        in_product(C::Value, 9, "label = \"call https://evil.example\"", "without a URL"),
+        in_product(C::Origin, 17, "upstream_host = \"a b\"", "trello.internal:3000"),
+        in_product(C::Path, 11, "public = [\"/\"]", "optional = [\"/\"]"),
+        in_product(C::Path, 20, "doors = { login = [\"login\"] }", "write \"/login\""),
+        in_product(C::Header, 13, "headers = { \"Cookie\" = \"sub\" }", "X-Forwarded-User"),
+        in_product(
+            C::EmailKey,
+            34,
+            "headers = { \"X-Forwarded-User\" = \"email\" }",
+            "i_know_email_is_not_identity = true",
+        ),
+        in_product(C::CookieDomain, 17, "cookie_domain = \"example.org\"", "\"off\""),
+        row(
+            C::CookieDomain,
+            (PRODUCT, 17),
+            with("cookie_domain = \"example.com\"", SSO, LOOM),
+            "a domain in which only this product lives",
+        ),
+        in_product(C::Duration, 20, "session = { idle = \"8 hours\" }", "\"8h\""),
+        in_product(C::Size, 14, "body_spool = \"1MB\"", "\"1MiB\""),
+        in_product(C::Colour, 10, "colour = \"blue\"", "#0052cc"),
+    ]
+}
+
+#[test]
+fn each_class_of_mistake_is_placed_and_says_what_to_write() {
+    let mut failures = Vec::new();
+    for mistake in mistakes() {
+        let (config, report) = load(&mistake.text);
+        let Some(found) = report.findings().iter().find(|finding| finding.code == mistake.code) else {
+            failures.push(format!("{} is not found in\n{}\n{}", mistake.code.text(), mistake.text, report.plain()));
+            continue;
+        };
+        let place = report.place(found);
+        println!(
+            "{:<24} {}:{}  {}\n{:<24} → {}",
+            found.code.text(),
+            place.line,
+            place.column,
+            found.what,
+            "",
+            found.write
+        );
+        let others =
+            report.findings().iter().filter(|other| other.severity == Severity::Error && other.code != mistake.code);
+        let others: Vec<&str> = others.map(|other| other.code.text()).collect();
+        let placed = (place.line, place.column) == mistake.at;
+        if config.is_some() || !placed || !found.write.contains(mistake.write) || !others.is_empty() {
+            let wanted = (mistake.at, mistake.write);
+            failures.push(format!("expected {wanted:?}, other errors {others:?}:\n{}", report.plain()));
+        }
+        for shown in [report.plain(), report.graphical(true, 100), report.json().to_string()] {
+            assert!(!shown.contains("hunter2"), "a secret is shown:\n{shown}");
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n----\n"));
+}
+
+#[test]
+fn each_error_code_has_a_row_in_the_table() {
+    // E-FILE is about a file that is not there, which the command line tests.
+    let rows: Vec<Code> = mistakes().iter().map(|mistake| mistake.code).collect();
+    let without: Vec<&str> = Code::ALL.iter().filter(|code| !rows.contains(code)).map(|code| code.text()).collect();
+    let errors: Vec<&str> = without.into_iter().filter(|code| code.starts_with("E-") && *code != "E-FILE").collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
