@@ -305,3 +305,39 @@ fn limits_are_the_stricter_of_product_and_policy() {
     let bare = admitted(&Case::linked(ISSUER, None, &account(9, "ann@free.example")));
     assert_eq!((Some(bare.bounds.idle), Some(bare.bounds.absolute)), (hours(24), hours(7 * 24)));
 }
+
+/// The whole table at a glance: who comes by which directory (columns), with which address (rows), and what becomes of it.
+#[test]
+fn the_decision_table() {
+    use std::fmt::Write as _;
+    const ADDRESSES: [&str; 6] = ["x@a.com", "x@c.com", "x@d.com", "x@gmail.com", "x@free.example", "x@sub.a.com"];
+    type Make = fn(u8, &str) -> Case;
+    let kinds: [(&str, Make); 4] = [
+        ("nobody knows the person", |directory, address| Case::stranger(directory, Some(address))),
+        ("the identity is linked to the account of that address", |directory, address| {
+            Case::linked(directory, Some(address), &account(9, address))
+        }),
+        ("an account of that address is linked at the issuer", |directory, address| {
+            Case::candidate(directory, &account(9, address), ISSUER)
+        }),
+        ("a login session of the account of that address", |directory, address| {
+            Case::session(directory, &account(9, address))
+        }),
+    ];
+    let mut table = String::new();
+    for (title, make) in kinds {
+        writeln!(
+            table,
+            "\n{title}\n{:16}{}",
+            "",
+            ["a", "c", "issuer", "google", "slack"].map(|name| format!("{name:20}")).concat()
+        )
+        .unwrap();
+        for address in ADDRESSES {
+            let words =
+                [A, C, ISSUER, GOOGLE, SLACK].map(|directory| format!("{:20}", make(directory, address).word()));
+            writeln!(table, "{address:16}{}", words.concat().trim_end()).unwrap();
+        }
+    }
+    insta::assert_snapshot!(table);
+}

@@ -109,6 +109,7 @@ fn b24_who_may_get_an_account() {
     check(&Case::stranger(ISSUER, Some("x@free.example")).with(no_product), "no-account");
     let suspended = |case: &mut Case| claim(&mut case.catalog, "c.com").suspended = true;
     check(&Case::stranger(ISSUER, Some("x@c.com")).with(suspended), "no-account");
+    check(&Case::stranger(GOOGLE, Some("x@c.com")).with(suspended), "no-account");
 }
 
 #[test]
