@@ -186,16 +186,16 @@ impl Facts<'_> {
 /// At the login host alone, only an organization's own directory: nobody else has a reason to have an account without a product.
 fn may_create(facts: &Facts<'_>, email: &EmailAddress) -> bool {
     let signup = facts.product.map(|product| product.signup);
+    // A suspended claim makes nobody new a member, by whatever way (§3.0).
+    if management(facts.catalog, email).is_some_and(|held| held.claim.suspended) {
+        return false;
+    }
     match facts.method() {
         Method::OrgSso => {
             let live = |held: Management<'_>| held.policy().sso != Sso::Off;
             signup != Some(Signup::Closed) && facts.authority(email).is_some_and(live)
         }
-        Method::Issuer => {
-            // A suspended claim makes nobody new a member (§3.0).
-            let suspended = management(facts.catalog, email).is_some_and(|held| held.claim.suspended);
-            !suspended && may_join(facts)
-        }
+        Method::Issuer => may_join(facts),
         Method::ThirdParty => signup == Some(Signup::Open) || (signup == Some(Signup::Org) && is_named(facts)),
     }
 }

@@ -107,6 +107,11 @@ fn enforce(policy: &mut Policy) {
 fn a_good_session_goes_on_until_its_first_limit() {
     let case = Case::of(C, "ann@c.com");
     assert_eq!(case.at(NOW), Live::Continue { until: NOW.plus(DAY) });
+    let idle = Limits { idle: Some(MINUTE * 10), absolute: None };
+    assert_eq!(
+        case.clone().with(|case| case.product.limits = idle).at(NOW),
+        Live::Continue { until: NOW.plus(MINUTE * 10) }
+    );
     let short = case.with(|case| case.session.abs_at = NOW.plus(MINUTE));
     assert_eq!(short.at(NOW), Live::Continue { until: NOW.plus(MINUTE) });
     assert_eq!(word(short.at(NOW.plus(MINUTE))), "absolute");
@@ -248,6 +253,8 @@ fn handover_5_shortened_limits_bite_at_once() {
     let hour = |limits: &mut Limits| *limits = Limits { idle: None, absolute: Some(MINUTE * 60) };
     check(|case| hour(&mut case.product.limits), "absolute");
     check(|case| set_policy(&mut case.catalog, "c", |policy| hour(&mut policy.limits)), "absolute");
+    let alone = Case::of(C, "ann@c.com").policy("c", |policy| hour(&mut policy.limits));
+    assert_eq!(word(alone.login_alone()), "absolute");
     let used = |case: &mut Case| {
         case.session.last_seen = NOW.minus(MINUTE * 5);
         case.login.last_seen = NOW.minus(MINUTE * 5);
