@@ -231,7 +231,10 @@ impl Download {
 /// Rule H7 holds for trailers too.
 fn clean_trailers(trailers: &mut HeaderMap) {
     let kept = |name: &str| {
-        !fields::is_kept_from_browsers(name) && !fields::is_hop_by_hop(name) && name != "set-cookie" && name != "clear-site-data"
+        !fields::is_kept_from_browsers(name)
+            && !fields::is_hop_by_hop(name)
+            && name != "set-cookie"
+            && name != "clear-site-data"
     };
     let doomed: Vec<_> = trailers.keys().filter(|name| !kept(name.as_str())).cloned().collect();
     for name in doomed {

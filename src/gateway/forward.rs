@@ -166,8 +166,8 @@ fn receive(
     parts.extensions.clear();
     filter::clean(&mut parts.headers, passage.target, admitted.public);
     let length = inner.size_hint().exact();
-    let watched = (length.is_none_or(|length| length > WATCHED) && !is_head)
-        .then(|| watch(line, admitted.live.as_ref()));
+    let watched =
+        (length.is_none_or(|length| length > WATCHED) && !is_head).then(|| watch(line, admitted.live.as_ref()));
     let mut download = Download {
         back: sent.lane.map(|lane| (sent.sender, lane)),
         inner,

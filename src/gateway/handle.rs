@@ -5,7 +5,7 @@
 use super::answer::{self, Answer};
 use super::body::{Broken, Outgoing};
 use super::client;
-use super::connection::{Listener, Line};
+use super::connection::{Line, Listener};
 use super::filter;
 use super::forward::{self, Admitted};
 use super::head::{Passage, REQUEST_ID};
@@ -80,7 +80,15 @@ pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Resul
         let path = if place == "login" { logs::login_path(&path) } else { &path };
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let request_id = request_id.to_str().unwrap_or("-");
-        logs::access(&Access { place, method: method.as_str(), path, status, sid: trace.sid.as_deref(), request_id, micros });
+        logs::access(&Access {
+            place,
+            method: method.as_str(),
+            path,
+            status,
+            sid: trace.sid.as_deref(),
+            request_id,
+            micros,
+        });
     }
     answer.headers_mut().insert(REQUEST_ID, request_id);
     answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
@@ -103,14 +111,20 @@ impl Refused {
             Self::Health => answer::healthy(),
             Self::Malformed => answer::plain(StatusCode::BAD_REQUEST, "the request has no single meaning", id),
             Self::Misdirected => answer::plain(StatusCode::MISDIRECTED_REQUEST, "this host is not served here", id),
-            Self::Untrusted => answer::plain(StatusCode::FORBIDDEN, "only trusted proxies may speak plain HTTP here", id),
+            Self::Untrusted => {
+                answer::plain(StatusCode::FORBIDDEN, "only trusted proxies may speak plain HTTP here", id)
+            }
             Self::NotTls(location) => answer::redirect(StatusCode::PERMANENT_REDIRECT, location, id),
         }
     }
 }
 
 /// The origin and client of a request (rules M8, M29).
-fn locate(line: &Line, table: &Guard<Arc<Table>>, request: &Request<Incoming>) -> Result<(Arc<Entry>, IpAddr), Refused> {
+fn locate(
+    line: &Line,
+    table: &Guard<Arc<Table>>,
+    request: &Request<Incoming>,
+) -> Result<(Arc<Entry>, IpAddr), Refused> {
     let path = request.uri().path();
     if path == "/.fedgate/healthz" {
         return Err(Refused::Health);

@@ -66,6 +66,8 @@ pub enum Change {
     UpdateAccount(Account),
     /// Status changes raise the epoch by one in the same row.
     SetAccountStatus(AccountId, AccountStatus),
+    /// Raises the account's epoch by one: everything older than this commit dies (rule H14). Conflict when there is no such row.
+    RaiseEpoch(AccountId),
     /// A new product account; (product, account) and (product, sub) are unique.
     CreateProductAccount(ProductAccount),
     /// A new link; the identity key is unique, and so is (account, directory).
@@ -209,6 +211,13 @@ impl Batch {
     pub fn end_product_session(&mut self, id: ProductSessionId) {
         self.changes.push(Change::EndProductSession(id));
         self.revocations.push(Revocation::ProductSession(id));
+    }
+
+    /// Everything of an account that is older than this batch dies: its epoch rises, its sessions end (rule H14).
+    pub fn end_everything_of(&mut self, id: AccountId) {
+        self.changes.push(Change::RaiseEpoch(id));
+        self.changes.push(Change::EndSessionsOf(id));
+        self.revocations.push(Revocation::Account(id));
     }
 
     /// Switches an account's status: the epoch rises, its sessions end, every node hears of it.

@@ -137,7 +137,10 @@ impl Live {
         let now = self.world.clock.now();
         if turns.out_since.is_none() {
             turns.out_since = Some(now);
-            tracing::error!(fault, "the store cannot be reached: no new logins, cached sessions only within their grace");
+            tracing::error!(
+                fault,
+                "the store cannot be reached: no new logins, cached sessions only within their grace"
+            );
         }
         self.world.tally.store_out();
         if let Some(lapsed) = self.lapsed_for() {

@@ -49,12 +49,7 @@ impl Login {
     }
 
     /// A live login session asks for a product: decided now, for this product, with the session as the proof (HANDOVER 2).
-    async fn reuse(
-        &self,
-        visitor: &Visitor,
-        current: Current,
-        place: (&Target, Arc<Product>),
-    ) -> Result<Answer, Stop> {
+    async fn reuse(&self, visitor: &Visitor, current: Current, place: (&Target, Arc<Product>)) -> Result<Answer, Stop> {
         let (target, product) = place;
         let catalog = self.world.catalog.load_full();
         let facts = self.world.facts_of_session(visitor.now, &catalog, &product, &current).await?;
@@ -147,7 +142,13 @@ impl Login {
     }
 
     /// The first page of a login.
-    pub(super) fn ask_email(&self, visitor: &Visitor, target: Option<&Target>, prefill: String, invalid: bool) -> Answer {
+    pub(super) fn ask_email(
+        &self,
+        visitor: &Visitor,
+        target: Option<&Target>,
+        prefill: String,
+        invalid: bool,
+    ) -> Answer {
         let browser = Browser::of(visitor);
         let form = self.form(visitor, target, &browser);
         let product = self.world.product_of(target);

@@ -1,8 +1,8 @@
 //! What phase B is told, loaded from the store.
 
+use super::Stop;
 use super::current::Current;
 use super::world::World;
-use super::Stop;
 use crate::kernel::admit::{Candidate, Evidence, Facts, LinkFact};
 use crate::kernel::model::{Catalog, Product, ProductAccount};
 use crate::kernel::proof::Proof;

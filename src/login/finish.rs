@@ -151,7 +151,9 @@ impl Login {
     ) -> Result<Answer, Stop> {
         let current = Current { session: made.session, account: made.account, identities: Vec::new() };
         let mut answer = match (aim.0, made.record.as_ref(), admitted.terms().entry.as_ref()) {
-            (Some(target), Some(record), Some(entry)) => self.hand_over(visitor, &current, target, (entry.bounds, record)),
+            (Some(target), Some(record), Some(entry)) => {
+                self.hand_over(visitor, &current, target, (entry.bounds, record))
+            }
             _ => Answer::of(Step::Go("/".to_owned())),
         };
         let browser = Browser::of(visitor);

@@ -47,7 +47,8 @@ impl Login {
             return Answer::of(Step::Go(return_to.to_owned()));
         }
         if again > 1 || self.came_back_too_often(visitor, at, return_to) {
-            let target = Target { product: at.product.name.clone(), host: at.host.clone(), challenge: [0; 32], again: 0 };
+            let target =
+                Target { product: at.product.name.clone(), host: at.host.clone(), challenge: [0; 32], again: 0 };
             let answer = self.refused(visitor, Refusal::Loop, Some(&target), Circumstances::default()).await;
             return answer.with_cookie(cookies::expire(cookies::LAST));
         }
@@ -71,9 +72,8 @@ impl Login {
 
     /// Notices a product host that sends people to log in again right after they did: its session cookie does not stick.
     fn came_back_too_often(&self, visitor: &Visitor, at: &ProductHost, return_to: &str) -> bool {
-        self.last(visitor, at, return_to).is_some_and(|(when, count)| {
-            visitor.now.since(when) <= SOON && count >= SOON_AT_MOST
-        })
+        self.last(visitor, at, return_to)
+            .is_some_and(|(when, count)| visitor.now.since(when) <= SOON && count >= SOON_AT_MOST)
     }
 
     /// When the last login for this address was finished here, and how many such logins followed each other.
@@ -246,11 +246,8 @@ impl Login {
         event.directory = self.world.directory(current.session.directory).map(|directory| directory.name.to_string());
         event.txn = Some(current.session.id.to_string());
         event.after = Some(serde_json::json!({ "sid": session.id.to_string(), "abs_at": session.abs_at.to_string() }));
-        let mark = ReplayMark {
-            kind: MarkKind::Handover,
-            digest: sha256(&code.jti),
-            until: code.made_at.plus(CODE_LIFE),
-        };
+        let mark =
+            ReplayMark { kind: MarkKind::Handover, digest: sha256(&code.jti), until: code.made_at.plus(CODE_LIFE) };
         let mut changes = vec![Change::CreateProductSession(session)];
         if let Some(email) = current.account.email.clone().filter(|_| current.account.email_verified) {
             let sub = account.sub.clone();

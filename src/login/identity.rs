@@ -92,9 +92,11 @@ pub(super) fn fields(
     let assertion = HeaderValue::from_str(&assertion).map_err(|_| KeyFault::Crypto)?;
     fields.push((HeaderName::from_static("fedgate-assertion"), assertion));
     let plain = PLAIN.iter().map(|(name, claim)| (HeaderName::from_static(name), *claim));
-    let own = who.product.identity_fields.iter().filter_map(|(name, claim)| {
-        HeaderName::from_bytes(name.as_bytes()).ok().map(|name| (name, *claim))
-    });
+    let own = who
+        .product
+        .identity_fields
+        .iter()
+        .filter_map(|(name, claim)| HeaderName::from_bytes(name.as_bytes()).ok().map(|name| (name, *claim)));
     for (name, claim) in plain.chain(own) {
         // UTF-8 as it is; a control character would end the field, so it never gets there (rule M26).
         let text: String = who.claim(claim).chars().filter(|c| !c.is_control()).collect();

@@ -148,14 +148,17 @@ impl Live {
         };
         let org = who.org.clone();
         let (session, login) = (&rows.session, &rows.login);
-        let ended = self.registry.enter(session.id, Open {
-            login: login.id,
-            account: rows.account.id,
-            product: session.product.clone(),
-            org: org.clone(),
-            abs_at: session.abs_at,
-            ended: CancellationToken::new(),
-        });
+        let ended = self.registry.enter(
+            session.id,
+            Open {
+                login: login.id,
+                account: rows.account.id,
+                product: session.product.clone(),
+                org: org.clone(),
+                abs_at: session.abs_at,
+                ended: CancellationToken::new(),
+            },
+        );
         let live = LiveSession {
             sid: session.id,
             login: login.id,

@@ -8,12 +8,12 @@ use super::ticket::TARGET_LIFE;
 use super::world::{Browser, Visitor};
 use super::{Login, Stop};
 use crate::entropy::random;
+use crate::idp::EndSession;
 use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::model::{LoginSession, Product, ProductSession};
 use crate::kernel::standing::{self, Entrant};
 use crate::kernel::values::{AccountId, DirectoryId, LoginSessionId, Origin, Secret, Timestamp};
-use crate::idp::EndSession;
 use crate::keys::Purpose;
 use crate::store::{Conflict, NotCommitted};
 use std::sync::Arc;
@@ -61,11 +61,7 @@ impl Login {
         };
         let mut batch = Batch::default();
         batch.end_product_session(session.id);
-        batch.changes.push(Change::AskBefore {
-            session: session.parent,
-            product: session.product.clone(),
-            ask: true,
-        });
+        batch.changes.push(Change::AskBefore { session: session.parent, product: session.product.clone(), ask: true });
         batch.events.push(self.ended(visitor, session.account, Some(at), "logout"));
         self.commit_end(batch).await?;
         let bytes = [visitor.now.millis().to_be_bytes().as_slice(), &session.parent.to_bytes()].concat();
@@ -83,7 +79,12 @@ impl Login {
         (visitor.now.since(when) <= TARGET_LIFE).then(|| LoginSessionId::from_bytes(id))
     }
 
-    async fn leave_everywhere(&self, visitor: &Visitor, at: &ProductHost, parent: LoginSessionId) -> Result<Answer, Stop> {
+    async fn leave_everywhere(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        parent: LoginSessionId,
+    ) -> Result<Answer, Stop> {
         let parent = self.world.store.login_session_by_id(parent).await?;
         let Some(parent) = parent.filter(|parent| self.world.keys.holds_login(parent)) else {
             return Ok(Answer::of(Step::SignedOut { product: None, everywhere: None }));
@@ -162,7 +163,8 @@ impl Login {
     }
 
     fn goodbye(&self, parent: &LoginSession) -> String {
-        let bytes = [parent.directory.to_bytes().as_slice(), parent.logout_hint.as_deref().unwrap_or_default()].concat();
+        let bytes =
+            [parent.directory.to_bytes().as_slice(), parent.logout_hint.as_deref().unwrap_or_default()].concat();
         self.world.seal(Purpose::Goodbye, GOODBYE, &bytes)
     }
 
@@ -174,7 +176,8 @@ impl Login {
     async fn provider_logout(&self, directory: DirectoryId, hint: Option<Vec<u8>>, by_form: bool) -> Answer {
         let signed_out = Answer::of(Step::SignedOut { product: None, everywhere: None });
         let Some(directory) = self.world.directory(directory) else { return signed_out };
-        let hint = hint.and_then(|sealed| self.world.keys.unseal(Purpose::LogoutHint, &directory.id.to_bytes(), &sealed));
+        let hint =
+            hint.and_then(|sealed| self.world.keys.unseal(Purpose::LogoutHint, &directory.id.to_bytes(), &sealed));
         let hint = hint.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).map(Secret::new);
         let back = format!("{}/logout/done", self.world.catalog.load().login.url());
         let state = crate::kernel::values::Reference::new(random()).to_string();
@@ -235,7 +238,8 @@ impl Login {
         let browser = Browser::of(visitor);
         let form = self.form(visitor, None, &browser);
         let catalog = self.world.catalog.load();
-        let mut products: Vec<_> = catalog.products.values().filter(|product| self.may_enter(current, product)).cloned().collect();
+        let mut products: Vec<_> =
+            catalog.products.values().filter(|product| self.may_enter(current, product)).cloned().collect();
         products.sort_by(|a, b| a.label.cmp(&b.label));
         let mut answer = Answer::of(Step::Home { person: current.person(), products, form });
         answer.cookies.extend(browser.cookie());

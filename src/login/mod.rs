@@ -31,8 +31,8 @@ mod world;
 
 pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, Towards, Way};
 pub use cookies::{Cookies, SESSION};
-pub use lease::{FRESH, Lease};
 pub use handover::ProductHost;
+pub use lease::{FRESH, Lease};
 pub use live::Live;
 pub use registry::{Open, Registry};
 pub use tally::Tally;

@@ -57,8 +57,8 @@ impl World {
     pub(super) async fn record_refusal(&self, visitor: &Visitor, refusal: Refusal, about: Circumstances) -> Reference {
         let reference = Reference::new(random());
         self.tally.login_refused(refusal.code());
-        let whole = about.known
-            || matches!(self.sampler.take(refusal.code(), visitor.client, visitor.now), Sampled::Whole);
+        let whole =
+            about.known || matches!(self.sampler.take(refusal.code(), visitor.client, visitor.now), Sampled::Whole);
         tracing::info!(code = refusal.code(), %reference, request = visitor.request_id, "login refused");
         if whole {
             let mut event =

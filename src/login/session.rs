@@ -83,15 +83,27 @@ impl Login {
             account.email_proved_at = Some(visitor.now);
             account.email_verified = true;
         }
-        batch.changes.push(if is_new { Change::CreateAccount(account.clone()) } else { Change::UpdateAccount(account.clone()) });
+        batch.changes.push(if is_new {
+            Change::CreateAccount(account.clone())
+        } else {
+            Change::UpdateAccount(account.clone())
+        });
         if is_new {
             batch.events.push(self.about_account(visitor, Action::JitCreated, &account, admitted));
         }
         if let Some((key, by)) = &terms.link {
-            let link =
-                LinkedIdentity { key: key.clone(), account: account.id, by: *by, linked_at: visitor.now, suspended: false };
+            let link = LinkedIdentity {
+                key: key.clone(),
+                account: account.id,
+                by: *by,
+                linked_at: visitor.now,
+                suspended: false,
+            };
             batch.changes.push(Change::Link(link));
             if !is_new {
+                // Whoever was in this account before it was linked is out in the same commit (rule H14).
+                batch.end_everything_of(account.id);
+                account.epoch = account.epoch.saturating_add(1);
                 batch.events.push(self.about_account(visitor, Action::IdentityLinked, &account, admitted));
             }
         }
@@ -175,7 +187,13 @@ impl Login {
         event
     }
 
-    fn success(&self, visitor: &Visitor, session: &LoginSession, account: &Account, about: Circumstances) -> AuditEvent {
+    fn success(
+        &self,
+        visitor: &Visitor,
+        session: &LoginSession,
+        account: &Account,
+        about: Circumstances,
+    ) -> AuditEvent {
         let mut event = visitor.event(Action::LoginSucceeded, Outcome::Success);
         event.subject = subject(account);
         event.product = about.product;

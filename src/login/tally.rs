@@ -49,7 +49,11 @@ impl Tally {
         seeing.register("product_sessions", "Sessions begun at products", tally.product_sessions.clone());
         seeing.register("revocation_lag_seconds", "From commit to effect on this node", tally.revocation_lag.clone());
         seeing.register("open_sessions", "Sessions known to this node", tally.open_sessions.clone());
-        seeing.register("integrity_violations", "Stored rows whose MAC did not hold", tally.integrity_violations.clone());
+        seeing.register(
+            "integrity_violations",
+            "Stored rows whose MAC did not hold",
+            tally.integrity_violations.clone(),
+        );
         seeing.register("store_failures", "Failed readings of the revocation log", tally.store_failures.clone());
         tally
     }

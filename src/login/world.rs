@@ -1,6 +1,7 @@
 //! What every login works on, and who asks.
 
 use super::cookies::{self, Cookies, CrossSite};
+use super::tally::Tally;
 use super::ticket::{Aim, TARGET_LIFE, Target, sha256};
 use crate::audit::Sampler;
 use crate::clock::Clock;
@@ -9,7 +10,6 @@ use crate::idp::Providers;
 use crate::kernel::model::{Catalog, Directory, Product};
 use crate::kernel::values::{Origin, Timestamp};
 use crate::keys::{Kek, Keys, Purpose};
-use super::tally::Tally;
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

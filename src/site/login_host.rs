@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn c5_a_callbacks_path_names_its_directory() {
-        let shown = |rest: &str| directory_of(rest).map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let shown =
+            |rest: &str| directory_of(rest).map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(shown(""), Some(vec!["issuer".to_owned()]));
         assert_eq!(shown("/acme/okta"), Some(vec!["acme/okta".to_owned()]));
         assert_eq!(shown("/acme"), Some(vec!["acme".to_owned(), "acme".to_owned()]));

@@ -6,15 +6,20 @@ use super::render::{self, At};
 use super::{Site, declared};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::path::NormalPath;
-use crate::login::{Cookies, ProductHost, SESSION, Visitor};
 use crate::kernel::values::Token;
+use crate::login::{Cookies, ProductHost, SESSION, Visitor};
 use crate::web::{Admission, Ask, Door, LiveSession, PageRequest, Sessions as _};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use std::sync::Arc;
 
 impl Site {
-    pub(super) async fn on_product_host(&self, request: &PageRequest, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
+    pub(super) async fn on_product_host(
+        &self,
+        request: &PageRequest,
+        visitor: &Visitor,
+        at: &ProductHost,
+    ) -> Response<Bytes> {
         let path = request.head.uri.path();
         // A service worker must not live where it would see every code (rule H7).
         if request.head.headers.get("service-worker").is_some() {
@@ -80,12 +85,13 @@ impl Site {
         match self.session_of(&visitor.cookies, visitor, at).await {
             Admission::Admitted(session) => self.describe(&session).await,
             Admission::Unavailable => render::empty(StatusCode::SERVICE_UNAVAILABLE),
-            Admission::Nobody | Admission::Refused(_) => {
-                render::problem(StatusCode::UNAUTHORIZED, &serde_json::json!({
+            Admission::Nobody | Admission::Refused(_) => render::problem(
+                StatusCode::UNAUTHORIZED,
+                &serde_json::json!({
                     "type": "about:blank", "title": "Nobody is logged in here", "status": 401,
                     "login_url": format!("{}/.fedgate/login", at.host.url()),
-                }))
-            }
+                }),
+            ),
         }
     }
 

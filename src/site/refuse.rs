@@ -16,7 +16,12 @@ use std::sync::Arc;
 
 impl Site {
     /// Refuses a request for one of our own pages.
-    pub(super) async fn refuse_request(&self, request: &PageRequest, visitor: &Visitor, refusal: Refusal) -> Response<Bytes> {
+    pub(super) async fn refuse_request(
+        &self,
+        request: &PageRequest,
+        visitor: &Visitor,
+        refusal: Refusal,
+    ) -> Response<Bytes> {
         self.turn_away(Turned {
             refusal,
             product: match &request.place {
@@ -47,15 +52,18 @@ impl Site {
         }
         if !turned.page {
             let status = texts::status(turned.refusal);
-            return render::problem(status, &serde_json::json!({
-                "type": "about:blank",
-                "title": texts::title(turned.refusal),
-                "status": status.as_u16(),
-                "code": turned.refusal.code(),
-                "ref": reference.to_string(),
-                "time": turned.now.to_string(),
-                "login_url": turned.login_url,
-            }));
+            return render::problem(
+                status,
+                &serde_json::json!({
+                    "type": "about:blank",
+                    "title": texts::title(turned.refusal),
+                    "status": status.as_u16(),
+                    "code": turned.refusal.code(),
+                    "ref": reference.to_string(),
+                    "time": turned.now.to_string(),
+                    "login_url": turned.login_url,
+                }),
+            );
         }
         let refused = Refused {
             refusal: turned.refusal,

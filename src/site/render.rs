@@ -5,8 +5,9 @@ use super::texts;
 use crate::kernel::model::Product;
 use crate::login::{Answer, Form, Person, Refused, Step, Towards};
 use crate::pages::{
-    Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form as PageForm, Go, Home, Hop, Href, Html, Link, Loop, Name, Page,
-    Person as PagePerson, ProductLink, Reenter, Reference, Refusal as RefusalPage, SignedOut, Towards as PageTowards, Utc, Way,
+    Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form as PageForm, Go, Home, Hop, Href, Html, Link, Loop, Name,
+    Page, Person as PagePerson, ProductLink, Reenter, Reference, Refusal as RefusalPage, SignedOut,
+    Towards as PageTowards, Utc, Way,
 };
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};

@@ -97,7 +97,9 @@ fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'stat
             ASK_IT,
         ),
         Refusal::ProviderUnavailable => (
-            format!("We asked {provider}, and it didn’t answer properly. People who are logged in already are not affected."),
+            format!(
+                "We asked {provider}, and it didn’t answer properly. People who are logged in already are not affected."
+            ),
             "Wait a moment and try again.",
             ASK_IT,
         ),
@@ -137,7 +139,8 @@ fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'stat
             ASK_SUPPORT,
         ),
         Refusal::Conflict => (
-            "The account with your address belongs to another login, or the address is taken at the product.".to_owned(),
+            "The account with your address belongs to another login, or the address is taken at the product."
+                .to_owned(),
             "Log in the way you did before. If that isn’t possible, support can help.",
             ASK_SUPPORT,
         ),

@@ -88,7 +88,12 @@ fn directories(
     known
 }
 
-fn domains(draft: &DraftCatalog, rows: Vec<DomainRow>, now: Timestamp, batch: &mut Batch) -> HashMap<DomainName, Timestamp> {
+fn domains(
+    draft: &DraftCatalog,
+    rows: Vec<DomainRow>,
+    now: Timestamp,
+    batch: &mut Batch,
+) -> HashMap<DomainName, Timestamp> {
     let stored: HashMap<DomainName, DomainRow> = rows.into_iter().map(|row| (row.domain.clone(), row)).collect();
     let mut held = HashMap::new();
     for (org, domain) in draft.orgs.iter().flat_map(|org| org.domains.iter().map(move |(domain, _)| (org, domain))) {
@@ -140,7 +145,8 @@ fn policies(
                 batch.changes.push(Change::PutPolicy(row));
                 let mut updated = event(now, Action::PolicyUpdated);
                 updated.org = Some(org.name.to_string());
-                updated.after = Some(serde_json::json!({ "epoch": epoch, "sso": format!("{:?}", org.policy.sso).to_lowercase() }));
+                updated.after =
+                    Some(serde_json::json!({ "epoch": epoch, "sso": format!("{:?}", org.policy.sso).to_lowercase() }));
                 batch.events.push(updated);
                 batch.revocations.push(Revocation::Organization(org.name.clone()));
                 (now, epoch)
@@ -159,9 +165,10 @@ fn keys(
     now: Timestamp,
     batch: &mut Batch,
 ) -> Result<Vec<KeyRow>, NotStarted> {
-    let signs = draft.directories.iter().filter(|directory| {
-        matches!(directory.protocol.settings().client_auth, ClientAuth::PrivateKeyJwt)
-    });
+    let signs = draft
+        .directories
+        .iter()
+        .filter(|directory| matches!(directory.protocol.settings().client_auth, ClientAuth::PrivateKeyJwt));
     let clients = signs.filter_map(|directory| directories.get(&fingerprint_of(directory)).copied());
     let wanted = Keys::wanted(clients);
     let made = Keys::missing(kek, &rows, &wanted, now, &mut || random())

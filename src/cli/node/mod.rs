@@ -125,7 +125,8 @@ fn ranges(config: &Config) -> Vec<Range> {
 fn outbound(config: &Config, extras: &Extras) -> Result<Outbound, NotStarted> {
     let mut roots = extras.roots.clone();
     if let Some(file) = &config.outbound.ca_file {
-        let more = std::fs::read(file).map_err(|why| NotStarted::new(&format!("{} cannot be read", file.display()), &why))?;
+        let more =
+            std::fs::read(file).map_err(|why| NotStarted::new(&format!("{} cannot be read", file.display()), &why))?;
         roots.extend_from_slice(&more);
     }
     Outbound::new(OutboundOptions {
@@ -146,7 +147,8 @@ impl Node {
         let clock = Clock::system();
         let lock = state::open(&config.state)?;
         let kek = state::kek(&config.key)?;
-        let store = store::open(&config.store, &config.state).map_err(|why| NotStarted::new("the store cannot be opened", &why))?;
+        let store = store::open(&config.store, &config.state)
+            .map_err(|why| NotStarted::new("the store cannot be opened", &why))?;
         let Config { catalog: draft, gateway: options, .. } = config.clone();
         let enrolled = enrol::enrol(store.as_ref(), &kek, draft, clock.now(), 1).await?;
         let outbound = outbound(&config, &extras)?;

@@ -19,11 +19,14 @@ pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File)
 pub fn open(folder: &Path) -> Result<Lock, NotStarted> {
     let at = folder.display();
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|why| NotStarted::new(&format!("the state folder {at} cannot be made (state = \"…\" names another)"), &why))?;
+    made.map_err(|why| {
+        NotStarted::new(&format!("the state folder {at} cannot be made (state = \"…\" names another)"), &why)
+    })?;
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"));
     let file = file.map_err(|why| NotStarted::new(&format!("the state folder {at} cannot be written"), &why))?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| NotStarted(format!("another fedgate uses the state folder {at}; stop it, or give this one its own")))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+        NotStarted(format!("another fedgate uses the state folder {at}; stop it, or give this one its own"))
+    })?;
     Ok(Lock(file))
 }
 
@@ -39,7 +42,9 @@ pub fn kek(source: &KeySource) -> Result<Kek, NotStarted> {
         }
         KeySource::Variable(name) => {
             let text = std::env::var(name).map_err(|why| NotStarted::new(&format!("the variable {name}"), &why))?;
-            Kek::from_text(&text).ok_or(KekFault::Shape).map_err(|why| NotStarted::new(&format!("the key in the variable {name}"), &why))
+            Kek::from_text(&text)
+                .ok_or(KekFault::Shape)
+                .map_err(|why| NotStarted::new(&format!("the key in the variable {name}"), &why))
         }
     }
 }

@@ -86,10 +86,7 @@ const fn is_plain(byte: u8) -> bool {
 /// What may stand unescaped in a path besides: `pchar` of RFC 3986, and what browsers and common clients send raw.
 const fn is_allowed(byte: u8) -> bool {
     is_plain(byte)
-        || matches!(
-            byte,
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@'
-        )
+        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
         || matches!(byte, b'|' | b'^' | b'{' | b'}' | b'[' | b']')
 }
 
@@ -182,9 +179,41 @@ mod tests {
     #[test]
     fn two_readings_are_refused() {
         for raw in [
-            "", "*", "a", "//", "/a//b", "/.", "/..", "/a/../b", "/a/./b", "/%2e%2e/b", "/.%2E/b", "/..;/b", "/..%3b/b", "/.;x",
-            "/a%2fb", "/a%2Fb", "/a%5cb", "/a\\b", "/a%00", "/a%0d%0ab", "/a%7f", "/a%", "/a%2", "/a%zz", "/é", "/a b", "/a\tb",
-            "/%c0%af", "/%ff", "/a#b", "/a?é", "/a?b\nc", "/a?b#c", "/<a>", "http://x/",
+            "",
+            "*",
+            "a",
+            "//",
+            "/a//b",
+            "/.",
+            "/..",
+            "/a/../b",
+            "/a/./b",
+            "/%2e%2e/b",
+            "/.%2E/b",
+            "/..;/b",
+            "/..%3b/b",
+            "/.;x",
+            "/a%2fb",
+            "/a%2Fb",
+            "/a%5cb",
+            "/a\\b",
+            "/a%00",
+            "/a%0d%0ab",
+            "/a%7f",
+            "/a%",
+            "/a%2",
+            "/a%zz",
+            "/é",
+            "/a b",
+            "/a\tb",
+            "/%c0%af",
+            "/%ff",
+            "/a#b",
+            "/a?é",
+            "/a?b\nc",
+            "/a?b#c",
+            "/<a>",
+            "http://x/",
         ] {
             check(raw, None);
         }
@@ -203,7 +232,9 @@ mod tests {
 
     #[test]
     fn m10_public_needs_plain_characters() {
-        for (path, plain) in [("/assets/a-b_c~d.css", true), ("/assets/a%25b", false), ("/assets/a;b", false), ("/a:b", false)] {
+        for (path, plain) in
+            [("/assets/a-b_c~d.css", true), ("/assets/a%25b", false), ("/assets/a;b", false), ("/a:b", false)]
+        {
             assert_eq!(NormalPath::parse(path).unwrap().is_plain(), plain, "{path}");
         }
     }

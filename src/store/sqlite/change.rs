@@ -92,6 +92,10 @@ impl At<'_> {
             Change::CreateAccount(account) => self.create_account(account),
             Change::UpdateAccount(account) => self.update_account(account),
             Change::SetAccountStatus(id, status) => self.set_status(*id, *status),
+            Change::RaiseEpoch(id) => {
+                let raise = "UPDATE account SET epoch = epoch + 1 WHERE id = ?";
+                self.must(raise, params![id.to_bytes()], Conflict::Row)
+            }
             Change::CreateProductAccount(account) => self.create_product_account(account),
             Change::Link(link) => self.link(link),
             Change::AssertAddress { product, email, sub } => self.assert_address(product, email, sub),
