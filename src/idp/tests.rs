@@ -303,6 +303,7 @@ async fn m17_the_sample_issuer_is_refused_at_each_refresh() {
     here.depart().await.unwrap();
     here.eventually(|| here.providers.health(&here.directory).last_error.is_some()).await;
     here.depart().await.unwrap_err();
+    here.eventually(|| std::fs::read_dir(&here.folder).unwrap().count() == 0).await; // forgotten on disk, too
     here.providers = Here::providers(&here.hands, &here.folder.join("demo"), true);
     here.depart().await.unwrap();
 }
