@@ -149,11 +149,17 @@ impl Drop for Here {
     }
 }
 
+/// The login's ports are boxed and `Send`, so these must be.
+fn sendable<T: Send>(future: T) -> T {
+    future
+}
+
 #[tokio::test]
 async fn a_code_is_redeemed_and_judged() {
     let here = Here::new().await;
     assert_eq!(here.depart().await.unwrap().path(), "/auth");
-    let proof = here.prove().await.unwrap();
+    drop(sendable(here.depart()));
+    let proof = sendable(here.prove()).await.unwrap();
     assert_eq!(proof.claims().identity.subject, "ann");
     let (authorization, form) = here.op.lock().unwrap().redeemed.clone();
     assert_eq!(authorization, None);
