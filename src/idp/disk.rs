@@ -57,6 +57,16 @@ impl Disk {
         written.map_err(io::Error::other)?
     }
 
+    /// Removes what was kept, if anything was.
+    pub(super) async fn forget(&self, issuer: &str) {
+        match tokio::fs::remove_file(self.path(issuer)).await {
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(issuer, %fault, "a provider's documents could not be removed from disk");
+            }
+            _ => {}
+        }
+    }
+
     fn path(&self, issuer: &str) -> PathBuf {
         let hash = digest::digest(&digest::SHA256, issuer.as_bytes());
         let name = hash.as_ref().iter().take(16).fold(String::new(), |mut name, byte| {

@@ -155,7 +155,9 @@ impl Memory {
         let (source, slot, issuer) = (Arc::clone(&self.source), Arc::clone(slot), issuer.to_owned());
         self.source.background.spawn(async move {
             let mut flight = slot.flight.lock().await;
-            if let Err(fault) = source.fetch(&issuer, &slot, &mut flight).await {
+            if !source.rests(&flight)
+                && let Err(fault) = source.fetch(&issuer, &slot, &mut flight).await
+            {
                 tracing::warn!(issuer, %fault, "a provider could not be refreshed; what is remembered serves");
             }
             drop(flight);
@@ -171,14 +173,19 @@ impl Source {
         now.since(provider.fetched_at).max(provider.fetched_at.since(now))
     }
 
+    /// Whether the last fetch failed just now.
+    fn rests(&self, flight: &Flight) -> bool {
+        let now = self.clock.since_boot();
+        flight.failed_at.is_some_and(|at| now.saturating_sub(at) < AFTER_FAILURE)
+    }
+
     async fn fetch(
         &self,
         issuer: &str,
         slot: &Slot,
         flight: &mut Flight,
     ) -> Result<Arc<Provider>, ProviderUnavailable> {
-        let started = self.clock.since_boot();
-        if flight.failed_at.is_some_and(|at| started.saturating_sub(at) < AFTER_FAILURE) {
+        if self.rests(flight) {
             return Err(ProviderUnavailable("it did not answer a moment ago".into()));
         }
         match Provider::fetch(&self.outbound, issuer, self.clock.now(), self.allow_demo).await {
@@ -194,6 +201,7 @@ impl Source {
             Err(fault) => {
                 if matches!(fault, NotUsed::Demo) {
                     slot.current.store(None);
+                    self.disk.forget(issuer).await;
                 }
                 let fault = ProviderUnavailable::from(fault);
                 flight.failed_at = Some(self.clock.since_boot());

@@ -149,11 +149,17 @@ impl Drop for Here {
     }
 }
 
+/// The login's ports are boxed and `Send`, so these must be.
+fn sendable<T: Send>(future: T) -> T {
+    future
+}
+
 #[tokio::test]
 async fn a_code_is_redeemed_and_judged() {
     let here = Here::new().await;
     assert_eq!(here.depart().await.unwrap().path(), "/auth");
-    let proof = here.prove().await.unwrap();
+    drop(sendable(here.depart()));
+    let proof = sendable(here.prove()).await.unwrap();
     assert_eq!(proof.claims().identity.subject, "ann");
     let (authorization, form) = here.op.lock().unwrap().redeemed.clone();
     assert_eq!(authorization, None);
@@ -303,6 +309,7 @@ async fn m17_the_sample_issuer_is_refused_at_each_refresh() {
     here.depart().await.unwrap();
     here.eventually(|| here.providers.health(&here.directory).last_error.is_some()).await;
     here.depart().await.unwrap_err();
+    here.eventually(|| std::fs::read_dir(&here.folder).unwrap().count() == 0).await; // forgotten on disk, too
     here.providers = Here::providers(&here.hands, &here.folder.join("demo"), true);
     here.depart().await.unwrap();
 }
