@@ -6,6 +6,7 @@
 
 pub mod arguments;
 mod check;
+mod demo;
 pub mod node;
 mod reload;
 mod run;
@@ -48,6 +49,8 @@ pub struct Common {
 pub enum Command {
     /// Serve.
     Run(arguments::Run),
+    /// Show it: two sample products, a sample issuer and a company, with TLS, from nothing but this program.
+    Demo(arguments::Demo),
     /// Have the running gateway apply its configuration file anew, without dropping a request.
     Reload(arguments::Reload),
     /// Say everything that is wrong with a configuration, and each redirect URI to register.
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
     let mut screen = Screen { out: &mut io::stdout(), err: &mut io::stderr(), terminal };
     let done = match &cli.command {
         Command::Run(arguments) => run::run(arguments, &cli.common, &mut screen),
+        Command::Demo(arguments) => demo::run(arguments, &mut screen),
         Command::Reload(arguments) => reload::run(arguments, &cli.common, &mut screen),
         Command::Check(arguments) => check::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),

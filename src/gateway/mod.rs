@@ -24,7 +24,7 @@ mod watch;
 mod websocket;
 
 pub use ops::Readiness;
-pub use tls::TlsFault;
+pub use tls::{TlsFault, internal_server};
 
 use self::connection::Listener;
 use self::core::{Core, Shared};

@@ -71,6 +71,20 @@ impl Tickets {
     }
 }
 
+/// A TLS server of this machine under the internal CA of a state folder, for what stands beside a gateway in a demonstration.
+///
+/// # Errors
+/// [`TlsFault`] when the CA cannot be made or kept.
+pub fn internal_server(state: &Path, host: &str, now: Timestamp) -> Result<ServerConfig, TlsFault> {
+    let mut pairs = internal::certificates(state, &[host.to_owned()], now)?;
+    let pair = pairs.pop().ok_or(TlsFault::Nothing)?;
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
+        .with_no_client_auth()
+        .with_single_cert(pair.chain, pair.key)?;
+    Ok(config)
+}
+
 impl TlsState {
     /// Loads or makes every certificate. `None` when there is no TLS listener.
     pub(super) fn load(options: &Options, tickets: &Tickets, now: Timestamp) -> Result<Option<Self>, TlsFault> {
