@@ -1,6 +1,6 @@
 //! The neighbour on the same site is hostile (rule H6): what its page can do to a person who is logged in everywhere.
 
-use crate::support::upstream::Answer;
+use crate::support::answer::Answer;
 use crate::world::World;
 
 #[tokio::test]
