@@ -46,7 +46,7 @@ impl World {
             .product("loom", &loom.url(), "")
             .organization("acme", "acme.example.test", op.issuer(), op.client_secret());
         let gateway = Gateway::start(&configuration);
-        op.allow_redirects(&[&gateway.url("id", "/login/callback/acme")], &[&gateway.url("id", "/logout")]).await;
+        op.allow_redirects(&[&gateway.url("id", "/login/callback/acme")], &[&gateway.url("id", "/logout/done")]).await;
         let browser = Browser::start(&[&gateway.ca_file(), &authority.ca_file()]);
         Self { browser, gateway, op, trello, loom, _authority: authority }
     }
