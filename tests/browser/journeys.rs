@@ -48,6 +48,9 @@ async fn the_back_button_after_a_login_ends_in_the_product_or_a_fresh_login() {
     world.log_in(&bob, "bob", &trello).await;
     for _ in 0..3 {
         let view = bob.back().await;
+        if view.url == "about:blank" {
+            break; // the beginning of the history
+        }
         let fine = view.url.starts_with(&world.url("trello", "/"))
             || view.url.starts_with(&world.url("id", "/"))
             || view.url.starts_with(world.op.issuer());
