@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 
 use reach::{FILE, Reached, reached};
 
-/// Rooms and their layers. `main.rs` and `lib.rs` are the roots and may use everything.
+/// Rooms and their layers, as the map in `src/lib.rs` numbers them. `main.rs` and `lib.rs` are the roots and may use everything.
 const LAYERS: &[(u8, &[&str])] = &[
     (1, &["kernel"]),
-    (2, &["store", "outbound", "dns", "keys", "seeing", "web"]),
-    (3, &["idp", "mail", "audit"]),
-    (4, &["accounts"]),
+    (2, &["clock", "entropy"]),
+    (3, &["store", "outbound", "dns", "keys", "web", "seeing"]),
+    (4, &["idp", "mail", "audit"]),
     (5, &["login", "provision", "oauth"]),
     (6, &["pages", "admin"]),
     (7, &["gateway", "acme", "site"]),
@@ -25,9 +25,6 @@ const LAYERS: &[(u8, &[&str])] = &[
     (9, &["config"]),
     (10, &["cli"]),
 ];
-
-/// Where time and random bytes come in: made in `main` and passed on, so any room but the kernel may name them.
-const SHELL: &[&str] = &["clock", "entropy"];
 
 /// What the kernel may not touch: it has no I/O, no clock, no randomness and no executor.
 const IMPURE: &[&str] = &[
@@ -55,8 +52,7 @@ const IMPURE: &[&str] = &[
 ];
 
 fn layer(room: &str) -> Option<u8> {
-    let shell = SHELL.contains(&room).then_some(2);
-    shell.or_else(|| LAYERS.iter().find(|(_, rooms)| rooms.contains(&room)).map(|(layer, _)| *layer))
+    LAYERS.iter().find(|(_, rooms)| rooms.contains(&room)).map(|(layer, _)| *layer)
 }
 
 /// What is wrong with one file: `text` at `path` under `src/`, given the homes of the root's re-exports.
@@ -82,7 +78,6 @@ fn faults(path: &Path, text: &str, homes: &HashMap<String, String>) -> Vec<Strin
         match layer(target) {
             None => Some(say(found, "is in no room; name the item's home")),
             Some(_) if target == *room => None,
-            Some(_) if SHELL.contains(&target) && own > 1 => None,
             Some(other) if other < own => None,
             Some(other) => Some(say(found, &format!("is in layer {other}, {room} is in layer {own}"))),
         }

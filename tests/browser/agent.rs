@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use crate::support::agent::{Intent, Mode, UserAgent};
+use crate::support::agent::UserAgent;
+use crate::support::answer::Answer;
 use crate::support::browser::Browser;
-use crate::support::upstream::{Answer, Upstream};
+use crate::support::intent::{Intent, Mode};
+use crate::support::upstream::Upstream;
 use http::Method;
 use url::Url;
 

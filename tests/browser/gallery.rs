@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::support::answer::Answer;
 use crate::support::browser::Browser;
-use crate::support::upstream::{Answer, Upstream};
+use crate::support::upstream::Upstream;
 
 /// The example that writes the pages; `cargo test` builds it beside the tests.
 fn gallery() -> PathBuf {

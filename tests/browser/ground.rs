@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::support::answer::Answer;
 use crate::support::authority::Authority;
 use crate::support::browser::Browser;
 use crate::support::op::Op;
-use crate::support::upstream::{Answer, Upstream};
+use crate::support::upstream::Upstream;
 
 fn html(upstream: &Upstream, path: &str, body: &str) -> String {
     let page = format!(

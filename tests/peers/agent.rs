@@ -3,8 +3,10 @@
 use http::Method;
 use url::Url;
 
-use crate::support::agent::{Intent, Mode, UserAgent};
-use crate::support::upstream::{Answer, Upstream};
+use crate::support::agent::UserAgent;
+use crate::support::answer::Answer;
+use crate::support::intent::{Intent, Mode};
+use crate::support::upstream::Upstream;
 
 /// A product under several names of two sites; `.localhost` names count as trustworthy without TLS.
 struct World {

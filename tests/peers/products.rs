@@ -8,8 +8,9 @@ use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
+use crate::support::answer::Answer;
 use crate::support::clock::eventually;
-use crate::support::upstream::{Answer, Upstream};
+use crate::support::upstream::Upstream;
 use crate::support::websocket::{Frame, Opened, WebSocket};
 use crate::support::wire::Wire;
 

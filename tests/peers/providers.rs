@@ -14,11 +14,12 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::support::agent::UserAgent;
+use crate::support::answer::Answer;
 use crate::support::authority::Authority;
 use crate::support::clock::{timed, unix_seconds};
 use crate::support::op::{Hostile, Op};
 use crate::support::page::Page;
-use crate::support::upstream::{Answer, Upstream};
+use crate::support::upstream::Upstream;
 use crate::support::wire::Wire;
 
 const VERIFIER: &str = "a-verifier-of-the-test-that-is-long-enough-for-RFC-7636";

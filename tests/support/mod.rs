@@ -4,16 +4,17 @@
 //! |---|---|
 //! | `peer.rs` | a Node process that ends with its test; `op.rs`: the certified provider and the hostile one |
 //! | `agent.rs` | [`agent::UserAgent`]: cookies, redirects, forms and fetch metadata as Chromium does them |
-//! | `cookies.rs`, `site.rs`, `html.rs`, `page.rs`, `wire.rs`, `websocket.rs` | what the agent is made of |
+//! | `intent.rs`, `cookies.rs`, `site.rs`, `html.rs`, `page.rs`, `wire.rs`, `websocket.rs` | what the agent is made of |
 //! | `browser.rs` | Chromium, one context per person |
 //! | `gateway.rs`, `configuration.rs` | the program under test, started from a file as an operator would |
-//! | `upstream.rs`, `http1.rs` | a product that records every byte it is sent and answers as told |
+//! | `upstream.rs`, `answer.rs`, `http1.rs` | a product that records every byte it is sent and answers as told |
 //! | `authority.rs`, `clock.rs`, `ports.rs` | certificates, time, ports |
 //!
 //! Nothing here knows the crate: a test that needs its inside belongs in `src/`. A binary takes this module by
 //! `#[expect(dead_code, reason = "…")] mod support;`, because none uses all of it.
 
 pub mod agent;
+pub mod answer;
 pub mod authority;
 pub mod browser;
 pub mod clock;
@@ -22,6 +23,7 @@ pub mod cookies;
 pub mod gateway;
 pub mod html;
 pub mod http1;
+pub mod intent;
 pub mod op;
 pub mod page;
 pub mod peer;

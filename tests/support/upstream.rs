@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use super::answer::{Answer, page};
 use super::http1::{Head, Piece, Reader};
 use super::websocket::{Frame, WebSocket, accept};
 
@@ -32,23 +33,6 @@ pub struct Seen {
     /// Lower-case hex, once the body is complete.
     pub sha256: Option<String>,
     pub trailers: Vec<(String, String)>,
-}
-
-/// What to say to requests for one path.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-    /// With trailers the body goes out chunked.
-    pub trailers: Vec<(String, String)>,
-}
-
-impl Answer {
-    pub fn new(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { status, headers, body: body.into(), trailers: Vec::new() }
-    }
 }
 
 #[derive(Default)]
@@ -206,7 +190,7 @@ async fn serve(stream: TcpStream, connection: usize, state: &State) -> std::io::
         lock(&state.seen).push(Arc::clone(&seen));
         if path == "/early" {
             let (mut stream, _) = reader.into_parts();
-            return stream.write_all(&written(&Answer::new(413, &[("connection", "close")], "too large\n"))).await;
+            return stream.write_all(&Answer::new(413, &[("connection", "close")], "too large\n").written()).await;
         }
         body(&mut reader, &seen, state).await?;
         let upgrade = lock(&seen).head.first("upgrade").map(str::to_owned);
@@ -221,7 +205,7 @@ async fn serve(stream: TcpStream, connection: usize, state: &State) -> std::io::
             Some(answer) => answer,
             None => own_answer(&path, &seen).await,
         };
-        let mut bytes = written(&answer);
+        let mut bytes = answer.written();
         if lock(&seen).head.method == "HEAD" {
             let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
             bytes.truncate(end);
@@ -282,34 +266,6 @@ fn echo(seen: &Seen) -> String {
         "trailers": trailers, "connection": connection,
     })
     .to_string()
-}
-
-fn page(echo: &str) -> String {
-    let escaped = echo.replace('&', "&amp;").replace('<', "&lt;");
-    format!(
-        r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A product</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head><body><main><h1>A product</h1>
-<p id="live" data-state="connecting"></p><pre id="request" style="white-space:pre-wrap;overflow-wrap:anywhere">{escaped}</pre></main><script>
-const live = document.getElementById('live');
-const socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/live');
-const say = (state) => {{ live.dataset.state = state; live.textContent = state; }};
-socket.onopen = () => say('open');
-socket.onclose = (event) => say('closed ' + event.code);
-</script></body></html>"#
-    )
-}
-
-fn written(answer: &Answer) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {} Told\r\n", answer.status);
-    for (name, value) in &answer.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if answer.trailers.is_empty() {
-        return [format!("{head}content-length: {}\r\n\r\n", answer.body.len()).as_bytes(), &answer.body].concat();
-    }
-    let start = format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n", answer.body.len());
-    let trailers: String = answer.trailers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    [start.as_bytes(), &answer.body, format!("\r\n0\r\n{trailers}\r\n").as_bytes()].concat()
 }
 
 /// Counts an open stream for as long as it lives.
