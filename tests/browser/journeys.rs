@@ -24,10 +24,11 @@ async fn one_login_opens_both_products_and_one_logout_closes_both() {
     third.open(&world.url("id", "/logout")).await;
     third.assert_sound("logout").await;
     third.press(EVERYWHERE).await;
-    // The provider asks too (RP-initiated logout), and sends the browser back to the fixed path.
-    third.until("button[name=logout][value=yes]").await;
-    third.press("button[name=logout][value=yes]").await;
-    third.until_at(&world.url("id", "/logout/done")).await;
+    let view = third.until("h1").await;
+    if view.url.starts_with(world.op.issuer()) {
+        third.press("[name=logout]").await; // the provider asks whether its own session shall end, too
+    }
+    third.until_at(&world.url("id", "/logout")).await;
     third.assert_sound("signed out").await;
     ann.until("#live[data-state^=closed]").await;
     second.until("#live[data-state^=closed]").await;
@@ -47,12 +48,15 @@ async fn the_back_button_after_a_login_ends_in_the_product_or_a_fresh_login() {
     world.log_in(&bob, "bob", &trello).await;
     for _ in 0..3 {
         let view = bob.back().await;
+        if view.url == "about:blank" {
+            break; // the beginning of the history
+        }
         let fine = view.url.starts_with(&world.url("trello", "/"))
             || view.url.starts_with(&world.url("id", "/"))
             || view.url.starts_with(world.op.issuer());
         assert!(fine && view.status.is_none_or(|status| status < 500), "{view:?}");
     }
-    let view = bob.open(&trello).await;
+    let view = bob.tab("fresh").open(&trello).await;
     assert!(view.url.starts_with(&trello), "the session is still there: {view:?}");
     bob.leave().await;
 }
