@@ -1,5 +1,6 @@
 //! `fedgate check`: everything that is wrong with a configuration, before it runs.
 
+use super::online::{Asked, ask};
 use super::{Common, Screen, WRONG};
 use crate::config::{Config, Machine, Report, check_syntax, read};
 use clap::Args;
@@ -9,12 +10,17 @@ use std::process::ExitCode;
 
 /// Arguments of `check`.
 #[derive(Args, Clone, Debug, Default)]
-#[command(after_help = "Example:\n  fedgate check --config fedgate.toml\n  fedgate check --syntax --json\n\n\
-                        Status 0: the file is good (there may be warnings); 2: it is not used as it is.")]
+#[command(
+    after_help = "Example:\n  fedgate check --config fedgate.toml\n  fedgate check --syntax --json\n  fedgate check --online\n\n\
+                        Status 0: the file is good (there may be warnings); 1: a provider is not; 2: the file is not used as it is."
+)]
 pub struct Arguments {
     /// The text alone: no secrets, no certificates, no network.
     #[arg(long)]
     pub syntax: bool,
+    /// Ask every provider as well: its documents, keys, clock and certificate.
+    #[arg(long, conflicts_with = "syntax")]
+    pub online: bool,
 }
 
 /// Checks and reports.
@@ -34,6 +40,9 @@ pub fn run(arguments: &Arguments, common: &Common, screen: &mut Screen<'_>) -> i
         true => (None, check_syntax(&text, &path)),
         false => read(&text, &path, &Machine),
     };
+    if let Some(config) = config.as_ref().filter(|_| arguments.online && !report.has_errors()) {
+        return online(config, &report, (common, &path.display().to_string()), screen);
+    }
     let uris = config.as_ref().map(redirect_uris).unwrap_or_default();
     if common.json {
         let good = !report.has_errors();
@@ -42,6 +51,29 @@ pub fn run(arguments: &Arguments, common: &Common, screen: &mut Screen<'_>) -> i
         show(&report, &uris, &path.display().to_string(), screen)?;
     }
     Ok(if report.has_errors() { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
+}
+
+/// The file is good; now the providers.
+fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let asked = match ask(config) {
+        Ok(asked) => asked,
+        Err(why) => {
+            writeln!(screen.err, "error: {why}")?;
+            return Ok(ExitCode::from(WRONG));
+        }
+    };
+    let good = asked.iter().all(Asked::is_good);
+    if named.0.json {
+        let providers: Vec<_> = asked.iter().map(Asked::json).collect();
+        writeln!(screen.out, "{}", json!({ "good": good, "findings": report.json(), "providers": providers }))?;
+    } else {
+        show(report, &[], named.1, screen)?;
+        writeln!(screen.out, "\nProviders, asked now:")?;
+        for one in &asked {
+            one.show(screen)?;
+        }
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn show(report: &Report, uris: &[(String, String)], name: &str, screen: &mut Screen<'_>) -> io::Result<()> {

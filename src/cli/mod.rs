@@ -8,6 +8,7 @@ pub mod arguments;
 mod check;
 mod demo;
 pub mod node;
+mod online;
 mod reload;
 mod run;
 mod schema;
