@@ -35,7 +35,8 @@ pub(super) fn redirect(status: StatusCode, location: &str, request_id: &str) -> 
 
 /// The store is out: try again.
 pub(super) fn unavailable(request_id: &str) -> Answer {
-    let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, "we cannot check your session now, please try again", request_id);
+    let mut answer =
+        plain(StatusCode::SERVICE_UNAVAILABLE, "we cannot check your session now, please try again", request_id);
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
     answer
 }

@@ -37,7 +37,9 @@ fn strip(headers: &mut HeaderMap, public: bool) {
     }
     doomed.retain(|name| *name != header::CONTENT_LENGTH);
     let goes = |name: &str| {
-        fields::is_kept_from_browsers(name) || fields::is_hop_by_hop(name) || (!public && fields::opens_shared_caches(name))
+        fields::is_kept_from_browsers(name)
+            || fields::is_hop_by_hop(name)
+            || (!public && fields::opens_shared_caches(name))
     };
     doomed.extend(headers.keys().filter(|name| goes(name.as_str())).cloned());
     for name in doomed {

@@ -5,7 +5,7 @@
 use super::answer::{self, Answer};
 use super::body::{Broken, Outgoing};
 use super::client;
-use super::connection::{Listener, Line};
+use super::connection::{Line, Listener};
 use super::filter;
 use super::forward::{self, Admitted};
 use super::head::{Passage, REQUEST_ID};
@@ -25,6 +25,7 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -53,6 +54,7 @@ struct Trace {
 pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Result<Answer, Broken> {
     let shared = &line.core.shared;
     let began = shared.clock.since_boot();
+    line.requests.fetch_add(1, Ordering::Relaxed);
     let request_id = line.core.request_id();
     let head = (shared.access_log(&line.core)).then(|| (request.method().clone(), request.uri().path().to_owned()));
     let (entry, unknown) = {
@@ -80,7 +82,15 @@ pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Resul
         let path = if place == "login" { logs::login_path(&path) } else { &path };
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let request_id = request_id.to_str().unwrap_or("-");
-        logs::access(&Access { place, method: method.as_str(), path, status, sid: trace.sid.as_deref(), request_id, micros });
+        logs::access(&Access {
+            place,
+            method: method.as_str(),
+            path,
+            status,
+            sid: trace.sid.as_deref(),
+            request_id,
+            micros,
+        });
     }
     answer.headers_mut().insert(REQUEST_ID, request_id);
     answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
@@ -103,14 +113,20 @@ impl Refused {
             Self::Health => answer::healthy(),
             Self::Malformed => answer::plain(StatusCode::BAD_REQUEST, "the request has no single meaning", id),
             Self::Misdirected => answer::plain(StatusCode::MISDIRECTED_REQUEST, "this host is not served here", id),
-            Self::Untrusted => answer::plain(StatusCode::FORBIDDEN, "only trusted proxies may speak plain HTTP here", id),
+            Self::Untrusted => {
+                answer::plain(StatusCode::FORBIDDEN, "only trusted proxies may speak plain HTTP here", id)
+            }
             Self::NotTls(location) => answer::redirect(StatusCode::PERMANENT_REDIRECT, location, id),
         }
     }
 }
 
 /// The origin and client of a request (rules M8, M29).
-fn locate(line: &Line, table: &Guard<Arc<Table>>, request: &Request<Incoming>) -> Result<(Arc<Entry>, IpAddr), Refused> {
+fn locate(
+    line: &Line,
+    table: &Guard<Arc<Table>>,
+    request: &Request<Incoming>,
+) -> Result<(Arc<Entry>, IpAddr), Refused> {
     let path = request.uri().path();
     if path == "/.fedgate/healthz" {
         return Err(Refused::Health);
@@ -165,9 +181,10 @@ fn authority(request: &Request<Incoming>) -> Option<&str> {
 
 impl Step<'_> {
     async fn answer(&self, request: Request<Incoming>, trace: &mut Trace) -> Result<Answer, Broken> {
-        let raw = request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned();
+        let raw = request.uri().path_and_query().cloned();
+        let raw = raw.as_ref().map_or("", |target| target.as_str());
         let scheme = request.uri().scheme_str().is_none_or(|scheme| matches!(scheme, "https" | "http"));
-        let path = match NormalPath::parse(&raw) {
+        let path = match NormalPath::parse(raw) {
             Ok(path) if scheme && *request.method() != Method::CONNECT => path,
             _ => return Ok(self.refuse(Refusal::Malformed, &declared(request.headers()), None)),
         };
@@ -214,14 +231,17 @@ impl Step<'_> {
             SessionCookie::None | SessionCookie::Several => Admission::Nobody,
         };
         match admission {
-            Admission::Admitted(live) => {
+            Admission::Admitted(live) if !live.ended.is_cancelled() => {
                 trace.sid = self.line.core.shared.access_log(&self.line.core).then(|| live.sid.to_string());
                 self.forward(request, path, target, Admitted { live: Some(live), public: false }).await
             }
-            Admission::Nobody if target.is_optional(path) && !asks_upgrade(request.headers()) => {
+            Admission::Nobody | Admission::Admitted(_)
+                if target.is_optional(path) && !asks_upgrade(request.headers()) =>
+            {
                 self.forward(request, path, target, Admitted { live: None, public: false }).await
             }
-            Admission::Nobody => Ok(self.to_login(&request, path, target)),
+            // An ended session that was still in a cache is none.
+            Admission::Nobody | Admission::Admitted(_) => Ok(self.to_login(&request, path, target)),
             Admission::Refused(refusal) => Ok(self.refuse(refusal, &declared(request.headers()), Some(target))),
             Admission::Unavailable => Ok(answer::unavailable(self.id())),
         }

@@ -75,7 +75,10 @@ fn strip(headers: &mut HeaderMap, target: &Target) {
 
 fn ends_here(name: &HeaderName, target: &Target) -> bool {
     // `Expect` is answered by us when the body is first asked for.
-    fields::is_hop_by_hop(name.as_str()) || target.mapped.removes(name.as_str()) || *name == header::EXPECT || name == "http2-settings"
+    fields::is_hop_by_hop(name.as_str())
+        || target.mapped.removes(name.as_str())
+        || *name == header::EXPECT
+        || name == "http2-settings"
 }
 
 /// One `Cookie` field without ours; HTTP/2 clients may have split it (RFC 9113 §8.2.3).

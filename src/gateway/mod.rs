@@ -17,6 +17,7 @@ mod handle;
 mod head;
 mod ops;
 pub mod options;
+mod patient;
 mod pool;
 mod table;
 mod tls;

@@ -56,11 +56,19 @@ pub(super) async fn serve(
     }
 }
 
-fn answer(request: &Request<Incoming>, shared: &Shared, readiness: &dyn Readiness, draining: bool) -> Response<Full<Bytes>> {
+fn answer(
+    request: &Request<Incoming>,
+    shared: &Shared,
+    readiness: &dyn Readiness,
+    draining: bool,
+) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "GET\n".into());
     }
-    let strict = request.uri().query().is_some_and(|query| query.split('&').any(|key| key == "strict" || key.starts_with("strict=")));
+    let strict = request
+        .uri()
+        .query()
+        .is_some_and(|query| query.split('&').any(|key| key == "strict" || key.starts_with("strict=")));
     match request.uri().path() {
         "/healthz" => text(StatusCode::OK, "ok\n".into()),
         "/readyz" if !draining && readiness.is_ready(strict) => text(StatusCode::OK, "ready\n".into()),

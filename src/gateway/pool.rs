@@ -94,7 +94,9 @@ pub(super) async fn connect(upstream: &Upstream, upgrades: bool) -> io::Result<S
             stream.set_nodelay(true)?;
             speak(stream, upgrades).await
         }
-        Upstream::Unix(path) => speak(timeout(CONNECT, UnixStream::connect(path)).await.map_err(late)??, upgrades).await,
+        Upstream::Unix(path) => {
+            speak(timeout(CONNECT, UnixStream::connect(path)).await.map_err(late)??, upgrades).await
+        }
     }
 }
 

@@ -116,7 +116,9 @@ impl Table {
 
 /// Host and port of an authority (RFC 9110 §7.2), without userinfo.
 fn split(authority: &str) -> Result<(&str, Option<u16>), Misdirected> {
-    let named = |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    let named = |host: &str| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+    };
     if let Some(literal) = authority.strip_prefix('[') {
         return if literal.contains(']') { Err(Misdirected::Unknown) } else { Err(Misdirected::Malformed) };
     }

@@ -29,7 +29,8 @@ const POLICY_VIOLATION: [u8; 4] = [0x88, 0x02, 0x03, 0xf0];
 /// Whether the fields ask for, or grant, exactly a WebSocket.
 pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
     let mut upgrades = headers.get_all(header::UPGRADE).iter();
-    let named = upgrades.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket")) && upgrades.next().is_none();
+    let named = upgrades.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && upgrades.next().is_none();
     let connects = headers.get_all(header::CONNECTION).iter().any(|value| {
         value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
     });
@@ -70,7 +71,14 @@ pub(super) fn open(
 async fn relay(client: Upgraded, upstream: Upgraded, ended: CancellationToken) {
     let (mut from_client, to_client) = split(TokioIo::new(client));
     let (from_upstream, mut to_upstream) = split(TokioIo::new(upstream));
-    let mut down = Down { from: from_upstream, to: to_client, buffer: vec![0; 16 * 1024], start: 0, end: 0, frames: Frames::default() };
+    let mut down = Down {
+        from: from_upstream,
+        to: to_client,
+        buffer: vec![0; 16 * 1024],
+        start: 0,
+        end: 0,
+        frames: Frames::default(),
+    };
     let up = async {
         // A broken side ends the relay like a closed one.
         drop(copy(&mut from_client, &mut to_upstream).await);

@@ -49,7 +49,8 @@ pub struct Meters {
 impl Seeing {
     /// All metrics at zero.
     pub fn new() -> Arc<Self> {
-        let latency = || Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0]);
+        let latency =
+            || Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0]);
         let seeing = Self {
             registry: Mutex::new(Registry::with_prefix("fedgate")),
             requests: Family::default(),

@@ -53,8 +53,16 @@ fn h7_products_cannot_speak_for_us_or_the_site() {
     assert_eq!(reply.all("strict-transport-security"), ["max-age=31536000"]);
     assert_eq!(reply.all("x-own"), ["kept"]);
     for name in [
-        "nel", "report-to", "reporting-endpoints", "alt-svc", "service-worker-allowed", "secure-session-registration",
-        "fedgate-assertion", "x-fedgate-user", "public-key-pins", "x-hop",
+        "nel",
+        "report-to",
+        "reporting-endpoints",
+        "alt-svc",
+        "service-worker-allowed",
+        "secure-session-registration",
+        "fedgate-assertion",
+        "x-fedgate-user",
+        "public-key-pins",
+        "x-hop",
     ] {
         assert!(reply.all(name).is_empty(), "{name}");
     }
@@ -77,11 +85,15 @@ fn h8_answers_to_a_session_stay_out_of_shared_caches() {
     for (said, sent) in cases {
         assert_eq!(replies("/x", said).all("cache-control"), [sent], "{said:?}");
     }
-    let reply = replies("/x", &["Surrogate-Control: max-age=9", "CDN-Cache-Control: max-age=9", "WWW-Authenticate: NTLM"]);
+    let reply =
+        replies("/x", &["Surrogate-Control: max-age=9", "CDN-Cache-Control: max-age=9", "WWW-Authenticate: NTLM"]);
     for name in ["surrogate-control", "cdn-cache-control", "www-authenticate"] {
         assert!(reply.all(name).is_empty(), "{name}");
     }
-    assert_eq!(replies("/assets/x", &["Cache-Control: public, max-age=60"]).all("cache-control"), ["public, max-age=60"]);
+    assert_eq!(
+        replies("/assets/x", &["Cache-Control: public, max-age=60"]).all("cache-control"),
+        ["public, max-age=60"]
+    );
 }
 
 #[test]
@@ -100,12 +112,18 @@ fn h7_interim_answers_are_swallowed() {
 #[test]
 fn a_101_that_nobody_asked_for_is_no_answer() {
     fn switch(_: &str, stream: &mut TcpStream) {
-        let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nraw");
+        let _ = stream
+            .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nraw");
     }
     let world = world(switch, |_, _| {});
     let (_, cookie) = world.session(1);
     assert_eq!(world.ask("GET /", &[&format!("Cookie: {cookie}")]).status, 502);
-    let upgrade = ["Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: x", "Origin: https://trello.localhost"];
+    let upgrade = [
+        "Upgrade: h2c",
+        "Connection: Upgrade, HTTP2-Settings",
+        "HTTP2-Settings: x",
+        "Origin: https://trello.localhost",
+    ];
     let cookie = format!("Cookie: {cookie}");
     assert_eq!(world.ask("GET /", &[&upgrade[..], &[&cookie]].concat()).status, 502);
     assert!(!world.seen.last().to_lowercase().contains("h2c"));

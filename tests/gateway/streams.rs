@@ -18,7 +18,12 @@ fn lasting(head: &str, stream: &mut TcpStream) {
     let _ = stream.write_all(text);
 }
 
-const UPGRADE: [&str; 4] = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
+const UPGRADE: [&str; 4] = [
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
 
 fn upgrade(world: &World, path: &str, fields: &[&str]) -> Client {
     let mut client = world.plain();
@@ -137,7 +142,11 @@ fn a_websocket_in_mid_frame_is_cut_at_once() {
 #[test]
 fn bodies_stream_both_ways() {
     fn echo(head: &str, stream: &mut TcpStream) {
-        let length = head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ").map(str::to_owned)).unwrap_or_default();
+        let length = head
+            .to_lowercase()
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: ").map(str::to_owned))
+            .unwrap_or_default();
         let mut left: usize = length.parse().unwrap_or(0);
         let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {left}\r\n\r\n").as_bytes());
         let mut chunk = [0; 65_536];
@@ -152,7 +161,10 @@ fn bodies_stream_both_ways() {
     let mut client = world.plain();
     let size = 8 * 1024 * 1024;
     // The head goes alone, so that the product's reader does not take the body for itself.
-    client.send(&head("POST /a", &[&format!("Cookie: {cookie}"), "Sec-Fetch-Site: same-origin", &format!("Content-Length: {size}")]));
+    client.send(&head(
+        "POST /a",
+        &[&format!("Cookie: {cookie}"), "Sec-Fetch-Site: same-origin", &format!("Content-Length: {size}")],
+    ));
     thread::sleep(Duration::from_millis(100));
     let mut writer = client.stream.try_clone().unwrap();
     let sending = thread::spawn(move || {

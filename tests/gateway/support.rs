@@ -8,7 +8,9 @@ use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Site,
 use fedgate::gateway::{Gateway, Ports, Readiness, Running};
 use fedgate::kernel::model::{Allow, Claim, Limits, Outage, Product, Signup};
 use fedgate::kernel::refusal::Refusal;
-use fedgate::kernel::values::{AccountId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, Timestamp, Token};
+use fedgate::kernel::values::{
+    AccountId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, Timestamp, Token,
+};
 use fedgate::seeing::Seeing;
 use fedgate::web::{Admission, Ask, Identity, LiveSession, PageRequest, Routes, Sessions, Turned};
 use http::{HeaderName, HeaderValue, Response, StatusCode};

@@ -54,7 +54,11 @@ fn a_request_over_tls_reaches_the_product() {
 }
 
 /// Sends one request on an HTTP/2 connection.
-async fn ask_h2(sender: &mut h2::client::SendRequest<Bytes>, uri: &str, fields: &[(&str, &str)]) -> (StatusCode, Result<Bytes, h2::Error>) {
+async fn ask_h2(
+    sender: &mut h2::client::SendRequest<Bytes>,
+    uri: &str,
+    fields: &[(&str, &str)],
+) -> (StatusCode, Result<Bytes, h2::Error>) {
     let mut request = Request::get(uri);
     for (name, value) in fields {
         request = request.header(*name, *value);
@@ -98,7 +102,12 @@ fn m8_another_hosts_requests_are_not_served_on_this_connection() {
         let fields = [("cookie", "a=b"), ("cookie", other), ("cookie", "c=d")];
         let (status, body) = ask_h2(&mut sender, "https://trello.localhost/", &fields).await;
         assert_eq!((status, &body.unwrap()[..]), (StatusCode::OK, &b"hello"[..]));
-        for uri in ["https://id.localhost/", "https://old.localhost/", "https://trello.localhost:8443/", "https://evil.example/"] {
+        for uri in [
+            "https://id.localhost/",
+            "https://old.localhost/",
+            "https://trello.localhost:8443/",
+            "https://evil.example/",
+        ] {
             assert_eq!(ask_h2(&mut sender, uri, &fields).await.0, StatusCode::MISDIRECTED_REQUEST, "{uri}");
         }
         let (status, _) = ask_h2(&mut sender, "https://trello.localhost/a%2fb", &fields).await;
@@ -152,7 +161,11 @@ fn m17_the_internal_root_signs_for_the_configured_names_only() {
         std::fs::metadata(world.state.join(file)).unwrap().permissions().mode() & 0o777
     };
     assert_eq!(mode("ca.key"), 0o600);
-    let shown = std::process::Command::new("openssl").args(["x509", "-noout", "-text", "-in"]).arg(root(&world)).output().unwrap();
+    let shown = std::process::Command::new("openssl")
+        .args(["x509", "-noout", "-text", "-in"])
+        .arg(root(&world))
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(text.contains("Name Constraints: critical") || text.contains("Name Constraints:"), "{text}");
     assert!(text.contains("DNS:localhost") && text.contains("pathlen:0"), "{text}");

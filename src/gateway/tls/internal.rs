@@ -7,8 +7,8 @@ use super::{Pair, TlsFault};
 use crate::kernel::values::Timestamp;
 use chrono::{DateTime, Datelike as _, Utc};
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -48,7 +48,9 @@ pub(super) fn certificates(state: &Path, hosts: &[String], now: Timestamp) -> Re
 
 /// The names that the root may sign below.
 fn subtrees(hosts: &[String]) -> Vec<String> {
-    let subtree = |host: &String| if host == "localhost" || host.ends_with(".localhost") { "localhost".to_owned() } else { host.clone() };
+    let subtree = |host: &String| {
+        if host == "localhost" || host.ends_with(".localhost") { "localhost".to_owned() } else { host.clone() }
+    };
     let mut names: Vec<String> = hosts.iter().map(subtree).collect();
     names.sort();
     names.dedup();
@@ -124,7 +126,8 @@ fn leaf(host: &str, issuer: &Issuer<'_, KeyPair>, now: Timestamp) -> Result<Pair
     params.use_authority_key_identifier_extension = true;
     set_life(&mut params, now, now.plus(LEAF));
     let certificate = params.signed_by(&key, issuer).map_err(fault)?;
-    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).map_err(|error| TlsFault::Internal(error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes())
+        .map_err(|error| TlsFault::Internal(error.to_string()))?;
     Ok(Pair { chain: vec![certificate.der().clone()], key })
 }
 

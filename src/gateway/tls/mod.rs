@@ -85,7 +85,8 @@ impl TlsState {
 
     fn from_pairs(pairs: Vec<Pair>, hosts: &[String], tickets: &Tickets) -> Result<Self, TlsFault> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let certificates = pairs.into_iter().map(|pair| certify(pair, hosts, &provider)).collect::<Result<Vec<_>, _>>()?;
+        let certificates =
+            pairs.into_iter().map(|pair| certify(pair, hosts, &provider)).collect::<Result<Vec<_>, _>>()?;
         if certificates.is_empty() {
             return Err(TlsFault::Nothing);
         }
@@ -145,7 +146,8 @@ fn certify(pair: Pair, hosts: &[String], provider: &CryptoProvider) -> Result<Ce
 }
 
 fn read(files: &CertFiles) -> Result<Pair, TlsFault> {
-    let fault = |path: &Path, cause: &dyn std::fmt::Display| TlsFault::File { path: path.to_owned(), cause: cause.to_string() };
+    let fault =
+        |path: &Path, cause: &dyn std::fmt::Display| TlsFault::File { path: path.to_owned(), cause: cause.to_string() };
     let chain = CertificateDer::pem_file_iter(&files.cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| fault(&files.cert, &error))?;
@@ -158,8 +160,10 @@ fn read(files: &CertFiles) -> Result<Pair, TlsFault> {
 
 /// Every public host name, once, in a fixed order.
 fn host_names(options: &Options) -> Vec<String> {
-    let sites = options.sites.values().flat_map(|site| std::iter::once(&site.host).chain(&site.also).chain(&site.redirects));
-    let mut names: Vec<String> = std::iter::once(&options.login).chain(sites).map(|origin| origin.host().to_owned()).collect();
+    let sites =
+        options.sites.values().flat_map(|site| std::iter::once(&site.host).chain(&site.also).chain(&site.redirects));
+    let mut names: Vec<String> =
+        std::iter::once(&options.login).chain(sites).map(|origin| origin.host().to_owned()).collect();
     names.sort();
     names.dedup();
     names

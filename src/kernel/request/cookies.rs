@@ -51,7 +51,8 @@ pub fn session<'a>(fields: impl Iterator<Item = &'a [u8]>) -> SessionCookie {
     let mut found = SessionCookie::None;
     let mut seen = false;
     for pair in fields.flat_map(pairs) {
-        let Some(value) = pair.strip_prefix(SESSION.as_bytes()).and_then(|rest| rest.trim_ascii_start().strip_prefix(b"="))
+        let Some(value) =
+            pair.strip_prefix(SESSION.as_bytes()).and_then(|rest| rest.trim_ascii_start().strip_prefix(b"="))
         else {
             continue;
         };
@@ -108,7 +109,8 @@ pub fn set_cookie(field: &[u8], owned: Option<&str>) -> SetCookie {
     }
     let foreign = |attribute: &[u8]| {
         let attribute = attribute.trim_ascii();
-        let Some((b"domain", value)) = split_attribute(attribute).as_ref().map(|(name, value)| (&name[..], *value)) else {
+        let Some((b"domain", value)) = split_attribute(attribute).as_ref().map(|(name, value)| (&name[..], *value))
+        else {
             return false;
         };
         let value = value.strip_prefix(b".").unwrap_or(value);
@@ -180,8 +182,13 @@ mod tests {
     #[test]
     fn h7_products_cannot_touch_our_cookies() {
         for field in [
-            "__Host-fedgate=x; Path=/", "=__Host-fedgate=x", " = __host-FEDGATE-flow-1=x", "__Secure-fedgate=1", "fedgate_x=1",
-            "__Host-fedgate", "==fedgate=1",
+            "__Host-fedgate=x; Path=/",
+            "=__Host-fedgate=x",
+            " = __host-FEDGATE-flow-1=x",
+            "__Secure-fedgate=1",
+            "fedgate_x=1",
+            "__Host-fedgate",
+            "==fedgate=1",
         ] {
             assert_eq!(set_cookie(field.as_bytes(), None), SetCookie::Removed, "{field}");
         }

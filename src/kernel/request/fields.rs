@@ -5,20 +5,47 @@
 
 /// Requests: whoever sends one of these, or anything that begins so, is not believed.
 const FROM_US: [&str; 12] = [
-    "fedgate", "x-fedgate", "x-forwarded", "forwarded", "x-real-ip", "x-original", "x-rewrite", "x-http-method",
-    "x-method-override", "x-request-id", "x-envoy", "proxy",
+    "fedgate",
+    "x-fedgate",
+    "x-forwarded",
+    "forwarded",
+    "x-real-ip",
+    "x-original",
+    "x-rewrite",
+    "x-http-method",
+    "x-method-override",
+    "x-request-id",
+    "x-envoy",
+    "proxy",
 ];
 
 /// Responses: what a product may not say to a browser; ours, or about the whole site.
 const NOT_FROM_PRODUCTS: [&str; 12] = [
-    "nel", "report-to", "reporting-endpoints", "alt-svc", "strict-transport-security", "service-worker-allowed",
-    "secure-session-", "sec-session-", "fedgate-", "x-fedgate-", "public-key-", "x-request-id",
+    "nel",
+    "report-to",
+    "reporting-endpoints",
+    "alt-svc",
+    "strict-transport-security",
+    "service-worker-allowed",
+    "secure-session-",
+    "sec-session-",
+    "fedgate-",
+    "x-fedgate-",
+    "public-key-",
+    "x-request-id",
 ];
 
 /// RFC 9110 §7.6.1 and its obsolete relatives: they end at each hop.
 const HOP_BY_HOP: [&str; 9] = [
-    "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-    "transfer-encoding", "upgrade",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 const fn folded(byte: u8) -> u8 {
@@ -122,14 +149,34 @@ mod tests {
     fn h7_identity_names_go_in_every_spelling() {
         let mapped = MappedNames::new(["X-Auth.User", "Remote-User"].into_iter());
         for name in [
-            "x-fedgate-user", "x_fedgate_user", "x.fedgate.user", "x!fedgate!user", "X-Fedgate-User", "fedgate-assertion",
-            "fedgate_assertion", "x-forwarded-for", "x_forwarded_host", "forwarded", "x-real-ip", "x-original-url",
-            "x_rewrite_url", "x-http-method-override", "x-http-method", "x-auth-user", "x_auth_user", "remote_user",
-            "remote-user-id", "x-request-id", "proxy", "x-fedgate-user-x",
+            "x-fedgate-user",
+            "x_fedgate_user",
+            "x.fedgate.user",
+            "x!fedgate!user",
+            "X-Fedgate-User",
+            "fedgate-assertion",
+            "fedgate_assertion",
+            "x-forwarded-for",
+            "x_forwarded_host",
+            "forwarded",
+            "x-real-ip",
+            "x-original-url",
+            "x_rewrite_url",
+            "x-http-method-override",
+            "x-http-method",
+            "x-auth-user",
+            "x_auth_user",
+            "remote_user",
+            "remote-user-id",
+            "x-request-id",
+            "proxy",
+            "x-fedgate-user-x",
         ] {
             assert!(mapped.removes(name), "{name}");
         }
-        for name in ["accept", "cookie", "x-requested-with", "x-csrf-token", "fetch-x", "priority", "user-agent", "remote-x"] {
+        for name in
+            ["accept", "cookie", "x-requested-with", "x-csrf-token", "fetch-x", "priority", "user-agent", "remote-x"]
+        {
             assert!(!mapped.removes(name), "{name}");
         }
     }
@@ -137,12 +184,23 @@ mod tests {
     #[test]
     fn h7_what_a_product_may_not_say() {
         for name in [
-            "nel", "report-to", "reporting-endpoints", "alt-svc", "strict-transport-security", "service-worker-allowed",
-            "secure-session-registration", "sec-session-id", "fedgate-assertion", "x-fedgate-user", "public-key-pins",
+            "nel",
+            "report-to",
+            "reporting-endpoints",
+            "alt-svc",
+            "strict-transport-security",
+            "service-worker-allowed",
+            "secure-session-registration",
+            "sec-session-id",
+            "fedgate-assertion",
+            "x-fedgate-user",
+            "public-key-pins",
         ] {
             assert!(is_kept_from_browsers(name), "{name}");
         }
-        for name in ["set-cookie", "server", "content-security-policy", "x-frame-options", "retry-after", "age", "pragma"] {
+        for name in
+            ["set-cookie", "server", "content-security-policy", "x-frame-options", "retry-after", "age", "pragma"]
+        {
             assert!(!is_kept_from_browsers(name), "{name}");
         }
     }
@@ -178,7 +236,9 @@ mod tests {
 
     #[test]
     fn h8_connection_bound_logins_go() {
-        for (challenge, bound) in [("NTLM", true), ("negotiate abc", true), ("Basic realm=\"x\"", false), ("Basic realm=x, NTLM", true)] {
+        for (challenge, bound) in
+            [("NTLM", true), ("negotiate abc", true), ("Basic realm=\"x\"", false), ("Basic realm=x, NTLM", true)]
+        {
             assert_eq!(authenticates_connections(challenge), bound, "{challenge}");
         }
     }

@@ -57,7 +57,11 @@ mod tests {
     #[test]
     fn navigation_or_script() {
         let check = |mode, accept, navigation| {
-            assert_eq!(Declared { mode, accept, ..Declared::default() }.is_navigation(), navigation, "{mode:?} {accept:?}");
+            assert_eq!(
+                Declared { mode, accept, ..Declared::default() }.is_navigation(),
+                navigation,
+                "{mode:?} {accept:?}"
+            );
         };
         check(Some("navigate"), None, true);
         check(Some("cors"), Some("text/html"), false);
