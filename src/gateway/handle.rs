@@ -4,12 +4,12 @@
 
 use super::answer::{self, Answer};
 use super::body::{Broken, Outgoing};
-use super::client;
-use super::connection::{Line, Listener};
+use super::connection::Line;
 use super::filter;
 use super::forward::{self, Admitted};
 use super::head::{Passage, REQUEST_ID};
-use super::table::{Entry, Kind, Misdirected, Table, Target};
+use super::locate::locate;
+use super::table::{Entry, Kind, Target};
 use super::websocket;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::cookies::{self, SessionCookie};
@@ -18,7 +18,6 @@ use crate::kernel::request::path::NormalPath;
 use crate::kernel::values::{Timestamp, Token};
 use crate::seeing::logs::{self, Access};
 use crate::web::{Admission, Ask, LiveSession, PageRequest, Turned};
-use arc_swap::Guard;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
@@ -72,7 +71,7 @@ pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Resul
             };
             (step.answer(request, &mut trace).await, &entry.meters, place)
         }
-        Err(refused) => (Ok(refused.answer(&request_id)), &unknown, "unknown"),
+        Err(elsewhere) => (Ok(elsewhere.answer(&request_id)), &unknown, "unknown"),
     };
     let took = shared.clock.since_boot().saturating_sub(began);
     let mut answer = result?;
@@ -95,88 +94,6 @@ pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Resul
     answer.headers_mut().insert(REQUEST_ID, request_id);
     answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
     Ok(answer)
-}
-
-/// Why a request has no place here.
-enum Refused {
-    Health,
-    Malformed,
-    Misdirected,
-    Untrusted,
-    NotTls(String),
-}
-
-impl Refused {
-    fn answer(&self, request_id: &HeaderValue) -> Answer {
-        let id = request_id.to_str().unwrap_or("-");
-        match self {
-            Self::Health => answer::healthy(),
-            Self::Malformed => answer::plain(StatusCode::BAD_REQUEST, "the request has no single meaning", id),
-            Self::Misdirected => answer::plain(StatusCode::MISDIRECTED_REQUEST, "this host is not served here", id),
-            Self::Untrusted => {
-                answer::plain(StatusCode::FORBIDDEN, "only trusted proxies may speak plain HTTP here", id)
-            }
-            Self::NotTls(location) => answer::redirect(StatusCode::PERMANENT_REDIRECT, location, id),
-        }
-    }
-}
-
-/// The origin and client of a request (rules M8, M29).
-fn locate(
-    line: &Line,
-    table: &Guard<Arc<Table>>,
-    request: &Request<Incoming>,
-) -> Result<(Arc<Entry>, IpAddr), Refused> {
-    let path = request.uri().path();
-    if path == "/.fedgate/healthz" {
-        return Err(Refused::Health);
-    }
-    let authority = authority(request).ok_or(Refused::Malformed)?;
-    if line.listener == Listener::Redirect {
-        let entry = table.find_host(authority).map_err(refused)?;
-        return Err(Refused::NotTls(secure_url(entry, request)?));
-    }
-    let entry = table.find(authority).map_err(refused)?;
-    if line.names.as_ref().is_some_and(|names| !names.contains(entry.origin.host())) {
-        return Err(Refused::Misdirected);
-    }
-    if line.listener == Listener::Plain {
-        if !client::is_trusted(line.peer, &table.trusted) {
-            return Err(Refused::Untrusted);
-        }
-        if !client::came_by_tls(request.headers()) {
-            return Err(Refused::NotTls(secure_url(entry, request)?));
-        }
-    }
-    Ok((Arc::clone(entry), client::address(line.peer, request.headers(), &table.trusted)))
-}
-
-fn refused(misdirected: Misdirected) -> Refused {
-    match misdirected {
-        Misdirected::Malformed => Refused::Malformed,
-        Misdirected::Unknown => Refused::Misdirected,
-    }
-}
-
-fn secure_url(entry: &Entry, request: &Request<Incoming>) -> Result<String, Refused> {
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let path = NormalPath::parse(target).map_err(|_| Refused::Malformed)?;
-    Ok(format!("{}{}", entry.url, path.target()))
-}
-
-/// The one authority of a request: `:authority` or absolute form and `Host` must say the same (RFC 9112 §3.2.2).
-fn authority(request: &Request<Incoming>) -> Option<&str> {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Some(host.to_str().ok()?),
-        (None, _) => None,
-        (Some(_), Some(_)) => return None,
-    };
-    match (request.uri().authority(), host) {
-        (Some(authority), Some(host)) => authority.as_str().eq_ignore_ascii_case(host).then_some(host),
-        (Some(authority), None) => Some(authority.as_str()),
-        (None, host) => host,
-    }
 }
 
 impl Step<'_> {
