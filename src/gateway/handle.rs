@@ -91,6 +91,9 @@ pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Resul
             micros,
         });
     }
+    // Different each time: kept out of HTTP/2's compression table, where it would only push out what repeats.
+    let mut request_id = request_id;
+    request_id.set_sensitive(true);
     answer.headers_mut().insert(REQUEST_ID, request_id);
     answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
     Ok(answer)
