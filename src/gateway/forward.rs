@@ -103,7 +103,7 @@ async fn send(
             let was_reused = reused.is_some();
             let mut sender = match reused.take() {
                 Some(sender) => sender,
-                None => match pool::connect(upstream, passage.upgrade).await {
+                None => match Box::pin(pool::connect(upstream, passage.upgrade)).await {
                     Ok(sender) => sender,
                     Err(error) => {
                         tracing::warn!(?upstream, %error, "upstream cannot be reached");

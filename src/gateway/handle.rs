@@ -113,7 +113,7 @@ impl Step<'_> {
                 let location = format!("{canonical}{}", path.target());
                 Ok(answer::redirect(StatusCode::PERMANENT_REDIRECT, &location, self.id()))
             }
-            Kind::Login => Ok(self.page(request, &path, None).await),
+            Kind::Login => Ok(Box::pin(self.page(request, &path, None)).await),
             Kind::Product(target) => {
                 let origin = listed_origin(request.headers(), target);
                 let mut result = self.product(request, &path, target, trace).await;
@@ -134,7 +134,8 @@ impl Step<'_> {
     ) -> Result<Answer, Broken> {
         let ours = path.path().starts_with("/.fedgate/") || path.is("/.fedgate");
         if ours || target.door(path).is_some() {
-            return Ok(self.own_page(request, path, target).await);
+            // Boxed, so that the futures of forwarded requests stay small.
+            return Ok(Box::pin(self.own_page(request, path, target)).await);
         }
         if target.is_public(request.method(), path) {
             return self.forward(request, path, target, Admitted { live: None, public: true }).await;
