@@ -61,11 +61,6 @@ pub(super) fn ask(config: &Config) -> Result<Vec<Asked>, NotStarted> {
     })
 }
 
-/// `online` remembers nothing, so the folder of the running gateway is named and never written to.
-fn tempfile_free_cache(config: &Config) -> std::path::PathBuf {
-    config.state.join("providers")
-}
-
 fn directory(draft: &DraftDirectory) -> Directory {
     Directory {
         id: DirectoryId::from_bytes([0; 16]),
