@@ -42,6 +42,8 @@
 //! - No global state, no process-default crypto provider, no feature flag that changes behaviour, no panic on outside input.
 //! - Every outbound address that an organization can influence goes through `outbound`.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable))]
+
 pub mod audit;
 pub mod cli;
 pub mod clock;

@@ -11,6 +11,7 @@ mod demo;
 mod events;
 mod explain;
 pub mod node;
+mod online;
 mod reload;
 mod run;
 mod schema;

@@ -24,6 +24,8 @@ pub struct DraftCatalog {
     pub directories: Vec<DraftDirectory>,
     /// Where people manage their account at the issuer.
     pub profile_url: Option<String>,
+    /// Where people reset their password at the issuer.
+    pub reset_url: Option<String>,
 }
 
 /// An organization.
@@ -172,6 +174,7 @@ impl DraftCatalog {
             directory_names: names,
             third_parties,
             profile_url: self.profile_url,
+            reset_url: self.reset_url,
         }
     }
 }

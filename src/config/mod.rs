@@ -47,8 +47,6 @@ pub struct Config {
     pub auditors: Vec<EmailAddress>,
     /// Products, organizations and directories, without the store's part.
     pub catalog: DraftCatalog,
-    /// Where people reset their password at the issuer.
-    pub reset_url: Option<String>,
     /// What the data path is told; its `version` is 0 until it is set to the catalog's.
     pub gateway: Options,
     /// Requests that the gateway makes.

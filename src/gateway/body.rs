@@ -1,5 +1,6 @@
 //! Bodies on their way: up with a stall limit, down until the session ends, and the upstream connection back into its pool.
 
+use super::connection::Line;
 use super::pool::Lane;
 use crate::kernel::request::fields;
 use crate::web::LiveSession;
@@ -41,32 +42,61 @@ pub(super) fn cancelled() -> Broken {
 #[error("the body came too slowly")]
 struct Stalled;
 
+/// How far a request's body came.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// It was sent to its end.
+    sent: AtomicBool,
+    /// The client stopped, stalled, or sent what is no body.
+    broken: AtomicBool,
+}
+
+impl Progress {
+    pub(super) fn is_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+}
+
 /// A request's body on its way to an upstream. Trailers end here (rule H7).
 pub(super) struct Upload {
     inner: Option<Incoming>,
-    done: Option<Arc<AtomicBool>>,
+    progress: Option<Arc<Progress>>,
     stall: Option<Pin<Box<Sleep>>>,
     began: Option<Instant>,
     bytes: u64,
 }
 
 impl Upload {
-    /// Wraps a body, and says how to learn whether it was sent to its end; `None` when there is no body.
-    pub(super) fn new(inner: Incoming) -> (Self, Option<Arc<AtomicBool>>) {
-        let bare = Self { inner: None, done: None, stall: None, began: None, bytes: 0 };
+    /// Wraps a body, and says how to learn how far it came; `None` when there is no body.
+    pub(super) fn new(inner: Incoming) -> (Self, Option<Arc<Progress>>) {
+        let bare = Self { inner: None, progress: None, stall: None, began: None, bytes: 0 };
         if inner.is_end_stream() {
             return (bare, None);
         }
-        let done = Arc::new(AtomicBool::new(false));
-        (Self { inner: Some(inner), done: Some(Arc::clone(&done)), began: Some(Instant::now()), ..bare }, Some(done))
+        let progress = Arc::new(Progress::default());
+        (
+            Self { inner: Some(inner), progress: Some(Arc::clone(&progress)), began: Some(Instant::now()), ..bare },
+            Some(progress),
+        )
     }
 
     fn finish(&mut self) {
         self.inner = None;
         self.stall = None;
-        if let Some(done) = self.done.take() {
-            done.store(true, Ordering::Relaxed);
+        if let Some(progress) = self.progress.take() {
+            progress.sent.store(true, Ordering::Relaxed);
         }
+    }
+
+    fn fail(&mut self, error: Broken) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(progress) = self.progress.take() {
+            progress.broken.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(Some(Err(error)))
     }
 
     fn is_too_slow(&self) -> bool {
@@ -89,13 +119,13 @@ impl Body for Upload {
                     self.finish();
                     return Poll::Ready(None);
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(Some(Err(error))) => return self.fail(error.into()),
                 Poll::Ready(Some(Ok(frame))) => {
                     self.stall = None;
                     let Ok(data) = frame.into_data() else { continue };
                     self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
                     if self.is_too_slow() {
-                        return Poll::Ready(Some(Err(Stalled.into())));
+                        return self.fail(Stalled.into());
                     }
                     if self.inner.as_ref().is_some_and(Body::is_end_stream) {
                         self.finish();
@@ -105,7 +135,7 @@ impl Body for Upload {
                 Poll::Pending => {
                     let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(UPLOAD_STALL)));
                     ready!(stall.as_mut().poll(cx));
-                    return Poll::Ready(Some(Err(Stalled.into())));
+                    return self.fail(Stalled.into());
                 }
             }
         }
@@ -132,7 +162,7 @@ pub(super) struct Download {
     /// Goes back to the pool when the response has ended.
     pub(super) back: Option<(SendRequest<Upload>, Arc<Lane>)>,
     /// Whether the request's body was sent to its end; a connection with an early reply is not used again.
-    pub(super) upload: Option<Arc<AtomicBool>>,
+    pub(super) upload: Option<Arc<Progress>>,
     pub(super) session: Option<Arc<LiveSession>>,
     pub(super) ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// Counted and watched while it lives; see `forward.rs`.
@@ -144,6 +174,8 @@ pub(super) struct Download {
 pub(super) struct Watched {
     pub(super) _over: DropGuard,
     pub(super) _open: OpenStream,
+    /// Keeps the connection from looking idle.
+    pub(super) _line: Arc<Line>,
 }
 
 /// Counts one open stream while it lives.
@@ -178,7 +210,7 @@ impl Download {
     /// The response is complete: its connection can serve the next request.
     pub(super) fn finish(&mut self) {
         self.watched = None;
-        let sent = self.upload.as_ref().is_none_or(|done| done.load(Ordering::Relaxed));
+        let sent = self.upload.as_ref().is_none_or(|upload| upload.is_sent());
         if let Some((sender, lane)) = self.back.take()
             && sent
         {

@@ -2,16 +2,18 @@
 
 use super::core::Core;
 use super::handle::handle;
+use super::patient::Patient;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How long a request's head may take, and how long an HTTP/1.1 connection may be idle.
@@ -19,6 +21,9 @@ const HEAD: Duration = Duration::from_secs(10);
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// An HTTP/2 connection without any request for this long is closed; twice as long at most.
+const IDLE: Duration = Duration::from_secs(120);
 
 /// Which listener a connection came in by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,14 +45,17 @@ pub(super) struct Line {
     pub(super) names: Option<Arc<HashSet<String>>>,
     /// Cuts the connection.
     pub(super) close: CancellationToken,
+    /// How many requests there were.
+    pub(super) requests: AtomicU64,
 }
 
 /// Serves a connection to its end.
 pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: IpAddr, listener: Listener) {
     // Without it answers wait for the client's acknowledgement; a socket that refuses is gone anyway.
     drop(stream.set_nodelay(true));
+    let stream = Patient::new(stream);
     let close = core.kill.child_token();
-    let line = Line { core, peer, listener, names: None, close };
+    let line = Line { core, peer, listener, names: None, close, requests: AtomicU64::new(0) };
     if listener != Listener::Tls {
         return serve_http1(stream, Arc::new(line)).await;
     }
@@ -105,6 +113,7 @@ where
 {
     let _open = Open::new(&line);
     let (close, drain) = (line.close.clone(), line.core.drain.clone());
+    let idle = Arc::clone(&line);
     let service = service_fn(move |request| Box::pin(handle(Arc::clone(&line), request)));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -119,11 +128,22 @@ where
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let mut draining = false;
+    let mut look = interval_at(Instant::now() + IDLE, IDLE);
+    let mut seen = idle.requests.load(Ordering::Relaxed);
     loop {
         tokio::select! {
             biased;
             _ = connection.as_mut() => break,
             () = close.cancelled() => break,
+            _ = look.tick(), if !draining => {
+                // The service and this task hold the line; whoever else does is a request or a stream under way.
+                let asked = idle.requests.load(Ordering::Relaxed);
+                if asked == seen && Arc::strong_count(&idle) <= 2 {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                seen = asked;
+            }
             () = drain.cancelled(), if !draining => {
                 draining = true;
                 connection.as_mut().graceful_shutdown();

@@ -1,7 +1,7 @@
 //! To a product and back: send on a pooled connection, wait no longer than the session lives, filter, stream.
 
 use super::answer::{self, Answer};
-use super::body::{self, Broken, Download, OpenStream, Outgoing, Upload, Watched};
+use super::body::{self, Broken, Download, OpenStream, Outgoing, Progress, Upload, Watched};
 use super::connection::Line;
 use super::filter;
 use super::head::{self, Passage};
@@ -13,7 +13,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -53,7 +53,7 @@ pub(super) async fn forward(
     let (mut parts, body) = request.into_parts();
     let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
     parts.extensions.clear();
-    let (upload, done) = Upload::new(body);
+    let (upload, progress) = Upload::new(body);
     if head::prepare(&mut parts, passage).is_err() {
         return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
     }
@@ -62,14 +62,17 @@ pub(super) async fn forward(
     }
     let is_head = parts.method == Method::HEAD;
     let outgoing = Request::from_parts(parts, upload);
-    match send(line, outgoing, passage, admitted, done.as_ref()).await {
+    match send(line, outgoing, passage, admitted, progress.as_ref()).await {
         Ok(sent) if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS => match client {
             Some(client) if websocket::is_websocket(sent.response.headers()) => {
                 Ok(websocket::open(line, client, sent.response, passage, admitted.live.clone()))
             }
             _ => Ok(down(line, passage)),
         },
-        Ok(sent) => Ok(receive(line, sent, passage, admitted, done, is_head)),
+        Ok(sent) => Ok(receive(line, sent, passage, admitted, progress, is_head)),
+        Err(Fault::Down) if progress.is_some_and(|upload| upload.is_broken()) => {
+            Ok(fault_answer(StatusCode::BAD_REQUEST, passage))
+        }
         Err(Fault::Down) => Ok(down(line, passage)),
         Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
         Err(Fault::Ended) => Err(body::cancelled()),
@@ -88,7 +91,7 @@ async fn send(
     mut request: Request<Upload>,
     passage: &Passage<'_>,
     admitted: &Admitted,
-    done: Option<&Arc<AtomicBool>>,
+    progress: Option<&Arc<Progress>>,
 ) -> Result<Sent, Fault> {
     let upstreams = &passage.target.site.upstreams;
     let turn = if upstreams.len() > 1 { passage.target.turn.fetch_add(1, Ordering::Relaxed) } else { 0 };
@@ -100,7 +103,7 @@ async fn send(
             let was_reused = reused.is_some();
             let mut sender = match reused.take() {
                 Some(sender) => sender,
-                None => match pool::connect(upstream, passage.upgrade).await {
+                None => match Box::pin(pool::connect(upstream, passage.upgrade)).await {
                     Ok(sender) => sender,
                     Err(error) => {
                         tracing::warn!(?upstream, %error, "upstream cannot be reached");
@@ -109,7 +112,7 @@ async fn send(
                 },
             };
             let answered = sender.try_send_request(request);
-            match within_session(answered, admitted, done).await? {
+            match within_session(answered, admitted, progress).await? {
                 Ok(response) => return Ok(Sent { response, sender, lane }),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if was_reused => request = unsent,
@@ -128,12 +131,12 @@ async fn send(
 async fn within_session<T>(
     answered: impl Future<Output = T>,
     admitted: &Admitted,
-    done: Option<&Arc<AtomicBool>>,
+    progress: Option<&Arc<Progress>>,
 ) -> Result<T, Fault> {
     let timed = async {
         tokio::pin!(answered);
         loop {
-            let sent = done.is_none_or(|done| done.load(Ordering::Relaxed));
+            let sent = progress.is_none_or(|upload| upload.is_sent());
             match timeout(ANSWER, answered.as_mut()).await {
                 Ok(answer) => return Ok(answer),
                 // An upload that is still moving has its own limits.
@@ -158,7 +161,7 @@ fn receive(
     sent: Sent,
     passage: &Passage<'_>,
     admitted: &Admitted,
-    done: Option<Arc<AtomicBool>>,
+    progress: Option<Arc<Progress>>,
     is_head: bool,
 ) -> Answer {
     let (mut parts, inner) = sent.response.into_parts();
@@ -171,7 +174,7 @@ fn receive(
     let mut download = Download {
         back: sent.lane.map(|lane| (sent.sender, lane)),
         inner,
-        upload: done,
+        upload: progress,
         session: admitted.live.clone(),
         ended: None,
         watched,
@@ -200,7 +203,11 @@ fn watch(line: &Arc<Line>, live: Option<&Arc<LiveSession>>) -> Watched {
             }
         });
     }
-    Watched { _over: over.drop_guard(), _open: OpenStream::new(&line.core.shared.seeing.open_streams) }
+    Watched {
+        _over: over.drop_guard(),
+        _open: OpenStream::new(&line.core.shared.seeing.open_streams),
+        _line: Arc::clone(line),
+    }
 }
 
 fn down(line: &Line, passage: &Passage<'_>) -> Answer {

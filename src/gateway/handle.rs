@@ -4,12 +4,12 @@
 
 use super::answer::{self, Answer};
 use super::body::{Broken, Outgoing};
-use super::client;
-use super::connection::{Line, Listener};
+use super::connection::Line;
 use super::filter;
 use super::forward::{self, Admitted};
 use super::head::{Passage, REQUEST_ID};
-use super::table::{Entry, Kind, Misdirected, Table, Target};
+use super::locate::locate;
+use super::table::{Entry, Kind, Target};
 use super::websocket;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::cookies::{self, SessionCookie};
@@ -18,13 +18,13 @@ use crate::kernel::request::path::NormalPath;
 use crate::kernel::values::{Timestamp, Token};
 use crate::seeing::logs::{self, Access};
 use crate::web::{Admission, Ask, LiveSession, PageRequest, Turned};
-use arc_swap::Guard;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -53,6 +53,7 @@ struct Trace {
 pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Result<Answer, Broken> {
     let shared = &line.core.shared;
     let began = shared.clock.since_boot();
+    line.requests.fetch_add(1, Ordering::Relaxed);
     let request_id = line.core.request_id();
     let head = (shared.access_log(&line.core)).then(|| (request.method().clone(), request.uri().path().to_owned()));
     let (entry, unknown) = {
@@ -70,7 +71,7 @@ pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Resul
             };
             (step.answer(request, &mut trace).await, &entry.meters, place)
         }
-        Err(refused) => (Ok(refused.answer(&request_id)), &unknown, "unknown"),
+        Err(elsewhere) => (Ok(elsewhere.answer(&request_id)), &unknown, "unknown"),
     };
     let took = shared.clock.since_boot().saturating_sub(began);
     let mut answer = result?;
@@ -90,98 +91,20 @@ pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Resul
             micros,
         });
     }
+    // Different each time: kept out of HTTP/2's compression table, where it would only push out what repeats.
+    let mut request_id = request_id;
+    request_id.set_sensitive(true);
     answer.headers_mut().insert(REQUEST_ID, request_id);
     answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
     Ok(answer)
 }
 
-/// Why a request has no place here.
-enum Refused {
-    Health,
-    Malformed,
-    Misdirected,
-    Untrusted,
-    NotTls(String),
-}
-
-impl Refused {
-    fn answer(&self, request_id: &HeaderValue) -> Answer {
-        let id = request_id.to_str().unwrap_or("-");
-        match self {
-            Self::Health => answer::healthy(),
-            Self::Malformed => answer::plain(StatusCode::BAD_REQUEST, "the request has no single meaning", id),
-            Self::Misdirected => answer::plain(StatusCode::MISDIRECTED_REQUEST, "this host is not served here", id),
-            Self::Untrusted => {
-                answer::plain(StatusCode::FORBIDDEN, "only trusted proxies may speak plain HTTP here", id)
-            }
-            Self::NotTls(location) => answer::redirect(StatusCode::PERMANENT_REDIRECT, location, id),
-        }
-    }
-}
-
-/// The origin and client of a request (rules M8, M29).
-fn locate(
-    line: &Line,
-    table: &Guard<Arc<Table>>,
-    request: &Request<Incoming>,
-) -> Result<(Arc<Entry>, IpAddr), Refused> {
-    let path = request.uri().path();
-    if path == "/.fedgate/healthz" {
-        return Err(Refused::Health);
-    }
-    let authority = authority(request).ok_or(Refused::Malformed)?;
-    if line.listener == Listener::Redirect {
-        let entry = table.find_host(authority).map_err(refused)?;
-        return Err(Refused::NotTls(secure_url(entry, request)?));
-    }
-    let entry = table.find(authority).map_err(refused)?;
-    if line.names.as_ref().is_some_and(|names| !names.contains(entry.origin.host())) {
-        return Err(Refused::Misdirected);
-    }
-    if line.listener == Listener::Plain {
-        if !client::is_trusted(line.peer, &table.trusted) {
-            return Err(Refused::Untrusted);
-        }
-        if !client::came_by_tls(request.headers()) {
-            return Err(Refused::NotTls(secure_url(entry, request)?));
-        }
-    }
-    Ok((Arc::clone(entry), client::address(line.peer, request.headers(), &table.trusted)))
-}
-
-fn refused(misdirected: Misdirected) -> Refused {
-    match misdirected {
-        Misdirected::Malformed => Refused::Malformed,
-        Misdirected::Unknown => Refused::Misdirected,
-    }
-}
-
-fn secure_url(entry: &Entry, request: &Request<Incoming>) -> Result<String, Refused> {
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let path = NormalPath::parse(target).map_err(|_| Refused::Malformed)?;
-    Ok(format!("{}{}", entry.url, path.target()))
-}
-
-/// The one authority of a request: `:authority` or absolute form and `Host` must say the same (RFC 9112 §3.2.2).
-fn authority(request: &Request<Incoming>) -> Option<&str> {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Some(host.to_str().ok()?),
-        (None, _) => None,
-        (Some(_), Some(_)) => return None,
-    };
-    match (request.uri().authority(), host) {
-        (Some(authority), Some(host)) => authority.as_str().eq_ignore_ascii_case(host).then_some(host),
-        (Some(authority), None) => Some(authority.as_str()),
-        (None, host) => host,
-    }
-}
-
 impl Step<'_> {
     async fn answer(&self, request: Request<Incoming>, trace: &mut Trace) -> Result<Answer, Broken> {
-        let raw = request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned();
+        let raw = request.uri().path_and_query().cloned();
+        let raw = raw.as_ref().map_or("", |target| target.as_str());
         let scheme = request.uri().scheme_str().is_none_or(|scheme| matches!(scheme, "https" | "http"));
-        let path = match NormalPath::parse(&raw) {
+        let path = match NormalPath::parse(raw) {
             Ok(path) if scheme && *request.method() != Method::CONNECT => path,
             _ => return Ok(self.refuse(Refusal::Malformed, &declared(request.headers()), None)),
         };
@@ -190,7 +113,7 @@ impl Step<'_> {
                 let location = format!("{canonical}{}", path.target());
                 Ok(answer::redirect(StatusCode::PERMANENT_REDIRECT, &location, self.id()))
             }
-            Kind::Login => Ok(self.page(request, &path, None).await),
+            Kind::Login => Ok(Box::pin(self.page(request, &path, None)).await),
             Kind::Product(target) => {
                 let origin = listed_origin(request.headers(), target);
                 let mut result = self.product(request, &path, target, trace).await;
@@ -211,7 +134,8 @@ impl Step<'_> {
     ) -> Result<Answer, Broken> {
         let ours = path.path().starts_with("/.fedgate/") || path.is("/.fedgate");
         if ours || target.door(path).is_some() {
-            return Ok(self.own_page(request, path, target).await);
+            // Boxed, so that the futures of forwarded requests stay small.
+            return Ok(Box::pin(self.own_page(request, path, target)).await);
         }
         if target.is_public(request.method(), path) {
             return self.forward(request, path, target, Admitted { live: None, public: true }).await;
@@ -228,14 +152,17 @@ impl Step<'_> {
             SessionCookie::None | SessionCookie::Several => Admission::Nobody,
         };
         match admission {
-            Admission::Admitted(live) => {
+            Admission::Admitted(live) if !live.ended.is_cancelled() => {
                 trace.sid = self.line.core.shared.access_log(&self.line.core).then(|| live.sid.to_string());
                 self.forward(request, path, target, Admitted { live: Some(live), public: false }).await
             }
-            Admission::Nobody if target.is_optional(path) && !asks_upgrade(request.headers()) => {
+            Admission::Nobody | Admission::Admitted(_)
+                if target.is_optional(path) && !asks_upgrade(request.headers()) =>
+            {
                 self.forward(request, path, target, Admitted { live: None, public: false }).await
             }
-            Admission::Nobody => Ok(self.to_login(&request, path, target)),
+            // An ended session that was still in a cache is none.
+            Admission::Nobody | Admission::Admitted(_) => Ok(self.to_login(&request, path, target)),
             Admission::Refused(refusal) => Ok(self.refuse(refusal, &declared(request.headers()), Some(target))),
             Admission::Unavailable => Ok(answer::unavailable(self.id())),
         }

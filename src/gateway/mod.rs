@@ -15,8 +15,10 @@ mod filter;
 mod forward;
 mod handle;
 mod head;
+mod locate;
 mod ops;
 pub mod options;
+mod patient;
 mod pool;
 mod table;
 mod tls;
@@ -78,7 +80,7 @@ pub enum Fault {
     #[error(transparent)]
     Tls(#[from] TlsFault),
     /// A listening address changed: that takes a restart.
-    #[error("[listen] changed its addresses, proxies or certificates' kind: restart to apply that")]
+    #[error("[listen] changed an address, the state folder or the kind of certificates: restart to apply that")]
     NeedsRestart,
     /// The operating system gives no thread or runtime.
     #[error("cannot start: {0}")]
@@ -129,22 +131,8 @@ impl Gateway {
             open: TaskTracker::new(),
         });
         let cores = cores.max(1);
-        let mut addresses = Addresses::default();
-        let mut listeners: Vec<Vec<(TcpListener, Listener)>> = (0..cores).map(|_| Vec::new()).collect();
-        let listen = &options.listen;
-        for (address, kind, bound) in [
-            (listen.https, Listener::Tls, &mut addresses.https),
-            (listen.http, Listener::Redirect, &mut addresses.http),
-            (listen.plain, Listener::Plain, &mut addresses.plain),
-        ] {
-            for of_core in &mut listeners {
-                let Some(address) = bound.or(address) else { break };
-                let listener = bind(address)?;
-                *bound = Some(listener.local_addr()?);
-                of_core.push((listener, kind));
-            }
-        }
-        let ops = listen.ops.map(bind).transpose()?;
+        let (listeners, mut addresses) = listen(&options, cores)?;
+        let ops = options.listen.ops.map(bind).transpose()?;
         addresses.ops = ops.as_ref().map(TcpListener::local_addr).transpose()?;
         let core = |_| {
             let table = Table::new(&options, &shared.seeing);
@@ -251,6 +239,26 @@ impl Drop for Running {
             }
         }
     }
+}
+
+/// The sockets of each core, and where they are; port 0 becomes one real port for all cores.
+fn listen(options: &Options, cores: usize) -> Result<(Vec<Vec<(TcpListener, Listener)>>, Addresses), Fault> {
+    let listen = &options.listen;
+    let mut addresses = Addresses::default();
+    let mut listeners: Vec<Vec<(TcpListener, Listener)>> = (0..cores).map(|_| Vec::new()).collect();
+    for (address, kind, bound) in [
+        (listen.https, Listener::Tls, &mut addresses.https),
+        (listen.http, Listener::Redirect, &mut addresses.http),
+        (listen.plain, Listener::Plain, &mut addresses.plain),
+    ] {
+        for of_core in &mut listeners {
+            let Some(address) = bound.or(address) else { break };
+            let listener = bind(address)?;
+            *bound = Some(listener.local_addr()?);
+            of_core.push((listener, kind));
+        }
+    }
+    Ok((listeners, addresses))
 }
 
 /// A listening socket that other cores can listen beside.

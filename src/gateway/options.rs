@@ -20,7 +20,7 @@ pub struct Options {
     pub version: u64,
 }
 
-/// Listening addresses and TLS. A change needs a restart, which `reload` says.
+/// Listening addresses and TLS. A changed address, state folder or kind of certificates needs a restart, which `reload` says.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Listen {
     /// TLS; `None` is `off`.

@@ -76,6 +76,7 @@ impl Live {
             self.write_touches().await;
             let ended = self.registry.expire(self.world.clock.now());
             tracing::trace!(ended, "expired sessions were forgotten");
+            super::health::tell(self, &self.world);
         }
         if began.saturating_sub(turns.swept) >= SWEEP {
             turns.swept = began;

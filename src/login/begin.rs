@@ -70,7 +70,7 @@ impl Login {
                 let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: false };
                 return self.leave(visitor, current.session.directory, Some(target), leaving).await;
             }
-            Outcome::Refuse(refusal) => return Err(Stop::Refused(refusal, about)),
+            Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
         };
         if current.session.ask_before.contains(&product.name) {
             return Ok(self.ask_reenter(visitor, &current, target, product));
@@ -255,7 +255,7 @@ impl Login {
         leaving: Leaving,
     ) -> Result<Answer, Stop> {
         let directory = self.world.directory(directory).ok_or(Stop::refuse(Refusal::ProviderUnavailable))?;
-        let unavailable = |_| Stop::Refused(Refusal::ProviderUnavailable, Circumstances::of_directory(&directory));
+        let unavailable = |_| Stop::refused(Refusal::ProviderUnavailable, Circumstances::of_directory(&directory));
         let max_age = leaving.max_age.map_or(u32::MAX, |age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX - 1));
         let pending =
             Pending { directory: directory.id, seed: random(), left_at: visitor.now, max_age, target: target.cloned() };

@@ -79,13 +79,13 @@ impl Login {
         let about = || Circumstances::of_directory(&directory);
         // Each directory has its own path: a reply at another one is a mix-up (rule C5). Nothing of it is used.
         if directory.name != *came_to {
-            return Err(Stop::Refused(Refusal::Proof(ProofFault::Directory), about()));
+            return Err(Stop::refused(Refusal::Proof(ProofFault::Directory), about()));
         }
-        let code = match reply(parameters).map_err(|fault| Stop::Refused(Refusal::Proof(fault), about()))? {
+        let code = match reply(parameters).map_err(|fault| Stop::refused(Refusal::Proof(fault), about()))? {
             Reply::Code(code) => code,
             Reply::Refused { error, .. } => {
                 let trace = vec![format!("provider: {error}")];
-                return Err(Stop::Refused(Refusal::RefusedAtProvider, Circumstances { trace, ..about() }));
+                return Err(Stop::refused(Refusal::RefusedAtProvider, Circumstances { trace, ..about() }));
             }
         };
         let uri = redirect_uri(&self.world.catalog.load().login, &directory);
@@ -93,7 +93,7 @@ impl Login {
         let redeem = Redeem { reply: &code, expected: &expected, redirect_uri: &uri };
         let unproved = |unproved: Unproved| {
             let trace = vec![unproved.to_string()];
-            Stop::Refused(unproved.refusal(), Circumstances { trace, ..about() })
+            Stop::refused(unproved.refusal(), Circumstances { trace, ..about() })
         };
         let proof = self.world.providers.prove(&directory, redeem, visitor.now).await.map_err(unproved)?;
         self.admit(visitor, &directory, pending, &proof).await
@@ -110,7 +110,7 @@ impl Login {
         let target = pending.target.as_ref();
         let place = target.and_then(|target| self.world.place(target));
         if target.is_some() && place.is_none() {
-            return Err(Stop::Refused(Refusal::NotUnderWay, Circumstances::of_directory(directory)));
+            return Err(Stop::refused(Refusal::NotUnderWay, Circumstances::of_directory(directory)));
         }
         for _ in 0..TRIES {
             let catalog = self.world.catalog.load_full();
@@ -131,7 +131,7 @@ impl Login {
                     let leaving = Leaving { max_age: Some(super::ticket::FRESH_PROOF), ..Leaving::default() };
                     return self.leave(visitor, directory.id, target, leaving).await;
                 }
-                Outcome::Refuse(refusal) => return Err(Stop::Refused(refusal, about)),
+                Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
             };
             match self.commit_login(visitor, &admitted, proof, about).await {
                 Ok(made) => return self.logged_in(visitor, made, (target, place), &admitted),

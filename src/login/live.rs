@@ -75,6 +75,11 @@ impl Live {
         self.registry.len()
     }
 
+    /// Sessions in the cache, more or less.
+    pub(super) fn cached_sessions(&self) -> u64 {
+        self.cache.entry_count()
+    }
+
     /// Whether answers from memory are fresh.
     pub fn is_fresh(&self) -> bool {
         self.lease.is_fresh(self.world.clock.since_boot())
@@ -121,6 +126,7 @@ impl Live {
     /// Reads a session and enters it, so that every later revocation finds it.
     async fn load(&self, ask: &Ask<'_>) -> Result<Option<Arc<Entry>>, Unavailable> {
         let key = self.world.keys.session_key(ask.token);
+        self.world.tally.session_read();
         for _ in 0..3 {
             let before = self.applied.load(Ordering::Acquire);
             let Some(rows) = self.read(ask, &key).await? else {

@@ -18,6 +18,7 @@ mod current;
 mod facts;
 mod finish;
 mod handover;
+mod health;
 mod identity;
 mod lease;
 mod live;
@@ -55,7 +56,7 @@ pub struct Login {
 #[derive(Debug)]
 enum Stop {
     /// A rule says no.
-    Refused(Refusal, Circumstances),
+    Refused(Refusal, Box<Circumstances>),
     /// The store does not answer: nobody is let in.
     Unavailable(Unavailable),
     /// A bug or a broken invariant.
@@ -64,7 +65,11 @@ enum Stop {
 
 impl Stop {
     fn refuse(refusal: Refusal) -> Self {
-        Self::Refused(refusal, Circumstances::default())
+        Self::refused(refusal, Circumstances::default())
+    }
+
+    fn refused(refusal: Refusal, about: Circumstances) -> Self {
+        Self::Refused(refusal, Box::new(about))
     }
 }
 
@@ -98,7 +103,7 @@ impl Login {
     async fn settle(&self, visitor: &Visitor, target: Option<&Target>, answer: Result<Answer, Stop>) -> Answer {
         match answer {
             Ok(answer) => answer,
-            Err(Stop::Refused(refusal, about)) => self.refused(visitor, refusal, target, about).await,
+            Err(Stop::Refused(refusal, about)) => self.refused(visitor, refusal, target, *about).await,
             Err(Stop::Unavailable(fault)) => self.fault_page(visitor, &fault),
             Err(Stop::Fault(fault)) => self.fault_page(visitor, &fault),
         }

@@ -3,6 +3,7 @@
 use crate::seeing::Seeing;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// Counters of logins and sessions in this process.
@@ -15,6 +16,10 @@ pub struct Tally {
     open_sessions: Gauge,
     integrity_violations: Counter,
     store_failures: Counter,
+    session_reads: Counter,
+    cached_sessions: Gauge,
+    provider_up: Family<Directory, Gauge>,
+    provider_age: Family<Directory, Gauge<f64, AtomicU64>>,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
@@ -43,6 +48,10 @@ impl Tally {
             open_sessions: Gauge::default(),
             integrity_violations: Counter::default(),
             store_failures: Counter::default(),
+            session_reads: Counter::default(),
+            cached_sessions: Gauge::default(),
+            provider_up: Family::default(),
+            provider_age: Family::default(),
         };
         seeing.register("logins", "Logins by method or refusal code", tally.logins.clone());
         seeing.register("departures", "Departures for providers", tally.departures.clone());
@@ -55,7 +64,28 @@ impl Tally {
             tally.integrity_violations.clone(),
         );
         seeing.register("store_failures", "Failed readings of the revocation log", tally.store_failures.clone());
+        seeing.register("session_reads", "Sessions that the cache did not know", tally.session_reads.clone());
+        seeing.register("cached_sessions", "Sessions in the cache", tally.cached_sessions.clone());
+        seeing.register("provider_up", "1, or 0 when the last fetch from it failed", tally.provider_up.clone());
+        seeing.register("provider_age_seconds", "Age of its documents here; -1: none yet", tally.provider_age.clone());
         tally
+    }
+
+    /// A session was read from the store.
+    pub fn session_read(&self) {
+        self.session_reads.inc();
+    }
+
+    /// How many sessions are cached.
+    pub fn cached_sessions(&self, count: u64) {
+        self.cached_sessions.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// How a directory's provider fares; `age` in seconds, -1 when nothing was fetched yet.
+    pub fn provider(&self, directory: &str, up: bool, age: f64) {
+        let label = Directory { directory: directory.to_owned() };
+        self.provider_up.get_or_create(&label).set(i64::from(up));
+        self.provider_age.get_or_create(&label).set(age);
     }
 
     /// Somebody was let in, by this method.

@@ -28,6 +28,14 @@ impl Site {
         }
         let answer = match (method.as_str(), path.as_str()) {
             ("GET" | "HEAD", "/.well-known/jwks.json") => return public_keys(self.login.world().keys.jwks()),
+            // Where password managers look (well-known change-password): at the issuer.
+            ("GET" | "HEAD", "/.well-known/change-password") => {
+                let catalog = self.login.world().catalog.load();
+                return match catalog.reset_url.as_deref().or(catalog.profile_url.as_deref()) {
+                    Some(url) => render::redirect(url, &[], false),
+                    None => render::empty(StatusCode::NOT_FOUND),
+                };
+            }
             ("GET" | "HEAD", "/" | "/login") => match query().text("to") {
                 "" => self.login.home(visitor).await,
                 to => self.login.ask_again(visitor, to).await,

@@ -40,15 +40,21 @@ impl Site {
                 let answer = self.login.leave_session(visitor, at, everywhere, form.text("to")).await;
                 self.respond(answer, At::Product)
             }
-            (Some(Door::Login | Door::Signup | Door::Reset), "GET" | "HEAD", _) => {
-                render::redirect("/.fedgate/login?return_to=%2F", &[], false)
-            }
+            // The password is kept where people log in; the answer is the same for everybody (row T06).
+            (Some(Door::Reset), "GET" | "HEAD" | "POST", _) => self.reset(),
             // A password typed into the product's own form goes nowhere (rule M11): the login begins instead.
-            (Some(Door::Login | Door::Signup | Door::Reset), "POST", _) => {
+            (Some(Door::Login | Door::Signup), "GET" | "HEAD" | "POST", _) => {
                 render::redirect("/.fedgate/login?return_to=%2F", &[], false)
             }
             _ => self.not_found(request),
         }
+    }
+
+    /// A product's own password reset: on to the issuer's, or where there is none to the login.
+    pub(super) fn reset(&self) -> Response<Bytes> {
+        let catalog = self.login.world().catalog.load();
+        let to = catalog.reset_url.as_deref().unwrap_or("/.fedgate/login?return_to=%2F");
+        render::redirect(to, &[], false)
     }
 
     async fn leave_product(&self, request: &PageRequest, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {

@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 fn say(head: &str, stream: &mut TcpStream) {
     let lines: String = head
         .lines()
-        .filter_map(|line| line.to_lowercase().starts_with("x-say: ").then(|| line.get(7..).unwrap_or("")))
+        .filter(|line| line.to_lowercase().starts_with("x-say: "))
+        .filter_map(|line| line.get(7..))
         .map(|line| format!("{line}\r\n"))
         .collect();
     let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\n{lines}Content-Length: 2\r\n\r\nhi").as_bytes());

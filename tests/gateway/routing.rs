@@ -126,6 +126,7 @@ fn our_own_pages_are_answered_by_us() {
     let mut client = world.plain();
     client.send("GET /login HTTP/1.1\r\nHost: id.localhost\r\nX-Forwarded-Proto: https\r\n\r\n");
     assert_eq!(client.reply().body, "page /login None 0");
+    assert_eq!(world.pages.asked.lock().unwrap().len(), 5, "the service worker's script was not asked for");
     let mut client = world.plain();
     client.send("GET /.fedgate/healthz HTTP/1.1\r\nHost: anything\r\n\r\n");
     assert_eq!(client.reply().status, 200);

@@ -86,10 +86,9 @@ impl Control {
         let told = move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return };
             let is_write = event.kind.is_modify() || event.kind.is_create();
-            if is_write && event.paths.iter().any(|path| path.file_name() == name.as_deref()) {
-                if changed.try_send(()).is_err() {
-                    tracing::trace!("a reload is due already");
-                }
+            let is_ours = is_write && event.paths.iter().any(|path| path.file_name() == name.as_deref());
+            if is_ours && changed.try_send(()).is_err() {
+                tracing::trace!("a reload is due already");
             }
         };
         let fault = |why: notify::Error| NotStarted::new("the configuration cannot be watched", &why);

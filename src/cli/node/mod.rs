@@ -124,7 +124,7 @@ fn ranges(config: &Config) -> Vec<Range> {
     config.outbound.allow.iter().map(|network| Range { address: network.address, prefix: network.prefix }).collect()
 }
 
-fn outbound(config: &Config, extras: &Extras) -> Result<Outbound, NotStarted> {
+pub(super) fn outbound(config: &Config, extras: &Extras) -> Result<Outbound, NotStarted> {
     let mut roots = extras.roots.clone();
     if let Some(file) = &config.outbound.ca_file {
         let more =

@@ -72,6 +72,7 @@ impl Op {
         overlay(base, &self.discovery)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a signature of the test's own provider")]
     fn id_token(&self) -> String {
         let claims = json!({
             "iss": self.issuer, "aud": "us", "sub": "ann", "nonce": Seed::new([7; 32]).nonce(), "iat": START,

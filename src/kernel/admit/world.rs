@@ -112,6 +112,7 @@ pub(in crate::kernel) fn catalog() -> Catalog {
         issuer: Some(id(ISSUER)),
         third_parties: vec![id(GOOGLE), id(SLACK)],
         profile_url: None,
+        reset_url: None,
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Catalog {
     pub third_parties: Vec<DirectoryId>,
     /// Where people manage their account at the issuer.
     pub profile_url: Option<String>,
+    /// Where people reset their password at the issuer.
+    pub reset_url: Option<String>,
 }
 
 /// A customer organization.

@@ -4,6 +4,7 @@
 //! they are refused in every encoding).
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// A request target's path and query in normal form.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -124,9 +125,8 @@ fn decoded(path: &str) -> Result<String, Malformed> {
                 if is_plain(byte) {
                     text.push(char::from(byte));
                 } else {
-                    text.push('%');
-                    text.push(char::from(HEX[usize::from(byte >> 4)]));
-                    text.push(char::from(HEX[usize::from(byte & 15)]));
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, "%{byte:02X}");
                 }
                 byte
             }
@@ -141,8 +141,6 @@ fn decoded(path: &str) -> Result<String, Malformed> {
     // An overlong or broken sequence means one thing to one server and another to the next.
     if std::str::from_utf8(&meant).is_ok() { Ok(text) } else { Err(Malformed) }
 }
-
-const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 const fn hex(byte: u8) -> Option<u8> {
     match byte {

@@ -1,0 +1,98 @@
+//! Which origin a request is for, and whose it is: one authority, known exactly, under this connection's certificate (rules M8, M29).
+
+use super::answer::{self, Answer};
+use super::client;
+use super::connection::{Line, Listener};
+use super::table::{Entry, Misdirected, Table};
+use crate::kernel::request::path::NormalPath;
+use http::header::{self, HeaderValue};
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Why a request has no place here.
+pub(super) enum Elsewhere {
+    /// A machine asks whether we live; on any host.
+    Health,
+    Malformed,
+    /// Not ours, another port, or not under this connection's certificate.
+    Misdirected,
+    /// Plain HTTP from somebody else than a trusted proxy.
+    Untrusted,
+    /// Plain HTTP: the same place over TLS.
+    NotTls(String),
+}
+
+impl Elsewhere {
+    pub(super) fn answer(&self, request_id: &HeaderValue) -> Answer {
+        let id = request_id.to_str().unwrap_or("-");
+        match self {
+            Self::Health => answer::healthy(),
+            Self::Malformed => answer::plain(StatusCode::BAD_REQUEST, "the request has no single meaning", id),
+            Self::Misdirected => answer::plain(StatusCode::MISDIRECTED_REQUEST, "this host is not served here", id),
+            Self::Untrusted => {
+                answer::plain(StatusCode::FORBIDDEN, "only trusted proxies may speak plain HTTP here", id)
+            }
+            Self::NotTls(location) => answer::redirect(StatusCode::PERMANENT_REDIRECT, location, id),
+        }
+    }
+}
+
+/// The origin and client of a request (rules M8, M29).
+pub(super) fn locate(
+    line: &Line,
+    table: &Table,
+    request: &Request<Incoming>,
+) -> Result<(Arc<Entry>, IpAddr), Elsewhere> {
+    let path = request.uri().path();
+    if path == "/.fedgate/healthz" {
+        return Err(Elsewhere::Health);
+    }
+    let authority = authority(request).ok_or(Elsewhere::Malformed)?;
+    if line.listener == Listener::Redirect {
+        let entry = table.find_host(authority).map_err(refused)?;
+        return Err(Elsewhere::NotTls(secure_url(entry, request)?));
+    }
+    let entry = table.find(authority).map_err(refused)?;
+    if line.names.as_ref().is_some_and(|names| !names.contains(entry.origin.host())) {
+        return Err(Elsewhere::Misdirected);
+    }
+    if line.listener == Listener::Plain {
+        if !client::is_trusted(line.peer, &table.trusted) {
+            return Err(Elsewhere::Untrusted);
+        }
+        if !client::came_by_tls(request.headers()) {
+            return Err(Elsewhere::NotTls(secure_url(entry, request)?));
+        }
+    }
+    Ok((Arc::clone(entry), client::address(line.peer, request.headers(), &table.trusted)))
+}
+
+fn refused(misdirected: Misdirected) -> Elsewhere {
+    match misdirected {
+        Misdirected::Malformed => Elsewhere::Malformed,
+        Misdirected::Unknown => Elsewhere::Misdirected,
+    }
+}
+
+fn secure_url(entry: &Entry, request: &Request<Incoming>) -> Result<String, Elsewhere> {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let path = NormalPath::parse(target).map_err(|_| Elsewhere::Malformed)?;
+    Ok(format!("{}{}", entry.url, path.target()))
+}
+
+/// The one authority of a request: `:authority` or absolute form and `Host` must say the same (RFC 9112 §3.2.2).
+fn authority(request: &Request<Incoming>) -> Option<&str> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(host.to_str().ok()?),
+        (None, _) => None,
+        (Some(_), Some(_)) => return None,
+    };
+    match (request.uri().authority(), host) {
+        (Some(authority), Some(host)) => authority.as_str().eq_ignore_ascii_case(host).then_some(host),
+        (Some(authority), None) => Some(authority.as_str()),
+        (None, host) => host,
+    }
+}
