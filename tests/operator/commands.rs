@@ -39,9 +39,8 @@ async fn the_log_is_verified_exported_searched_and_explained_beside_a_running_ga
 async fn a_reference_leads_to_its_rules() {
     let ground = Ground::start();
     let agent = ground.gateway.agent(&[]);
-    // Nobody's domain: refused before any provider is asked, or after; either way with a reference.
     let page = agent.visit(&ground.gateway.url("trello", "/")).await;
-    let page = agent.submit(&page, "email", &[("email", "eve@elsewhere.test")]).await;
+    let page = agent.submit(&page, "email", &[("email", "eve@globex.example.test")]).await;
     let text = page.text();
     let reference = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').find(|word| is_reference(word));
     let reference = reference.unwrap_or_else(|| panic!("no reference: {}", page.describe()));
