@@ -4,8 +4,12 @@
 mod client_keys;
 #[path = "operator/commands.rs"]
 mod commands;
+#[path = "operator/failing.rs"]
+mod failing;
 #[path = "operator/ground.rs"]
 mod ground;
+#[path = "operator/outage.rs"]
+mod outage;
 #[path = "operator/provider.rs"]
 mod provider;
 #[path = "operator/revocation.rs"]

@@ -115,7 +115,7 @@ fn extras(places: &Places) -> Result<Extras, NotStarted> {
     let here = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let overrides = [("auth", 1), ("acme", 2)]
         .map(|(name, place)| (format!("{name}.{}", places.domain), here(places.provider_port(place))));
-    Ok(Extras { allow_demo: true, overrides: overrides.into(), roots })
+    Ok(Extras { allow_demo: true, overrides: overrides.into(), roots, ..Extras::default() })
 }
 
 fn options(places: &Places, secrets: &Secrets, keys: Arc<OnceLock<Keys>>) -> Result<demo::Options, NotStarted> {

@@ -272,12 +272,8 @@ impl Live {
             Outage::Grace(grace) => lapsed > grace,
             Outage::Deny => true,
         };
-        let ended = self.registry.end_where(|open| catalog.products.get(&open.product).is_none_or(over));
-        if !ended.is_empty() {
-            // Their tokens are spent: when the store is back the sessions are read again and get new ones.
-            self.distrust();
-        }
-        ended.len()
+        // Only they: other products may be within their own grace, and live by what is cached.
+        self.registry.end_where(|open| catalog.products.get(&open.product).is_none_or(over)).len()
     }
 }
 
@@ -315,7 +311,8 @@ impl Sessions for Live {
             return None;
         }
         let entry = self.cache.get(&self.world.keys.session_key(ask.token))?;
-        Some(self.judge(&entry, ask))
+        // An ended one is read again: it is gone, or it had only outlived an outage and gets a new token.
+        (!entry.live.ended.is_cancelled()).then(|| self.judge(&entry, ask))
     }
 
     async fn admit(&self, ask: &Ask<'_>) -> Admission {

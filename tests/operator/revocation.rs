@@ -15,10 +15,10 @@ use super::support::websocket::{Frame, Opened, WebSocket};
 /// What the README promises.
 const PROMISED: Duration = Duration::from_secs(1);
 
-async fn socket(ground: &Ground, agent: &UserAgent) -> WebSocket {
-    let page = ground.gateway.url("trello", "/live");
-    let cookie = agent.cookie_header(&page).expect("a session");
-    let url = Url::parse(&page).expect("a URL");
+/// A WebSocket of this person's page.
+pub async fn socket(agent: &UserAgent, page: &str) -> WebSocket {
+    let cookie = agent.cookie_header(page).expect("a session");
+    let url = Url::parse(page).expect("a URL");
     let origin = url.origin().ascii_serialization();
     match WebSocket::open(agent.wire(), &url, Some(&origin), &[("Cookie", &cookie)]).await {
         Ok(Opened::Socket(socket)) => socket,
@@ -42,7 +42,7 @@ async fn events(ground: &Ground, agent: &UserAgent) -> hyper::body::Incoming {
     answer.into_body()
 }
 
-async fn end_of_socket(socket: &mut WebSocket) {
+pub async fn end_of_socket(socket: &mut WebSocket) {
     while !matches!(socket.next().await, Frame::Gone) {}
 }
 
@@ -56,8 +56,9 @@ async fn revoked_from_the_command_line_streams_end_within_a_second() {
     let (ann, _) = ground.log_in("ann", "trello").await;
     assert_eq!(ann.visit(&ground.gateway.url("loom", "/")).await.status, 200, "no second prompt");
     let (bob, _) = ground.log_in("bob", "trello").await;
-    let (mut socket_of_ann, mut events_of_ann) = (socket(&ground, &ann).await, events(&ground, &ann).await);
-    let mut socket_of_bob = socket(&ground, &bob).await;
+    let live = ground.gateway.url("trello", "/live");
+    let (mut socket_of_ann, mut events_of_ann) = (socket(&ann, &live).await, events(&ground, &ann).await);
+    let mut socket_of_bob = socket(&bob, &live).await;
 
     let (status, listed, _) = ground.gateway.command(&["sessions", "list", "--json"]);
     let listed: Value = serde_json::from_str(&listed).expect("JSON");

@@ -29,7 +29,7 @@ use crate::pages::Pages;
 use crate::seeing::Seeing;
 use crate::seeing::logs::{self, Format};
 use crate::site::Site;
-use crate::store;
+use crate::store::{self, Store};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
@@ -49,7 +49,7 @@ impl NotStarted {
     }
 }
 
-/// What `demo` does differently.
+/// What `demo`, and programs that have the gateway inside, do differently.
 #[derive(Default)]
 pub struct Extras {
     /// Accept issuers that say they are for demonstration only (rule M17).
@@ -58,6 +58,8 @@ pub struct Extras {
     pub overrides: HashMap<String, SocketAddr>,
     /// More roots for outbound requests, PEM.
     pub roots: Vec<u8>,
+    /// A store that is open already, instead of the one that the configuration names.
+    pub store: Option<Arc<dyn Store>>,
 }
 
 /// A gateway at work.
@@ -149,8 +151,11 @@ impl Node {
         let clock = Clock::system();
         let lock = state::open(&config.state)?;
         let kek = state::kek(&config.key)?;
-        let store = store::open(&config.store, &config.state)
-            .map_err(|why| NotStarted::new("the store cannot be opened", &why))?;
+        let store = match &extras.store {
+            Some(store) => Arc::clone(store),
+            None => store::open(&config.store, &config.state)
+                .map_err(|why| NotStarted::new("the store cannot be opened", &why))?,
+        };
         let Config { catalog: draft, gateway: options, .. } = config.clone();
         let enrolled = enrol::enrol(store.as_ref(), &kek, draft, clock.now(), 1).await?;
         let outbound = outbound(&config, &extras)?;

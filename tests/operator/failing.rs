@@ -1,0 +1,191 @@
+//! A store that stops answering when it is told to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use fedgate::kernel::event::AuditEvent;
+use fedgate::kernel::journal::{Batch, CheckpointRow, DomainRow, KeyRow, PolicyRow};
+use fedgate::kernel::model::{
+    Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
+};
+use fedgate::kernel::values::{
+    AccountId, EmailAddress, LoginSessionId, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp,
+};
+use fedgate::store::{Committed, Feed, LoggedEvent, NotCommitted, Store, Touch, Unavailable};
+use tokio::sync::Notify;
+
+/// Another store behind a switch.
+pub struct Failing {
+    inner: Arc<dyn Store>,
+    out: AtomicBool,
+}
+
+impl Failing {
+    pub fn over(inner: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self { inner, out: AtomicBool::new(false) })
+    }
+
+    /// From now on it answers, or not.
+    pub fn switch(&self, out: bool) {
+        self.out.store(out, Ordering::SeqCst);
+    }
+
+    fn answers(&self) -> Result<(), Unavailable> {
+        if self.out.load(Ordering::SeqCst) { Err(Unavailable("switched off".to_owned())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Store for Failing {
+    async fn commit(&self, batch: Batch) -> Result<Committed, NotCommitted> {
+        self.answers()?;
+        self.inner.commit(batch).await
+    }
+
+    async fn touch(&self, touches: Vec<Touch>) -> Result<(), Unavailable> {
+        self.answers()?;
+        self.inner.touch(touches).await
+    }
+
+    async fn feed(&self, after: u64) -> Result<Feed, Unavailable> {
+        self.answers()?;
+        self.inner.feed(after).await
+    }
+
+    fn nudge(&self) -> Arc<Notify> {
+        self.inner.nudge()
+    }
+
+    async fn login_session(&self, key: &SessionKey) -> Result<Option<LoginSession>, Unavailable> {
+        self.answers()?;
+        self.inner.login_session(key).await
+    }
+
+    async fn login_session_by_id(&self, id: LoginSessionId) -> Result<Option<LoginSession>, Unavailable> {
+        self.answers()?;
+        self.inner.login_session_by_id(id).await
+    }
+
+    async fn login_sessions_of(&self, account: AccountId) -> Result<Vec<LoginSession>, Unavailable> {
+        self.answers()?;
+        self.inner.login_sessions_of(account).await
+    }
+
+    async fn login_sessions(
+        &self,
+        after: Option<LoginSessionId>,
+        limit: usize,
+    ) -> Result<Vec<LoginSession>, Unavailable> {
+        self.answers()?;
+        self.inner.login_sessions(after, limit).await
+    }
+
+    async fn product_session(&self, key: &SessionKey) -> Result<Option<ProductSession>, Unavailable> {
+        self.answers()?;
+        self.inner.product_session(key).await
+    }
+
+    async fn product_session_by_id(&self, id: ProductSessionId) -> Result<Option<ProductSession>, Unavailable> {
+        self.answers()?;
+        self.inner.product_session_by_id(id).await
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, Unavailable> {
+        self.answers()?;
+        self.inner.account(id).await
+    }
+
+    async fn accounts_by_email(&self, email: &EmailAddress) -> Result<Vec<Account>, Unavailable> {
+        self.answers()?;
+        self.inner.accounts_by_email(email).await
+    }
+
+    async fn identity(&self, key: &IdentityKey) -> Result<Option<LinkedIdentity>, Unavailable> {
+        self.answers()?;
+        self.inner.identity(key).await
+    }
+
+    async fn identities_of(&self, account: AccountId) -> Result<Vec<LinkedIdentity>, Unavailable> {
+        self.answers()?;
+        self.inner.identities_of(account).await
+    }
+
+    async fn product_account(
+        &self,
+        product: &ProductName,
+        account: AccountId,
+    ) -> Result<Option<ProductAccount>, Unavailable> {
+        self.answers()?;
+        self.inner.product_account(product, account).await
+    }
+
+    async fn product_account_by_id(&self, id: ProductAccountId) -> Result<Option<ProductAccount>, Unavailable> {
+        self.answers()?;
+        self.inner.product_account_by_id(id).await
+    }
+
+    async fn asserted_sub(&self, product: &ProductName, email: &EmailAddress) -> Result<Option<String>, Unavailable> {
+        self.answers()?;
+        self.inner.asserted_sub(product, email).await
+    }
+
+    async fn directories(&self) -> Result<Vec<DirectoryRow>, Unavailable> {
+        self.answers()?;
+        self.inner.directories().await
+    }
+
+    async fn domains(&self) -> Result<Vec<DomainRow>, Unavailable> {
+        self.answers()?;
+        self.inner.domains().await
+    }
+
+    async fn policies(&self) -> Result<Vec<PolicyRow>, Unavailable> {
+        self.answers()?;
+        self.inner.policies().await
+    }
+
+    async fn keys(&self) -> Result<Vec<KeyRow>, Unavailable> {
+        self.answers()?;
+        self.inner.keys().await
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.answers()?;
+        self.inner.setting(name).await
+    }
+
+    async fn log_size(&self) -> Result<u64, Unavailable> {
+        self.answers()?;
+        self.inner.log_size().await
+    }
+
+    async fn log(&self, from: u64, limit: usize) -> Result<Vec<LoggedEvent>, Unavailable> {
+        self.answers()?;
+        self.inner.log(from, limit).await
+    }
+
+    async fn leaf_hashes(&self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, Unavailable> {
+        self.answers()?;
+        self.inner.leaf_hashes(from, to).await
+    }
+
+    async fn events_by_reference(&self, reference: &str) -> Result<Vec<AuditEvent>, Unavailable> {
+        self.answers()?;
+        self.inner.events_by_reference(reference).await
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<CheckpointRow>, Unavailable> {
+        self.answers()?;
+        self.inner.checkpoints().await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<u64, Unavailable> {
+        self.answers()?;
+        self.inner.sweep(now).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
