@@ -136,6 +136,10 @@ impl World {
 
     /// Whether a form's token is this browser's.
     pub(super) fn csrf_holds(&self, visitor: &Visitor, token: &str) -> bool {
-        visitor.cookies.one(cookies::BROWSER).is_some_and(|value| self.keys.csrf_holds(value.as_bytes(), token))
+        visitor
+            .cookies
+            .one(cookies::BROWSER)
+            .filter(|value| value.len() == 22)
+            .is_some_and(|value| self.keys.csrf_holds(value.as_bytes(), token))
     }
 }
