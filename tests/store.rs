@@ -24,6 +24,7 @@ macro_rules! conformance {
             sessions_read_back_as_written,
             the_gateways_own_rows_read_back_as_written,
             ending_a_login_session_ends_its_children,
+            login_sessions_are_read_page_by_page,
             a_status_change_raises_the_epoch_and_ends_sessions,
             a_product_asks_until_it_is_told_not_to,
             the_feed_is_ordered_and_complete,

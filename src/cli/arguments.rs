@@ -37,33 +37,63 @@ pub struct Reload {
 /// `fedgate audit`: the audit log.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Audit {
-    /// Prove that no line was edited, removed or reordered.
-    #[command(after_help = "Example:\n  fedgate audit verify --anchor checkpoint.txt")]
-    Verify {
-        /// An older checkpoint, kept elsewhere.
-        #[arg(long, value_name = "FILE")]
-        anchor: Option<PathBuf>,
+    /// Prove that no event was edited, removed or reordered.
+    #[command(
+        after_help = "Example:\n  fedgate audit verify --anchor checkpoint.txt\n  fedgate audit verify --export \
+                            /backup/audit --keys audit.pub\n\nStatus 0: consistent; 1: not, or the anchor does not fit."
+    )]
+    Verify(Verify),
+    /// Write the whole log to a new folder: events, checkpoints and tiles, which `verify --export` reads.
+    #[command(after_help = "Example:\n  fedgate audit export /backup/audit")]
+    Export {
+        /// The folder; files that exist are not written over. It holds people in clear.
+        folder: PathBuf,
     },
-    /// Write all events as JSON lines.
-    #[command(after_help = "Example:\n  fedgate audit export > audit.jsonl")]
-    Export,
-    /// Find events.
-    #[command(after_help = "Example:\n  fedgate audit search --ref 7K3M-9QX2")]
-    Search {
-        /// The reference of a refusal page.
-        #[arg(long = "ref", value_name = "REF")]
-        reference: String,
-    },
+    /// Find events; with --json as they stand in the log.
+    #[command(after_help = "Example:\n  fedgate audit search --person ann@acme.com --since 2026-11-22 --outcome \
+                            refused\n\nStatus 1: nothing was found.")]
+    Search(Search),
+}
+
+/// What to verify, and by what.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Verify {
+    /// A checkpoint from somewhere that the keepers of the store do not control.
+    #[arg(long, value_name = "FILE")]
+    pub anchor: Option<PathBuf>,
+    /// The log's public key from somewhere else; of several lines the first counts. Default: audit.pub in the state folder.
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// What `audit export` wrote, instead of the store.
+    #[arg(long, value_name = "FOLDER")]
+    pub export: Option<PathBuf>,
+}
+
+/// Which events; all that is said must hold.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Search {
+    /// The reference of a refusal page.
+    #[arg(long = "ref", value_name = "REF")]
+    pub reference: Option<String>,
+    /// Whose: an address.
+    #[arg(long, value_name = "EMAIL")]
+    pub person: Option<String>,
+    /// From this time on, UTC: a date or the beginning of an RFC 3339 time.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// How it ended.
+    #[arg(long, value_name = "OUTCOME", value_parser = ["success", "refused", "failure"])]
+    pub outcome: Option<String>,
 }
 
 /// `fedgate sessions`: who is logged in.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Sessions {
-    /// List live sessions.
+    /// List login sessions that have not reached their end.
     #[command(after_help = "Example:\n  fedgate sessions list --person ann@acme.com")]
     List(Whose),
-    /// End sessions, everywhere within a second.
-    #[command(after_help = "Example:\n  fedgate sessions revoke --org acme")]
+    /// End sessions, everywhere within a second: open streams too.
+    #[command(after_help = "Example:\n  fedgate sessions revoke --org acme\n\nStatus 1: nobody had one.")]
     Revoke(Whose),
 }
 
@@ -73,14 +103,14 @@ pub struct Whose {
     /// A person, by address.
     #[arg(long, value_name = "EMAIL")]
     pub person: Option<String>,
-    /// Everybody of an organization.
-    #[arg(long, value_name = "ORG")]
+    /// Everybody whom an organization manages or whom its directories proved.
+    #[arg(long, value_name = "ORG", conflicts_with = "person")]
     pub org: Option<String>,
 }
 
 /// `fedgate explain`: why somebody was refused.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  fedgate explain --ref 7K3M-9QX2")]
+#[command(after_help = "Example:\n  fedgate explain --ref 7K3M-9QX2\n\nStatus 1: the log has no such reference.")]
 pub struct Explain {
     /// The reference of the refusal page.
     #[arg(long = "ref", value_name = "REF")]
@@ -104,7 +134,8 @@ mod tests {
         check("demo", Demo::augment_args, &["demo", "--listen", "127.0.0.1:0", "--domain", "localhost"]);
         check("reload", Reload::augment_args, &["reload", "--loosen", "7K3M-9QX2"]);
         check("audit", Audit::augment_subcommands, &["audit", "search", "--ref", "7K3M-9QX2"]);
-        check("audit", Audit::augment_subcommands, &["audit", "verify"]);
+        check("audit", Audit::augment_subcommands, &["audit", "verify", "--anchor", "checkpoint.txt"]);
+        check("audit", Audit::augment_subcommands, &["audit", "export", "folder"]);
         check("sessions", Sessions::augment_subcommands, &["sessions", "revoke", "--person", "ann@acme.com"]);
         check("explain", Explain::augment_args, &["explain", "--ref", "7K3M-9QX2"]);
     }

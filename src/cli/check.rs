@@ -2,7 +2,8 @@
 
 use super::online::{Asked, ask};
 use super::{Common, Screen, WRONG};
-use crate::config::{Config, Machine, Report, check_syntax, read};
+use crate::config::{Config, DraftDirectory, Machine, Report, check_syntax, read};
+use crate::kernel::model::ClientAuth;
 use clap::Args;
 use serde_json::json;
 use std::io;
@@ -44,11 +45,13 @@ pub fn run(arguments: &Arguments, common: &Common, screen: &mut Screen<'_>) -> i
         return online(config, &report, (common, &path.display().to_string()), screen);
     }
     let uris = config.as_ref().map(redirect_uris).unwrap_or_default();
+    let keys = config.as_ref().map(jwks_uris).unwrap_or_default();
     if common.json {
         let good = !report.has_errors();
-        writeln!(screen.out, "{}", json!({ "good": good, "findings": report.json(), "redirect_uris": uris }))?;
+        let shown = json!({ "good": good, "findings": report.json(), "redirect_uris": uris, "jwks_uris": keys });
+        writeln!(screen.out, "{shown}")?;
     } else {
-        show(&report, &uris, &path.display().to_string(), screen)?;
+        show(&report, (&uris, &keys), &path.display().to_string(), screen)?;
     }
     Ok(if report.has_errors() { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
 }
@@ -65,9 +68,11 @@ fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut
     let good = asked.iter().all(Asked::is_good);
     if named.0.json {
         let providers: Vec<_> = asked.iter().map(Asked::json).collect();
-        writeln!(screen.out, "{}", json!({ "good": good, "findings": report.json(), "providers": providers }))?;
+        let keys = jwks_uris(config);
+        let shown = json!({ "good": good, "findings": report.json(), "providers": providers, "jwks_uris": keys });
+        writeln!(screen.out, "{shown}")?;
     } else {
-        show(report, &[], named.1, screen)?;
+        show(report, (&[], &jwks_uris(config)), named.1, screen)?;
         writeln!(screen.out, "\nProviders, asked now:")?;
         for one in &asked {
             one.show(screen)?;
@@ -76,7 +81,11 @@ fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn show(report: &Report, uris: &[(String, String)], name: &str, screen: &mut Screen<'_>) -> io::Result<()> {
+/// Directories, each with a URI.
+type Uris = [(String, String)];
+
+/// The findings, then redirect URIs and key addresses.
+fn show(report: &Report, (uris, keys): (&Uris, &Uris), name: &str, screen: &mut Screen<'_>) -> io::Result<()> {
     let text = if screen.terminal { report.graphical(true, 120) } else { report.plain() };
     write!(screen.out, "{text}")?;
     if report.has_errors() {
@@ -89,13 +98,29 @@ fn show(report: &Report, uris: &[(String, String)], name: &str, screen: &mut Scr
     for (directory, uri) in uris {
         writeln!(screen.out, "  {directory:<24} {uri}")?;
     }
+    if !keys.is_empty() {
+        writeln!(screen.out, "\nPublic keys of our clients, for the providers' jwks_uri:")?;
+    }
+    for (directory, uri) in keys {
+        writeln!(screen.out, "  {directory:<24} {uri}")?;
+    }
     Ok(())
 }
 
 /// Each directory has its own (rule C5).
 fn redirect_uris(config: &Config) -> Vec<(String, String)> {
-    let uri = |directory: &crate::config::DraftDirectory| {
+    let uri = |directory: &DraftDirectory| {
         (directory.name.to_string(), format!("{}{}", config.login.url(), directory.name.callback_path()))
     };
     config.catalog.directories.iter().map(uri).collect()
+}
+
+/// Each client that proves itself by a key has its own (rule H20).
+fn jwks_uris(config: &Config) -> Vec<(String, String)> {
+    let signs =
+        |directory: &&DraftDirectory| matches!(directory.protocol.settings().client_auth, ClientAuth::PrivateKeyJwt);
+    let uri = |directory: &DraftDirectory| {
+        (directory.name.to_string(), format!("{}{}", config.login.url(), directory.name.jwks_path()))
+    };
+    config.catalog.directories.iter().filter(signs).map(uri).collect()
 }

@@ -5,13 +5,18 @@
 //! stands there only when it works.
 
 pub mod arguments;
+mod audit;
 mod check;
 mod demo;
+mod events;
+mod explain;
 pub mod node;
 mod online;
 mod reload;
 mod run;
 mod schema;
+mod sessions;
+mod stored;
 
 use crate::config::find;
 use clap::{Args, Parser, Subcommand};
@@ -56,6 +61,14 @@ pub enum Command {
     Reload(arguments::Reload),
     /// Say everything that is wrong with a configuration, and each redirect URI to register.
     Check(check::Arguments),
+    /// Say why somebody was refused.
+    Explain(arguments::Explain),
+    /// See who is logged in, and end that.
+    #[command(subcommand, after_help = "Example:\n  fedgate sessions revoke --person ann@acme.com")]
+    Sessions(arguments::Sessions),
+    /// Verify, export and search the audit log.
+    #[command(subcommand, after_help = "Example:\n  fedgate audit verify")]
+    Audit(arguments::Audit),
     /// Print the JSON Schema of the configuration, for editors.
     #[command(after_help = "Example:\n  fedgate schema > fedgate.schema.json")]
     Schema,
@@ -97,6 +110,9 @@ pub fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments, &mut screen),
         Command::Reload(arguments) => reload::run(arguments, &cli.common, &mut screen),
         Command::Check(arguments) => check::run(arguments, &cli.common, &mut screen),
+        Command::Explain(arguments) => explain::run(arguments, &cli.common, &mut screen),
+        Command::Sessions(arguments) => sessions::run(arguments, &cli.common, &mut screen),
+        Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),
     };
     done.unwrap_or_else(|broken| match broken.kind() {

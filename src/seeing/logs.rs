@@ -104,7 +104,7 @@ impl Write for Line {
 }
 
 /// Control and bidirectional characters as `\u....`, which is also JSON's spelling; the newline that ends the line stays.
-fn escaped(line: &str) -> String {
+pub fn escaped(line: &str) -> String {
     let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
     let mut text = String::with_capacity(line.len() + 1);
     for character in line.chars() {

@@ -3,8 +3,10 @@
 use super::forms::Fields;
 use super::render::{self, At};
 use super::{Site, declared};
+use crate::kernel::model::ClientAuth;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryName, OrgName, Origin, ProductName, ThirdPartyName};
+use crate::keys::KeyFault;
 use crate::login::{Answer, Target, Visitor};
 use crate::web::PageRequest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -21,8 +23,11 @@ impl Site {
         if let Some(directory) = path.strip_prefix("/login/callback") {
             return self.callback(request, visitor, directory).await;
         }
+        if let Some(directory) = path.strip_prefix("/oidc").and_then(|rest| rest.strip_suffix("/jwks.json")) {
+            return self.client_jwks(request, directory);
+        }
         let answer = match (method.as_str(), path.as_str()) {
-            ("GET" | "HEAD", "/.well-known/jwks.json") => return self.jwks(),
+            ("GET" | "HEAD", "/.well-known/jwks.json") => return public_keys(self.login.world().keys.jwks()),
             // Where password managers look (well-known change-password): at the issuer.
             ("GET" | "HEAD", "/.well-known/change-password") => {
                 let catalog = self.login.world().catalog.load();
@@ -61,18 +66,22 @@ impl Site {
         self.respond(answer, At::Login)
     }
 
-    /// The public keys of assertions. Products may keep them for five minutes; two generations are always in it.
-    fn jwks(&self) -> Response<Bytes> {
-        match self.login.world().keys.jwks() {
-            Ok(jwks) => {
-                let mut response = render::json(jwks);
-                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-                response
-            }
-            Err(fault) => {
-                tracing::error!(%fault, "the public keys could not be written");
-                render::empty(StatusCode::INTERNAL_SERVER_ERROR)
-            }
+    /// The public keys of our client at one directory's provider, where it proves itself by them (rule H20).
+    fn client_jwks(&self, request: &PageRequest, directory: &str) -> Response<Bytes> {
+        if !matches!(request.head.method, Method::GET | Method::HEAD) {
+            return render::empty(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let world = self.login.world();
+        let catalog = world.catalog.load();
+        let id = directory_of(directory).and_then(|names| {
+            names.iter().find_map(|name| catalog.directory_names.get(name)).filter(|id| {
+                let settings = catalog.directories.get(id).map(|directory| directory.protocol.settings());
+                settings.is_some_and(|settings| matches!(settings.client_auth, ClientAuth::PrivateKeyJwt))
+            })
+        });
+        match id {
+            Some(id) => public_keys(world.keys.client_jwks(*id)),
+            None => self.not_found(request),
         }
     }
 
@@ -111,6 +120,21 @@ impl Site {
         match known {
             Some(name) => self.login.finish(visitor, name, parameters).await,
             None => self.login.home(visitor).await,
+        }
+    }
+}
+
+/// Public keys as JSON. Readers may keep them for five minutes.
+fn public_keys(jwks: Result<String, KeyFault>) -> Response<Bytes> {
+    match jwks {
+        Ok(jwks) => {
+            let mut response = render::json(jwks);
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+            response
+        }
+        Err(fault) => {
+            tracing::error!(%fault, "the public keys could not be written");
+            render::empty(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }
 }

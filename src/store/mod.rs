@@ -190,6 +190,12 @@ pub trait Store: Send + Sync + 'static {
     async fn login_session_by_id(&self, id: LoginSessionId) -> Result<Option<LoginSession>, Unavailable>;
     /// Live login sessions of a person, newest first.
     async fn login_sessions_of(&self, account: AccountId) -> Result<Vec<LoginSession>, Unavailable>;
+    /// Login sessions of everybody in the order of their ids, after this one, at most `limit`: for lists, page by page.
+    async fn login_sessions(
+        &self,
+        after: Option<LoginSessionId>,
+        limit: usize,
+    ) -> Result<Vec<LoginSession>, Unavailable>;
     /// A live product session by its cookie's key.
     async fn product_session(&self, key: &SessionKey) -> Result<Option<ProductSession>, Unavailable>;
     /// A live product session by id.

@@ -289,6 +289,18 @@ pub async fn ending_a_login_session_ends_its_children(store: AnyStore) {
     check_live(&store, &[2], &[]).await;
 }
 
+pub async fn login_sessions_are_read_page_by_page(store: AnyStore) {
+    store.commit(world()).await.unwrap();
+    let ids = async |after, limit| {
+        let page = store.login_sessions(after, limit).await.unwrap();
+        page.into_iter().map(|session| session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(None, 9).await, [login(1), login(2)]);
+    assert_eq!(ids(None, 1).await, [login(1)]);
+    assert_eq!(ids(Some(login(1)), 1).await, [login(2)]);
+    assert!(ids(Some(login(2)), 1).await.is_empty());
+}
+
 async fn check_live(store: &AnyStore, logins: &[u8], products: &[u8]) {
     for number in 1..=2 {
         let found = store.login_session(&SessionKey([number; 32])).await.unwrap().is_some();

@@ -1,6 +1,7 @@
 //! A thread of its own for what must go on beside requests: the revocation log and the lease, the audit log, its sinks.
 
-use super::{NotStarted, signer};
+use super::NotStarted;
+use super::audit_key::{self, AuditKey};
 use crate::audit::{self, Log, People, PseudonymKey, SinkOptions};
 use crate::config::{AuditSink, Config, PeopleIn};
 use crate::kernel::values::Token;
@@ -18,8 +19,16 @@ pub(super) struct BackRoom {
 
 impl BackRoom {
     /// Opens sinks and starts the thread.
-    pub(super) fn open(config: &Config, world: &Arc<World>, live: &Arc<Live>, cursor: u64) -> Result<Self, NotStarted> {
-        let log = Log::new(Arc::clone(&world.store), world.clock.clone(), &node_name(), signer(world)?);
+    ///
+    /// `at` is the revocation log's cursor and the audit log's name.
+    pub(super) fn open(
+        config: &Config,
+        world: &Arc<World>,
+        live: &Arc<Live>,
+        at: (u64, String),
+    ) -> Result<Self, NotStarted> {
+        let (cursor, name) = at;
+        let (log, key) = audit_log(config, world, name)?;
         let sinks = config.sinks.iter().map(sink).collect();
         let sinks = audit::open(sinks, &pseudonym_key(world)).map_err(|why| NotStarted(why.to_string()))?;
         let stop = CancellationToken::new();
@@ -29,7 +38,9 @@ impl BackRoom {
         let work = async move {
             let tasks = TaskTracker::new();
             tasks.spawn(live.keep_true(cursor, stopped.clone()));
-            tasks.spawn(audit::run(Arc::new(log), Arc::clone(&world.sampler), stopped.clone()));
+            let log = Arc::new(log);
+            tasks.spawn(key.keep_young(Arc::clone(&log), stopped.clone()));
+            tasks.spawn(audit::run(log, Arc::clone(&world.sampler), stopped.clone()));
             for sink in sinks {
                 tasks.spawn(audit::deliver(Arc::clone(&world.store), sink, stopped.clone()));
             }
@@ -58,6 +69,20 @@ impl Drop for BackRoom {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// The audit log with its signer, whose public key is in the state folder from its first statement on.
+fn audit_log(config: &Config, world: &World, name: String) -> Result<(Log, AuditKey), NotStarted> {
+    let signer = audit_key::signer(&world.keys, &name)?;
+    let file = audit_key::file(&config.state);
+    let is_new = audit_key::publish(&file, signer.key())
+        .map_err(|why| NotStarted::new(&format!("{} cannot be written", file.display()), &why))?;
+    if is_new {
+        tracing::info!(key = %signer.key(), "the audit log's first public key; keep a copy of it elsewhere");
+    }
+    let log = Log::new(Arc::clone(&world.store), world.clock.clone(), &node_name(), signer);
+    let (store, kek, keys) = (Arc::clone(&world.store), world.kek.clone(), world.keys.clone());
+    Ok((log, AuditKey { store, kek, keys, clock: world.clock.clone(), name, file }))
 }
 
 fn sink(sink: &AuditSink) -> SinkOptions {

@@ -2,15 +2,17 @@
 //!
 //! - `state`: the state folder, its lock, the key-encryption key.
 //! - `enrol`: what the configuration names gets its row in the store: directories, domains, policies, keys.
+//! - `audit_key`: the audit log's key and name; a new key each day.
 //! - `back_room`: a thread of its own for the revocation log, the audit log and its sinks, never on a loop with requests.
 //! - `control`: signals, the control socket and the file watch; reload and drain.
 
+pub(super) mod audit_key;
 mod back_room;
 pub mod control;
 mod enrol;
 pub mod state;
 
-use crate::audit::{self, Sampler};
+use crate::audit::Sampler;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
 use crate::entropy::random;
@@ -176,7 +178,8 @@ impl Node {
         let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;
         let login = Login::new(Arc::clone(&world), Arc::clone(&live));
         let pages = Pages::new(&config.login.to_string()).map_err(|why| NotStarted::new("pages", &why))?;
-        let back_room = back_room::BackRoom::open(&config, &world, &live, cursor)?;
+        let log_name = audit_key::log_name(store.as_ref(), &config.login).await?;
+        let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name))?;
         let ports = Ports {
             sessions: Arc::clone(&live) as _,
             routes: Arc::new(Site::new(login.clone(), Arc::clone(&live), pages)),
@@ -229,14 +232,4 @@ async fn record_start(world: &World) -> Result<(), NotStarted> {
 /// A data-path thread per core.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
-}
-
-/// The signer of checkpoints, named after the login host.
-fn signer(world: &World) -> Result<audit::Signer, NotStarted> {
-    let key = world.keys.audit_signer();
-    let name = world.catalog.load().login.to_string();
-    let public = key.public_key();
-    // A signature that cannot be made is all zeros, which no verifier accepts.
-    let sign = Arc::new(move |bytes: &[u8]| key.sign(bytes).unwrap_or([0; 64]));
-    audit::Signer::new(&name, public, sign).map_err(|why| NotStarted::new("the audit log's key", &why))
 }

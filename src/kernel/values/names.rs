@@ -85,6 +85,15 @@ impl DirectoryName {
             Self::ThirdParty(_) | Self::Org(..) => format!("/login/callback/{self}"),
         }
     }
+
+    /// The path of its client's public keys on the login host, where it authenticates by `private_key_jwt` (rule H20): what
+    /// the provider is told as `jwks_uri` (RFC 7591 §2).
+    pub fn jwks_path(&self) -> String {
+        match self {
+            Self::Issuer => "/oidc/jwks.json".to_owned(),
+            Self::ThirdParty(_) | Self::Org(..) => format!("/oidc/{self}/jwks.json"),
+        }
+    }
 }
 
 /// `issuer`, the third party's name, `ORG` (its only or main directory) or `ORG/NAME`. Unique, because the configuration
@@ -124,5 +133,8 @@ mod tests {
         assert_eq!(main.callback_path(), "/login/callback/acme");
         assert_eq!(okta.callback_path(), "/login/callback/acme/okta");
         assert_eq!(google.callback_path(), "/login/callback/google");
+        assert_eq!(DirectoryName::Issuer.jwks_path(), "/oidc/jwks.json");
+        assert_eq!(main.jwks_path(), "/oidc/acme/jwks.json");
+        assert_eq!(okta.jwks_path(), "/oidc/acme/okta/jwks.json");
     }
 }

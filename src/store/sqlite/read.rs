@@ -99,6 +99,17 @@ impl Store for Sqlite {
         self.all(&sql, params![account.to_bytes()], rows::login_session)
     }
 
+    async fn login_sessions(
+        &self,
+        after: Option<LoginSessionId>,
+        limit: usize,
+    ) -> Result<Vec<LoginSession>, Unavailable> {
+        let sql = format!("SELECT {} FROM login_session WHERE id > ? ORDER BY id LIMIT ?", rows::LOGIN_SESSION);
+        // Every id is longer than no bytes, and so comes after them.
+        let after = after.map(|id| id.to_bytes().to_vec()).unwrap_or_default();
+        self.all(&sql, params![after, i64::try_from(limit).unwrap_or(i64::MAX)], rows::login_session)
+    }
+
     async fn product_session(&self, key: &SessionKey) -> Result<Option<ProductSession>, Unavailable> {
         let sql = format!("SELECT {} FROM product_session WHERE key = ?", rows::PRODUCT_SESSION);
         self.one(&sql, params![key.0], rows::product_session)
