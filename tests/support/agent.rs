@@ -16,7 +16,7 @@ use url::Url;
 use super::clock::unix_seconds;
 use super::cookies::{Context, Cookie, Jar};
 use super::html::{self, Form};
-use super::intent::{Intent, Mode, request};
+pub use super::intent::{Intent, Mode, request};
 use super::page::{Hop, Page};
 use super::site::{self, Relation};
 use super::wire::Wire;
