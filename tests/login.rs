@@ -20,6 +20,8 @@ mod logout;
 mod minute;
 #[path = "login/mix_up.rs"]
 mod mix_up;
+#[path = "login/neighbours.rs"]
+mod neighbours;
 #[path = "login/tabs.rs"]
 mod tabs;
 #[path = "login/third_parties.rs"]

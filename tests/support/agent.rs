@@ -190,7 +190,8 @@ impl UserAgent {
             }
         }
         let (method, url, status) = (intent.method.clone(), intent.url.clone(), answer.status());
-        (Hop { method, url, status, fetch_site, cookie, set_cookies }, answer)
+        let cleared = answer.headers().contains_key("clear-site-data");
+        (Hop { method, url, status, fetch_site, cookie, set_cookies, cleared }, answer)
     }
 }
 
