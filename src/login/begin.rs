@@ -11,6 +11,7 @@ use super::ticket::{AT_MOST, Aim, FRESH_PROOF, PENDING_LIFE, Pending, Target, sh
 use super::world::{Browser, Visitor};
 use super::{Login, Stop};
 use crate::entropy::random;
+use crate::idp::ProviderUnavailable;
 use crate::kernel::admit::{Outcome, decide};
 use crate::kernel::identify::{Identified, identify};
 use crate::kernel::journal::{Batch, Change};
@@ -255,7 +256,14 @@ impl Login {
         leaving: Leaving,
     ) -> Result<Answer, Stop> {
         let directory = self.world.directory(directory).ok_or(Stop::refuse(Refusal::ProviderUnavailable))?;
-        let unavailable = |_| Stop::refused(Refusal::ProviderUnavailable, Circumstances::of_directory(&directory));
+        let unavailable = |why: ProviderUnavailable| {
+            // For the operator alone: pages say only that the provider did not answer.
+            let trace = vec![why.to_string()];
+            Stop::refused(
+                Refusal::ProviderUnavailable,
+                Circumstances { trace, ..Circumstances::of_directory(&directory) },
+            )
+        };
         let max_age = leaving.max_age.map_or(u32::MAX, |age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX - 1));
         let pending =
             Pending { directory: directory.id, seed: random(), left_at: visitor.now, max_age, target: target.cloned() };

@@ -1,0 +1,14 @@
+//! What an operator does while the gateway runs: commands on its store, revocation, keys for providers, an outage of the store.
+
+#[path = "operator/client_keys.rs"]
+mod client_keys;
+#[path = "operator/commands.rs"]
+mod commands;
+#[path = "operator/ground.rs"]
+mod ground;
+#[path = "operator/provider.rs"]
+mod provider;
+#[path = "operator/revocation.rs"]
+mod revocation;
+#[expect(dead_code, reason = "no test binary uses all of the support")]
+mod support;
