@@ -99,7 +99,9 @@ async fn c2_a_former_employers_provider_opens_nothing() {
     })
     .await;
     let hostile = hostile.get().expect("started");
-    hostile.behave(json!({ "claims": { "sub": "one", "email": format!("ann@{MOVED}"), "email_verified": true } })).await;
+    hostile
+        .behave(json!({ "claims": { "sub": "one", "email": format!("ann@{MOVED}"), "email_verified": true } }))
+        .await;
     let ann = world.browser();
     let page = world.to_provider(&ann, &format!("ann@{MOVED}"), &world.url("trello", "/page")).await;
     assert_eq!(page.url.as_str(), world.url("trello", "/page"), "{}", page.describe());
@@ -133,7 +135,8 @@ async fn c2_single_sign_on_means_the_directory_that_the_policy_names() {
     world.reload(&two_directories(world.file(""), &world.op, "second", grace));
     assert!(world.who(&ann, "trello").await.is_some(), "within the grace");
     let page = sign_in(&late, form, "ann").await;
-    let callbacks: Vec<_> = page.trace.iter().map(|hop| hop.url.path()).filter(|path| path.starts_with("/login/callback")).collect();
+    let callbacks: Vec<_> =
+        page.trace.iter().map(|hop| hop.url.path()).filter(|path| path.starts_with("/login/callback")).collect();
     assert_eq!(callbacks, ["/login/callback/acme", "/login/callback/acme/second"], "{}", page.describe());
     assert_eq!(page.status, StatusCode::OK);
 
