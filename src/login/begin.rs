@@ -350,8 +350,7 @@ impl Login {
         let about = Circumstances { product: target.map(|target| target.product.to_string()), ..about };
         let reference = self.world.record_refusal(visitor, refusal, about).await;
         let again = target.cloned();
-        let browser = Browser::of(visitor);
-        let to = Some(self.world.seal_aim(target, &browser, visitor.now));
+        let to = Some(self.world.seal_aim(target, visitor.now));
         let refused = Refused { refusal, reference, at: visitor.now, product, provider, again, to };
         let mut answer =
             Answer::of(if refusal == Refusal::Loop { Step::Loop(refused) } else { Step::Refused(refused) });
