@@ -156,3 +156,10 @@ pub struct Doors {
     /// Sign-up.
     pub signup: Vec<String>,
 }
+
+impl Doors {
+    /// The paths of all of them.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.login.iter().chain(&self.logout).chain(&self.reset).chain(&self.signup)
+    }
+}

@@ -43,6 +43,8 @@ pub(super) enum Kind {
 
 /// A product as the data path serves it.
 pub(super) struct Target {
+    /// The paths of all its doors.
+    pub doors: Arc<[String]>,
     pub(super) site: Arc<Site>,
     pub(super) mapped: MappedNames,
     pub(super) upstream_host: Option<HeaderValue>,
@@ -74,6 +76,7 @@ impl Table {
                 mapped: MappedNames::new(site.product.identity_fields.iter().map(|(field, _)| field.as_str())),
                 upstream_host: site.upstream_host.as_deref().and_then(|host| HeaderValue::from_str(host).ok()),
                 turn: AtomicUsize::new(0),
+                doors: site.doors.all().cloned().collect(),
                 site: Arc::clone(site),
             });
             for origin in std::iter::once(&site.host).chain(&site.also) {
@@ -136,7 +139,11 @@ impl Entry {
     pub(super) fn place(&self, target: Option<&Target>) -> Place {
         match target {
             None => Place::Login,
-            Some(target) => Place::Product { product: Arc::clone(&target.site.product), host: self.origin.clone() },
+            Some(target) => Place::Product {
+                product: Arc::clone(&target.site.product),
+                host: self.origin.clone(),
+                doors: Arc::clone(&target.doors),
+            },
         }
     }
 }

@@ -169,6 +169,8 @@ pub struct Refused {
     pub provider: Option<String>,
     /// Where a fresh login would begin.
     pub again: Option<Target>,
+    /// The sealed aim of the login, to begin with another address although a session lives; on the login host alone.
+    pub to: Option<String>,
 }
 
 impl Answer {

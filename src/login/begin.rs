@@ -9,7 +9,7 @@ use super::current::Current;
 use super::record::Circumstances;
 use super::ticket::{AT_MOST, Aim, FRESH_PROOF, PENDING_LIFE, Pending, Target, sha256, tag};
 use super::world::{Browser, Visitor};
-use super::{Login, Stop};
+use super::{Login, Stop, TRIES};
 use crate::entropy::random;
 use crate::idp::ProviderUnavailable;
 use crate::kernel::admit::{Outcome, decide};
@@ -20,6 +20,7 @@ use crate::kernel::oidc::{Departure, Expected, redirect_uri};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryId, EmailAddress};
 use crate::keys::Purpose;
+use crate::store::{Conflict, NotCommitted};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,40 +46,56 @@ impl Login {
         let (product, _) = self.world.place(target).ok_or(Stop::refuse(Refusal::Malformed))?;
         match self.current(visitor).await? {
             None => Ok(self.ask_email(visitor, Some(target), String::new(), false)),
-            Some(current) => self.reuse(visitor, current, (target, product)).await,
+            Some(current) => {
+                for _ in 0..TRIES {
+                    if let Some(answer) = self.reuse(visitor, &current, (target, &product)).await? {
+                        return Ok(answer);
+                    }
+                }
+                Err(Stop::Fault("other commits were first too often".into()))
+            }
         }
     }
 
     /// A live login session asks for a product: decided now, for this product, with the session as the proof (HANDOVER 2).
-    async fn reuse(&self, visitor: &Visitor, current: Current, place: (&Target, Arc<Product>)) -> Result<Answer, Stop> {
+    /// `None`: another tab was first to make the person's account at the product.
+    async fn reuse(
+        &self,
+        visitor: &Visitor,
+        current: &Current,
+        place: (&Target, &Arc<Product>),
+    ) -> Result<Option<Answer>, Stop> {
         let (target, product) = place;
         let catalog = self.world.catalog.load_full();
-        let facts = self.world.facts_of_session(visitor.now, &catalog, &product, &current).await?;
+        let facts = self.world.facts_of_session(visitor.now, &catalog, product, current).await?;
         let decision = decide(&facts);
-        let about = self.about_session(&current, decision.trace);
+        let about = self.about_session(current, decision.trace);
         let admitted = match decision.outcome {
             Outcome::Session(admitted) | Outcome::Link(admitted) | Outcome::Create(admitted) => admitted,
             Outcome::Reroute(to) => {
                 self.record_reroute(visitor, Some(target), about).await?;
                 let leaving = Leaving { hint: current.account.email.clone(), ..Leaving::default() };
-                return self.leave(visitor, to, Some(target), leaving).await;
+                return self.leave(visitor, to, Some(target), leaving).await.map(Some);
             }
             Outcome::Refuse(Refusal::LoginRequired) => {
-                return Ok(self.ask_email(visitor, Some(target), String::new(), false));
+                return Ok(Some(self.ask_email(visitor, Some(target), String::new(), false)));
             }
             Outcome::Refuse(Refusal::StaleProof) => {
                 let hint = current.account.email.clone();
                 let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: false };
-                return self.leave(visitor, current.session.directory, Some(target), leaving).await;
+                return self.leave(visitor, current.session.directory, Some(target), leaving).await.map(Some);
             }
             Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
         };
         if current.session.ask_before.contains(&product.name) {
-            return Ok(self.ask_reenter(visitor, &current, target, product));
+            return Ok(Some(self.ask_reenter(visitor, current, target, Arc::clone(product))));
         }
-        let record = self.ensure_record(visitor, &admitted, &current.account).await?;
+        let record = match self.ensure_record(visitor, &admitted, &current.account).await {
+            Err(NotCommitted::Conflict(Conflict::ProductAccount)) => return Ok(None),
+            other => other?,
+        };
         match (record, admitted.terms().entry.as_ref()) {
-            (Some(record), Some(entry)) => Ok(self.hand_over(visitor, &current, target, (entry.bounds, &record))),
+            (Some(record), Some(entry)) => Ok(Some(self.hand_over(visitor, current, target, (entry.bounds, &record)))),
             _ => Err(Stop::Fault("an admission to a product without its entry".into())),
         }
     }
@@ -93,8 +110,10 @@ impl Login {
 
     /// `POST /login/continue`: the one click after a product was left (HANDOVER 6).
     pub async fn reenter(&self, visitor: &Visitor, csrf: &str, to: &str) -> Answer {
-        let Some(Aim { target: Some(target), .. }) = self.aim(visitor, csrf, to) else {
-            return self.home(visitor).await;
+        let target = match self.aim(visitor, csrf, to) {
+            Ok(Aim { target: Some(target), .. }) => target,
+            Err(Some(target)) => return self.enter(visitor, target).await,
+            Ok(Aim { target: None, .. }) | Err(None) => return self.home(visitor).await,
         };
         let answer = self.try_reenter(visitor, &target).await;
         self.settle(visitor, Some(&target), answer).await
@@ -114,7 +133,7 @@ impl Login {
 
     /// `GET /login?to=…`: another address, or somebody else, although a session lives. Nothing changes by asking.
     pub async fn ask_again(&self, visitor: &Visitor, to: &str) -> Answer {
-        match self.world.open_aim(to, &Browser::of(visitor), visitor.now) {
+        match self.world.open_aim(to, visitor.now) {
             Some(aim) => self.ask_email(visitor, aim.target.as_ref(), String::new(), false),
             None => self.home(visitor).await,
         }
@@ -159,22 +178,23 @@ impl Login {
     }
 
     pub(super) fn form(&self, visitor: &Visitor, target: Option<&Target>, browser: &Browser) -> Form {
-        Form { csrf: self.world.csrf(browser), to: self.world.seal_aim(target, browser, visitor.now) }
+        Form { csrf: self.world.csrf(browser), to: self.world.seal_aim(target, visitor.now) }
     }
 
-    /// What a posted form aims at. A form that is not this browser's, or too old, begins the login anew.
-    pub(super) fn aim(&self, visitor: &Visitor, csrf: &str, to: &str) -> Option<Aim> {
-        let browser = Browser::of(visitor);
-        if !self.world.csrf_holds(visitor, csrf) {
-            return None;
+    /// What a posted form aims at. A form that is not this browser's, or too old, begins the login anew: `Err`, with where it
+    /// was to lead where that can still be read.
+    pub(super) fn aim(&self, visitor: &Visitor, csrf: &str, to: &str) -> Result<Aim, Option<Target>> {
+        match self.world.open_aim(to, visitor.now) {
+            Some(aim) if self.world.csrf_holds(visitor, csrf) => Ok(aim),
+            aim => Err(aim.and_then(|aim| aim.target)),
         }
-        self.world.open_aim(to, &browser, visitor.now)
     }
 
     /// `POST /login/identify`: an address was typed (phase A). The answer never depends on whether it is known.
     pub async fn identify(&self, visitor: &Visitor, csrf: &str, to: &str, typed: &str) -> Answer {
-        let Some(aim) = self.aim(visitor, csrf, to) else {
-            return self.ask_email(visitor, None, String::new(), false);
+        let aim = match self.aim(visitor, csrf, to) {
+            Ok(aim) => aim,
+            Err(target) => return self.ask_email(visitor, target.as_ref(), String::new(), false),
         };
         let answer = self.try_identify(visitor, aim.target.as_ref(), typed).await;
         self.settle(visitor, aim.target.as_ref(), answer).await
@@ -231,8 +251,9 @@ impl Login {
 
     /// `POST /login/depart`: a way in was chosen. It must be one that the address has.
     pub async fn take_way(&self, visitor: &Visitor, form: (&str, &str), typed: &str, way: &str) -> Answer {
-        let Some(aim) = self.aim(visitor, form.0, form.1) else {
-            return self.ask_email(visitor, None, String::new(), false);
+        let aim = match self.aim(visitor, form.0, form.1) {
+            Ok(aim) => aim,
+            Err(target) => return self.ask_email(visitor, target.as_ref(), String::new(), false),
         };
         let target = aim.target.as_ref();
         let identified = identify(&self.world.catalog.load(), typed);
@@ -329,7 +350,11 @@ impl Login {
         let about = Circumstances { product: target.map(|target| target.product.to_string()), ..about };
         let reference = self.world.record_refusal(visitor, refusal, about).await;
         let again = target.cloned();
-        let refused = Refused { refusal, reference, at: visitor.now, product, provider, again };
-        Answer::of(if refusal == Refusal::Loop { Step::Loop(refused) } else { Step::Refused(refused) })
+        let to = Some(self.world.seal_aim(target, visitor.now));
+        let refused = Refused { refusal, reference, at: visitor.now, product, provider, again, to };
+        let mut answer =
+            Answer::of(if refusal == Refusal::Loop { Step::Loop(refused) } else { Step::Refused(refused) });
+        answer.cookies.extend(browser.cookie());
+        answer
     }
 }

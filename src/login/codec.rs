@@ -73,6 +73,11 @@ impl<'a> Reader<'a> {
         self.raw().map(|bytes| Timestamp::from_millis(i64::from_be_bytes(bytes)))
     }
 
+    /// What is left.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// Whether everything was read.
     pub(super) fn ended(&self) -> Option<()> {
         self.0.is_empty().then_some(())

@@ -10,7 +10,7 @@ use super::current::Current;
 use super::record::Circumstances;
 use super::ticket::{PENDING_LIFE, Pending, Target, sha256, tag};
 use super::world::{Browser, Visitor};
-use super::{Login, Stop};
+use super::{Login, Stop, TRIES};
 use crate::idp::{Redeem, Unproved};
 use crate::kernel::admit::{Admitted, Outcome, decide};
 use crate::kernel::journal::{MarkKind, ReplayMark};
@@ -23,9 +23,6 @@ use crate::keys::Purpose;
 use crate::store::{NotCommitted, Taken};
 use std::sync::Arc;
 
-/// How often a decision is made again because another commit was first.
-const TRIES: usize = 4;
-
 impl Login {
     /// `GET` or `POST /login/callback[/…]`: a provider's reply, its parameters as raw bytes.
     pub async fn finish(&self, visitor: &Visitor, directory: &DirectoryName, parameters: &[u8]) -> Answer {
@@ -36,7 +33,12 @@ impl Login {
         };
         let target = pending.target.clone();
         let answer = match self.take(visitor, &pending).await {
-            Ok(Taken::First) => self.try_finish(visitor, directory, &pending, parameters).await,
+            Ok(Taken::First) => match self.try_finish(visitor, directory, &pending, parameters).await {
+                Err(Stop::Refused(Refusal::NotUnderWay, about)) => {
+                    self.once_more(visitor, target.as_ref(), about).await
+                }
+                other => other,
+            },
             Ok(Taken::Again) => Ok(self.back_to(target.as_ref())),
             Err(stop) => Err(stop),
         };
@@ -57,6 +59,24 @@ impl Login {
         let digest = sha256(pending.seed().state().as_bytes());
         let until = visitor.now.plus(PENDING_LIFE);
         Ok(self.world.store.take_once(ReplayMark { kind: MarkKind::State, digest, until }).await?)
+    }
+
+    /// The provider does not know its code any more, which happens when tabs race there. The way to the product is tried once
+    /// more with the cookies of then: a tab that was faster has logged in, else a fresh login begins. The second time it is
+    /// explained.
+    async fn once_more(
+        &self,
+        visitor: &Visitor,
+        target: Option<&Target>,
+        about: Circumstances,
+    ) -> Result<Answer, Stop> {
+        match target {
+            Some(target) if target.again == 0 => {
+                self.world.record_refusal(visitor, Refusal::NotUnderWay, about).await;
+                Ok(Answer::of(Step::Go(Target { again: 1, ..target.clone() }.path())))
+            }
+            Some(_) | None => Err(Stop::Refused(Refusal::NotUnderWay, about)),
+        }
     }
 
     /// A reply that was used before, most often by the back button: on to the product, which knows whether it is logged in.

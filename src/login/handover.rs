@@ -11,6 +11,7 @@ use super::ticket::{AT_MOST, CODE_LIFE, Code, FLOW_LIFE, Flow, Target, sha256, t
 use super::world::Visitor;
 use super::{Login, Stop};
 use crate::entropy::random;
+use crate::kernel::admit::{Outcome as Decided, decide};
 use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, MarkKind, ReplayMark};
 use crate::kernel::live::{Live as Standing, LiveFacts, live};
@@ -179,9 +180,15 @@ impl Login {
         if !is_whose || current.account.epoch != code.epoch {
             return Ok(Entered::Ended);
         }
+        let catalog = self.world.catalog.load_full();
+        // A minute is long enough for a policy to change: it is asked again, for this product, now. A session that only lives
+        // in the grace of a change gets no new children; the fresh start says what is missing.
+        let facts = self.world.facts_of_session(visitor.now, &catalog, &at.product, &current).await?;
+        if matches!(decide(&facts).outcome, Decided::Reroute(_) | Decided::Refuse(_)) {
+            return Ok(Entered::Ended);
+        }
         let token = Token::new(random());
         let session = self.new_product_session(visitor, at, code, &current, &token);
-        let catalog = self.world.catalog.load_full();
         let facts = LiveFacts {
             now: visitor.now,
             catalog: &catalog,

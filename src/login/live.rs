@@ -8,13 +8,18 @@ use super::identity::{Who, fields};
 use super::lease::Lease;
 use super::registry::{Open, Registry};
 use super::world::World;
+use crate::audit::Sampled;
+use crate::entropy::random;
+use crate::kernel::event::{Action, AuditEvent, Outcome};
+use crate::kernel::journal::Batch;
 use crate::kernel::live::{Live as Standing, LiveFacts, live};
 use crate::kernel::model::{Account, Catalog, LoginSession, Outage, Product, ProductAccount, ProductSession};
-use crate::kernel::values::{LoginSessionId, SessionKey, Timestamp};
+use crate::kernel::values::{EventId, LoginSessionId, SessionKey, Timestamp};
 use crate::store::{Touch, Unavailable};
 use crate::web::{Admission, Ask, Identity, LiveSession, Sessions};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -109,18 +114,37 @@ impl Live {
         let is_here = session.product == *ask.product && session.host == *ask.host;
         if !is_here || !self.world.keys.holds_product(&session) {
             if is_here {
-                tracing::error!(sid = %session.id, "a product session's MAC does not hold: the database was written to");
-                self.world.tally.integrity_violated();
+                self.violated(ask, "product session").await?;
             }
             return Ok(None);
         }
         let Some(login) = store.login_session_by_id(session.parent).await? else { return Ok(None) };
         if !self.world.keys.holds_login(&login) {
+            self.violated(ask, "login session").await?;
             return Ok(None);
         }
         let Some(account) = store.account(session.account).await? else { return Ok(None) };
         let Some(record) = store.product_account_by_id(session.product_account).await? else { return Ok(None) };
         Ok(Some(Rows { session, login, account, record }))
+    }
+
+    /// A row whose MAC does not hold opens nothing, and is an event of the highest severity (rule H12). Its cookie may come with
+    /// every request, so it is told like a stranger's refusal: the first few whole, then counted (rule M15).
+    async fn violated(&self, ask: &Ask<'_>, what: &str) -> Result<(), Unavailable> {
+        tracing::error!(what, product = %ask.product, "a stored row's MAC does not hold: the database was written to");
+        self.world.tally.integrity_violated();
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        if matches!(self.world.sampler.take("integrity", nowhere, ask.now), Sampled::Counted) {
+            return Ok(());
+        }
+        let id = EventId::mint(ask.now, random());
+        let mut event = AuditEvent::new(id, ask.now, Action::IntegrityViolated, Outcome::Refused);
+        event.reason = Some(what.to_owned());
+        event.product = Some(ask.product.to_string());
+        match self.world.store.commit(Batch { events: vec![event], ..Batch::default() }).await {
+            Ok(_) => Ok(()),
+            Err(fault) => Err(Unavailable(fault.to_string())),
+        }
     }
 
     /// Reads a session and enters it, so that every later revocation finds it.

@@ -1,10 +1,11 @@
 //! Signing out: of one product, or everywhere (HANDOVER 6). A GET shows a button; only a POST acts.
 
 use super::answer::{Answer, Form, Step, Towards};
+use super::codec::{Reader, Writer};
 use super::cookies;
 use super::current::{Current, person};
 use super::handover::ProductHost;
-use super::ticket::TARGET_LIFE;
+use super::ticket::{CODE_LIFE, TARGET_LIFE};
 use super::world::{Browser, Visitor};
 use super::{Login, Stop};
 use crate::entropy::random;
@@ -90,7 +91,7 @@ impl Login {
             return Ok(Answer::of(Step::SignedOut { product: None, everywhere: None }));
         };
         self.end_browser(visitor, &parent).await?;
-        let sealed = self.goodbye(&parent);
+        let sealed = self.goodbye(visitor, &parent);
         let login = self.world.catalog.load().login.url();
         Ok(Answer::of(Step::Leave {
             towards: Towards::Logout,
@@ -145,27 +146,30 @@ impl Login {
 
     /// `GET /logout/complete`: after "everywhere" at a product the sessions have ended; the cookie goes, the provider is told.
     pub async fn complete_logout(&self, visitor: &Visitor, sealed: &str) -> Answer {
-        let read = self.world.unseal(Purpose::Goodbye, GOODBYE, sealed);
-        let hint = read.and_then(|bytes| {
-            let (directory, rest) = bytes.split_first_chunk::<16>()?;
-            Some((DirectoryId::from_bytes(*directory), rest.to_vec()))
-        });
-        let answer = match hint {
+        // A stranger's link must not log anybody out (rule M11): who still has a session gets the button.
+        match self.current(visitor).await {
+            Ok(None) => {}
+            Ok(Some(_)) => return self.confirm_logout(visitor).await,
+            Err(stop) => return self.settle(visitor, None, Err(stop)).await,
+        }
+        let answer = match self.read_goodbye(visitor, sealed) {
             Some((directory, hint)) => self.provider_logout(directory, Some(hint), false).await,
             None => Answer::of(Step::SignedOut { product: None, everywhere: None }),
         };
-        // The cookie goes only where its session has ended: a stranger's link must not log anybody out (rule M11).
-        match self.current(visitor).await {
-            Ok(None) => answer.with_cookie(cookies::expire(cookies::SESSION)),
-            Ok(Some(_)) => answer,
-            Err(stop) => self.settle(visitor, None, Err(stop)).await,
-        }
+        answer.with_cookie(cookies::expire(cookies::SESSION))
     }
 
-    fn goodbye(&self, parent: &LoginSession) -> String {
-        let bytes =
-            [parent.directory.to_bytes().as_slice(), parent.logout_hint.as_deref().unwrap_or_default()].concat();
+    fn goodbye(&self, visitor: &Visitor, parent: &LoginSession) -> String {
+        let hint = parent.logout_hint.as_deref().unwrap_or_default();
+        let bytes = Writer::default().time(visitor.now).raw(&parent.directory.to_bytes()).raw(hint).done();
         self.world.seal(Purpose::Goodbye, GOODBYE, &bytes)
+    }
+
+    fn read_goodbye(&self, visitor: &Visitor, sealed: &str) -> Option<(DirectoryId, Vec<u8>)> {
+        let bytes = self.world.unseal(Purpose::Goodbye, GOODBYE, sealed)?;
+        let mut reader = Reader::new(&bytes);
+        let (when, directory) = (reader.time()?, DirectoryId::from_bytes(reader.raw()?));
+        (visitor.now.since(when) <= CODE_LIFE).then(|| (directory, reader.rest().to_vec()))
     }
 
     async fn tell_provider(&self, session: &LoginSession, by_form: bool) -> Answer {

@@ -45,6 +45,9 @@ use crate::store::{NotCommitted, Unavailable};
 use record::Circumstances;
 use std::sync::Arc;
 
+/// How often a decision is made again because another commit was first.
+const TRIES: usize = 4;
+
 /// Logins. Cheap to clone.
 #[derive(Clone)]
 pub struct Login {

@@ -16,6 +16,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// What an aim is bound to besides its purpose.
+const AIM: &[u8] = b"aim";
+
 /// Everything that logins share. `Send + Sync`, one per process.
 pub struct World {
     /// What is durable.
@@ -97,15 +100,16 @@ impl World {
         self.catalog.load().directories.get(&id).cloned()
     }
 
-    /// Seals an aim for a hidden field, bound to the browser.
-    pub(super) fn seal_aim(&self, target: Option<&Target>, browser: &Browser, now: Timestamp) -> String {
+    /// Seals an aim for a hidden field. It is not bound to the browser: it says no more than a link to `/login/to` may say, and
+    /// of fifty tabs that opened at once all but one show a form of an older browser cookie. What acts is bound by `csrf`.
+    pub(super) fn seal_aim(&self, target: Option<&Target>, now: Timestamp) -> String {
         let aim = Aim { target: target.cloned(), made_at: now };
-        self.seal(Purpose::Aim, browser.value.as_bytes(), &aim.encode())
+        self.seal(Purpose::Aim, AIM, &aim.encode())
     }
 
-    /// Reads a hidden field back. `None`: not ours, another browser's, or too old.
-    pub(super) fn open_aim(&self, text: &str, browser: &Browser, now: Timestamp) -> Option<Aim> {
-        let aim = Aim::decode(&self.unseal(Purpose::Aim, browser.value.as_bytes(), text)?)?;
+    /// Reads a hidden field back. `None`: not ours, or too old.
+    pub(super) fn open_aim(&self, text: &str, now: Timestamp) -> Option<Aim> {
+        let aim = Aim::decode(&self.unseal(Purpose::Aim, AIM, text)?)?;
         (now.since(aim.made_at) <= TARGET_LIFE).then_some(aim)
     }
 
@@ -136,6 +140,10 @@ impl World {
 
     /// Whether a form's token is this browser's.
     pub(super) fn csrf_holds(&self, visitor: &Visitor, token: &str) -> bool {
-        visitor.cookies.one(cookies::BROWSER).is_some_and(|value| self.keys.csrf_holds(value.as_bytes(), token))
+        visitor
+            .cookies
+            .one(cookies::BROWSER)
+            .filter(|value| value.len() == 22)
+            .is_some_and(|value| self.keys.csrf_holds(value.as_bytes(), token))
     }
 }

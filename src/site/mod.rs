@@ -61,9 +61,9 @@ impl Routes for Site {
         }
         match &request.place {
             Place::Login => self.on_login_host(&request, &visitor).await,
-            Place::Product { product, host } => {
+            Place::Product { product, host, doors } => {
                 let at = crate::login::ProductHost { product: Arc::clone(product), host: host.clone() };
-                self.on_product_host(&request, &visitor, &at).await
+                self.on_product_host(&request, &visitor, (&at, doors)).await
             }
         }
     }

@@ -18,8 +18,9 @@ impl Site {
         &self,
         request: &PageRequest,
         visitor: &Visitor,
-        at: &ProductHost,
+        place: (&ProductHost, &[String]),
     ) -> Response<Bytes> {
+        let (at, doors) = place;
         let path = request.head.uri.path();
         // A service worker must not live where it would see every code (rule H7).
         if request.head.headers.get("service-worker").is_some() {
@@ -27,7 +28,7 @@ impl Site {
         }
         let method = request.head.method.as_str();
         match (request.door, method, path) {
-            (None, "GET", "/.fedgate/login") => self.leave_product(request, visitor, at).await,
+            (None, "GET", "/.fedgate/login") => self.leave_product(request, visitor, (at, doors)).await,
             (None, "GET", "/.fedgate/finish") => self.finish(request, visitor, at).await,
             (None, "GET" | "HEAD", "/.fedgate/session") => self.who(visitor, at).await,
             (None, "GET" | "HEAD", "/.fedgate/logout") | (Some(Door::Logout), "GET" | "HEAD", _) => {
@@ -57,25 +58,21 @@ impl Site {
         render::redirect(to, &[], false)
     }
 
-    async fn leave_product(&self, request: &PageRequest, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
+    async fn leave_product(
+        &self,
+        request: &PageRequest,
+        visitor: &Visitor,
+        place: (&ProductHost, &[String]),
+    ) -> Response<Bytes> {
+        let (at, doors) = place;
         if !is_page_navigation(request) {
             return self.refuse_request(request, visitor, Refusal::CrossSite).await;
         }
         let fields = Fields::of_query(request);
-        let return_to = self.return_to(at, fields.text("return_to"));
+        let return_to = return_to(doors, fields.text("return_to"));
         let again = fields.text("again").parse().unwrap_or(0);
         let answer = self.login.leave_product(visitor, at, &return_to, again).await;
         self.respond(answer, At::Product)
-    }
-
-    /// A path and query of this host in normal form; anything else becomes `/`. Never ours, never a door (rule M11).
-    fn return_to(&self, _at: &ProductHost, text: &str) -> String {
-        let is_local = text.starts_with('/') && !text.starts_with("//") && text.len() <= 2048 && !text.contains('#');
-        let parsed = if is_local { NormalPath::parse(text).ok() } else { None };
-        match parsed {
-            Some(path) if !path.path().to_ascii_lowercase().starts_with("/.fedgate") => path.target(),
-            Some(_) | None => "/".to_owned(),
-        }
     }
 
     async fn finish(&self, request: &PageRequest, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
@@ -139,5 +136,17 @@ impl Site {
 
     pub(super) fn wants_page(request: &PageRequest) -> bool {
         declared(&request.head.headers).is_navigation()
+    }
+}
+
+/// A path and query of this host in normal form; anything else becomes `/`. Never ours, never a door (rule M11).
+fn return_to(doors: &[String], text: &str) -> String {
+    let is_local = text.starts_with('/') && !text.starts_with("//") && text.len() <= 2048 && !text.contains('#');
+    let parsed = if is_local { NormalPath::parse(text).ok() } else { None };
+    match parsed {
+        Some(path) if path.path().to_ascii_lowercase().starts_with("/.fedgate") => "/".to_owned(),
+        Some(path) if doors.iter().any(|door| path.is(door)) => "/".to_owned(),
+        Some(path) => path.target(),
+        None => "/".to_owned(),
     }
 }

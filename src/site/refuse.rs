@@ -72,6 +72,7 @@ impl Site {
             product: turned.product,
             provider: None,
             again: None,
+            to: None,
         };
         let step = crate::login::Step::Refused(refused);
         self.respond(crate::login::Answer { step, cookies: Vec::new(), clear_site: false }, render::At::Login)

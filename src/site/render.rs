@@ -14,7 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_C
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 /// Where the answer is shown.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum At {
     /// On the login host.
     Login,
@@ -98,7 +98,7 @@ impl Site {
                     None => None,
                 },
             }),
-            Step::Refused(refused) => self.refusal(&refused)?,
+            Step::Refused(refused) => self.refusal(&refused, at)?,
             Step::Loop(refused) => Page::Loop(Loop {
                 brand: refused.product.as_deref().map(brand),
                 reference: reference(&refused),
@@ -110,9 +110,17 @@ impl Site {
         })
     }
 
-    fn refusal(&self, refused: &Refused) -> Option<Page> {
+    fn refusal(&self, refused: &Refused, at: At) -> Option<Page> {
         let texts = texts::of(refused);
-        let retry = Link { label: texts.retry.to_owned(), href: again(refused)? };
+        let other = refused.to.as_ref().filter(|_| at == At::Login).map(|to| format!("/login?to={to}"));
+        let actions = match (texts.other_account, other) {
+            // Trying again as the same person would end here again.
+            (true, Some(other)) => vec![
+                Link { label: "Use another account".to_owned(), href: Href::parse(&other).ok()? },
+                Link { label: "Log out".to_owned(), href: Href::parse("/logout").ok()? },
+            ],
+            _ => vec![Link { label: "Try again".to_owned(), href: again(refused)? }],
+        };
         Some(Page::Refusal(RefusalPage {
             status: texts.status.as_u16(),
             brand: refused.product.as_deref().map(brand),
@@ -121,7 +129,7 @@ impl Site {
             can_do: texts.can_do.to_owned(),
             ask: texts.ask.to_owned(),
             reference: reference(refused),
-            actions: vec![retry],
+            actions,
         }))
     }
 }

@@ -11,8 +11,8 @@ pub(super) struct Texts {
     pub what: String,
     pub can_do: &'static str,
     pub ask: &'static str,
-    /// The button.
-    pub retry: &'static str,
+    /// Whether only another account can help.
+    pub other_account: bool,
 }
 
 const ASK_IT: &str = "Ask your organization’s IT team. Give them the reference below.";
@@ -77,11 +77,25 @@ pub(super) fn of(refused: &Refused) -> Texts {
     let product = refused.product.as_ref().map_or("this product", |product| product.label.as_str());
     let provider = refused.provider.as_deref().unwrap_or("the login service");
     let (what, can_do, ask) = sentences(refused.refusal, product, provider);
-    let retry = match refused.refusal {
-        Refusal::NotAllowed | Refusal::Inactive | Refusal::ThirdParty | Refusal::Authority => "Use another account",
-        _ => "Try again",
-    };
-    Texts { status: status(refused.refusal), title: title(refused.refusal).to_owned(), what, can_do, ask, retry }
+    let other_account = matches!(
+        refused.refusal,
+        Refusal::NotAllowed
+            | Refusal::NoAccount
+            | Refusal::Inactive
+            | Refusal::ThirdParty
+            | Refusal::Authority
+            | Refusal::EmailProof
+            | Refusal::Conflict
+            | Refusal::LocalProof
+    );
+    Texts {
+        status: status(refused.refusal),
+        title: title(refused.refusal).to_owned(),
+        what,
+        can_do,
+        ask,
+        other_account,
+    }
 }
 
 fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'static str, &'static str) {

@@ -100,6 +100,8 @@ pub enum Place {
         product: Arc<Product>,
         /// The host, exactly as configured.
         host: Origin,
+        /// The paths of all its doors; no login leads back to one (rule M11).
+        doors: Arc<[String]>,
     },
 }
 

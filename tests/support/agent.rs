@@ -16,7 +16,7 @@ use url::Url;
 use super::clock::unix_seconds;
 use super::cookies::{Context, Cookie, Jar};
 use super::html::{self, Form};
-use super::intent::{Intent, Mode, request};
+pub use super::intent::{Intent, Mode, request};
 use super::page::{Hop, Page};
 use super::site::{self, Relation};
 use super::wire::Wire;
@@ -190,7 +190,8 @@ impl UserAgent {
             }
         }
         let (method, url, status) = (intent.method.clone(), intent.url.clone(), answer.status());
-        (Hop { method, url, status, fetch_site, cookie, set_cookies }, answer)
+        let cleared = answer.headers().contains_key("clear-site-data");
+        (Hop { method, url, status, fetch_site, cookie, set_cookies, cleared }, answer)
     }
 }
 

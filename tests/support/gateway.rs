@@ -146,7 +146,13 @@ impl Gateway {
     }
 
     pub fn launch(&mut self) {
+        self.launch_with(&[]);
+    }
+
+    /// The same with environment variables, e.g. `FEDGATE_LOG`.
+    pub fn launch_with(&mut self, variables: &[(&str, &str)]) {
         let mut command = program();
+        command.envs(variables.iter().copied());
         command.arg("run").arg("--config").arg(self.config_file()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.stdin(Stdio::null()).spawn().expect("the program starts");
         keep(child.stdout.take().expect("piped"), &self.log);

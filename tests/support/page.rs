@@ -18,6 +18,8 @@ pub struct Hop {
     pub cookie: Option<String>,
     /// The `Set-Cookie` lines of the answer; those the jar refused are `false`.
     pub set_cookies: Vec<(String, bool)>,
+    /// Whether the answer told the browser to forget (`Clear-Site-Data`).
+    pub cleared: bool,
 }
 
 impl Hop {

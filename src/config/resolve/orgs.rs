@@ -83,8 +83,10 @@ impl Reader<'_> {
             self.say.warning(Code::WNoEffect, org.span(), what, write);
         }
         let domains = domains.into_iter().map(|domain| {
-            let serving = mine.iter().find(|directory| directory.domains.contains(&domain));
-            let directory = serving.map(|directory| directory.name.clone());
+            let mut serving = mine.iter().filter(|directory| directory.domains.contains(&domain));
+            // Where several serve a domain, it is the one that the policy names (rule C2), whatever their order in the file.
+            let named = serving.clone().find(|directory| Some(&directory.name) == policy.directory.as_ref());
+            let directory = named.or_else(|| serving.next()).map(|directory| directory.name.clone());
             (domain, directory)
         });
         let domains: Vec<_> = domains.collect();

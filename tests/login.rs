@@ -1,0 +1,32 @@
+//! Logins from outside: the program under test, the certified provider, a hostile one, and a browser that does what Chromium does.
+//! Named after the rules that they hold (HANDOVER, C1, C2, C5, H6, H10, M4, M6, M11, M12).
+
+#[expect(dead_code, reason = "no test binary uses all of the support")]
+mod support;
+
+#[path = "login/connections.rs"]
+mod connections;
+#[path = "login/faults.rs"]
+mod faults;
+#[path = "login/handover.rs"]
+mod handover;
+#[path = "login/leaks.rs"]
+mod leaks;
+#[path = "login/limits.rs"]
+mod limits;
+#[path = "login/logout.rs"]
+mod logout;
+#[path = "login/minute.rs"]
+mod minute;
+#[path = "login/mix_up.rs"]
+mod mix_up;
+#[path = "login/neighbours.rs"]
+mod neighbours;
+#[path = "login/tabs.rs"]
+mod tabs;
+#[path = "login/third_parties.rs"]
+mod third_parties;
+#[path = "login/under_way.rs"]
+mod under_way;
+#[path = "login/world.rs"]
+mod world;
