@@ -85,6 +85,8 @@ pub enum Step {
         reference: Reference,
         /// When.
         at: Timestamp,
+        /// The store does not answer: 503, nothing of ours is wrong that lasts (rule M2).
+        outage: bool,
     },
 }
 

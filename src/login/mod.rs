@@ -107,13 +107,13 @@ impl Login {
         match answer {
             Ok(answer) => answer,
             Err(Stop::Refused(refusal, about)) => self.refused(visitor, refusal, target, *about).await,
-            Err(Stop::Unavailable(fault)) => self.fault_page(visitor, &fault),
-            Err(Stop::Fault(fault)) => self.fault_page(visitor, &fault),
+            Err(Stop::Unavailable(fault)) => self.fault_page(visitor, &fault, true),
+            Err(Stop::Fault(fault)) => self.fault_page(visitor, &fault, false),
         }
     }
 
-    fn fault_page(&self, visitor: &Visitor, fault: &dyn std::fmt::Display) -> Answer {
+    fn fault_page(&self, visitor: &Visitor, fault: &dyn std::fmt::Display, outage: bool) -> Answer {
         let (reference, at) = self.world.fault(visitor, fault);
-        Answer::of(Step::Fault { reference, at })
+        Answer::of(Step::Fault { reference, at, outage })
     }
 }

@@ -104,8 +104,9 @@ impl Site {
                 reference: reference(&refused),
                 again: again(&refused)?,
             }),
-            Step::Fault { reference, at } => {
-                Page::Fault(Fault { reference: Reference { code: reference.to_string(), at: Utc(at.seconds()) } })
+            Step::Fault { reference, at, outage } => {
+                let reference = Reference { code: reference.to_string(), at: Utc(at.seconds()) };
+                if outage { outage_page(reference)? } else { Page::Fault(Fault { reference }) }
             }
         })
     }
@@ -132,6 +133,20 @@ impl Site {
             actions,
         }))
     }
+}
+
+/// The store is out: nobody new gets in, and trying again later helps (rule M2).
+fn outage_page(reference: Reference) -> Option<Page> {
+    Some(Page::Refusal(RefusalPage {
+        status: StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+        brand: None,
+        title: texts::OUTAGE.0.to_owned(),
+        what: texts::OUTAGE.1.to_owned(),
+        can_do: texts::OUTAGE.2.to_owned(),
+        ask: texts::OUTAGE.3.to_owned(),
+        reference,
+        actions: vec![Link { label: "Try again".to_owned(), href: Href::parse("/").ok()? }],
+    }))
 }
 
 fn reference(refused: &Refused) -> Reference {

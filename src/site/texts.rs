@@ -18,6 +18,14 @@ pub(super) struct Texts {
 const ASK_IT: &str = "Ask your organization’s IT team. Give them the reference below.";
 const ASK_SUPPORT: &str = "Ask the product’s support. Give them the reference below.";
 
+/// The store does not answer: title, what happened, what the person can do, whom to ask.
+pub(super) const OUTAGE: (&str, &str, &str, &str) = (
+    "Nobody can log in right now",
+    "A part of the login service isn’t answering. People who are logged in already can go on for a while.",
+    "Wait a minute and try again.",
+    ASK_IT,
+);
+
 /// The status of a refusal.
 pub(super) fn status(refusal: Refusal) -> StatusCode {
     match refusal {
