@@ -352,9 +352,6 @@ impl Login {
         let again = target.cloned();
         let to = Some(self.world.seal_aim(target, visitor.now));
         let refused = Refused { refusal, reference, at: visitor.now, product, provider, again, to };
-        let mut answer =
-            Answer::of(if refusal == Refusal::Loop { Step::Loop(refused) } else { Step::Refused(refused) });
-        answer.cookies.extend(browser.cookie());
-        answer
+        Answer::of(if refusal == Refusal::Loop { Step::Loop(refused) } else { Step::Refused(refused) })
     }
 }

@@ -35,7 +35,7 @@ impl Login {
         let answer = match self.take(visitor, &pending).await {
             Ok(Taken::First) => match self.try_finish(visitor, directory, &pending, parameters).await {
                 Err(Stop::Refused(Refusal::NotUnderWay, about)) => {
-                    self.once_more(visitor, target.as_ref(), about).await
+                    self.once_more(visitor, target.as_ref(), *about).await
                 }
                 other => other,
             },
@@ -75,7 +75,7 @@ impl Login {
                 self.world.record_refusal(visitor, Refusal::NotUnderWay, about).await;
                 Ok(Answer::of(Step::Go(Target { again: 1, ..target.clone() }.path())))
             }
-            Some(_) | None => Err(Stop::Refused(Refusal::NotUnderWay, about)),
+            Some(_) | None => Err(Stop::refused(Refusal::NotUnderWay, about)),
         }
     }
 
