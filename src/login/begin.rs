@@ -94,9 +94,7 @@ impl Login {
             other => other?,
         };
         match (record, admitted.terms().entry.as_ref()) {
-            (Some(record), Some(entry)) => {
-                Ok(Some(self.hand_over(visitor, current, target, (entry.bounds, &record))))
-            }
+            (Some(record), Some(entry)) => Ok(Some(self.hand_over(visitor, current, target, (entry.bounds, &record)))),
             _ => Err(Stop::Fault("an admission to a product without its entry".into())),
         }
     }

@@ -34,7 +34,9 @@ impl Login {
         let target = pending.target.clone();
         let answer = match self.take(visitor, &pending).await {
             Ok(Taken::First) => match self.try_finish(visitor, directory, &pending, parameters).await {
-                Err(Stop::Refused(Refusal::NotUnderWay, about)) => self.once_more(visitor, target.as_ref(), about).await,
+                Err(Stop::Refused(Refusal::NotUnderWay, about)) => {
+                    self.once_more(visitor, target.as_ref(), about).await
+                }
                 other => other,
             },
             Ok(Taken::Again) => Ok(self.back_to(target.as_ref())),
@@ -62,7 +64,12 @@ impl Login {
     /// The provider does not know its code any more, which happens when tabs race there. The way to the product is tried once
     /// more with the cookies of then: a tab that was faster has logged in, else a fresh login begins. The second time it is
     /// explained.
-    async fn once_more(&self, visitor: &Visitor, target: Option<&Target>, about: Circumstances) -> Result<Answer, Stop> {
+    async fn once_more(
+        &self,
+        visitor: &Visitor,
+        target: Option<&Target>,
+        about: Circumstances,
+    ) -> Result<Answer, Stop> {
         match target {
             Some(target) if target.again == 0 => {
                 self.world.record_refusal(visitor, Refusal::NotUnderWay, about).await;

@@ -170,7 +170,8 @@ async fn handover_a_script_of_a_sibling_cannot_run_it() {
         assert_eq!(world.who(&ann, "loom").await, None);
     }
     // In a frame neither.
-    let framed = Intent { destination: "iframe", ..Intent::navigation(Some(&from), Url::parse(&login).expect("a URL")) };
+    let framed =
+        Intent { destination: "iframe", ..Intent::navigation(Some(&from), Url::parse(&login).expect("a URL")) };
     assert_eq!(ann.load(framed).await.status, StatusCode::FORBIDDEN);
 }
 
@@ -180,7 +181,8 @@ async fn handover_no_service_worker_stands_where_codes_pass() {
     let ann = world.logged_in("ann").await;
     for path in ["/.fedgate/sw.js", "/.fedgate/login", "/.fedgate/finish"] {
         let url = Url::parse(&world.url("trello", path)).expect("a URL");
-        let fetch = Intent { destination: "serviceworker", ..Intent::fetch(&url, Mode::SameOrigin, Method::GET, url.clone()) };
+        let fetch =
+            Intent { destination: "serviceworker", ..Intent::fetch(&url, Mode::SameOrigin, Method::GET, url.clone()) };
         let page = ann.load(fetch.with_header("service-worker", "script")).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{}", page.describe());
     }
@@ -191,8 +193,17 @@ async fn handover_it_leads_nowhere_but_into_its_own_host() {
     let world = World::own("doors = { login = [\"/signin\"], logout = [\"/signout\"] }", |file, _| file).await;
     let ann = world.logged_in("ann").await;
     let bad = [
-        "https://evil.example.test/", "//evil.example.test/", "/\\evil.example.test/", "/.fedgate/logout", "/.FEDGATE/logout",
-        "/%2efedgate/logout", "/x/../.fedgate/logout", "/signout", "/signin", "javascript:alert(1)", "/a\r\nb",
+        "https://evil.example.test/",
+        "//evil.example.test/",
+        "/\\evil.example.test/",
+        "/.fedgate/logout",
+        "/.FEDGATE/logout",
+        "/%2efedgate/logout",
+        "/x/../.fedgate/logout",
+        "/signout",
+        "/signin",
+        "javascript:alert(1)",
+        "/a\r\nb",
     ];
     for inside in [true, false] {
         for to in bad {

@@ -42,10 +42,8 @@ async fn handover_activity_in_one_product_keeps_the_other_silent() {
 
 #[tokio::test]
 async fn handover_an_old_session_of_the_provider_is_asked_once_and_then_refused() {
-    let world = World::own("", |file, _| {
-        file.table("[org.acme.policy]\nsession = { idle = \"1h\", absolute = \"2h\" }")
-    })
-    .await;
+    let world =
+        World::own("", |file, _| file.table("[org.acme.policy]\nsession = { idle = \"1h\", absolute = \"2h\" }")).await;
     let ann = world.browser();
     world.op.mode(json!({ "auth_time": unix_seconds() - 3 * 3_600 }), Value::Null).await;
     let form = world.to_provider(&ann, "ann@acme.example.test", &world.url("trello", "/page")).await;
@@ -73,7 +71,11 @@ async fn handover_the_absolute_limit_asks_for_a_new_proof() {
     let page = ann.visit(&world.url("trello", "/page")).await;
     // Not silently, neither by our login session nor by the provider's.
     let asked = departures(&page);
-    assert!(asked.iter().any(|query| query.contains("max_age=") && query.contains("prompt=login")), "{}", page.describe());
+    assert!(
+        asked.iter().any(|query| query.contains("max_age=") && query.contains("prompt=login")),
+        "{}",
+        page.describe()
+    );
     let page = crate::world::sign_in(&ann, page, "ann").await;
     assert_eq!(page.url.as_str(), world.url("trello", "/page"), "{}", page.describe());
     assert!(world.who(&ann, "trello").await.is_some());

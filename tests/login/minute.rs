@@ -93,10 +93,9 @@ async fn reply(agent: &UserAgent, world: &World, form: crate::support::page::Pag
 /// A login session past the login's limits asks for a login, however the browser kept its cookie.
 #[tokio::test]
 async fn handover_a_login_session_ends_by_its_own_limits() {
-    let world = World::prepare("", |file, _| {
-        file.table("[org.acme.policy]\nsession = { idle = \"1h\", absolute = \"8h\" }")
-    })
-    .await;
+    let world =
+        World::prepare("", |file, _| file.table("[org.acme.policy]\nsession = { idle = \"1h\", absolute = \"8h\" }"))
+            .await;
     let node = start(&world).await;
     let ann = world.logged_in("ann").await;
     let to = location(&step(&ann, &world.url("loom", "/.fedgate/login?return_to=%2F")).await);

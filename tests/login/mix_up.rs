@@ -14,11 +14,13 @@ async fn world() -> (World, Hostile) {
     let hostile = std::cell::OnceCell::new();
     let world = World::of(|file: Configuration, op, authority| {
         let hostile = hostile.get_or_init(|| Hostile::start(authority));
-        file.organization("acme", ACME, op.issuer(), op.client_secret()).secret("{dir}/evil.secret", "x").table(&format!(
-            "[org.evil]\ndomains = [\"{EVIL}\"]\n\
+        file.organization("acme", ACME, op.issuer(), op.client_secret()).secret("{dir}/evil.secret", "x").table(
+            &format!(
+                "[org.evil]\ndomains = [\"{EVIL}\"]\n\
              sso = {{ oidc = \"{}\", client_id = \"evil\", client_secret_file = \"{{dir}}/evil.secret\" }}",
-            hostile.issuer()
-        ))
+                hostile.issuer()
+            ),
+        )
     })
     .await;
     let hostile = hostile.into_inner().expect("started");
@@ -63,9 +65,7 @@ async fn c5_a_hostile_provider_never_gets_an_honest_ones_code() {
 #[tokio::test]
 async fn c5_another_issuer_in_the_reply_is_refused_advertised_or_not() {
     let (world, hostile) = world().await;
-    let answer = |iss: serde_json::Value| {
-        json!({ "parameters": { "iss": iss }, "claims": { "email": format!("m@{EVIL}"), "email_verified": true } })
-    };
+    let answer = |iss: serde_json::Value| json!({ "parameters": { "iss": iss }, "claims": { "email": format!("m@{EVIL}"), "email_verified": true } });
     for (iss, code) in [
         (json!(world.op.issuer()), Some("proof-iss-parameter")),
         (json!(format!("{}/", hostile.issuer())), Some("proof-iss-parameter")),
@@ -91,7 +91,9 @@ async fn c5_another_issuer_in_the_reply_is_refused_advertised_or_not() {
 async fn c5_a_reply_at_another_directorys_path_is_refused() {
     let (world, hostile) = world().await;
     hostile.behave(json!({ "claims": { "email": format!("m@{EVIL}"), "email_verified": true } })).await;
-    for elsewhere in ["/login/callback/acme", "/login/callback", "/login/callback/acme/second", "/login/callback/nobody"] {
+    for elsewhere in
+        ["/login/callback/acme", "/login/callback", "/login/callback/acme/second", "/login/callback/nobody"]
+    {
         let agent = world.browser();
         let reply = held_back(&world, &hostile, &agent).await;
         let moved = reply.replacen("/login/callback/evil", elsewhere, 1);

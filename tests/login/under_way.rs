@@ -58,11 +58,18 @@ async fn h10_a_reply_by_post_finds_its_cookie_and_no_other_is_lax_less() {
     assert_eq!(page.url.as_str(), world.url("trello", "/page"), "{}", page.describe());
     let reply = page.trace.iter().find(|hop| hop.url.path() == "/login/callback/post").expect("a reply");
     assert_eq!((&reply.method, reply.fetch_site), (&Method::POST, "cross-site"));
-    assert!(reply.cookie.as_deref().is_some_and(|cookie| !cookie.contains("__Host-fedgate-browser")), "{:?}", reply.cookie);
+    assert!(
+        reply.cookie.as_deref().is_some_and(|cookie| !cookie.contains("__Host-fedgate-browser")),
+        "{:?}",
+        reply.cookie
+    );
     for hop in &page.trace {
         for (line, kept) in &hop.set_cookies {
             let under_way = line.starts_with("__Host-fedgate-in-");
-            assert!(*kept && (under_way || !hop.url.path().starts_with("/login") || line.contains("SameSite=Lax")), "{line}");
+            assert!(
+                *kept && (under_way || !hop.url.path().starts_with("/login") || line.contains("SameSite=Lax")),
+                "{line}"
+            );
         }
     }
     assert!(pending(&ann).is_empty(), "and it is gone");
@@ -71,31 +78,36 @@ async fn h10_a_reply_by_post_finds_its_cookie_and_no_other_is_lax_less() {
 #[tokio::test]
 async fn h10_without_its_cookie_nothing_is_parsed_or_stored() {
     let world = World::own("", |file, _| file).await;
-    let hits = world.op.hits("POST /token").await;
     let rows = || -> (i64, i64) {
         let db = world.database();
-        let count = |table: &str| db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("counted");
+        let count = |table: &str| {
+            db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("counted")
+        };
         (count("event"), count("mark"))
     };
     // A reply that would be good, in another browser and in one that lost its cookie.
     let ann = world.browser();
     let reply = held_back(&world, &ann).await;
-    let before = rows();
+    let hits = world.op.hits("POST /token").await;
     let stranger = world.browser();
     // One with a login of its own under way.
     world.to_provider(&stranger, &format!("bob@{ACME}"), &world.url("trello", "/page")).await;
+    let before = rows();
     for agent in [world.browser(), stranger] {
         let page = agent.visit(&reply).await;
         assert!(world.asks_email(&page), "a fresh login: {}", page.describe());
         assert!(!gave_session(&page));
     }
     let state = |text: &str| format!("code=x&state={text}");
-    for parameters in [state("AAAAAAAAAAAAAAAAAAAAAA"), state(""), "error=access_denied".to_owned(), "x=%ff%fe".to_owned()] {
+    for parameters in
+        [state("AAAAAAAAAAAAAAAAAAAAAA"), state(""), "error=access_denied".to_owned(), "x=%ff%fe".to_owned()]
+    {
         let callback = world.url("id", "/login/callback/acme");
         let page = world.browser().visit(&format!("{callback}?{parameters}")).await;
         assert!(world.asks_email(&page), "{}", page.describe());
         let from = Url::parse("https://idp.elsewhere.test/").expect("a URL");
-        let post = Intent { method: Method::POST, ..Intent::navigation(Some(&from), Url::parse(&callback).expect("a URL")) };
+        let post =
+            Intent { method: Method::POST, ..Intent::navigation(Some(&from), Url::parse(&callback).expect("a URL")) };
         let page = world.browser().load(post.with_body("application/x-www-form-urlencoded", parameters)).await;
         assert!(world.asks_email(&page), "{}", page.describe());
     }
@@ -142,7 +154,8 @@ async fn h10_unbound_replies_do_not_fill_the_memory() {
         let mut connection = agent.wire().connect(&url).await.expect("a connection");
         for _ in 0..count {
             let request = Request::post(url.as_str()).header("content-type", "application/x-www-form-urlencoded");
-            let request = request.header("accept", "text/html").body(Full::<Bytes>::from(body.clone())).expect("a request");
+            let request =
+                request.header("accept", "text/html").body(Full::<Bytes>::from(body.clone())).expect("a request");
             let answer = connection.send(request).await.expect("an answer");
             assert_eq!(answer.status(), StatusCode::OK);
             http_body_util::BodyExt::collect(answer.into_body()).await.expect("a page");

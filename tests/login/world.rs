@@ -71,7 +71,10 @@ impl World {
         let authority = Authority::new();
         let op = Op::start(&authority);
         let (trello, loom) = (Upstream::start(), Upstream::start());
-        let file = change(file(&authority, [&trello, &loom], product).organization("acme", ACME, op.issuer(), op.client_secret()), &op);
+        let file = change(
+            file(&authority, [&trello, &loom], product).organization("acme", ACME, op.issuer(), op.client_secret()),
+            &op,
+        );
         let gateway = Gateway::prepare(&file);
         let world = Self { gateway, op, trello, loom, authority };
         world.register().await;
@@ -253,5 +256,7 @@ pub fn location(page: &Page) -> String {
 /// Whether the answer gave a session.
 pub fn gave_session(page: &Page) -> bool {
     let lines = page.trace.iter().flat_map(|hop| &hop.set_cookies);
-    lines.filter(|(line, kept)| *kept && line.starts_with("__Host-fedgate=")).any(|(line, _)| !line.contains("Max-Age=0"))
+    lines
+        .filter(|(line, kept)| *kept && line.starts_with("__Host-fedgate="))
+        .any(|(line, _)| !line.contains("Max-Age=0"))
 }
