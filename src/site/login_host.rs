@@ -3,8 +3,11 @@
 use super::forms::Fields;
 use super::render::{self, At};
 use super::{Site, declared};
+use crate::kernel::model::{ClientAuth, Directory};
 use crate::kernel::refusal::Refusal;
+use crate::kernel::request::intent::is_safe;
 use crate::kernel::values::{DirectoryName, OrgName, Origin, ProductName, ThirdPartyName};
+use crate::keys::KeyFault;
 use crate::login::{Answer, Target, Visitor};
 use crate::web::PageRequest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -20,6 +23,9 @@ impl Site {
         let form = || Fields::of_form(request);
         if let Some(directory) = path.strip_prefix("/login/callback") {
             return self.callback(request, visitor, directory).await;
+        }
+        if let (Some(directory), true) = (path.strip_prefix("/login/jwks"), is_safe(method.as_str())) {
+            return self.client_jwks(request, directory);
         }
         let answer = match (method.as_str(), path.as_str()) {
             ("GET" | "HEAD", "/.well-known/jwks.json") => return self.jwks(),
@@ -55,16 +61,22 @@ impl Site {
 
     /// The public keys of assertions. Products may keep them for five minutes; two generations are always in it.
     fn jwks(&self) -> Response<Bytes> {
-        match self.login.world().keys.jwks() {
-            Ok(jwks) => {
-                let mut response = render::json(jwks);
-                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-                response
-            }
-            Err(fault) => {
-                tracing::error!(%fault, "the public keys could not be written");
-                render::empty(StatusCode::INTERNAL_SERVER_ERROR)
-            }
+        published(self.login.world().keys.jwks())
+    }
+
+    /// The public keys by which we prove ourselves to one directory's provider (`private_key_jwt`, rule H20): the `jwks_uri` to
+    /// register there. Its path ends as the directory's callback does; other directories have no keys and no such page.
+    fn client_jwks(&self, request: &PageRequest, directory: &str) -> Response<Bytes> {
+        let Some(names) = directory_of(directory) else { return self.not_found(request) };
+        let world = self.login.world();
+        let catalog = world.catalog.load();
+        let known = names.iter().find_map(|name| catalog.directories.get(catalog.directory_names.get(name)?));
+        let signs = |directory: &Directory| {
+            matches!(directory.protocol.settings().client_auth, ClientAuth::PrivateKeyJwt)
+        };
+        match known.filter(|directory| signs(directory)) {
+            Some(directory) => published(world.keys.client_jwks(directory.id)),
+            None => self.not_found(request),
         }
     }
 
@@ -103,6 +115,20 @@ impl Site {
         match known {
             Some(name) => self.login.finish(visitor, name, parameters).await,
             None => self.login.home(visitor).await,
+        }
+    }
+}
+
+fn published(jwks: Result<String, KeyFault>) -> Response<Bytes> {
+    match jwks {
+        Ok(jwks) => {
+            let mut response = render::json(jwks);
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+            response
+        }
+        Err(fault) => {
+            tracing::error!(%fault, "the public keys could not be written");
+            render::empty(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }
 }
