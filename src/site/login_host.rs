@@ -71,9 +71,8 @@ impl Site {
         let world = self.login.world();
         let catalog = world.catalog.load();
         let known = names.iter().find_map(|name| catalog.directories.get(catalog.directory_names.get(name)?));
-        let signs = |directory: &Directory| {
-            matches!(directory.protocol.settings().client_auth, ClientAuth::PrivateKeyJwt)
-        };
+        let signs =
+            |directory: &Directory| matches!(directory.protocol.settings().client_auth, ClientAuth::PrivateKeyJwt);
         match known.filter(|directory| signs(directory)) {
             Some(directory) => published(world.keys.client_jwks(directory.id)),
             None => self.not_found(request),

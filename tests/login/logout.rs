@@ -32,7 +32,8 @@ async fn handover_a_product_that_was_left_asks_before_it_is_entered_again() {
     let world = World::share().await;
     let ann = world.logged_in("ann").await;
     ann.visit(&world.url("loom", "/page")).await;
-    let stolen = ann.cookies("trello.example.test").into_iter().find(|cookie| cookie.name == SESSION).expect("a session");
+    let stolen =
+        ann.cookies("trello.example.test").into_iter().find(|cookie| cookie.name == SESSION).expect("a session");
     let page = leave_product(&world, &ann, "trello").await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.describe());
     assert_eq!(world.who(&ann, "trello").await, None);
@@ -45,7 +46,10 @@ async fn handover_a_product_that_was_left_asks_before_it_is_entered_again() {
     let form = page.form("/login/continue");
     assert!(!gave_session(&page), "{}", page.describe());
     let from = Url::parse(&world.url("loom", "/page")).expect("a URL");
-    let forged = Intent { method: Method::POST, ..Intent::navigation(Some(&from), Url::parse(&world.url("id", "/login/continue")).expect("a URL")) };
+    let forged = Intent {
+        method: Method::POST,
+        ..Intent::navigation(Some(&from), Url::parse(&world.url("id", "/login/continue")).expect("a URL"))
+    };
     let pairs = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&form.fields).finish();
     let refused = ann.load(forged.with_body("application/x-www-form-urlencoded", pairs)).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.describe());
@@ -123,12 +127,18 @@ async fn handover_the_provider_is_told_and_returns_to_a_fixed_path() {
             let page = ann.visit(&world.url("id", "/logout")).await;
             ann.submit(&page, "/logout", &[]).await
         };
-        let asked = page.trace.iter().find(|hop| hop.url.as_str().starts_with(world.op.issuer())).expect("the provider");
-        let sent = |name: &str| asked.url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned());
+        let asked =
+            page.trace.iter().find(|hop| hop.url.as_str().starts_with(world.op.issuer())).expect("the provider");
+        let sent =
+            |name: &str| asked.url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned());
         assert!(sent("id_token_hint").is_some_and(|hint| hint.split('.').count() == 3), "{}", asked.url);
         assert_eq!(sent("post_logout_redirect_uri"), Some(world.url("id", "/logout/done")));
         assert!(sent("state").is_some());
-        let page = if page.url.path() == "/logout/done" { page } else { ann.submit(&page, "logout", &[("logout", "yes")]).await };
+        let page = if page.url.path() == "/logout/done" {
+            page
+        } else {
+            ann.submit(&page, "logout", &[("logout", "yes")]).await
+        };
         assert_eq!(page.url.path(), "/logout/done", "{}", page.describe());
         assert!(page.url.query().is_none_or(|query| !query.contains("id_token")), "{}", page.url);
         assert!(!ann.cookies("id.example.test").iter().any(|cookie| cookie.name == SESSION));
@@ -144,14 +154,24 @@ async fn m11_nobody_else_logs_a_person_out() {
     for from in [world.url("loom", "/page"), "https://elsewhere.test/".to_owned()] {
         let from = Url::parse(&from).expect("a URL");
         for act in &acts {
-            let post = Intent { method: Method::POST, ..Intent::navigation(Some(&from), Url::parse(act).expect("a URL")) };
+            let post =
+                Intent { method: Method::POST, ..Intent::navigation(Some(&from), Url::parse(act).expect("a URL")) };
             let page = ann.load(post.with_body("application/x-www-form-urlencoded", "scope=everywhere")).await;
             assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.describe());
-            let fetch = Intent::fetch(&from, crate::support::agent::Mode::NoCors, Method::POST, Url::parse(act).expect("a URL"));
+            let fetch = Intent::fetch(
+                &from,
+                crate::support::agent::Mode::NoCors,
+                Method::POST,
+                Url::parse(act).expect("a URL"),
+            );
             assert_eq!(ann.load(fetch).await.status, StatusCode::FORBIDDEN);
             ann.load(Intent::navigation(Some(&from), Url::parse(act).expect("a URL"))).await;
         }
-        ann.load(Intent::navigation(Some(&from), Url::parse(&world.url("id", "/logout/complete?t=AAAA")).expect("a URL"))).await;
+        ann.load(Intent::navigation(
+            Some(&from),
+            Url::parse(&world.url("id", "/logout/complete?t=AAAA")).expect("a URL"),
+        ))
+        .await;
     }
     // Our own form without its token, or with another browser's.
     let page = ann.visit(&world.url("id", "/logout")).await;

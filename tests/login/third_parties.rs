@@ -4,16 +4,18 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::support::agent::UserAgent;
+use crate::support::authority::Authority;
 use crate::support::configuration::Configuration;
 use crate::support::op::{Hostile, Op};
 use crate::support::page::Page;
 use crate::world::{World, sign_in};
 
+const SECRET: &str = "client_id = \"fedgate\"\nclient_secret_file = \"{dir}/op.secret\"";
 const OPEN: &str = "signup = \"open\"\ni_know_everyone_may_enter = true";
 
 /// Two open products, and what `more` says about providers.
-async fn world(more: impl Fn(Configuration, &Op, &str) -> Configuration) -> World {
-    let authority = crate::support::authority::Authority::new();
+async fn world(more: impl Fn(Configuration, &Op, &Authority) -> Configuration) -> World {
+    let authority = Authority::new();
     let op = Op::start_with(&authority, json!({ "trust": [authority.ca_file()] }));
     let (trello, loom) = (crate::support::upstream::Upstream::start(), crate::support::upstream::Upstream::start());
     let file = Configuration::new()
@@ -21,7 +23,7 @@ async fn world(more: impl Fn(Configuration, &Op, &str) -> Configuration) -> Worl
         .product("trello", &trello.url(), OPEN)
         .product("loom", &loom.url(), OPEN)
         .secret("{dir}/op.secret", op.client_secret());
-    let gateway = crate::support::gateway::Gateway::start(&more(file, &op, "{dir}/op.secret"));
+    let gateway = crate::support::gateway::Gateway::start(&more(file, &op, &authority));
     let world = World { gateway, op, trello, loom, authority };
     let uris = ["/login/callback", "/login/callback/other"].map(|path| world.url("id", path));
     world.op.allow_redirects(&[&uris[0], &uris[1]], &[]).await;
@@ -62,12 +64,11 @@ async fn the_issuer_logs_people_in_by_each_way_of_client_authentication() {
 
 #[tokio::test]
 async fn an_address_that_the_issuer_has_not_verified_opens_nothing() {
-    let secret = "client_id = \"fedgate\"\nclient_secret_file = \"{dir}/op.secret\"";
-    let world = world(|file, op, _| issuer(file, op, secret)).await;
+    let world = world(|file, op, _| issuer(file, op, SECRET)).await;
     for person in ["cem", "dot"] {
         let agent = world.browser();
         let page = login(&world, &agent, "issuer", person).await;
-        world.assert_refused(&page, if person == "cem" { "email-not-verified" } else { "email-not-verified" }).await;
+        world.assert_refused(&page, "email-not-verified").await;
         assert_eq!(world.who(&agent, "trello").await, None);
     }
 }
@@ -79,8 +80,9 @@ async fn the_gateway_proves_itself_by_a_key_of_its_own() {
     })
     .await;
     world.op.act("/trust", json!({ "files": [world.gateway.ca_file()] })).await;
-    let keys = world.url("id", "/.well-known/client-jwks.json");
-    let client = json!({ "client_id": "fedgate-key", "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": keys });
+    let keys = world.url("id", "/login/jwks");
+    let client =
+        json!({ "client_id": "fedgate-key", "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": keys });
     world.op.act("/clients", client).await;
     world.op.allow_redirects(&[&world.url("id", "/login/callback")], &[]).await;
     let eve = world.browser();
@@ -90,9 +92,8 @@ async fn the_gateway_proves_itself_by_a_key_of_its_own() {
 
 #[tokio::test]
 async fn a_third_party_is_a_choice_beside_the_issuer_and_another_name_space() {
-    let world = world(|file, op, secret| {
-        let first = format!("client_id = \"fedgate\"\nclient_secret_file = \"{secret}\"");
-        issuer(file, op, &first).table(&format!(
+    let world = world(|file, op, _| {
+        issuer(file, op, SECRET).table(&format!(
             "[third_party.other]\nlabel = \"Other\"\noidc = \"{}\"\nclient_id = \"fedgate-public\"\nclient_auth = \"none\"",
             op.issuer()
         ))
@@ -113,7 +114,7 @@ async fn a_third_party_is_a_choice_beside_the_issuer_and_another_name_space() {
 #[tokio::test]
 async fn a_provider_without_discovery_is_asked_who_it_is() {
     let cell = std::cell::OnceCell::new();
-    let world = World::of(|file, _, authority| {
+    let world = world(|file, _, authority| {
         let hostile = cell.get_or_init(|| Hostile::start(authority));
         file.secret("{dir}/at.secret", "x").table(&format!(
             "[issuer]\nname = \"Atlas\"\nclient_id = \"at\"\nclient_secret_file = \"{{dir}}/at.secret\"\nclient_auth = \"post\"\n\
@@ -121,20 +122,28 @@ async fn a_provider_without_discovery_is_asked_who_it_is() {
              audience = \"api.example\", claims = {{ sub = \"account_id\", email = \"email\", name = \"nickname\" }} }}",
             hostile.issuer()
         ))
-        .table("[product.open]\nhost = \"open.example.test:{port}\"\nupstream = \"http://127.0.0.1:9\"\nsignup = \"open\"\ni_know_everyone_may_enter = true")
     })
     .await;
     let provider = cell.get().expect("started");
     for (me, code) in [
-        (json!({ "account_id": "at-1", "email": "kim@somewhere.example.test", "email_verified": true, "nickname": "Kim" }), None),
-        (json!({ "account_id": "at-2", "email": "lee@somewhere.example.test", "nickname": "Lee" }), Some("email-not-verified")),
+        (
+            json!({ "account_id": "at-1", "email": "kim@somewhere.example.test", "email_verified": true, "nickname": "Kim" }),
+            None,
+        ),
+        (
+            json!({ "account_id": "at-2", "email": "lee@somewhere.example.test", "nickname": "Lee" }),
+            Some("email-not-verified"),
+        ),
         (json!({ "email": "kim@somewhere.example.test", "email_verified": true }), Some("proof-subject")),
-        (json!({ "sub": "at-1", "email": "kim@somewhere.example.test", "email_verified": true }), Some("proof-subject")),
+        (
+            json!({ "sub": "at-1", "email": "kim@somewhere.example.test", "email_verified": true }),
+            Some("proof-subject"),
+        ),
     ] {
         provider.behave(json!({ "userinfo": me })).await;
         provider.seen().await;
         let kim = world.browser();
-        let page = kim.visit(&world.url("open", "/.fedgate/login?return_to=%2F.fedgate%2Fsession")).await;
+        let page = kim.visit(&world.url("trello", "/page")).await;
         let page = kim.submit(&page, "email", &[("email", "kim@somewhere.example.test")]).await;
         let page = match page.forms().into_iter().find(|form| form.action.contains("/login/depart")) {
             Some(_) => kim.submit(&page, "/login/depart", &[]).await,
@@ -146,14 +155,42 @@ async fn a_provider_without_discovery_is_asked_who_it_is() {
         assert!(query.contains("audience=api.example") && query.contains("code_challenge="), "{query}");
         match code {
             None => {
-                let who = world.who(&kim, "open").await.unwrap_or_else(|| panic!("{}", page.describe()));
+                let who = world.who(&kim, "trello").await.unwrap_or_else(|| panic!("{}", page.describe()));
                 assert_eq!((&who["email"], &who["name"]), (&json!("kim@somewhere.example.test"), &json!("Kim")));
             }
             Some(code) => {
                 world.assert_refused(&page, code).await;
-                assert_eq!(world.who(&kim, "open").await, None);
+                assert_eq!(world.who(&kim, "trello").await, None);
                 assert_ne!(page.status, StatusCode::OK);
             }
         }
     }
+}
+
+/// Whoever was in an account before its organization's directory was linked to it is out with the link (H14).
+#[tokio::test]
+async fn h14_a_link_ends_every_older_session() {
+    let world = world(|file, op, _| issuer(file, op, SECRET)).await;
+    let before = world.browser();
+    let page = login(&world, &before, "issuer", "ann").await;
+    assert_eq!(page.url.as_str(), world.url("trello", "/page"), "{}", page.describe());
+    let sub = world.who(&before, "trello").await.expect("in")["sub"].clone();
+
+    let file = issuer(world.file(OPEN).secret("{dir}/op.secret", world.op.client_secret()), &world.op, SECRET);
+    world.reload(&file.table(&format!(
+        "[org.other]\ndomains = [\"acme.example.test\"]\n[org.other.policy]\nsso = \"offered\"\n\
+         [org.other.directory.main]\noidc = \"{}\"\nclient_id = \"fedgate-public\"\nclient_auth = \"none\"",
+        world.op.issuer()
+    )));
+    assert!(world.who(&before, "trello").await.is_some(), "an offer ends nothing");
+    let ann = world.browser();
+    let page = world.to_provider(&ann, "ann@acme.example.test", &world.url("trello", "/page")).await;
+    let page = match page.forms().into_iter().find(|form| form.action.contains("/login/depart")) {
+        Some(_) => ann.submit(&page, "/login/depart", &[("way", "other")]).await,
+        None => page,
+    };
+    let page = sign_in(&ann, page, "ann").await;
+    assert_eq!(page.url.as_str(), world.url("trello", "/page"), "{}", page.describe());
+    assert_eq!(world.who(&ann, "trello").await.expect("in")["sub"], sub, "the same account, linked");
+    assert_eq!(world.who(&before, "trello").await, None, "and older sessions are over");
 }
