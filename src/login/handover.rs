@@ -7,7 +7,7 @@ use super::answer::{Answer, Step};
 use super::cookies::{self, CrossSite};
 use super::current::Current;
 use super::record::Circumstances;
-use super::ticket::{AT_MOST, CODE_LIFE, Code, FLOW_LIFE, Flow, Target, sha256, tag};
+use super::ticket::{CODE_LIFE, Code, FLOW_LIFE, Flow, Target, sha256, tag};
 use super::world::Visitor;
 use super::{Login, Stop};
 use crate::entropy::random;
@@ -29,6 +29,10 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(10);
 /// How often that may happen in a row before it is explained instead of repeated.
 const SOON_AT_MOST: u32 = 4;
+
+/// Flow cookies that one browser may have on one product host, and their bytes: well inside the 64 KiB of a request's header.
+const FLOWS_AT_MOST: usize = 60;
+const FLOWS_BYTES: usize = 16 * 1024;
 
 /// The product host that a request came to.
 #[derive(Clone, Debug)]
@@ -95,18 +99,27 @@ impl Login {
         cookies::set(cookies::LAST, &value, Some(SOON), CrossSite::Lax)
     }
 
+    /// Expires the oldest flow cookies of this host, so that one more fits. A person who opens fifty tabs at once has as many
+    /// logins under way, and a tab whose cookie went would have to begin again: what counts is what the browser must send.
     fn make_flow_room(&self, visitor: &Visitor, host: &Origin) -> Vec<String> {
         let mut known: Vec<_> = visitor
             .cookies
             .beginning(cookies::FLOW)
             .map(|(name, value)| {
                 let bytes = self.world.unseal(Purpose::Flow, &flow_binding(name, host), value);
-                (bytes.and_then(|bytes| Flow::decode(&bytes)).map(|flow| flow.made_at), name)
+                let made_at = bytes.and_then(|bytes| Flow::decode(&bytes)).map(|flow| flow.made_at);
+                (made_at, name, name.len() + value.len())
             })
             .collect();
+        // Newest first; what does not unseal is the oldest.
         known.sort();
-        let surplus = known.len().saturating_sub(AT_MOST - 1);
-        known.into_iter().take(surplus).map(|(_, name)| cookies::expire(name)).collect()
+        known.reverse();
+        let mut sent = 0;
+        let over = known.iter().enumerate().filter(|(place, (made_at, _, size))| {
+            sent += size;
+            made_at.is_none() || sent > FLOWS_BYTES || *place >= FLOWS_AT_MOST
+        });
+        over.map(|(_, (_, name, _))| cookies::expire(name)).collect()
     }
 
     /// Issues the one-time code for a decided entry (HANDOVER 3).

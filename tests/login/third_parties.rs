@@ -80,7 +80,7 @@ async fn the_gateway_proves_itself_by_a_key_of_its_own() {
     })
     .await;
     world.op.act("/trust", json!({ "files": [world.gateway.ca_file()] })).await;
-    let keys = world.url("id", "/oidc/issuer/jwks.json");
+    let keys = world.url("id", "/oidc/jwks.json");
     let client =
         json!({ "client_id": "fedgate-key", "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": keys });
     world.op.act("/clients", client).await;
