@@ -19,6 +19,8 @@ const POLL: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Activity is written this often.
 const TOUCH: Duration = Duration::from_secs(5);
+/// Streams are judged this often.
+const WATCH: Duration = Duration::from_secs(1);
 /// Expired rows are swept this often.
 const SWEEP: Duration = Duration::from_secs(600);
 /// After a gap this long everything in memory is read again (storage: a gap longer than the overlap).
@@ -29,6 +31,7 @@ struct Turns {
     cursor: u64,
     last_good: Duration,
     touched: Duration,
+    watched: Duration,
     swept: Duration,
     out_since: Option<Timestamp>,
 }
@@ -49,7 +52,7 @@ impl Live {
     /// Runs until stopped.
     pub async fn keep_true(self: Arc<Self>, cursor: u64, stop: CancellationToken) {
         let now = self.world.clock.since_boot();
-        let mut turns = Turns { cursor, last_good: now, touched: now, swept: now, out_since: None };
+        let mut turns = Turns { cursor, last_good: now, touched: now, watched: now, swept: now, out_since: None };
         let nudge = self.world.store.nudge();
         while !stop.is_cancelled() {
             let nudged = nudge.notified();
@@ -70,6 +73,13 @@ impl Live {
             Ok(Ok(feed)) => self.take_feed(feed, began, turns).await,
             Ok(Err(fault)) => self.out(&fault.to_string(), turns),
             Err(_) => self.out("no answer", turns),
+        }
+        if began.saturating_sub(turns.watched) >= WATCH {
+            turns.watched = began;
+            let ended = self.end_fallen(self.world.clock.now());
+            if ended > 0 {
+                tracing::debug!(ended, "sessions ended by their limits or the policy");
+            }
         }
         if began.saturating_sub(turns.touched) >= TOUCH {
             turns.touched = began;

@@ -14,11 +14,12 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::live::{Live as Standing, LiveFacts, live};
 use crate::kernel::model::{Account, Catalog, LoginSession, Outage, Product, ProductAccount, ProductSession};
-use crate::kernel::values::{EventId, LoginSessionId, SessionKey, Timestamp};
+use crate::kernel::values::{EventId, LoginSessionId, ProductSessionId, SessionKey, Timestamp};
 use crate::store::{Touch, Unavailable};
 use crate::web::{Admission, Ask, Identity, LiveSession, Sessions};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +45,8 @@ pub struct Live {
     /// Counts applied revocations; a reading during which it moved is not trusted.
     pub(super) applied: AtomicU64,
     pub(super) touches: Mutex<Vec<Touch>>,
+    /// What [`Self::end_fallen`] goes through. Not the cache: that one evicts, and is emptied when it is distrusted.
+    watched: Mutex<HashMap<ProductSessionId, Arc<Entry>>>,
 }
 
 /// A session as read from the store, and what was made of it.
@@ -58,6 +61,9 @@ struct Entry {
     /// The catalog that it was judged under, and until when that holds.
     version: AtomicU64,
     until: AtomicI64,
+    /// The same for what is open in it, which is judged without a request.
+    watched: AtomicU64,
+    watched_until: AtomicI64,
     written: AtomicI64,
 }
 
@@ -72,6 +78,7 @@ impl Live {
             parents: moka::sync::Cache::builder().max_capacity(CACHED).build(),
             applied: AtomicU64::new(0),
             touches: Mutex::new(Vec::new()),
+            watched: Mutex::default(),
         }
     }
 
@@ -160,6 +167,8 @@ impl Live {
             let Some(entry) = self.enter(rows, ask) else { return Ok(None) };
             if self.applied.load(Ordering::Acquire) == before {
                 self.cache.insert(key, Arc::clone(&entry));
+                let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+                watched.insert(entry.session.id, Arc::clone(&entry));
                 return Ok(Some(entry));
             }
         }
@@ -215,6 +224,8 @@ impl Live {
             parent_seen,
             version: AtomicU64::new(u64::MAX),
             until: AtomicI64::new(0),
+            watched: AtomicU64::new(u64::MAX),
+            watched_until: AtomicI64::new(0),
             written,
         }))
     }
@@ -228,7 +239,7 @@ impl Live {
         let holds = entry.version.load(Ordering::Acquire) == catalog.version
             && ask.now.millis() < entry.until.load(Ordering::Acquire);
         if !holds {
-            match entry.stand(&catalog, ask) {
+            match entry.stand(&catalog, ask.now) {
                 Some(Standing::Continue { until, .. }) => {
                     entry.until.store(until.millis(), Ordering::Release);
                     entry.version.store(catalog.version, Ordering::Release);
@@ -289,6 +300,28 @@ impl Live {
         entry.map_or(Admission::Unavailable, |entry| self.judge(&entry, ask))
     }
 
+    /// Ends what is open in sessions that no longer stand under the configuration and at the time of now: the grace of a policy,
+    /// an idle or a shortened limit. Streams make no requests at which that would be noticed (rule H15).
+    pub(super) fn end_fallen(&self, now: Timestamp) -> usize {
+        let catalog = self.world.catalog.load();
+        let mut ended = 0;
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, entry| {
+            let holds = entry.watched.load(Ordering::Relaxed) == catalog.version
+                && now.millis() < entry.watched_until.load(Ordering::Relaxed);
+            if holds || entry.live.ended.is_cancelled() {
+                return !entry.live.ended.is_cancelled();
+            }
+            let Some(Standing::Continue { until, .. }) = entry.stand(&catalog, now) else {
+                ended += usize::from(self.registry.end(*id));
+                return false;
+            };
+            entry.watched_until.store(until.millis(), Ordering::Relaxed);
+            entry.watched.store(catalog.version, Ordering::Relaxed);
+            true
+        });
+        ended
+    }
+
     /// Ends what is open at products whose grace is over (rule M2: streams close when the grace ends).
     pub(super) fn end_outlived(&self, lapsed: Duration) -> usize {
         let catalog = self.world.catalog.load();
@@ -309,14 +342,14 @@ struct Rows {
 }
 
 impl Entry {
-    fn stand(&self, catalog: &Catalog, ask: &Ask<'_>) -> Option<Standing> {
+    fn stand(&self, catalog: &Catalog, now: Timestamp) -> Option<Standing> {
         let product = catalog.products.get(&self.session.product)?;
         let mut session = self.session.clone();
         session.last_seen = Timestamp::from_millis(self.live.last_seen.load(Ordering::Relaxed));
         let mut login = self.login.clone();
         login.last_seen = Timestamp::from_millis(self.parent_seen.load(Ordering::Relaxed));
         Some(live(&LiveFacts {
-            now: ask.now,
+            now,
             catalog,
             product,
             login: &login,

@@ -20,6 +20,7 @@ async fn handover_its_queries_reach_no_log_no_event_and_no_metric() {
     let code = world.code(&ann, "loom").await;
     world.browser().visit(&code).await;
     ann.visit(&code).await;
+    ann.forget(|cookie| cookie.domain.starts_with("loom") && cookie.name == "__Host-fedgate");
     let to = location(&step(&ann, &world.url("loom", "/.fedgate/login?return_to=%2F")).await);
     let refused = ann.visit(&to.replace("product=loom", "product=unknown")).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.describe());

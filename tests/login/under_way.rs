@@ -78,7 +78,6 @@ async fn h10_a_reply_by_post_finds_its_cookie_and_no_other_is_lax_less() {
 #[tokio::test]
 async fn h10_without_its_cookie_nothing_is_parsed_or_stored() {
     let world = World::own("", |file, _| file).await;
-    let hits = world.op.hits("POST /token").await;
     let rows = || -> (i64, i64) {
         let db = world.database();
         let count = |table: &str| {
@@ -89,10 +88,11 @@ async fn h10_without_its_cookie_nothing_is_parsed_or_stored() {
     // A reply that would be good, in another browser and in one that lost its cookie.
     let ann = world.browser();
     let reply = held_back(&world, &ann).await;
-    let before = rows();
+    let hits = world.op.hits("POST /token").await;
     let stranger = world.browser();
     // One with a login of its own under way.
     world.to_provider(&stranger, &format!("bob@{ACME}"), &world.url("trello", "/page")).await;
+    let before = rows();
     for agent in [world.browser(), stranger] {
         let page = agent.visit(&reply).await;
         assert!(world.asks_email(&page), "a fresh login: {}", page.describe());

@@ -85,10 +85,13 @@ impl Reader<'_> {
                 self.say.error(Code::NoWayIn, span, what, write);
                 continue;
             }
+            let names_one_of = |org: &DraftOrg| {
+                org.domains.iter().any(|(domain, _)| allow.people.iter().any(|person| person.domain() == domain))
+            };
             let by_org = orgs
                 .iter()
                 .filter(|org| opens(org))
-                .any(|org| allow.orgs.contains(&org.name) || !allow.groups.is_empty());
+                .any(|org| allow.orgs.contains(&org.name) || !allow.groups.is_empty() || names_one_of(org));
             if !by_org && !strangers {
                 let span = Self::named(file, site);
                 let what = format!(
