@@ -26,6 +26,7 @@ pub enum Told {
 }
 
 /// One person, one login.
+#[derive(Clone)]
 pub struct Person {
     pub agent: Rc<UserAgent>,
     pub account: String,

@@ -1,8 +1,11 @@
 //! Commands over stored state, run as an operator would: beside the running gateway, on the same files.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::ground::Ground;
+use super::support::clock::eventually;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -56,6 +59,27 @@ async fn a_reference_leads_to_its_rules() {
 
 fn is_reference(word: &str) -> bool {
     word.len() == 9 && word.as_bytes()[4] == b'-' && !word.chars().any(|c| c.is_ascii_lowercase())
+}
+
+#[tokio::test]
+async fn h13_a_key_that_is_a_day_old_at_the_start_is_replaced_and_the_log_verifies_from_the_first() {
+    let mut ground = Ground::start();
+    ground.log_in("ann", "trello").await;
+    ground.gateway.stop();
+    let path = ground.gateway.directory().join("state/fedgate.db");
+    let sql = |sql: &str| rusqlite::Connection::open(&path).expect("the store").execute(sql, []).expect("done");
+    assert_eq!(sql("UPDATE key SET created_at = created_at - 90000000 WHERE kind = 'audit'"), 1);
+    let file = ground.gateway.directory().join("state/audit.pub");
+    let lines = || std::fs::read_to_string(&file).expect("written at the start").lines().count();
+    assert_eq!(lines(), 1);
+    ground.gateway.restart();
+    eventually("the second key is published", Duration::from_secs(5), || lines() == 2).await;
+    ground.log_in("bob", "trello").await;
+    ground.gateway.stop();
+    let (status, out, err) = ground.gateway.command(&["audit", "verify", "--json"]);
+    let verdict = json(&out);
+    assert!(status.success() && verdict["signed"] == verdict["events"], "{out}{err}");
+    assert_eq!(sql("DELETE FROM key WHERE kind = 'audit' AND generation = 1"), 0, "it is destroyed");
 }
 
 #[tokio::test]
