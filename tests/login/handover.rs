@@ -11,7 +11,7 @@ use crate::world::{SESSION, World, gave_session, location, step, two_directories
 fn flow_cookie(agent: &UserAgent, world: &World, host: &str) -> Cookie {
     let name = Url::parse(&world.url(host, "/")).expect("a URL").host_str().expect("a host").to_owned();
     let flows = agent.cookies(&name).into_iter().filter(|cookie| cookie.name.starts_with("__Host-fedgate-flow-"));
-    flows.last().expect("a flow cookie")
+    flows.max_by_key(|cookie| cookie.expires).expect("a flow cookie")
 }
 
 fn leave(agent: &UserAgent, host: &str) {
