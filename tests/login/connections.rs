@@ -124,7 +124,7 @@ async fn c2_a_former_employers_provider_opens_nothing() {
     assert!(page.url.as_str().starts_with(world.op.issuer()), "to acme's directory: {}", page.describe());
     assert_eq!(world.who(&mallory, "trello").await, None);
     let rerouted = |event: &Value| event["directory"] == "evil" && event["action"] == "login.rerouted";
-    assert!(world.events().iter().any(|event| rerouted(event)), "{:?}", world.events());
+    assert!(world.events().iter().any(rerouted), "{:?}", world.events());
 }
 
 #[tokio::test]

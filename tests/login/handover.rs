@@ -11,7 +11,7 @@ use crate::world::{SESSION, World, gave_session, location, step, two_directories
 fn flow_cookie(agent: &UserAgent, world: &World, host: &str) -> Cookie {
     let name = Url::parse(&world.url(host, "/")).expect("a URL").host_str().expect("a host").to_owned();
     let flows = agent.cookies(&name).into_iter().filter(|cookie| cookie.name.starts_with("__Host-fedgate-flow-"));
-    flows.last().expect("a flow cookie")
+    flows.max_by_key(|cookie| cookie.expires).expect("a flow cookie")
 }
 
 fn leave(agent: &UserAgent, host: &str) {
@@ -106,10 +106,13 @@ async fn handover_a_used_code_leads_back_to_the_product_and_makes_nothing() {
 #[tokio::test]
 async fn handover_the_parent_ended_before_the_code_came() {
     let world = World::own("", |file, _| file).await;
+    // Her login in another browser lives on all the while; it is not the one that the code was made for.
+    let elsewhere = world.logged_in("ann").await;
     let ann = world.logged_in("ann").await;
     let code = world.code(&ann, "loom").await;
     // As another node would: this one hears nothing of it but by reading the store.
-    assert_eq!(world.database().execute("DELETE FROM login_session", []).expect("deleted"), 1);
+    let youngest = "DELETE FROM login_session WHERE created_at = (SELECT max(created_at) FROM login_session)";
+    assert_eq!(world.database().execute(youngest, []).expect("deleted"), 1);
     assert_worthless(&world, &ann, &code).await;
 
     let ann = world.logged_in("ann").await;
@@ -117,6 +120,7 @@ async fn handover_the_parent_ended_before_the_code_came() {
     let page = ann.visit(&world.url("id", "/logout")).await;
     ann.submit(&page, "/logout", &[]).await;
     assert_worthless(&world, &ann, &code).await;
+    assert!(world.who(&elsewhere, "trello").await.is_some());
 }
 
 #[tokio::test]
