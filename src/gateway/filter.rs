@@ -95,7 +95,10 @@ fn rewrite(headers: &mut HeaderMap, name: &HeaderName, judge: impl Fn(&str) -> C
 fn make_private(headers: &mut HeaderMap) {
     let mut fields = headers.get_all(header::CACHE_CONTROL).iter();
     let said = match (fields.next(), fields.next()) {
-        (None, _) => String::new(),
+        (None, _) => {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+            return;
+        }
         (Some(one), None) => String::from_utf8_lossy(one.as_bytes()).into_owned(),
         (Some(_), Some(_)) => {
             let all: Vec<_> = headers.get_all(header::CACHE_CONTROL).iter().collect();

@@ -18,6 +18,7 @@ mod head;
 mod locate;
 mod ops;
 pub mod options;
+mod pace;
 mod patient;
 mod pool;
 mod table;
