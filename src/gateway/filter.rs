@@ -32,7 +32,7 @@ pub(super) fn clean(headers: &mut HeaderMap, target: &Target, public: bool) {
 fn strip(headers: &mut HeaderMap, public: bool) {
     let mut doomed: Vec<HeaderName> = Vec::new();
     for value in headers.get_all(header::CONNECTION) {
-        let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        let names = fields::named_by_connection(value.as_bytes());
         doomed.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()));
     }
     doomed.retain(|name| *name != header::CONTENT_LENGTH);

@@ -96,7 +96,7 @@ fn retarget(uri: &mut Uri, path: &NormalPath<'_>) -> Result<(), http::Error> {
 fn strip(headers: &mut HeaderMap, target: &Target) {
     let mut doomed: Vec<HeaderName> = Vec::new();
     for value in headers.get_all(header::CONNECTION) {
-        let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        let names = fields::named_by_connection(value.as_bytes());
         doomed.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()));
     }
     // hyper counts the body; taking its length away here would change how it is framed.
