@@ -70,6 +70,7 @@ pub(super) struct Upload {
 
 impl Upload {
     /// Wraps a body, and says how to learn how far it came; `None` when there is no body.
+    #[expect(clippy::disallowed_methods, reason = "a body's pace is measured by the runtime's clock, like its timers")]
     pub(super) fn new(inner: Incoming) -> (Self, Option<Arc<Progress>>) {
         let bare = Self { inner: None, progress: None, stall: None, began: None, bytes: 0 };
         if inner.is_end_stream() {

@@ -55,6 +55,7 @@ impl Connection {
     }
 
     /// From now on an answer may take this long.
+    #[expect(clippy::disallowed_methods, reason = "a timer of the runtime ends by the runtime's clock")]
     pub(super) fn allow(&mut self, limit: Duration) {
         self.patience.as_mut().reset(Instant::now() + limit);
     }
@@ -102,6 +103,7 @@ impl Lane {
         None
     }
 
+    #[expect(clippy::disallowed_methods, reason = "how long a connection lies idle is nobody's judgement")]
     pub(super) fn give_back(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if !connection.sender.is_closed() && idle.len() < KEPT {
