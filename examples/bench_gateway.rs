@@ -1,136 +1,120 @@
-//! A gateway for measurements: the real data path with a session check in memory that does the real one's work (keyed hash of
-//! the token, a look-up in moka, a cached assertion).
+//! A gateway for measurements: a whole node as `fedgate run` starts it, with one person's session planted in its store, so that
+//! what is measured is what ships (keyed hash of the token, look-up, judgement, a signed assertion, the lease kept by its thread).
 //!
-//! `bench_gateway HTTPS_PORT PLAIN_PORT UPSTREAM_PORT STATE_FOLDER [CORES]` prints the session's cookie and serves until killed.
+//! `bench_gateway HTTPS_PORT PLAIN_PORT UPSTREAM_PORT STATE_FOLDER` prints the session's cookie and serves until killed. It uses
+//! the cores that it may run on (`taskset`). The state folder must be new.
 
-use arc_swap::ArcSwap;
-use async_trait::async_trait;
-use aws_lc_rs::hmac;
-use bytes::Bytes;
-use fedgate::clock::Clock;
-use fedgate::gateway::options::{Doors, Listen, Network, Options, Site, Tls, Upstream};
-use fedgate::gateway::{Gateway, Ports, Readiness};
-use fedgate::kernel::model::{Allow, Limits, Outage, Product, Signup};
-use fedgate::kernel::values::{
-    AccountId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, Timestamp, Token,
+use fedgate::cli::node::{Extras, Node};
+use fedgate::config::{Machine, read};
+use fedgate::entropy::random;
+use fedgate::kernel::journal::{Batch, Change};
+use fedgate::kernel::model::{
+    Account, AccountStatus, LoginSession, Method, ProductAccount, ProductAccountState, ProductSession,
 };
-use fedgate::seeing::Seeing;
-use fedgate::web::{Admission, Ask, Identity, LiveSession, PageRequest, Routes, Sessions, Turned};
-use http::{HeaderName, HeaderValue, Response};
-use std::collections::HashMap;
+use fedgate::kernel::values::{
+    AccountId, EmailAddress, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, Token,
+};
+use fedgate::login::World;
 use std::error::Error;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use tokio_util::sync::CancellationToken;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
-struct InMemory {
-    key: hmac::Key,
-    live: moka::sync::Cache<[u8; 32], Arc<LiveSession>>,
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The provider is never asked: the session is there already.
+fn configuration(https: u16, plain: u16, upstream: u16, state: &Path) -> String {
+    format!(
+        r#"login = "id.bench.localhost:{https}"
+state = "{}"
+[listen]
+https = "127.0.0.1:{https}"
+http  = "off"
+plain = "127.0.0.1:{plain}"
+ops   = "off"
+tls   = "internal"
+trusted_proxies = ["127.0.0.0/8"]
+[product.bench]
+host     = "bench.localhost:{https}"
+upstream = "http://127.0.0.1:{upstream}"
+[org.acme]
+domains = ["acme.com"]
+sso     = {{ oidc = "https://idp.acme.com", client_id = "bench", client_secret_file = "secret" }}
+"#,
+        state.display()
+    )
 }
 
-impl InMemory {
-    fn find(&self, token: &Token) -> [u8; 32] {
-        let tag = hmac::sign(&self.key, token.bytes());
-        let mut key = [0; 32];
-        key.copy_from_slice(tag.as_ref());
-        key
-    }
-}
-
-#[async_trait]
-impl Sessions for InMemory {
-    fn cached(&self, ask: &Ask<'_>) -> Option<Admission> {
-        let live = self.live.get(&self.find(ask.token))?;
-        if live.product != *ask.product || live.ended.is_cancelled() {
-            return Some(Admission::Nobody);
-        }
-        if ask.active && ask.now.millis() - live.last_seen.load(Ordering::Relaxed) > 1_000 {
-            live.last_seen.store(ask.now.millis(), Ordering::Relaxed);
-        }
-        Some(Admission::Admitted(live))
-    }
-
-    async fn admit(&self, _: &Ask<'_>) -> Admission {
-        Admission::Nobody
-    }
-}
-
-struct NoPages;
-
-#[async_trait]
-impl Routes for NoPages {
-    async fn answer(&self, _: PageRequest) -> Response<Bytes> {
-        Response::new(Bytes::new())
-    }
-
-    fn refuse(&self, turned: Turned) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::from(turned.refusal.code()));
-        *response.status_mut() = http::StatusCode::FORBIDDEN;
-        response
-    }
-}
-
-struct Ready;
-
-impl Readiness for Ready {
-    fn is_ready(&self, _: bool) -> bool {
-        true
-    }
-}
-
-fn site(host: &Origin, upstream: u16) -> Result<Site, Box<dyn Error>> {
-    let product = Product {
-        name: ProductName::parse("bench")?,
-        label: "Bench".into(),
-        hosts: vec![host.clone()],
-        allow: Allow::default(),
-        signup: Signup::Closed,
-        limits: Limits::default(),
-        colour: None,
-        identity_fields: vec![],
-        on_store_outage: Outage::Deny,
+/// A person of `acme.com` who logged in at their organization and is at work in the product.
+async fn plant(world: &World, host: Origin) -> Result<Token, Box<dyn Error>> {
+    let now = world.clock.now();
+    let (login_token, token) = (Token::new(random()), Token::new(random()));
+    let directory = *world.catalog.load().directories.keys().next().ok_or("the configuration has no directory")?;
+    let account = Account {
+        id: AccountId::mint(now, random()),
+        status: AccountStatus::Active,
+        email: Some(EmailAddress::parse("ann@acme.com")?),
+        email_verified: true,
+        email_proved_at: Some(now),
+        name: Some("Ann Example".to_owned()),
+        epoch: 0,
+        created_at: now,
+        last_login_at: Some(now),
     };
-    Ok(Site {
-        product: Arc::new(product),
-        host: host.clone(),
-        also: vec![],
-        redirects: vec![],
-        upstreams: vec![Upstream::Http { host: "127.0.0.1".into(), port: upstream }],
-        upstream_host: None,
-        public: vec![],
-        optional: vec![],
-        doors: Doors::default(),
-        origins: vec![],
-        accept_from: vec![],
-        keep_authorization: false,
-        cookie_domain: None,
-        orgs: vec![],
-    })
-}
-
-fn session() -> Result<LiveSession, Box<dyn Error>> {
-    let now = Timestamp::from_millis(0);
-    let assertion = HeaderValue::try_from("e".repeat(520))?;
-    let fields = vec![
-        (HeaderName::from_static("fedgate-assertion"), assertion),
-        (HeaderName::from_static("x-fedgate-user"), HeaderValue::from_static("5f0c1d")),
-        (HeaderName::from_static("x-fedgate-email"), HeaderValue::from_static("ann@example.com")),
-        (HeaderName::from_static("x-fedgate-name"), HeaderValue::from_static("Ann")),
-        (HeaderName::from_static("x-fedgate-account"), HeaderValue::from_static("01JABCDEFGHJKMNPQRSTVWXYZ0")),
-    ];
-    Ok(LiveSession {
-        sid: ProductSessionId::mint(now, [1; 10]),
-        login: LoginSessionId::mint(now, [1; 10]),
-        account: AccountId::mint(now, [1; 10]),
-        product_account: ProductAccountId::mint(now, [1; 10]),
+    let record = ProductAccount {
+        id: ProductAccountId::mint(now, random()),
         product: ProductName::parse("bench")?,
-        org: None,
-        email: None,
-        identity: ArcSwap::from_pointee(Identity { fields, minted_at: now }),
-        ended: CancellationToken::new(),
-        last_seen: AtomicI64::new(0),
-    })
+        account: account.id,
+        sub: "fg_ann".to_owned(),
+        state: ProductAccountState::Linked,
+        off: false,
+        created_at: now,
+    };
+    let mut login = LoginSession {
+        id: LoginSessionId::mint(now, random()),
+        key: world.keys.session_key(&login_token),
+        account: account.id,
+        directory,
+        method: Method::OrgSso,
+        amr: vec!["pwd".to_owned()],
+        groups: vec![],
+        auth_time: now,
+        browser: random(),
+        provider_session: None,
+        logout_hint: None,
+        created_at: now,
+        last_seen: now,
+        idle_millis: u64::try_from(DAY.as_millis())?,
+        abs_at: now.plus(DAY),
+        account_epoch: account.epoch,
+        ask_before: vec![],
+        mac: [0; 32],
+    };
+    login.mac = world.keys.mac_login(&login);
+    let mut session = ProductSession {
+        id: ProductSessionId::mint(now, random()),
+        key: world.keys.session_key(&token),
+        parent: login.id,
+        product: record.product.clone(),
+        host,
+        account: account.id,
+        product_account: record.id,
+        created_at: now,
+        last_seen: now,
+        idle_millis: login.idle_millis,
+        abs_at: login.abs_at,
+        account_epoch: account.epoch,
+        mac: [0; 32],
+    };
+    session.mac = world.keys.mac_product(&session);
+    let changes = vec![
+        Change::CreateAccount(account),
+        Change::CreateProductAccount(record),
+        Change::CreateLoginSession(login),
+        Change::CreateProductSession(session),
+    ];
+    world.store.commit(Batch { changes, ..Batch::default() }).await?;
+    Ok(token)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -138,39 +122,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut next = |name: &str| arguments.next().ok_or_else(|| format!("{name} is missing"));
     let (https, plain): (u16, u16) = (next("HTTPS_PORT")?.parse()?, next("PLAIN_PORT")?.parse()?);
     let upstream = next("UPSTREAM_PORT")?.parse()?;
-    let state = next("STATE_FOLDER")?.into();
-    let cores = next("CORES").unwrap_or_else(|_| "1".to_owned()).parse()?;
-    let host = Origin::parse(&format!("bench.localhost:{https}"))?;
-    let loopback = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
-    let options = Options {
-        listen: Listen {
-            https: loopback(https),
-            http: None,
-            plain: loopback(plain),
-            ops: None,
-            tls: Tls::Internal,
-            trusted_proxies: vec![Network { address: "127.0.0.0".parse()?, prefix: 8 }],
-            state,
-            access_log: false,
-        },
-        login: Origin::parse("id.localhost")?,
-        sites: HashMap::from([(ProductName::parse("bench")?, Arc::new(site(&host, upstream)?))]),
-        version: 1,
-    };
-    let sessions =
-        InMemory { key: hmac::Key::new(hmac::HMAC_SHA256, &[9; 32]), live: moka::sync::Cache::new(1_000_000) };
-    let token = Token::new([3; 32]);
-    sessions.live.insert(sessions.find(&token), Arc::new(session()?));
-    let ports = Ports {
-        sessions: Arc::new(sessions),
-        routes: Arc::new(NoPages),
-        readiness: Arc::new(Ready),
-        clock: Clock::system(),
-        seeing: Seeing::new(),
-    };
-    let _running = Gateway::start(options, ports, cores)?;
-    println!("__Host-fedgate={}", token.expose().as_str());
-    loop {
-        std::thread::park();
-    }
+    let state = next("STATE_FOLDER")?;
+    let state = Path::new(&state);
+    fs::create_dir_all(state)?;
+    fs::write(state.join("secret"), "never used")?;
+    let text = configuration(https, plain, upstream, state);
+    let (config, report) = read(&text, &state.join("fedgate.toml"), &Machine);
+    let config = config.ok_or_else(|| report.plain())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let node = Node::start(config, Extras::default()).await?;
+        let token = plant(node.login.world(), Origin::parse(&format!("bench.localhost:{https}"))?).await?;
+        println!("__Host-fedgate={}", token.expose().as_str());
+        std::future::pending::<()>().await;
+        Ok(())
+    })
 }

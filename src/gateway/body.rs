@@ -1,7 +1,6 @@
 //! Bodies on their way: up with a stall limit, down until the session ends, and the upstream connection back into its pool.
 
-use super::connection::Line;
-use super::pool::Lane;
+use super::pool::{Connection, Lane};
 use crate::kernel::request::fields;
 use crate::web::LiveSession;
 use bytes::Bytes;
@@ -9,7 +8,6 @@ use h2::Reason;
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -72,6 +70,7 @@ pub(super) struct Upload {
 
 impl Upload {
     /// Wraps a body, and says how to learn how far it came; `None` when there is no body.
+    #[expect(clippy::disallowed_methods, reason = "a body's pace is measured by the runtime's clock, like its timers")]
     pub(super) fn new(inner: Incoming) -> (Self, Option<Arc<Progress>>) {
         let bare = Self { inner: None, progress: None, stall: None, began: None, bytes: 0 };
         if inner.is_end_stream() {
@@ -160,7 +159,7 @@ pub(super) enum Outgoing {
 pub(super) struct Download {
     pub(super) inner: Incoming,
     /// Goes back to the pool when the response has ended.
-    pub(super) back: Option<(SendRequest<Upload>, Arc<Lane>)>,
+    pub(super) back: Option<(Connection, Arc<Lane>)>,
     /// Whether the request's body was sent to its end; a connection with an early reply is not used again.
     pub(super) upload: Option<Arc<Progress>>,
     pub(super) session: Option<Arc<LiveSession>>,
@@ -174,8 +173,6 @@ pub(super) struct Download {
 pub(super) struct Watched {
     pub(super) _over: DropGuard,
     pub(super) _open: OpenStream,
-    /// Keeps the connection from looking idle.
-    pub(super) _line: Arc<Line>,
 }
 
 /// Counts one open stream while it lives.
@@ -211,10 +208,10 @@ impl Download {
     pub(super) fn finish(&mut self) {
         self.watched = None;
         let sent = self.upload.as_ref().is_none_or(|upload| upload.is_sent());
-        if let Some((sender, lane)) = self.back.take()
+        if let Some((connection, lane)) = self.back.take()
             && sent
         {
-            lane.give_back(sender);
+            lane.give_back(connection);
         }
     }
 

@@ -2,28 +2,24 @@
 
 use super::core::Core;
 use super::handle::handle;
+use super::head::Introduction;
+use super::pace::{Busy, Heads, Pace};
 use super::patient::Patient;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, interval_at, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-
-/// How long a request's head may take, and how long an HTTP/1.1 connection may be idle.
-const HEAD: Duration = Duration::from_secs(10);
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-
-/// An HTTP/2 connection without any request for this long is closed; twice as long at most.
-const IDLE: Duration = Duration::from_secs(120);
 
 /// Which listener a connection came in by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,8 +41,12 @@ pub(super) struct Line {
     pub(super) names: Option<Arc<HashSet<String>>>,
     /// Cuts the connection.
     pub(super) close: CancellationToken,
-    /// How many requests there were.
-    pub(super) requests: AtomicU64,
+    /// Lets what is under way end, and closes then.
+    pub(super) retire: CancellationToken,
+    /// What it is doing.
+    pub(super) pace: Pace,
+    /// The last client's introduction to products; see `head.rs`.
+    pub(super) introduced: Mutex<Option<Introduction>>,
 }
 
 /// Serves a connection to its end.
@@ -55,9 +55,13 @@ pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: IpAddr, list
     drop(stream.set_nodelay(true));
     let stream = Patient::new(stream);
     let close = core.kill.child_token();
-    let line = Line { core, peer, listener, names: None, close, requests: AtomicU64::new(0) };
+    let retire = core.drain.child_token();
+    let introduced = Mutex::default();
+    let line = Line { core, peer, listener, names: None, close, retire, pace: Pace::new(), introduced };
     if listener != Listener::Tls {
-        return serve_http1(stream, Arc::new(line)).await;
+        let line = Arc::new(line);
+        line.core.watch(&line);
+        return serve_http1(stream, line).await;
     }
     let Some(tls) = line.core.shared.tls.load_full() else { return };
     let accepted = timeout(HANDSHAKE, Box::pin(tls.acceptor.accept(stream))).await;
@@ -69,6 +73,7 @@ pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: IpAddr, list
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let line = Arc::new(Line { names: Some(tls.covered(session.server_name())), ..line });
     drop(tls);
+    line.core.watch(&line);
     // Separate tasks, so that a connection holds the state of one protocol only.
     let open = line.core.shared.open.clone();
     if is_h2 {
@@ -83,23 +88,23 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let _open = Open::new(&line);
-    let (close, drain) = (line.close.clone(), line.core.drain.clone());
-    let service = service_fn(move |request| Box::pin(handle(Arc::clone(&line), request)));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(128 * 1024)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
+    let (close, retire) = (line.close.clone(), line.retire.clone());
+    let (stream, pacing) = (Heads::new(stream, Arc::clone(&line)), Arc::clone(&line));
+    let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), request)));
+    // Without hyper's timer for heads, which is made anew for each request and counts idle time as part of the next head.
+    let connection =
+        http1::Builder::new().max_buf_size(128 * 1024).serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(connection);
     let mut draining = false;
+    let mut timer = None;
     loop {
         tokio::select! {
             biased;
             // How a client leaves is its own affair.
             _ = connection.as_mut() => break,
             () = close.cancelled() => break,
-            () = drain.cancelled(), if !draining => {
+            () = poll_fn(|cx| pacing.pace.poll_late(&mut timer, cx)) => break,
+            () = retire.cancelled(), if !draining => {
                 draining = true;
                 connection.as_mut().graceful_shutdown();
             }
@@ -112,9 +117,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let _open = Open::new(&line);
-    let (close, drain) = (line.close.clone(), line.core.drain.clone());
-    let idle = Arc::clone(&line);
-    let service = service_fn(move |request| Box::pin(handle(Arc::clone(&line), request)));
+    let (close, retire) = (line.close.clone(), line.retire.clone());
+    let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), request)));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(250)
@@ -128,23 +132,12 @@ where
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let mut draining = false;
-    let mut look = interval_at(Instant::now() + IDLE, IDLE);
-    let mut seen = idle.requests.load(Ordering::Relaxed);
     loop {
         tokio::select! {
             biased;
             _ = connection.as_mut() => break,
             () = close.cancelled() => break,
-            _ = look.tick(), if !draining => {
-                // The service and this task hold the line; whoever else does is a request or a stream under way.
-                let asked = idle.requests.load(Ordering::Relaxed);
-                if asked == seen && Arc::strong_count(&idle) <= 2 {
-                    draining = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                seen = asked;
-            }
-            () = drain.cancelled(), if !draining => {
+            () = retire.cancelled(), if !draining => {
                 draining = true;
                 connection.as_mut().graceful_shutdown();
             }

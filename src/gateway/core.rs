@@ -1,6 +1,7 @@
 //! One core: a current-thread runtime with its own listeners, routing table and upstream pool. Nothing here is locked across cores.
 
-use super::connection::{self, Listener};
+use super::connection::{self, Line, Listener};
+use super::pace::LOOK;
 use super::pool::Pool;
 use super::table::Table;
 use super::tls::TlsState;
@@ -12,8 +13,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use http::HeaderValue;
 use std::io;
 use std::net::TcpListener as StdListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::{interval, sleep};
@@ -31,12 +32,6 @@ pub(super) struct Shared {
     pub(super) open: TaskTracker,
 }
 
-impl Shared {
-    pub(super) fn access_log(&self, core: &Core) -> bool {
-        core.table.load().access_log
-    }
-}
-
 /// What a core has for itself.
 pub(super) struct Core {
     pub(super) shared: Arc<Shared>,
@@ -46,7 +41,9 @@ pub(super) struct Core {
     pub(super) drain: CancellationToken,
     /// No work at all.
     pub(super) kill: CancellationToken,
-    prefix: [u8; 8],
+    /// The connections, to find the idle ones.
+    lines: Mutex<Vec<Weak<Line>>>,
+    prefix: [u8; 16],
     count: AtomicU64,
 }
 
@@ -58,23 +55,39 @@ impl Core {
             pool: Pool::default(),
             drain: drain.child_token(),
             kill: kill.child_token(),
-            prefix: entropy::random(),
+            lines: Mutex::default(),
+            prefix: hex(entropy::random()),
             count: AtomicU64::new(0),
         }
     }
 
     /// Unique among all cores and starts; not a secret.
     pub(super) fn request_id(&self) -> HeaderValue {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let count: [u8; 16] = hex(count.to_be_bytes());
         let mut text = [b'0'; 26];
-        let bytes = self.prefix.iter().copied().chain(count.to_be_bytes().into_iter().skip(3));
-        for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-            for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
-                *digit = HEX.get(usize::from(value)).copied().unwrap_or(b'0');
-            }
-        }
+        let (start, end) = text.split_at_mut(self.prefix.len());
+        start.copy_from_slice(&self.prefix);
+        end.copy_from_slice(count.last_chunk::<10>().unwrap_or(&[b'0'; 10]));
         HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("-"))
+    }
+
+    /// Looks after a connection until it is dropped.
+    pub(super) fn watch(&self, line: &Arc<Line>) {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(line));
+    }
+
+    /// Lets idle connections go.
+    fn retire_idle(&self) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.retain(|line| {
+            line.upgrade().is_some_and(|line| {
+                if line.pace.is_idle() {
+                    line.retire.cancel();
+                }
+                true
+            })
+        });
     }
 
     /// Serves until drained and every connection of this core is done, or killed.
@@ -85,10 +98,13 @@ impl Core {
                 Err(error) => tracing::error!(%error, "a listener cannot be used"),
             }
         }
-        let mut sweep = interval(Duration::from_secs(5));
+        let mut sweep = interval(LOOK);
         loop {
             tokio::select! {
-                _ = sweep.tick() => self.pool.sweep(),
+                _ = sweep.tick() => {
+                    self.pool.sweep();
+                    self.retire_idle();
+                }
                 () = self.kill.cancelled() => break,
             }
         }
@@ -116,4 +132,14 @@ impl Core {
             }
         }
     }
+}
+
+/// Sixteen hexadecimal digits.
+fn hex(bytes: [u8; 8]) -> [u8; 16] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [b'0'; 16];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    text
 }

@@ -32,7 +32,7 @@ pub(super) fn clean(headers: &mut HeaderMap, target: &Target, public: bool) {
 fn strip(headers: &mut HeaderMap, public: bool) {
     let mut doomed: Vec<HeaderName> = Vec::new();
     for value in headers.get_all(header::CONNECTION) {
-        let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        let names = fields::named_by_connection(value.as_bytes());
         doomed.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()));
     }
     doomed.retain(|name| *name != header::CONTENT_LENGTH);
@@ -95,7 +95,10 @@ fn rewrite(headers: &mut HeaderMap, name: &HeaderName, judge: impl Fn(&str) -> C
 fn make_private(headers: &mut HeaderMap) {
     let mut fields = headers.get_all(header::CACHE_CONTROL).iter();
     let said = match (fields.next(), fields.next()) {
-        (None, _) => String::new(),
+        (None, _) => {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+            return;
+        }
         (Some(one), None) => String::from_utf8_lossy(one.as_bytes()).into_owned(),
         (Some(_), Some(_)) => {
             let all: Vec<_> = headers.get_all(header::CACHE_CONTROL).iter().collect();

@@ -5,17 +5,18 @@ use super::body::{self, Broken, Download, OpenStream, Outgoing, Progress, Upload
 use super::connection::Line;
 use super::filter;
 use super::head::{self, Passage};
-use super::pool::{self, Lane};
+use super::pool::{self, Connection, Lane};
 use super::websocket;
 use crate::web::LiveSession;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// How long an upstream may take to the head of its answer, after the request's body has been sent.
@@ -45,11 +46,11 @@ enum Fault {
 /// Forwards a request and gives back the answer to stream. An error ends the stream or connection without an answer.
 pub(super) async fn forward(
     line: &Arc<Line>,
-    mut request: Request<Incoming>,
+    mut request: Box<Request<Incoming>>,
     passage: &Passage<'_>,
     admitted: &Admitted,
 ) -> Result<Answer, Broken> {
-    let client = passage.upgrade.then(|| hyper::upgrade::on(&mut request));
+    let client = passage.upgrade.then(|| hyper::upgrade::on(&mut *request));
     let (mut parts, body) = request.into_parts();
     let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
     parts.extensions.clear();
@@ -81,7 +82,7 @@ pub(super) async fn forward(
 
 struct Sent {
     response: Response<Incoming>,
-    sender: SendRequest<Upload>,
+    connection: Connection,
     lane: Option<Arc<Lane>>,
 }
 
@@ -101,19 +102,19 @@ async fn send(
         let mut reused = lane.as_ref().and_then(|lane| lane.take());
         loop {
             let was_reused = reused.is_some();
-            let mut sender = match reused.take() {
-                Some(sender) => sender,
+            let mut connection = match reused.take() {
+                Some(connection) => connection,
                 None => match Box::pin(pool::connect(upstream, passage.upgrade)).await {
-                    Ok(sender) => sender,
+                    Ok(connection) => connection,
                     Err(error) => {
                         tracing::warn!(?upstream, %error, "upstream cannot be reached");
                         break;
                     }
                 },
             };
-            let answered = sender.try_send_request(request);
-            match within_session(answered, admitted, progress).await? {
-                Ok(response) => return Ok(Sent { response, sender, lane }),
+            let answered = connection.sender.try_send_request(request);
+            match within_session(&mut connection, answered, admitted, progress).await? {
+                Ok(response) => return Ok(Sent { response, connection, lane }),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if was_reused => request = unsent,
                     _ => {
@@ -129,30 +130,33 @@ async fn send(
 
 /// Waits for the head of the answer, until the session ends, at most [`ANSWER`] after the body was sent.
 async fn within_session<T>(
+    connection: &mut Connection,
     answered: impl Future<Output = T>,
     admitted: &Admitted,
     progress: Option<&Arc<Progress>>,
 ) -> Result<T, Fault> {
-    let timed = async {
-        tokio::pin!(answered);
-        loop {
-            let sent = progress.is_none_or(|upload| upload.is_sent());
-            match timeout(ANSWER, answered.as_mut()).await {
-                Ok(answer) => return Ok(answer),
-                // An upload that is still moving has its own limits.
-                Err(_) if !sent => {}
-                Err(_) => return Err(Fault::Late),
-            }
+    tokio::pin!(answered);
+    let ended = admitted.live.as_ref().map(|live| live.ended.cancelled());
+    tokio::pin!(ended);
+    connection.allow(ANSWER);
+    // One poll for all three: each future around another would copy the answer once more.
+    poll_fn(|cx| {
+        if let Poll::Ready(answer) = answered.as_mut().poll(cx) {
+            return Poll::Ready(Ok(answer));
         }
-    };
-    match &admitted.live {
-        None => timed.await,
-        Some(live) => tokio::select! {
-            biased;
-            answer = timed => answer,
-            () = live.ended.cancelled() => Err(Fault::Ended),
-        },
-    }
+        if ended.as_mut().as_pin_mut().is_some_and(|ended| ended.poll(cx).is_ready()) {
+            return Poll::Ready(Err(Fault::Ended));
+        }
+        while connection.poll_late(cx).is_ready() {
+            // An upload that is still moving has its own limits.
+            if progress.is_none_or(|upload| upload.is_sent()) {
+                return Poll::Ready(Err(Fault::Late));
+            }
+            connection.allow(ANSWER);
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Filters the head and wraps the body.
@@ -172,7 +176,7 @@ fn receive(
     let watched =
         (length.is_none_or(|length| length > WATCHED) && !is_head).then(|| watch(line, admitted.live.as_ref()));
     let mut download = Download {
-        back: sent.lane.map(|lane| (sent.sender, lane)),
+        back: sent.lane.map(|lane| (sent.connection, lane)),
         inner,
         upload: progress,
         session: admitted.live.clone(),
@@ -203,11 +207,7 @@ fn watch(line: &Arc<Line>, live: Option<&Arc<LiveSession>>) -> Watched {
             }
         });
     }
-    Watched {
-        _over: over.drop_guard(),
-        _open: OpenStream::new(&line.core.shared.seeing.open_streams),
-        _line: Arc::clone(line),
-    }
+    Watched { _over: over.drop_guard(), _open: OpenStream::new(&line.core.shared.seeing.open_streams) }
 }
 
 fn down(line: &Line, passage: &Passage<'_>) -> Answer {

@@ -9,6 +9,7 @@ use super::filter;
 use super::forward::{self, Admitted};
 use super::head::{Passage, REQUEST_ID};
 use super::locate::locate;
+use super::pace::{Busy, Delivery};
 use super::table::{Entry, Kind, Target};
 use super::websocket;
 use crate::kernel::refusal::Refusal;
@@ -24,7 +25,6 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -44,26 +44,29 @@ struct Step<'a> {
 }
 
 /// How a request went, for the access line.
-#[derive(Default)]
 struct Trace {
+    wanted: bool,
     sid: Option<String>,
 }
 
 /// Answers one request. An error ends its stream or connection without an answer.
-pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Result<Answer, Broken> {
+pub(super) async fn handle(busy: Busy, request: Request<Incoming>) -> Result<Response<Delivery<Outgoing>>, Broken> {
+    // Each step below is a future inside the one above it and would hold the whole request, and copy it on the way.
+    let request = Box::new(request);
+    let line = busy.line();
     let shared = &line.core.shared;
     let began = shared.clock.since_boot();
-    line.requests.fetch_add(1, Ordering::Relaxed);
     let request_id = line.core.request_id();
-    let head = (shared.access_log(&line.core)).then(|| (request.method().clone(), request.uri().path().to_owned()));
-    let (entry, unknown) = {
+    let (entry, wanted) = {
         let table = line.core.table.load();
-        (locate(&line, &table, &request), table.unknown.clone())
+        let entry = locate(line, &table, &request).map_err(|elsewhere| (elsewhere, table.unknown.clone()));
+        (entry, table.access_log)
     };
-    let mut trace = Trace::default();
+    let head = wanted.then(|| (request.method().clone(), request.uri().path().to_owned()));
+    let mut trace = Trace { wanted, sid: None };
     let (result, meters, place) = match &entry {
         Ok((entry, client)) => {
-            let step = Step { line: &line, entry, client: *client, request_id: &request_id, now: shared.clock.now() };
+            let step = Step { line, entry, client: *client, request_id: &request_id, now: shared.clock.now() };
             let place = match &entry.kind {
                 Kind::Product(target) => target.site.product.name.as_str(),
                 Kind::Login => "login",
@@ -71,7 +74,7 @@ pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Resul
             };
             (step.answer(request, &mut trace).await, &entry.meters, place)
         }
-        Err(elsewhere) => (Ok(elsewhere.answer(&request_id)), &unknown, "unknown"),
+        Err((elsewhere, unknown)) => (Ok(elsewhere.answer(&request_id)), unknown, "unknown"),
     };
     let took = shared.clock.since_boot().saturating_sub(began);
     let mut answer = result?;
@@ -96,11 +99,11 @@ pub(super) async fn handle(line: Arc<Line>, request: Request<Incoming>) -> Resul
     request_id.set_sensitive(true);
     answer.headers_mut().insert(REQUEST_ID, request_id);
     answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
-    Ok(answer)
+    Ok(answer.map(|body| Delivery { body, _busy: busy }))
 }
 
 impl Step<'_> {
-    async fn answer(&self, request: Request<Incoming>, trace: &mut Trace) -> Result<Answer, Broken> {
+    async fn answer(&self, request: Box<Request<Incoming>>, trace: &mut Trace) -> Result<Answer, Broken> {
         let raw = request.uri().path_and_query().cloned();
         let raw = raw.as_ref().map_or("", |target| target.as_str());
         let scheme = request.uri().scheme_str().is_none_or(|scheme| matches!(scheme, "https" | "http"));
@@ -127,7 +130,7 @@ impl Step<'_> {
 
     async fn product(
         &self,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         path: &NormalPath<'_>,
         target: &Arc<Target>,
         trace: &mut Trace,
@@ -153,7 +156,7 @@ impl Step<'_> {
         };
         match admission {
             Admission::Admitted(live) if !live.ended.is_cancelled() => {
-                trace.sid = self.line.core.shared.access_log(&self.line.core).then(|| live.sid.to_string());
+                trace.sid = trace.wanted.then(|| live.sid.to_string());
                 self.forward(request, path, target, Admitted { live: Some(live), public: false }).await
             }
             Admission::Nobody | Admission::Admitted(_)
@@ -170,16 +173,19 @@ impl Step<'_> {
 
     /// Rules C7, H6, M30: what is refused whoever it is.
     fn objection(&self, request: &Request<Incoming>, found: &SessionCookie, target: &Target) -> Option<Refusal> {
-        let said = declared(request.headers());
-        let upgrade = asks_upgrade(request.headers());
         match found {
-            SessionCookie::Several => Some(Refusal::Credential),
-            SessionCookie::None => None,
-            SessionCookie::One(_) if upgrade && !said.may_upgrade(&self.entry.url) => Some(Refusal::CrossSite),
-            SessionCookie::One(_) if intent::is_safe(request.method().as_str()) => None,
-            SessionCookie::One(_) if said.is_same_origin(&self.entry.url, &target.site.accept_from) => None,
-            SessionCookie::One(_) => Some(Refusal::CrossSite),
+            SessionCookie::Several => return Some(Refusal::Credential),
+            SessionCookie::None => return None,
+            SessionCookie::One(_) => {}
         }
+        let (safe, upgrade) = (intent::is_safe(request.method().as_str()), asks_upgrade(request.headers()));
+        if safe && !upgrade {
+            return None;
+        }
+        let said = declared(request.headers());
+        let may_upgrade = !upgrade || said.may_upgrade(&self.entry.url);
+        let may_act = safe || said.is_same_origin(&self.entry.url, &target.site.accept_from);
+        (!may_upgrade || !may_act).then_some(Refusal::CrossSite)
     }
 
     async fn admit(&self, token: &Token, target: &Target, request: &Request<Incoming>) -> Admission {
@@ -196,7 +202,7 @@ impl Step<'_> {
 
     async fn forward(
         &self,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         path: &NormalPath<'_>,
         target: &Arc<Target>,
         admitted: Admitted,
@@ -204,6 +210,7 @@ impl Step<'_> {
         let live: Option<Arc<LiveSession>> = admitted.live.clone();
         let upgrade = live.is_some() && *request.method() == Method::GET && websocket::is_websocket(request.headers());
         let passage = Passage {
+            line: self.line,
             entry: self.entry,
             target,
             path,
@@ -216,7 +223,7 @@ impl Step<'_> {
     }
 
     /// `/.fedgate/…` and doors. What acts there must come from this host (rule H6).
-    async fn own_page(&self, request: Request<Incoming>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
+    async fn own_page(&self, request: Box<Request<Incoming>>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
         if request.headers().get("service-worker").is_some_and(|value| value == "script") {
             return answer::plain(StatusCode::NOT_FOUND, "no service worker may stand here", self.id());
         }
@@ -227,7 +234,12 @@ impl Step<'_> {
         self.page(request, path, Some(target)).await
     }
 
-    async fn page(&self, request: Request<Incoming>, path: &NormalPath<'_>, target: Option<&Arc<Target>>) -> Answer {
+    async fn page(
+        &self,
+        request: Box<Request<Incoming>>,
+        path: &NormalPath<'_>,
+        target: Option<&Arc<Target>>,
+    ) -> Answer {
         let (mut head, body) = request.into_parts();
         let body = match timeout(PAGE_BODY_TIME, Limited::new(body, PAGE_BODY).collect()).await {
             Ok(Ok(body)) => body.to_bytes(),
@@ -309,6 +321,9 @@ fn asks_upgrade(headers: &HeaderMap) -> bool {
 
 /// The request's origin, if the product lists it for CORS.
 fn listed_origin(headers: &HeaderMap, target: &Target) -> Option<HeaderValue> {
+    if target.site.origins.is_empty() {
+        return None;
+    }
     let origin = headers.get(header::ORIGIN)?;
     target.site.origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
 }

@@ -1,5 +1,6 @@
 //! A request's head on its way to a product: what could deceive it is removed, then what we vouch for is set (rules H7, C7).
 
+use super::connection::Line;
 use super::table::{Entry, Target};
 use crate::kernel::request::cookies::{self, Remaining};
 use crate::kernel::request::fields;
@@ -10,14 +11,47 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Uri, Version};
 use std::net::IpAddr;
+use std::sync::PoisonError;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// Room for what a request usually carries and what we add, so that the map grows once.
+const FIELDS: usize = 24;
+
+/// How a client of a connection is introduced to products: written once, sent with each of its requests.
+pub(super) struct Introduction {
+    client: IpAddr,
+    authority: HeaderValue,
+    forwarded_for: HeaderValue,
+    forwarded: HeaderValue,
+}
+
+impl Introduction {
+    fn new(client: IpAddr, entry: &Entry) -> Result<Self, http::Error> {
+        let node = match client {
+            IpAddr::V4(_) => format!("for={client};host=\"{}\";proto=https", entry.origin),
+            IpAddr::V6(_) => format!("for=\"[{client}]\";host=\"{}\";proto=https", entry.origin),
+        };
+        Ok(Self {
+            client,
+            authority: entry.authority.clone(),
+            forwarded_for: HeaderValue::try_from(client.to_string())?,
+            forwarded: HeaderValue::try_from(node)?,
+        })
+    }
+
+    fn write(&self, headers: &mut HeaderMap) {
+        headers.insert(FORWARDED_FOR, self.forwarded_for.clone());
+        headers.insert(header::FORWARDED, self.forwarded.clone());
+    }
+}
+
 /// What a request is forwarded with.
 pub(super) struct Passage<'a> {
+    pub(super) line: &'a Line,
     pub(super) entry: &'a Entry,
     pub(super) target: &'a Target,
     pub(super) path: &'a NormalPath<'a>,
@@ -62,7 +96,7 @@ fn retarget(uri: &mut Uri, path: &NormalPath<'_>) -> Result<(), http::Error> {
 fn strip(headers: &mut HeaderMap, target: &Target) {
     let mut doomed: Vec<HeaderName> = Vec::new();
     for value in headers.get_all(header::CONNECTION) {
-        let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        let names = fields::named_by_connection(value.as_bytes());
         doomed.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()));
     }
     // hyper counts the body; taking its length away here would change how it is framed.
@@ -108,17 +142,12 @@ fn remove_our_cookies(headers: &mut HeaderMap) {
 
 fn set_ours(headers: &mut HeaderMap, passage: &Passage<'_>) -> Result<(), http::Error> {
     let entry = passage.entry;
+    headers.reserve(FIELDS.saturating_sub(headers.len()));
     headers.insert(header::HOST, passage.target.upstream_host.clone().unwrap_or_else(|| entry.authority.clone()));
     headers.insert(REQUEST_ID, passage.request_id.clone());
     headers.insert(FORWARDED_HOST, entry.authority.clone());
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
-    let client = passage.client.to_string();
-    let node = match passage.client {
-        IpAddr::V4(_) => format!("for={client};host=\"{}\";proto=https", entry.origin),
-        IpAddr::V6(_) => format!("for=\"[{client}]\";host=\"{}\";proto=https", entry.origin),
-    };
-    headers.insert(FORWARDED_FOR, HeaderValue::try_from(client)?);
-    headers.insert(header::FORWARDED, HeaderValue::try_from(node)?);
+    introduce(headers, passage)?;
     if passage.upgrade {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -127,6 +156,18 @@ fn set_ours(headers: &mut HeaderMap, passage: &Passage<'_>) -> Result<(), http::
         for (name, value) in &live.identity.load().fields {
             headers.insert(name.clone(), value.clone());
         }
+    }
+    Ok(())
+}
+
+/// `X-Forwarded-For` and `Forwarded`. Behind a proxy a connection carries many clients: the last one's is kept.
+fn introduce(headers: &mut HeaderMap, passage: &Passage<'_>) -> Result<(), http::Error> {
+    let mut last = passage.line.introduced.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*last {
+        Some(known) if known.client == passage.client && known.authority == passage.entry.authority => {
+            known.write(headers);
+        }
+        _ => last.insert(Introduction::new(passage.client, passage.entry)?).write(headers),
     }
     Ok(())
 }

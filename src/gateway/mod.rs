@@ -18,6 +18,7 @@ mod head;
 mod locate;
 mod ops;
 pub mod options;
+mod pace;
 mod patient;
 mod pool;
 mod table;
@@ -241,8 +242,11 @@ impl Drop for Running {
     }
 }
 
+/// The listening sockets of one core.
+type PerCore = Vec<(TcpListener, Listener)>;
+
 /// The sockets of each core, and where they are; port 0 becomes one real port for all cores.
-fn listen(options: &Options, cores: usize) -> Result<(Vec<Vec<(TcpListener, Listener)>>, Addresses), Fault> {
+fn listen(options: &Options, cores: usize) -> Result<(Vec<PerCore>, Addresses), Fault> {
     let listen = &options.listen;
     let mut addresses = Addresses::default();
     let mut listeners: Vec<Vec<(TcpListener, Listener)>> = (0..cores).map(|_| Vec::new()).collect();

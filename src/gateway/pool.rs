@@ -7,12 +7,15 @@ use super::options::Upstream;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::collections::HashMap;
+use std::future::Future as _;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// How long a connection may lie idle. Servers commonly close after 60 s or more; a shorter time here avoids the race.
 const IDLE: Duration = Duration::from_secs(20);
@@ -36,8 +39,31 @@ pub(super) struct Lane {
 }
 
 struct Idle {
-    sender: SendRequest<Upload>,
+    connection: Connection,
     since: Instant,
+}
+
+/// A connection to an upstream, and the timer for its answers: pushing a timer's end out is cheap, making one is not.
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<Upload>,
+    patience: Pin<Box<Sleep>>,
+}
+
+impl Connection {
+    fn new(sender: SendRequest<Upload>) -> Self {
+        Self { sender, patience: Box::pin(sleep(IDLE)) }
+    }
+
+    /// From now on an answer may take this long.
+    #[expect(clippy::disallowed_methods, reason = "a timer of the runtime ends by the runtime's clock")]
+    pub(super) fn allow(&mut self, limit: Duration) {
+        self.patience.as_mut().reset(Instant::now() + limit);
+    }
+
+    /// Ready when that time is over.
+    pub(super) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.patience.as_mut().poll(cx)
+    }
 }
 
 impl Pool {
@@ -54,7 +80,7 @@ impl Pool {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.retain(|_, lane| {
             let mut idle = lane.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.retain(|one| !one.sender.is_closed() && one.since.elapsed() < IDLE);
+            idle.retain(|one| !one.connection.sender.is_closed() && one.since.elapsed() < IDLE);
             !idle.is_empty() || Arc::strong_count(lane) > 1
         });
     }
@@ -62,31 +88,32 @@ impl Pool {
 
 impl Lane {
     /// The connection that was used last and is ready.
-    pub(super) fn take(&self) -> Option<SendRequest<Upload>> {
+    pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let mut place = idle.len();
         while place > 0 {
             place -= 1;
             let one = idle.get(place)?;
-            if one.sender.is_closed() {
+            if one.connection.sender.is_closed() {
                 idle.remove(place);
-            } else if one.sender.is_ready() {
-                return Some(idle.remove(place).sender);
+            } else if one.connection.sender.is_ready() {
+                return Some(idle.remove(place).connection);
             }
         }
         None
     }
 
-    pub(super) fn give_back(&self, sender: SendRequest<Upload>) {
+    #[expect(clippy::disallowed_methods, reason = "how long a connection lies idle is nobody's judgement")]
+    pub(super) fn give_back(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if !sender.is_closed() && idle.len() < KEPT {
-            idle.push(Idle { sender, since: Instant::now() });
+        if !connection.sender.is_closed() && idle.len() < KEPT {
+            idle.push(Idle { connection, since: Instant::now() });
         }
     }
 }
 
 /// Opens a connection. `upgrades` for a request that may become a WebSocket; such a connection is never pooled.
-pub(super) async fn connect(upstream: &Upstream, upgrades: bool) -> io::Result<SendRequest<Upload>> {
+pub(super) async fn connect(upstream: &Upstream, upgrades: bool) -> io::Result<Connection> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "connecting to the upstream took too long");
     match upstream {
         Upstream::Http { host, port } => {
@@ -100,7 +127,7 @@ pub(super) async fn connect(upstream: &Upstream, upgrades: bool) -> io::Result<S
     }
 }
 
-async fn speak<S>(stream: S, upgrades: bool) -> io::Result<SendRequest<Upload>>
+async fn speak<S>(stream: S, upgrades: bool) -> io::Result<Connection>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -111,5 +138,5 @@ where
     } else {
         tokio::spawn(async move { drop(connection.await) });
     }
-    Ok(sender)
+    Ok(Connection::new(sender))
 }

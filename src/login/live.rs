@@ -20,6 +20,7 @@ use crate::web::{Admission, Ask, Identity, LiveSession, Sessions};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,13 +41,35 @@ pub struct Live {
     pub(super) world: Arc<World>,
     pub(super) lease: Lease,
     pub(super) registry: Registry,
-    cache: moka::sync::Cache<SessionKey, Arc<Entry>>,
+    cache: moka::sync::Cache<SessionKey, Arc<Entry>, KeyBits>,
     parents: moka::sync::Cache<LoginSessionId, Arc<AtomicI64>>,
     /// Counts applied revocations; a reading during which it moved is not trusted.
     pub(super) applied: AtomicU64,
     pub(super) touches: Mutex<Vec<Touch>>,
     /// What [`Self::end_fallen`] goes through. Not the cache: that one evicts, and is emptied when it is distrusted.
     watched: Mutex<HashMap<ProductSessionId, Arc<Entry>>>,
+}
+
+/// A session's key is a keyed hash already (rule H12): nobody can choose its bits, so they need no hashing again.
+type KeyBits = BuildHasherDefault<FirstBytes>;
+
+/// The first eight bytes of a key.
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+
+    // The length of a key, the same for all.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A session as read from the store, and what was made of it.
@@ -74,7 +97,7 @@ impl Live {
             world,
             lease: Lease::default(),
             registry: Registry::default(),
-            cache: moka::sync::Cache::builder().max_capacity(CACHED).build(),
+            cache: moka::sync::Cache::builder().max_capacity(CACHED).build_with_hasher(KeyBits::default()),
             parents: moka::sync::Cache::builder().max_capacity(CACHED).build(),
             applied: AtomicU64::new(0),
             touches: Mutex::new(Vec::new()),

@@ -97,3 +97,24 @@ fn operators_see_health_readiness_and_metrics() {
     assert!(text.contains("fedgate_requests_total{product=\"trello\",class=\"2xx\"} 1"), "{text}");
     assert!(text.contains("product=\"unknown\",class=\"4xx\"} 1") && !text.contains("strangers-choice"), "{text}");
 }
+
+#[test]
+fn a_head_has_ten_seconds_and_an_idle_connection_has_longer() {
+    let world = world(ok, |_, _| {});
+    let (_, cookie) = world.session(1);
+    let cookie = format!("Cookie: {cookie}");
+    let (mut slow, mut idle) = (world.plain(), world.plain());
+    for client in [&mut slow, &mut idle] {
+        client.send(&head("GET /", &[&cookie]));
+        assert_eq!(client.reply().status, 200);
+    }
+    // A byte every two seconds: what a slow client gains by it is nothing.
+    for _ in 0..6 {
+        // Once the connection is cut the bytes go nowhere; that is what is asked below.
+        let _ = std::io::Write::write_all(&mut slow.stream, b"G");
+        thread::sleep(Duration::from_secs(2));
+    }
+    assert!(slow.rest().is_empty());
+    idle.send(&head("GET /", &[&cookie]));
+    assert_eq!(idle.reply().status, 200);
+}

@@ -192,3 +192,20 @@ fn a_connection_with_an_early_reply_is_not_used_again() {
     }
     assert_eq!(world.seen.connections.load(Ordering::SeqCst), 3);
 }
+
+#[test]
+fn a_connection_whose_request_ended_after_its_reply_is_not_used_again() {
+    let world = world(ok, |_, _| {});
+    let (_, cookie) = world.session(1);
+    let cookie = format!("Cookie: {cookie}");
+    let mut client = world.plain();
+    client.send(&head("POST /a", &[&cookie, "Sec-Fetch-Site: same-origin", "Content-Length: 1000"]));
+    assert_eq!(client.reply().status, 200, "before the body was sent");
+    thread::sleep(Duration::from_millis(50));
+    // Now the request is whole, and the connection to the product looks ready.
+    client.send(&"x".repeat(1000));
+    thread::sleep(Duration::from_millis(100));
+    client.send(&head("GET /b", &[&cookie]));
+    assert_eq!(client.reply().status, 200);
+    assert_eq!(world.seen.connections.load(Ordering::SeqCst), 2);
+}

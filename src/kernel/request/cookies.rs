@@ -27,13 +27,13 @@ fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     field.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
 }
 
-fn name(pair: &[u8]) -> &[u8] {
-    pair.split(|byte| *byte == b'=').next().unwrap_or(pair).trim_ascii()
-}
-
-/// Whether the name is one of ours, as a browser or a careless product could come to read it.
-fn is_our_name(name: &[u8]) -> bool {
-    OURS.iter().any(|ours| name.get(..ours.len()).is_some_and(|start| start.eq_ignore_ascii_case(ours.as_bytes())))
+/// Whether the pair's name is one of ours, as a browser or a careless product could come to read it. None of the prefixes has a
+/// `=`, so the name need not be cut out.
+fn has_our_name(pair: &[u8]) -> bool {
+    matches!(pair.first(), Some(b'_' | b'f' | b'F'))
+        && OURS
+            .iter()
+            .any(|ours| pair.get(..ours.len()).is_some_and(|start| start.eq_ignore_ascii_case(ours.as_bytes())))
 }
 
 /// A name-less `=__Host-fedgate=x` counts as `__Host-fedgate=x`: some servers read it so.
@@ -43,7 +43,7 @@ fn without_leading_equals(pair: &[u8]) -> &[u8] {
 }
 
 fn is_ours(pair: &[u8]) -> bool {
-    is_our_name(name(without_leading_equals(pair)))
+    has_our_name(without_leading_equals(pair).trim_ascii_start())
 }
 
 /// Finds the session cookie in all `Cookie` fields; HTTP/2 clients may send several.
@@ -78,17 +78,20 @@ pub enum Remaining {
 
 /// Takes our cookies out of a `Cookie` field.
 pub fn without_ours(field: &[u8]) -> Remaining {
-    if !pairs(field).any(is_ours) {
-        return Remaining::Unchanged;
-    }
-    let mut others = Vec::with_capacity(field.len());
-    for pair in pairs(field).filter(|pair| !is_ours(pair)) {
-        if !others.is_empty() {
-            others.extend_from_slice(b"; ");
+    let mut others: Vec<&[u8]> = Vec::new();
+    let mut ours = false;
+    for pair in pairs(field) {
+        if is_ours(pair) {
+            ours = true;
+        } else {
+            others.push(pair);
         }
-        others.extend_from_slice(pair);
     }
-    if others.is_empty() { Remaining::Nothing } else { Remaining::Others(others) }
+    match (ours, others.is_empty()) {
+        (false, _) => Remaining::Unchanged,
+        (true, true) => Remaining::Nothing,
+        (true, false) => Remaining::Others(others.join(&b"; "[..])),
+    }
 }
 
 /// What a product's `Set-Cookie` becomes.

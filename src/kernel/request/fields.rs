@@ -80,9 +80,16 @@ pub fn is_ours(name: &str) -> bool {
         && FROM_US.iter().any(|ours| folds_to_prefix(name.as_bytes(), ours.as_bytes()))
 }
 
+/// The names that a `Connection` field's value adds to those (RFC 9110 §7.6.1); what it says about the connection itself names
+/// no field that is not gone anyway.
+pub fn named_by_connection(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_option = |name: &[u8]| name.eq_ignore_ascii_case(b"keep-alive") || name.eq_ignore_ascii_case(b"close");
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(move |name| !is_option(name))
+}
+
 /// Whether the field ends at this hop. `name` in lower case.
 pub fn is_hop_by_hop(name: &str) -> bool {
-    HOP_BY_HOP.contains(&name)
+    matches!(name.as_bytes().first(), Some(b'c' | b'k' | b'p' | b't' | b'u')) && HOP_BY_HOP.contains(&name)
 }
 
 /// Whether a product may not send this response field or trailer at all. `name` in lower case.

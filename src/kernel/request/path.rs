@@ -96,6 +96,10 @@ const fn is_query_byte(byte: u8) -> bool {
 }
 
 fn has_strange_segment(path: &str) -> bool {
+    // Only a segment that is empty or begins with a dot can be strange: most paths have none.
+    if !path.as_bytes().windows(2).any(|pair| matches!(pair, b"//" | b"/.")) {
+        return false;
+    }
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         let name = segment.split([';']).next().unwrap_or(segment);

@@ -1,0 +1,192 @@
+//! How long a client's connection is waited for: the head of a request must come whole in time, and a connection that asks for
+//! nothing is let go. A request that comes in one piece touches no timer and no clock.
+//!
+//! Deliberately absent: bodies and writes, which have limits of their own (`body.rs`, `patient.rs`).
+
+use super::connection::Line;
+use http_body::{Body, Frame, SizeHint};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// How long the head of an HTTP/1.1 request may take from its first byte, the first one from the opening of the connection.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// How often a core looks for idle connections.
+pub(super) const LOOK: Duration = Duration::from_secs(5);
+
+/// After how many looks without a request a connection is idle: 75 s, and less than [`LOOK`] more. Browsers and proxies keep theirs
+/// for about as long.
+const IDLE_LOOKS: u64 = 15;
+
+/// What a connection is doing. Only its own core writes it.
+pub(super) struct Pace {
+    /// Requests so far.
+    asked: AtomicU64,
+    /// Requests whose answer is not delivered yet.
+    open: AtomicU64,
+    /// A head has begun and is not whole.
+    in_head: AtomicBool,
+    seen: AtomicU64,
+    quiet_looks: AtomicU64,
+}
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        Self {
+            asked: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            in_head: AtomicBool::new(true),
+            seen: AtomicU64::new(0),
+            quiet_looks: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether nothing was asked for, and nothing is being answered, since [`IDLE_LOOKS`] calls. Called once each [`LOOK`].
+    pub(super) fn is_idle(&self) -> bool {
+        let asked = self.asked.load(Ordering::Relaxed);
+        let quiet = self.seen.swap(asked, Ordering::Relaxed) == asked && self.open.load(Ordering::Relaxed) == 0;
+        let looks = if quiet { self.quiet_looks.load(Ordering::Relaxed) + 1 } else { 0 };
+        self.quiet_looks.store(looks, Ordering::Relaxed);
+        looks > IDLE_LOOKS
+    }
+
+    /// Ready when a head takes too long. The timer exists only while a head is incomplete.
+    pub(super) fn poll_late(&self, timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.in_head.load(Ordering::Relaxed) {
+            *timer = None;
+            return Poll::Pending;
+        }
+        timer.get_or_insert_with(|| Box::pin(sleep(HEAD))).as_mut().poll(cx)
+    }
+}
+
+/// A request under way: from its head to the end of its answer.
+pub(super) struct Busy(Arc<Line>);
+
+impl Busy {
+    pub(super) fn new(line: Arc<Line>) -> Self {
+        line.pace.asked.fetch_add(1, Ordering::Relaxed);
+        line.pace.open.fetch_add(1, Ordering::Relaxed);
+        line.pace.in_head.store(false, Ordering::Relaxed);
+        Self(line)
+    }
+
+    pub(super) fn line(&self) -> &Arc<Line> {
+        &self.0
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.pace.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer's body that keeps its request under way.
+pub(super) struct Delivery<B> {
+    pub(super) body: B,
+    pub(super) _busy: Busy,
+}
+
+impl<B: Body + Unpin> Body for Delivery<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A connection, above TLS, that notices where a head begins: at the first byte while no request is under way. What a client
+/// sends ahead counts from the first byte after the answer before it.
+pub(super) struct Heads<S> {
+    stream: S,
+    line: Arc<Line>,
+}
+
+impl<S> Heads<S> {
+    pub(super) fn new(stream: S, line: Arc<Line>) -> Self {
+        Self { stream, line }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before && self.line.pace.open.load(Ordering::Relaxed) == 0 {
+            self.line.pace.in_head.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Heads<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_idle_after_75_seconds_without_a_request() {
+        let pace = Pace::new();
+        let looks = |pace: &Pace| (1..100).find(|_| pace.is_idle());
+        assert_eq!(looks(&pace), Some(16), "fifteen whole spans of five seconds");
+        pace.asked.store(1, Ordering::Relaxed);
+        assert!(!pace.is_idle(), "a request came");
+        pace.open.store(1, Ordering::Relaxed);
+        assert_eq!(looks(&pace), None, "a request under way is never idle");
+    }
+
+    #[tokio::test]
+    async fn a_head_has_ten_seconds_and_a_connection_without_one_has_no_timer() {
+        let pace = Pace::new();
+        let mut timer = None;
+        let mut poll = |pace: &Pace| {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            assert!(pace.poll_late(&mut timer, &mut cx).is_pending());
+            timer.as_ref().map(|timer| timer.deadline().duration_since(tokio::time::Instant::now()).as_secs())
+        };
+        assert_eq!(poll(&pace), Some(9), "a little less than ten");
+        pace.in_head.store(false, Ordering::Relaxed);
+        assert_eq!(poll(&pace), None);
+    }
+}
