@@ -136,10 +136,10 @@ impl Core {
 
 /// Sixteen hexadecimal digits.
 fn hex(bytes: [u8; 8]) -> [u8; 16] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + (half - 10) };
     let mut text = [b'0'; 16];
     for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
     text
 }

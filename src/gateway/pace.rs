@@ -177,6 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "how long a timer of the runtime's clock has left")]
     async fn a_head_has_ten_seconds_and_a_connection_without_one_has_no_timer() {
         let pace = Pace::new();
         let mut timer = None;
