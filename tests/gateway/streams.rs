@@ -1,4 +1,5 @@
 //! Streams: bodies both ways, event streams and WebSockets, and their end when the session ends.
+#![expect(clippy::disallowed_methods, reason = "these tests measure how long an end takes")]
 
 use super::support::*;
 use std::io::{Read as _, Write as _};

@@ -52,6 +52,7 @@ pub fn bytes(number: u8) -> [u8; 16] {
     bytes
 }
 
+#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
 pub fn now() -> Timestamp {
     Timestamp::from_millis(i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap())
 }
