@@ -18,7 +18,7 @@ mod schema;
 mod sessions;
 mod stored;
 
-use crate::config::find;
+use crate::config::{Config, Machine, find, read};
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -88,6 +88,26 @@ impl Common {
             format!("error[E-FILE]: {} cannot be read: {why}\n = name the configuration: --config FILE", path.display())
         })?;
         Ok((path, text))
+    }
+}
+
+impl Common {
+    /// The configuration with its file, every mistake and warning told; `None` when it cannot be used.
+    ///
+    /// # Errors
+    /// Only when the screen cannot be written to.
+    pub fn configuration(&self, screen: &mut Screen<'_>) -> io::Result<Option<(PathBuf, Config)>> {
+        let (file, text) = match self.text() {
+            Ok(found) => found,
+            Err(why) => {
+                writeln!(screen.err, "{why}")?;
+                return Ok(None);
+            }
+        };
+        let (config, report) = read(&text, &file, &Machine);
+        let report = report.without_advice();
+        write!(screen.err, "{}", report.plain())?;
+        Ok(config.filter(|_| !report.has_errors()).map(|config| (file, config)))
     }
 }
 

@@ -3,7 +3,6 @@
 use super::arguments::Reload;
 use super::node::control::socket;
 use super::{Common, Screen, WRONG};
-use crate::config::{Machine, read};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -14,18 +13,7 @@ use std::time::Duration;
 /// # Errors
 /// Only when the screen cannot be written to.
 pub fn run(arguments: &Reload, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let (file, text) = match common.text() {
-        Ok(found) => found,
-        Err(why) => {
-            writeln!(screen.err, "{why}")?;
-            return Ok(ExitCode::from(WRONG));
-        }
-    };
-    let (config, report) = read(&text, &file, &Machine);
-    let Some(config) = config.filter(|_| !report.has_errors()) else {
-        write!(screen.err, "{}", report.plain())?;
-        return Ok(ExitCode::from(WRONG));
-    };
+    let Some((_, config)) = common.configuration(screen)? else { return Ok(ExitCode::from(WRONG)) };
     let answer = ask(&socket(&config.state), arguments.loosen.as_deref());
     let (ok, said) = match answer {
         Ok(answer) => match answer.split_once(' ') {

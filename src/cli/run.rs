@@ -4,7 +4,6 @@ use super::arguments::Run;
 use super::node::control::Control;
 use super::node::{Extras, Node, NotStarted, init_log};
 use super::{Common, Screen, WRONG};
-use crate::config::{Machine, read};
 use std::io;
 use std::process::ExitCode;
 
@@ -13,18 +12,7 @@ use std::process::ExitCode;
 /// # Errors
 /// Only when the screen cannot be written to.
 pub fn run(arguments: &Run, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let (file, text) = match common.text() {
-        Ok(found) => found,
-        Err(why) => {
-            writeln!(screen.err, "{why}")?;
-            return Ok(ExitCode::from(WRONG));
-        }
-    };
-    let (config, report) = read(&text, &file, &Machine);
-    if !report.findings().is_empty() {
-        write!(screen.err, "{}", report.plain())?;
-    }
-    let Some(config) = config.filter(|_| !report.has_errors()) else { return Ok(ExitCode::from(WRONG)) };
+    let Some((file, config)) = common.configuration(screen)? else { return Ok(ExitCode::from(WRONG)) };
     init_log(&config);
     let served = on_runtime(async {
         let node = Node::start(config.clone(), Extras::default()).await?;
