@@ -8,6 +8,8 @@ mod commands;
 mod failing;
 #[path = "operator/ground.rs"]
 mod ground;
+#[path = "operator/online.rs"]
+mod online;
 #[path = "operator/outage.rs"]
 mod outage;
 #[path = "operator/provider.rs"]
