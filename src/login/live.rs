@@ -5,6 +5,7 @@
 //! used, and read once more if a revocation was applied meanwhile, so that none falls between reading and entering.
 
 use super::identity::{Who, fields};
+use super::key_bits::KeyBits;
 use super::lease::Lease;
 use super::registry::{Open, Registry};
 use super::world::World;
@@ -20,7 +21,6 @@ use crate::web::{Admission, Ask, Identity, LiveSession, Sessions};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,28 +48,6 @@ pub struct Live {
     pub(super) touches: Mutex<Vec<Touch>>,
     /// What [`Self::end_fallen`] goes through. Not the cache: that one evicts, and is emptied when it is distrusted.
     watched: Mutex<HashMap<ProductSessionId, Arc<Entry>>>,
-}
-
-/// A session's key is a keyed hash already (rule H12): nobody can choose its bits, so they need no hashing again.
-type KeyBits = BuildHasherDefault<FirstBytes>;
-
-/// The first eight bytes of a key.
-#[derive(Default)]
-struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_ne_bytes(*first);
-        }
-    }
-
-    // The length of a key, the same for all.
-    fn write_usize(&mut self, _: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 /// A session as read from the store, and what was made of it.

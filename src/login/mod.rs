@@ -20,6 +20,7 @@ mod finish;
 mod handover;
 mod health;
 mod identity;
+mod key_bits;
 mod lease;
 mod live;
 mod logout;
