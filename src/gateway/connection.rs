@@ -5,13 +5,16 @@ use super::handle::handle;
 use super::head::Introduction;
 use super::pace::{Busy, Heads, Pace};
 use super::patient::Patient;
+use super::rarely::Rarely;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::collections::HashSet;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -90,26 +93,32 @@ where
     let _open = Open::new(&line);
     let (close, retire) = (line.close.clone(), line.retire.clone());
     let (stream, pacing) = (Heads::new(stream, Arc::clone(&line)), Arc::clone(&line));
-    let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), request)));
+    let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), Box::new(request))));
     // Without hyper's timer for heads, which is made anew for each request and counts idle time as part of the next head.
     let connection =
         http1::Builder::new().max_buf_size(128 * 1024).serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(connection);
-    let mut draining = false;
     let mut timer = None;
-    loop {
-        tokio::select! {
-            biased;
+    let (close, retire) = (pin!(close.cancelled()), pin!(retire.cancelled()));
+    let (mut close, mut retire) = (Rarely::new(close), Rarely::new(retire));
+    let mut draining = false;
+    poll_fn(|cx| {
+        loop {
             // How a client leaves is its own affair.
-            _ = connection.as_mut() => break,
-            () = close.cancelled() => break,
-            () = poll_fn(|cx| pacing.pace.poll_late(&mut timer, cx)) => break,
-            () = retire.cancelled(), if !draining => {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
+            let over = connection.as_mut().poll(cx).is_ready()
+                || close.poll(cx).is_ready()
+                || pacing.pace.poll_late(&mut timer, cx).is_ready();
+            if over {
+                return Poll::Ready(());
             }
+            if draining || retire.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            draining = true;
+            connection.as_mut().graceful_shutdown();
         }
-    }
+    })
+    .await;
 }
 
 async fn serve_http2<S>(stream: S, line: Arc<Line>)
@@ -118,7 +127,7 @@ where
 {
     let _open = Open::new(&line);
     let (close, retire) = (line.close.clone(), line.retire.clone());
-    let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), request)));
+    let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), Box::new(request))));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(250)

@@ -5,13 +5,16 @@ use super::body::{self, Broken, Download, OpenStream, Outgoing, Progress, Upload
 use super::connection::Line;
 use super::filter;
 use super::head::{self, Passage};
+use super::options::Upstream;
 use super::pool::{self, Connection, Lane};
 use super::websocket;
 use crate::web::LiveSession;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -51,19 +54,28 @@ pub(super) async fn forward(
     admitted: &Admitted,
 ) -> Result<Answer, Broken> {
     let client = passage.upgrade.then(|| hyper::upgrade::on(&mut *request));
-    let (mut parts, body) = request.into_parts();
-    let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
-    parts.extensions.clear();
-    let (upload, progress) = Upload::new(body);
-    if head::prepare(&mut parts, passage).is_err() {
+    let is_head = *request.method() == Method::HEAD;
+    let Ok((outgoing, progress)) = outgoing(request, passage) else {
         return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
-    }
-    if chunked {
-        parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-    let is_head = parts.method == Method::HEAD;
-    let outgoing = Request::from_parts(parts, upload);
-    match send(line, outgoing, passage, admitted, progress.as_ref()).await {
+    };
+    let sending = Sending::new(line, passage, admitted, progress.as_ref());
+    let (lane, reused) = sending.reuse(0);
+    // Whatever waits below with the request itself in hand is boxed: the future of a request on a ready connection stays small.
+    let sent = match reused {
+        Some(mut connection) => {
+            let answered = pin!(connection.sender.try_send_request(outgoing));
+            match sending.within_session(&mut connection, answered).await {
+                Ok(Ok(response)) => Ok(Sent { response, connection, lane }),
+                Ok(Err(error)) => match unsent(error) {
+                    Ok(request) => Box::pin(sending.anew(request)).await,
+                    Err(fault) => Err(fault),
+                },
+                Err(fault) => Err(fault),
+            }
+        }
+        None => Box::pin(sending.anew(outgoing)).await,
+    };
+    match sent {
         Ok(sent) if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS => match client {
             Some(client) if websocket::is_websocket(sent.response.headers()) => {
                 Ok(websocket::open(line, client, sent.response, passage, admitted.live.clone()))
@@ -80,83 +92,139 @@ pub(super) async fn forward(
     }
 }
 
+/// The request as its product receives it.
+fn outgoing(
+    request: Box<Request<Incoming>>,
+    passage: &Passage<'_>,
+) -> Result<(Request<Upload>, Option<Arc<Progress>>), http::Error> {
+    let (mut parts, body) = request.into_parts();
+    let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
+    parts.extensions.clear();
+    let (upload, progress) = Upload::new(body);
+    head::prepare(&mut parts, passage)?;
+    if chunked {
+        parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    Ok((Request::from_parts(parts, upload), progress))
+}
+
 struct Sent {
     response: Response<Incoming>,
     connection: Connection,
     lane: Option<Arc<Lane>>,
 }
 
-/// Sends on a ready connection or a new one. A request is sent again only if nothing of it was sent.
-async fn send(
-    line: &Arc<Line>,
-    mut request: Request<Upload>,
-    passage: &Passage<'_>,
-    admitted: &Admitted,
-    progress: Option<&Arc<Progress>>,
-) -> Result<Sent, Fault> {
-    let upstreams = &passage.target.site.upstreams;
-    let turn = if upstreams.len() > 1 { passage.target.turn.fetch_add(1, Ordering::Relaxed) } else { 0 };
-    for place in 0..upstreams.len() {
-        let Some(upstream) = upstreams.get((turn.wrapping_add(place)) % upstreams.len()) else { break };
-        let lane = (!passage.upgrade).then(|| line.core.pool.lane(upstream));
-        let mut reused = lane.as_ref().and_then(|lane| lane.take());
-        loop {
-            let was_reused = reused.is_some();
-            let mut connection = match reused.take() {
-                Some(connection) => connection,
-                None => match Box::pin(pool::connect(upstream, passage.upgrade)).await {
-                    Ok(connection) => connection,
-                    Err(error) => {
-                        tracing::warn!(?upstream, %error, "upstream cannot be reached");
-                        break;
-                    }
-                },
-            };
-            let answered = connection.sender.try_send_request(request);
-            match within_session(&mut connection, answered, admitted, progress).await? {
-                Ok(response) => return Ok(Sent { response, connection, lane }),
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) if was_reused => request = unsent,
-                    _ => {
-                        tracing::warn!(?upstream, error = %error.error(), "upstream did not answer");
-                        return Err(Fault::Down);
-                    }
-                },
-            }
-        }
-    }
-    Err(Fault::Down)
+/// The request again if nothing of it was sent; on a connection that was just ready, that is a server that closed it.
+fn unsent(mut error: TrySendError<Request<Upload>>) -> Result<Request<Upload>, Fault> {
+    error.take_message().ok_or_else(|| {
+        tracing::warn!(error = %error.error(), "upstream did not answer");
+        Fault::Down
+    })
 }
 
-/// Waits for the head of the answer, until the session ends, at most [`ANSWER`] after the body was sent.
-async fn within_session<T>(
-    connection: &mut Connection,
-    answered: impl Future<Output = T>,
-    admitted: &Admitted,
-    progress: Option<&Arc<Progress>>,
-) -> Result<T, Fault> {
-    tokio::pin!(answered);
-    let ended = admitted.live.as_ref().map(|live| live.ended.cancelled());
-    tokio::pin!(ended);
-    connection.allow(ANSWER);
-    // One poll for all three: each future around another would copy the answer once more.
-    poll_fn(|cx| {
-        if let Poll::Ready(answer) = answered.as_mut().poll(cx) {
-            return Poll::Ready(Ok(answer));
-        }
-        if ended.as_mut().as_pin_mut().is_some_and(|ended| ended.poll(cx).is_ready()) {
-            return Poll::Ready(Err(Fault::Ended));
-        }
-        while connection.poll_late(cx).is_ready() {
-            // An upload that is still moving has its own limits.
-            if progress.is_none_or(|upload| upload.is_sent()) {
-                return Poll::Ready(Err(Fault::Late));
+/// A request on its way: to whom, and what ends the waiting.
+struct Sending<'a> {
+    line: &'a Arc<Line>,
+    passage: &'a Passage<'a>,
+    admitted: &'a Admitted,
+    progress: Option<&'a Arc<Progress>>,
+    turn: usize,
+}
+
+impl<'a> Sending<'a> {
+    fn new(
+        line: &'a Arc<Line>,
+        passage: &'a Passage<'a>,
+        admitted: &'a Admitted,
+        progress: Option<&'a Arc<Progress>>,
+    ) -> Self {
+        let target = passage.target;
+        let turn = if target.site.upstreams.len() > 1 { target.turn.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        Self { line, passage, admitted, progress, turn }
+    }
+
+    fn upstream(&self, place: usize) -> Option<&'a Upstream> {
+        let upstreams = &self.passage.target.site.upstreams;
+        let count = upstreams.len().max(1);
+        upstreams.get(self.turn.wrapping_add(place) % count)
+    }
+
+    /// The pool of the upstream at that place, and a connection from it that is ready. Upgrades are never pooled.
+    fn reuse(&self, place: usize) -> (Option<Arc<Lane>>, Option<Connection>) {
+        let upstream = self.upstream(place).filter(|_| !self.passage.upgrade);
+        let lane = upstream.map(|upstream| self.line.core.pool.lane(upstream));
+        let reused = lane.as_ref().and_then(|lane| lane.take());
+        (lane, reused)
+    }
+
+    /// Sends on a new connection, or any of the other upstreams. A request is sent again only if nothing of it was sent.
+    async fn anew(&self, mut request: Request<Upload>) -> Result<Sent, Fault> {
+        for place in 0..self.passage.target.site.upstreams.len() {
+            let Some(upstream) = self.upstream(place) else { break };
+            let (lane, mut reused) = self.reuse_unless_first(place, upstream);
+            loop {
+                let was_reused = reused.is_some();
+                let mut connection = match reused.take() {
+                    Some(connection) => connection,
+                    None => match pool::connect(upstream, self.passage.upgrade).await {
+                        Ok(connection) => connection,
+                        Err(error) => {
+                            tracing::warn!(?upstream, %error, "upstream cannot be reached");
+                            break;
+                        }
+                    },
+                };
+                let answered = pin!(connection.sender.try_send_request(request));
+                match self.within_session(&mut connection, answered).await? {
+                    Ok(response) => return Ok(Sent { response, connection, lane }),
+                    Err(mut error) => match error.take_message() {
+                        Some(unsent) if was_reused => request = unsent,
+                        _ => {
+                            tracing::warn!(?upstream, error = %error.error(), "upstream did not answer");
+                            return Err(Fault::Down);
+                        }
+                    },
+                }
             }
-            connection.allow(ANSWER);
         }
-        Poll::Pending
-    })
-    .await
+        Err(Fault::Down)
+    }
+
+    /// The first upstream's ready connection has been tried already.
+    fn reuse_unless_first(&self, place: usize, upstream: &Upstream) -> (Option<Arc<Lane>>, Option<Connection>) {
+        if place > 0 {
+            return self.reuse(place);
+        }
+        ((!self.passage.upgrade).then(|| self.line.core.pool.lane(upstream)), None)
+    }
+
+    /// Waits for the head of the answer, until the session ends, at most [`ANSWER`] after the body was sent.
+    async fn within_session<T>(
+        &self,
+        connection: &mut Connection,
+        mut answered: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, Fault> {
+        let mut ended = pin!(self.admitted.live.as_ref().map(|live| live.ended.cancelled()));
+        connection.allow(ANSWER);
+        // One poll for all three: each future around another would copy the answer once more.
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = answered.as_mut().poll(cx) {
+                return Poll::Ready(Ok(answer));
+            }
+            if ended.as_mut().as_pin_mut().is_some_and(|ended| ended.poll(cx).is_ready()) {
+                return Poll::Ready(Err(Fault::Ended));
+            }
+            while connection.poll_late(cx).is_ready() {
+                // An upload that is still moving has its own limits.
+                if self.progress.is_none_or(|upload| upload.is_sent()) {
+                    return Poll::Ready(Err(Fault::Late));
+                }
+                connection.allow(ANSWER);
+            }
+            Poll::Pending
+        })
+        .await
+    }
 }
 
 /// Filters the head and wraps the body.

@@ -49,10 +49,12 @@ struct Trace {
     sid: Option<String>,
 }
 
-/// Answers one request. An error ends its stream or connection without an answer.
-pub(super) async fn handle(busy: Busy, request: Request<Incoming>) -> Result<Response<Delivery<Outgoing>>, Broken> {
-    // Each step below is a future inside the one above it and would hold the whole request, and copy it on the way.
-    let request = Box::new(request);
+/// Answers one request. An error ends its stream or connection without an answer. The request comes boxed: each step below is a
+/// future inside the one above it and would hold the whole request, and copy it on the way.
+pub(super) async fn handle(
+    busy: Busy,
+    request: Box<Request<Incoming>>,
+) -> Result<Response<Delivery<Outgoing>>, Broken> {
     let line = busy.line();
     let shared = &line.core.shared;
     let began = shared.clock.since_boot();
@@ -219,7 +221,8 @@ impl Step<'_> {
             live: live.as_deref(),
             upgrade,
         };
-        forward::forward(self.line, request, &passage, &admitted).await
+        // Boxed for the allocator: two blocks that it has at hand (up to 1 KiB) cost a tenth of one for which it must search.
+        Box::pin(forward::forward(self.line, request, &passage, &admitted)).await
     }
 
     /// `/.fedgate/…` and doors. What acts there must come from this host (rule H6).

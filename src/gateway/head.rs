@@ -69,10 +69,7 @@ pub(super) fn prepare(parts: &mut Parts, passage: &Passage<'_>) -> Result<(), ht
     parts.version = Version::HTTP_11;
     let keeps_authorization = passage.live.is_some() && passage.target.site.keep_authorization;
     let headers = &mut parts.headers;
-    strip(headers, passage.target);
-    if !keeps_authorization {
-        headers.remove(header::AUTHORIZATION);
-    }
+    strip(headers, passage.target, keeps_authorization);
     remove_our_cookies(headers);
     set_ours(headers, passage)?;
     Ok(())
@@ -93,7 +90,7 @@ fn retarget(uri: &mut Uri, path: &NormalPath<'_>) -> Result<(), http::Error> {
 }
 
 /// Removes what ends at this hop, what `Connection` names, and every spelling of what only we may say.
-fn strip(headers: &mut HeaderMap, target: &Target) {
+fn strip(headers: &mut HeaderMap, target: &Target, keeps_authorization: bool) {
     let mut doomed: Vec<HeaderName> = Vec::new();
     for value in headers.get_all(header::CONNECTION) {
         let names = fields::named_by_connection(value.as_bytes());
@@ -101,7 +98,8 @@ fn strip(headers: &mut HeaderMap, target: &Target) {
     }
     // hyper counts the body; taking its length away here would change how it is framed.
     doomed.retain(|name| *name != header::CONTENT_LENGTH && *name != header::HOST);
-    doomed.extend(headers.keys().filter(|name| ends_here(name, target)).cloned());
+    let goes = |name: &HeaderName| ends_here(name, target) || (!keeps_authorization && *name == header::AUTHORIZATION);
+    doomed.extend(headers.keys().filter(|name| goes(name)).cloned());
     for name in doomed {
         headers.remove(name);
     }

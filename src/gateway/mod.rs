@@ -21,6 +21,7 @@ pub mod options;
 mod pace;
 mod patient;
 mod pool;
+mod rarely;
 mod table;
 mod tls;
 mod watch;

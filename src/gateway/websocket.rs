@@ -31,10 +31,13 @@ pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
     let mut upgrades = headers.get_all(header::UPGRADE).iter();
     let named = upgrades.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
         && upgrades.next().is_none();
-    let connects = headers.get_all(header::CONNECTION).iter().any(|value| {
+    // Nearly every request is done here.
+    if !named {
+        return false;
+    }
+    headers.get_all(header::CONNECTION).iter().any(|value| {
         value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-    });
-    named && connects
+    })
 }
 
 /// Answers 101 and relays until either side or the session ends.
