@@ -112,6 +112,17 @@ fn c7_authorization_beside_a_session_only_where_declared() {
 }
 
 #[test]
+fn c7_beside_a_session_every_other_credential_is_removed() {
+    let world = world(ok, |_, _| {});
+    let (_, cookie) = world.session(1);
+    for credential in ["Basic b3RoZXI6cHc=", "Bearer x", "Digest username=\"other\"", "Negotiate x"] {
+        let fields = [&*format!("Cookie: {cookie}"), &*format!("Authorization: {credential}")];
+        assert_eq!(world.ask("GET /x", &fields).status, 200, "{credential}");
+        assert!(!world.seen.last().to_lowercase().contains("authorization"), "{credential}: {}", world.seen.last());
+    }
+}
+
+#[test]
 fn our_own_pages_are_answered_by_us() {
     let world = world(ok, |_, _| {});
     for (line, body) in [
