@@ -318,7 +318,7 @@ impl Client {
 }
 
 /// A product: reads heads, remembers them, lets `respond` write the answer, goes on.
-fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
+pub fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
