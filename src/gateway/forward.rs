@@ -51,8 +51,8 @@ pub(super) async fn forward(
     let sent = match sending.ready() {
         Some(ready) => {
             let Ready { mut connection, peer, since } = ready;
-            let spare = sending.spare(&outgoing, since);
-            let answered = pin!(connection.sender.try_send_request(outgoing));
+            let mut spare = None;
+            let answered = pin!(sending.begin(&mut connection, outgoing, since, &mut spare));
             match sending.within_session(&mut connection.patience, answered).await {
                 Ok(Ok(response)) => Ok(Sent::pooled(response, connection, peer)),
                 Ok(Err(error)) => Box::pin(sending.once_more(error, spare, peer)).await,

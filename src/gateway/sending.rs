@@ -64,7 +64,8 @@ enum Failure {
     Final(Fault),
 }
 
-type Answered = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
+/// What a connection says of a request.
+pub(super) type Answered = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
 
 /// A request on its way.
 pub(super) struct Sending<'a> {
@@ -102,9 +103,19 @@ impl<'a> Sending<'a> {
         Some(Ready { connection, peer, since })
     }
 
-    /// The request again, where it may have to be sent once more on account of a connection that was idle for a while.
-    pub(super) fn spare(&self, request: &Request<Upload>, since: Instant) -> Option<Box<Spare>> {
-        (self.progress.is_none() && since.elapsed() >= MAY_CLOSE).then(|| Spare::of(request))
+    /// Sends on that connection. The request is put aside first where it may have to be sent once more, on account of a connection
+    /// that was idle for a while. Here, because a request that an async function borrows once stays in its future for good.
+    pub(super) fn begin(
+        &self,
+        connection: &mut Connection,
+        request: Request<Upload>,
+        since: Instant,
+        spare: &mut Option<Box<Spare>>,
+    ) -> impl Future<Output = Answered> + use<> {
+        if self.progress.is_none() && since.elapsed() >= MAY_CLOSE {
+            *spare = Some(Spare::of(&request));
+        }
+        connection.sender.try_send_request(request)
     }
 
     /// A ready connection turned out to be closed, or was closed under the request.

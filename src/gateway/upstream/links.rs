@@ -24,9 +24,10 @@ const STREAMS: usize = 100;
 /// The most connections of one core to one upstream; beyond, requests wait in them.
 const LINKS: usize = 16;
 
-/// What an upstream may send ahead of one client, and of all that share the connection.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 26 * 1024 * 1024;
+/// What an upstream may send ahead of one client, and of all that share the connection. A client that stops reading holds this
+/// much memory until it is given up.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 13 * 1024 * 1024;
 
 /// How long a connection without requests is kept.
 const IDLE: Duration = Duration::from_secs(60);
