@@ -3,8 +3,7 @@
 //! One current-thread runtime per core, each with its own SO_REUSEPORT listeners, routing table and upstream pool; what they
 //! share is read without locks. Sessions and pages are known only as the ports [`Sessions`] and [`Routes`].
 //!
-//! Deliberately absent: who may enter (the port says), words for people (the port says), HTTP/3, HTTP/2 to upstreams, and
-//! WebSockets over HTTP/2 (browsers then open them over HTTP/1.1).
+//! Deliberately absent: who may enter (the port says), words for people (the port says), HTTP/3, and HTTP/2 to upstreams.
 
 mod answer;
 mod body;
@@ -22,6 +21,7 @@ mod pace;
 mod patient;
 mod pool;
 mod rarely;
+mod stream;
 mod table;
 mod tls;
 mod watch;
