@@ -5,6 +5,7 @@ use super::pace::LOOK;
 use super::pool::Pool;
 use super::table::Table;
 use super::tls::TlsState;
+use super::websocket::Scratch;
 use crate::clock::Clock;
 use crate::entropy;
 use crate::seeing::Seeing;
@@ -45,12 +46,9 @@ pub(super) struct Core {
     lines: Mutex<Vec<Weak<Line>>>,
     prefix: [u8; 16],
     count: AtomicU64,
-    /// What WebSockets read into, one after the other; only this core's thread takes it.
-    pub(super) relayed: Mutex<Box<[u8]>>,
+    /// What this core's WebSockets read into.
+    pub(super) relayed: Scratch,
 }
-
-/// Bytes that a WebSocket moves at once.
-const RELAYED: usize = 16 * 1024;
 
 impl Core {
     pub(super) fn new(shared: Arc<Shared>, table: Table, drain: &CancellationToken, kill: &CancellationToken) -> Self {
@@ -63,7 +61,7 @@ impl Core {
             lines: Mutex::default(),
             prefix: hex(entropy::random()),
             count: AtomicU64::new(0),
-            relayed: Mutex::new(vec![0; RELAYED].into_boxed_slice()),
+            relayed: Scratch::default(),
         }
     }
 

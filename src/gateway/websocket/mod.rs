@@ -10,6 +10,7 @@ mod frames;
 mod relay;
 
 pub(super) use self::connect::tunnel;
+pub(super) use self::relay::Scratch;
 
 use self::relay::Relay;
 use super::answer::Answer;
@@ -27,6 +28,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -102,10 +104,10 @@ impl Opening {
             // Either side may be gone before the switch; then there is nothing to relay.
             let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else { return };
             let ended = live.as_ref().map_or_else(CancellationToken::new, |live| live.ended.clone());
-            let kill = core.kill.clone();
+            let relay = Relay::new(TokioIo::new(client), TokioIo::new(upstream), core.relayed.clone());
             tokio::select! {
-                () = Relay::new(client, upstream, core).run(ended) => {}
-                () = kill.cancelled() => {}
+                () = relay.run(ended) => {}
+                () = core.kill.cancelled() => {}
             }
         };
         line.core.shared.open.spawn(relayed);

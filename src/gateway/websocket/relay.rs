@@ -4,14 +4,11 @@
 //! An idle WebSocket holds no buffer: bytes are read into one that the whole core shares, and only what the other side does not
 //! take at once is kept.
 
-use super::super::core::Core;
 use super::frames::Frames;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -30,7 +27,22 @@ const STALL: Duration = Duration::from_secs(60);
 /// An unmasked close frame with status 1008, policy violation (RFC 6455 §5.5.1, §7.4.1).
 const POLICY_VIOLATION: [u8; 4] = [0x88, 0x02, 0x03, 0xf0];
 
-type Side = TokioIo<Upgraded>;
+/// Bytes that a WebSocket moves at once.
+const AT_ONCE: usize = 16 * 1024;
+
+/// What the WebSockets of a core read into, one after the other.
+#[derive(Clone)]
+pub(in super::super) struct Scratch(Arc<Mutex<Box<[u8]>>>);
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(vec![0; AT_ONCE].into_boxed_slice())))
+    }
+}
+
+/// One side of a WebSocket.
+pub(super) trait Side: AsyncRead + AsyncWrite + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Unpin> Side for S {}
 
 /// What one direction has read and not yet written.
 #[derive(Default)]
@@ -56,7 +68,12 @@ impl Waiting {
     }
 
     /// Writes what waits, and flushes. `note` sees what went by.
-    fn poll_out(&mut self, to: &mut Side, cx: &mut Context<'_>, note: &mut impl FnMut(&[u8])) -> Poll<io::Result<()>> {
+    fn poll_out(
+        &mut self,
+        to: &mut impl Side,
+        cx: &mut Context<'_>,
+        note: &mut impl FnMut(&[u8]),
+    ) -> Poll<io::Result<()>> {
         while !self.rest().is_empty() {
             let count = ready!(Pin::new(&mut *to).poll_write(cx, self.rest()))?;
             if count == 0 {
@@ -75,7 +92,7 @@ impl Waiting {
     /// Moves what can be moved now. Ready at the end of `from`.
     fn poll_through(
         &mut self,
-        (from, to): (&mut Side, &mut Side),
+        (from, to): (&mut impl Side, &mut impl Side),
         cx: &mut Context<'_>,
         shared: &mut [u8],
         mut note: impl FnMut(&[u8]),
@@ -101,9 +118,9 @@ impl Waiting {
 }
 
 /// One open WebSocket.
-pub(super) struct Relay {
-    client: Side,
-    upstream: Side,
+pub(super) struct Relay<C, U> {
+    client: C,
+    upstream: U,
     up: Waiting,
     down: Waiting,
     /// The browser has closed its side, and the product was told.
@@ -111,20 +128,22 @@ pub(super) struct Relay {
     frames: Frames,
     /// Armed only while the browser takes nothing.
     stall: Option<Pin<Box<Sleep>>>,
-    core: Arc<Core>,
+    patience: Duration,
+    scratch: Scratch,
 }
 
-impl Relay {
-    pub(super) fn new(client: Upgraded, upstream: Upgraded, core: Arc<Core>) -> Self {
+impl<C: Side, U: Side> Relay<C, U> {
+    pub(super) fn new(client: C, upstream: U, scratch: Scratch) -> Self {
         Self {
-            client: TokioIo::new(client),
-            upstream: TokioIo::new(upstream),
+            client,
+            upstream,
             up: Waiting::default(),
             down: Waiting::default(),
             up_over: false,
             frames: Frames::default(),
             stall: None,
-            core,
+            patience: STALL,
+            scratch,
         }
     }
 
@@ -145,8 +164,8 @@ impl Relay {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let core = Arc::clone(&self.core);
-        let mut shared = core.relayed.lock().unwrap_or_else(PoisonError::into_inner);
+        let scratch = self.scratch.clone();
+        let mut shared = scratch.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.up_over
             && let Poll::Ready(over) = self.poll_up(cx, &mut shared)
         {
@@ -167,11 +186,12 @@ impl Relay {
     }
 
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.down.rest().is_empty() {
+        if self.down.rest().is_empty() && !self.down.unflushed {
             self.stall = None;
             return Poll::Pending;
         }
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
+        let patience = self.patience;
+        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(patience)));
         stall.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -188,8 +208,8 @@ impl Relay {
     /// Writes on, but not beyond the end of the frame under way.
     fn poll_frame_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.down.rest().is_empty() {
-            let core = Arc::clone(&self.core);
-            let mut shared = core.relayed.lock().unwrap_or_else(PoisonError::into_inner);
+            let scratch = self.scratch.clone();
+            let mut shared = scratch.0.lock().unwrap_or_else(PoisonError::into_inner);
             let mut buffer = ReadBuf::new(&mut shared);
             ready!(Pin::new(&mut self.upstream).poll_read(cx, &mut buffer))?;
             if buffer.filled().is_empty() {
@@ -206,5 +226,85 @@ impl Relay {
         self.frames.advance(rest.get(..count).unwrap_or_default());
         self.down.written(count);
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
+
+    /// A relay whose sides are pipes of so many bytes, with their other ends.
+    fn relay(bytes: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, DuplexStream) {
+        let ((client, browser), (upstream, product)) = (duplex(bytes), duplex(bytes));
+        let mut relay = Relay::new(client, upstream, Scratch::default());
+        relay.patience = Duration::from_millis(100);
+        (relay, browser, product)
+    }
+
+    #[tokio::test]
+    async fn bytes_go_both_ways_and_an_idle_relay_keeps_none() {
+        let (mut relay, mut browser, mut product) = relay(100);
+        let sent = vec![7; 100_000];
+        let exchange = async {
+            let (mut up, mut down) = (vec![0; sent.len()], vec![0; sent.len()]);
+            let (mut from_browser, mut to_browser) = tokio::io::split(&mut browser);
+            let (mut from_product, mut to_product) = tokio::io::split(&mut product);
+            tokio::try_join!(
+                to_browser.write_all(&sent),
+                to_product.write_all(&sent),
+                from_browser.read_exact(&mut down),
+                from_product.read_exact(&mut up)
+            )
+            .unwrap();
+            assert!(up == sent && down == sent);
+        };
+        tokio::select! {
+            over = poll_fn(|cx| relay.poll(cx)) => panic!("{over:?}"),
+            () = exchange => {}
+        }
+        assert_eq!((relay.up.bytes.capacity(), relay.down.bytes.capacity(), relay.stall.is_some()), (0, 0, false));
+    }
+
+    #[tokio::test]
+    async fn a_product_hears_that_the_browser_closed_and_may_still_speak() {
+        let (relay, mut browser, mut product) = relay(100);
+        let running = tokio::spawn(relay.run(CancellationToken::new()));
+        browser.write_all(b"last").await.unwrap();
+        browser.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        product.read_to_end(&mut heard).await.unwrap();
+        product.write_all(b"\x88\x00").await.unwrap();
+        drop(product);
+        let mut said = Vec::new();
+        browser.read_to_end(&mut said).await.unwrap();
+        assert_eq!((&heard[..], &said[..]), (&b"last"[..], &b"\x88\x00"[..]));
+        running.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_browser_that_takes_nothing_is_given_up_and_one_that_is_only_quiet_is_not() {
+        let (relay, _browser, mut product) = relay(10);
+        let running = tokio::spawn(relay.run(CancellationToken::new()));
+        timeout(Duration::from_millis(300), product.read_u8()).await.unwrap_err();
+        assert!(!running.is_finished());
+        product.write_all(&[7; 10]).await.unwrap();
+        product.write_all(&[7; 10]).await.unwrap();
+        timeout(Duration::from_secs(5), running).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_session_is_said_at_the_end_of_a_frame() {
+        let (relay, mut browser, mut product) = relay(1000);
+        let ended = CancellationToken::new();
+        let running = tokio::spawn(relay.run(ended.clone()));
+        product.write_all(b"\x82\x04ab").await.unwrap();
+        browser.read_exact(&mut [0; 4]).await.unwrap();
+        ended.cancel();
+        product.write_all(b"cd\x82\x02no").await.unwrap();
+        let mut said = Vec::new();
+        browser.read_to_end(&mut said).await.unwrap();
+        assert_eq!(said, [&b"cd"[..], &POLICY_VIOLATION].concat());
+        running.await.unwrap();
     }
 }
