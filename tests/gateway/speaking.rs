@@ -2,7 +2,7 @@
 
 use super::streams::until;
 use super::support::*;
-use super::tls::{connect, root, run};
+use super::tls::{connect, root, run, run_within};
 use bytes::Bytes;
 use fedgate::gateway::options::Upstream;
 use http::{Method, Request};
@@ -330,7 +330,7 @@ fn large_bodies_pass_with_flat_memory() {
     let (_, cookie) = world.session(1);
     let pass = |size| {
         over_http1(&world, &cookie, size);
-        run(over_http2(&world, &cookie, size));
+        run_within(Duration::from_secs(600), over_http2(&world, &cookie, size));
     };
     pass(2 * MIB);
     let before = resident();

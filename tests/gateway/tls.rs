@@ -16,7 +16,13 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    run_within(Duration::from_secs(20), work)
+}
+
+/// What waits for something that never comes fails, and does not hang.
+pub fn run_within<T>(limit: Duration, work: impl Future<Output = T>) -> T {
+    let limited = async { tokio::time::timeout(limit, work).await.expect("it should have happened by now") };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(limited)
 }
 
 pub async fn connect(world: &World, root: &Path, name: &str, protocol: &str) -> std::io::Result<TlsStream<TcpStream>> {
