@@ -1,6 +1,9 @@
 //! One core: a current-thread runtime with its own listeners, routing table and upstream pool. Nothing here is locked across cores.
 
 use super::connection::{self, Line, Listener};
+use super::guard::arrival;
+use super::guard::turns::Turns;
+use super::guard::{Guard, Reason};
 use super::pace::LOOK;
 use super::pool::Pool;
 use super::table::Table;
@@ -28,6 +31,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) seeing: Arc<Seeing>,
     pub(super) tls: ArcSwapOption<TlsState>,
+    pub(super) guard: Guard,
     /// Every connection and WebSocket, so that a drain knows when it is done.
     pub(super) open: TaskTracker,
 }
@@ -37,6 +41,10 @@ pub(super) struct Core {
     pub(super) shared: Arc<Shared>,
     pub(super) table: ArcSwap<Table>,
     pub(super) pool: Pool,
+    /// TLS handshakes, step by step.
+    pub(super) handshakes: Turns,
+    /// Our own pages and reads of sessions.
+    pub(super) errands: Turns,
     /// No new work.
     pub(super) drain: CancellationToken,
     /// No work at all.
@@ -53,6 +61,8 @@ impl Core {
             shared,
             table: ArcSwap::from_pointee(table),
             pool: Pool::default(),
+            handshakes: Turns::default(),
+            errands: Turns::default(),
             drain: drain.child_token(),
             kill: kill.child_token(),
             lines: Mutex::default(),
@@ -79,10 +89,11 @@ impl Core {
 
     /// Lets idle connections go.
     fn retire_idle(&self) {
+        let idle = self.table.load().patience.idle;
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.retain(|line| {
             line.upgrade().is_some_and(|line| {
-                if line.pace.is_idle() {
+                if line.pace.is_idle(idle) {
                     line.retire.cancel();
                 }
                 true
@@ -98,6 +109,8 @@ impl Core {
                 Err(error) => tracing::error!(%error, "a listener cannot be used"),
             }
         }
+        let core = Arc::clone(&self);
+        tokio::spawn(async move { tokio::join!(core.handshakes.keep(), core.errands.keep()) });
         let mut sweep = interval(LOOK);
         loop {
             tokio::select! {
@@ -119,7 +132,12 @@ impl Core {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let serving = connection::serve(Arc::clone(&self), stream, peer.ip(), kind);
+                    let Some(seat) = self.shared.guard.caps.seat() else {
+                        self.shared.guard.turn_away(Reason::Connections, self.shared.clock.since_boot());
+                        arrival::close(&stream);
+                        continue;
+                    };
+                    let serving = connection::serve(Arc::clone(&self), stream, (peer.ip(), seat), kind);
                     self.shared.open.spawn(serving);
                 }
                 Err(error) => {

@@ -8,11 +8,13 @@
 
 mod answer;
 mod body;
+pub mod bounds;
 mod client;
 mod connection;
 mod core;
 mod filter;
 mod forward;
+mod guard;
 mod handle;
 mod head;
 mod locate;
@@ -32,6 +34,7 @@ pub use tls::{TlsFault, internal_server};
 
 use self::connection::Listener;
 use self::core::{Core, Shared};
+use self::guard::Guard;
 use self::options::Options;
 use self::table::Table;
 use self::tls::{Tickets, TlsState};
@@ -124,7 +127,9 @@ impl Gateway {
         let tickets = Tickets::new()?;
         let tls = TlsState::load(&options, &tickets, ports.clock.now())?;
         let (drain, kill) = (CancellationToken::new(), CancellationToken::new());
+        let guard = Guard::new(options.listen.crowd, &ports.seeing);
         let shared = Arc::new(Shared {
+            guard,
             sessions: ports.sessions,
             routes: ports.routes,
             clock: ports.clock,
@@ -136,8 +141,8 @@ impl Gateway {
         let (listeners, mut addresses) = listen(&options, cores)?;
         let ops = options.listen.ops.map(bind).transpose()?;
         addresses.ops = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-        let core = |_| {
-            let table = Table::new(&options, &shared.seeing);
+        let core = |place| {
+            let table = Table::new(&options, &shared, (place, cores));
             Arc::new(Core::new(Arc::clone(&shared), table, &drain, &kill))
         };
         let cores: Vec<Arc<Core>> = (0..cores).map(core).collect();
@@ -209,7 +214,9 @@ impl Running {
             return Err(Fault::NeedsRestart);
         }
         let tls = TlsState::load(&options, &self.tickets, self.shared.clock.now())?;
-        let tables: Vec<Table> = self.cores.iter().map(|_| Table::new(&options, &self.shared.seeing)).collect();
+        let count = self.cores.len();
+        let tables: Vec<Table> = (0..count).map(|core| Table::new(&options, &self.shared, (core, count))).collect();
+        self.shared.guard.caps.set(options.listen.crowd);
         self.shared.tls.store(tls.map(Arc::new));
         for (core, table) in self.cores.iter().zip(tables) {
             core.table.store(Arc::new(table));

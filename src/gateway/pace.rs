@@ -4,6 +4,7 @@
 //! Deliberately absent: bodies and writes, which have limits of their own (`body.rs`, `patient.rs`).
 
 use super::connection::Line;
+use super::guard::load::Place;
 use http_body::{Body, Frame, SizeHint};
 use std::io;
 use std::pin::Pin;
@@ -14,15 +15,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// How long the head of an HTTP/1.1 request may take from its first byte, the first one from the opening of the connection.
-const HEAD: Duration = Duration::from_secs(10);
-
 /// How often a core looks for idle connections.
 pub(super) const LOOK: Duration = Duration::from_secs(5);
-
-/// After how many looks without a request a connection is idle: 75 s, and less than [`LOOK`] more. Browsers and proxies keep theirs
-/// for about as long.
-const IDLE_LOOKS: u64 = 15;
 
 /// What a connection is doing. Only its own core writes it.
 pub(super) struct Pace {
@@ -47,22 +41,28 @@ impl Pace {
         }
     }
 
-    /// Whether nothing was asked for, and nothing is being answered, since [`IDLE_LOOKS`] calls. Called once each [`LOOK`].
-    pub(super) fn is_idle(&self) -> bool {
+    /// Whether nothing was asked for, and nothing is being answered, for this long, and less than [`LOOK`] more. Called once each
+    /// [`LOOK`].
+    pub(super) fn is_idle(&self, patience: Duration) -> bool {
         let asked = self.asked.load(Ordering::Relaxed);
         let quiet = self.seen.swap(asked, Ordering::Relaxed) == asked && self.open.load(Ordering::Relaxed) == 0;
         let looks = if quiet { self.quiet_looks.load(Ordering::Relaxed) + 1 } else { 0 };
         self.quiet_looks.store(looks, Ordering::Relaxed);
-        looks > IDLE_LOOKS
+        looks > patience.as_secs().div_ceil(LOOK.as_secs())
     }
 
-    /// Ready when a head takes too long. The timer exists only while a head is incomplete.
-    pub(super) fn poll_late(&self, timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when a head takes longer than `limit`. The timer exists only while a head is incomplete.
+    pub(super) fn poll_late(
+        &self,
+        timer: &mut Option<Pin<Box<Sleep>>>,
+        cx: &mut Context<'_>,
+        limit: impl FnOnce() -> Duration,
+    ) -> Poll<()> {
         if !self.in_head.load(Ordering::Relaxed) {
             *timer = None;
             return Poll::Pending;
         }
-        timer.get_or_insert_with(|| Box::pin(sleep(HEAD))).as_mut().poll(cx)
+        timer.get_or_insert_with(|| Box::pin(sleep(limit()))).as_mut().poll(cx)
     }
 }
 
@@ -92,6 +92,8 @@ impl Drop for Busy {
 pub(super) struct Delivery<B> {
     pub(super) body: B,
     pub(super) _busy: Busy,
+    /// Its place among the product's requests.
+    pub(super) _place: Option<Place>,
 }
 
 impl<B: Body + Unpin> Body for Delivery<B> {
@@ -168,10 +170,11 @@ mod tests {
     #[test]
     fn a_connection_is_idle_after_75_seconds_without_a_request() {
         let pace = Pace::new();
-        let looks = |pace: &Pace| (1..100).find(|_| pace.is_idle());
+        let idle = Duration::from_secs(75);
+        let looks = |pace: &Pace| (1..100).find(|_| pace.is_idle(idle));
         assert_eq!(looks(&pace), Some(16), "fifteen whole spans of five seconds");
         pace.asked.store(1, Ordering::Relaxed);
-        assert!(!pace.is_idle(), "a request came");
+        assert!(!pace.is_idle(idle), "a request came");
         pace.open.store(1, Ordering::Relaxed);
         assert_eq!(looks(&pace), None, "a request under way is never idle");
     }
@@ -183,7 +186,7 @@ mod tests {
         let mut timer = None;
         let mut poll = |pace: &Pace| {
             let mut cx = Context::from_waker(std::task::Waker::noop());
-            assert!(pace.poll_late(&mut timer, &mut cx).is_pending());
+            assert!(pace.poll_late(&mut timer, &mut cx, || Duration::from_secs(10)).is_pending());
             timer.as_ref().map(|timer| timer.deadline().duration_since(tokio::time::Instant::now()).as_secs())
         };
         assert_eq!(poll(&pace), Some(9), "a little less than ten");

@@ -2,11 +2,14 @@
 //!
 //! Deliberately absent: wildcards and a default site (rule M8).
 
+use super::bounds::Patience;
+use super::core::Shared;
+use super::guard::load::Load;
 use super::options::{Network, Options, PathRule, Site};
 use crate::kernel::request::fields::MappedNames;
 use crate::kernel::request::path::NormalPath;
 use crate::kernel::values::Origin;
-use crate::seeing::{Meters, Seeing};
+use crate::seeing::Meters;
 use crate::web::{Door, Place};
 use http::HeaderValue;
 use std::collections::HashMap;
@@ -18,6 +21,8 @@ pub(super) struct Table {
     hosts: HashMap<String, Arc<Entry>>,
     pub(super) trusted: Vec<Network>,
     pub(super) access_log: bool,
+    pub(super) proxy_protocol: bool,
+    pub(super) patience: Patience,
     /// For whatever is no site's.
     pub(super) unknown: Meters,
 }
@@ -50,6 +55,8 @@ pub(super) struct Target {
     pub(super) upstream_host: Option<HeaderValue>,
     /// Takes the upstreams in turn.
     pub(super) turn: AtomicUsize,
+    /// Requests under way, with their limits.
+    pub(super) load: Load,
 }
 
 /// Why an authority leads nowhere.
@@ -62,7 +69,9 @@ pub(super) enum Misdirected {
 }
 
 impl Table {
-    pub(super) fn new(options: &Options, seeing: &Seeing) -> Self {
+    /// For the core at a place among so many.
+    pub(super) fn new(options: &Options, shared: &Shared, place: (usize, usize)) -> Self {
+        let seeing = &shared.seeing;
         let mut hosts = HashMap::new();
         let mut add = |origin: &Origin, kind: Kind, meters: Meters| {
             let authority = origin.to_string();
@@ -76,6 +85,7 @@ impl Table {
                 mapped: MappedNames::new(site.product.identity_fields.iter().map(|(field, _)| field.as_str())),
                 upstream_host: site.upstream_host.as_deref().and_then(|host| HeaderValue::from_str(host).ok()),
                 turn: AtomicUsize::new(0),
+                load: shared.guard.loads.of(name, place, site.in_flight),
                 doors: site.doors.all().cloned().collect(),
                 site: Arc::clone(site),
             });
@@ -91,6 +101,8 @@ impl Table {
             hosts,
             trusted: options.listen.trusted_proxies.clone(),
             access_log: options.listen.access_log,
+            proxy_protocol: options.listen.proxy_protocol,
+            patience: options.listen.patience,
             unknown: seeing.meters("unknown"),
         }
     }

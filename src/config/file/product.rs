@@ -1,6 +1,6 @@
 //! `[product.NAME]`.
 
-use super::{Anything, At, Named, OneOrMany, Session, Text, Texts, WordOr};
+use super::{Anything, At, Named, OneOrMany, ProductLimits, Session, Text, Texts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -62,6 +62,8 @@ pub struct Product {
     pub cookie_domain: Text,
     /// `off`; sizes come in a later version.
     pub body_spool: Text,
+    /// How much of it may be under way.
+    pub limits: Option<At<ProductLimits>>,
     /// `{ grace = "2m" }` (default), or `"deny"`.
     pub on_store_outage: Option<At<WordOr<Outage>>>,
 }
