@@ -87,14 +87,16 @@ impl Core {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(line));
     }
 
-    /// Lets idle connections go.
+    /// Lets idle connections go, and cuts those that are still there at the next look: an HTTP/2 client may leave its goodbye
+    /// unanswered, or take no answer.
     fn retire_idle(&self) {
         let idle = self.table.load().patience.idle;
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.retain(|line| {
             line.upgrade().is_some_and(|line| {
                 if line.pace.is_idle(idle) {
-                    line.retire.cancel();
+                    let token = if line.retire.is_cancelled() { &line.close } else { &line.retire };
+                    token.cancel();
                 }
                 true
             })

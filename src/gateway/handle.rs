@@ -105,7 +105,7 @@ pub(super) async fn handle(
     request_id.set_sensitive(true);
     answer.headers_mut().insert(REQUEST_ID, request_id);
     answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
-    Ok(answer.map(|body| Delivery { body, _busy: busy, _place: trace.place }))
+    Ok(answer.map(|body| Delivery::new(body, busy, trace.place)))
 }
 
 impl Step<'_> {

@@ -24,6 +24,10 @@ pub(super) struct Pace {
     asked: AtomicU64,
     /// Requests whose answer is not delivered yet.
     open: AtomicU64,
+    /// Of them, those whose next step is the client's: it has to take what is there.
+    owed: AtomicU64,
+    /// Pieces of answers that it took.
+    taken: AtomicU64,
     /// A head has begun and is not whole.
     in_head: AtomicBool,
     seen: AtomicU64,
@@ -35,20 +39,30 @@ impl Pace {
         Self {
             asked: AtomicU64::new(0),
             open: AtomicU64::new(0),
+            owed: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             in_head: AtomicBool::new(true),
             seen: AtomicU64::new(0),
             quiet_looks: AtomicU64::new(0),
         }
     }
 
-    /// Whether nothing was asked for, and nothing is being answered, for this long, and less than [`LOOK`] more. Called once each
+    /// Whether nothing was asked for and nothing is being answered, or nothing of all the answers that are there was taken (an
+    /// HTTP/2 client may grant no window for ever), for this long, and less than [`LOOK`] more. Called once each
     /// [`LOOK`].
     pub(super) fn is_idle(&self, patience: Duration) -> bool {
-        let asked = self.asked.load(Ordering::Relaxed);
-        let quiet = self.seen.swap(asked, Ordering::Relaxed) == asked && self.open.load(Ordering::Relaxed) == 0;
+        let (open, owed) = (self.open.load(Ordering::Relaxed), self.owed.load(Ordering::Relaxed));
+        let asked = if owed == 0 { self.asked.load(Ordering::Relaxed) } else { 0 };
+        let moved = asked.wrapping_add(self.taken.load(Ordering::Relaxed));
+        let quiet = self.seen.swap(moved, Ordering::Relaxed) == moved && open == owed;
         let looks = if quiet { self.quiet_looks.load(Ordering::Relaxed) + 1 } else { 0 };
         self.quiet_looks.store(looks, Ordering::Relaxed);
         looks > patience.as_secs().div_ceil(LOOK.as_secs())
+    }
+
+    /// Only this core writes: a load and a store are enough.
+    fn add(count: &AtomicU64, more: u64) {
+        count.store(count.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
     }
 
     /// Ready when a head takes longer than `limit`. The timer exists only while a head is incomplete.
@@ -90,10 +104,32 @@ impl Drop for Busy {
 
 /// An answer's body that keeps its request under way.
 pub(super) struct Delivery<B> {
-    pub(super) body: B,
-    pub(super) _busy: Busy,
+    body: B,
+    busy: Busy,
+    /// Whether more must come from elsewhere first.
+    waits: bool,
     /// Its place among the product's requests.
-    pub(super) _place: Option<Place>,
+    _place: Option<Place>,
+}
+
+impl<B> Delivery<B> {
+    pub(super) fn new(body: B, busy: Busy, place: Option<Place>) -> Self {
+        Pace::add(&busy.0.pace.owed, 1);
+        Self { body, busy, waits: false, _place: place }
+    }
+
+    fn waits(&mut self, now: bool) {
+        if self.waits != now {
+            Pace::add(&self.busy.0.pace.owed, if now { u64::MAX } else { 1 });
+            self.waits = now;
+        }
+    }
+}
+
+impl<B> Drop for Delivery<B> {
+    fn drop(&mut self) {
+        self.waits(true);
+    }
 }
 
 impl<B: Body + Unpin> Body for Delivery<B> {
@@ -101,7 +137,12 @@ impl<B: Body + Unpin> Body for Delivery<B> {
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        self.waits(frame.is_pending());
+        if frame.is_ready() {
+            Pace::add(&self.busy.0.pace.taken, 1);
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -177,6 +218,12 @@ mod tests {
         assert!(!pace.is_idle(idle), "a request came");
         pace.open.store(1, Ordering::Relaxed);
         assert_eq!(looks(&pace), None, "a request under way is never idle");
+        pace.owed.store(1, Ordering::Relaxed);
+        assert!(looks(&pace).is_some(), "unless it is the client that must take its answer");
+        pace.taken.store(1, Ordering::Relaxed);
+        assert!(!pace.is_idle(idle), "it took a piece");
+        pace.open.store(2, Ordering::Relaxed);
+        assert_eq!(looks(&pace), None, "another one waits for its product");
     }
 
     #[tokio::test]

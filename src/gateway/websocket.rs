@@ -56,9 +56,9 @@ pub(super) fn open(
     answer.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     let upstream = hyper::upgrade::on(granted);
     let open = OpenStream::new(&line.core.shared.seeing.open_streams);
-    let kill = line.core.kill.clone();
+    let (kill, seat) = (line.core.kill.clone(), Arc::clone(&line.seat));
     let relayed = async move {
-        let _open = open;
+        let _kept = (open, seat);
         // Either side may be gone before the switch; then there is nothing to relay.
         let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else { return };
         let ended = live.as_ref().map_or_else(CancellationToken::new, |live| live.ended.clone());

@@ -1,4 +1,5 @@
 //! How connections begin: the PROXY protocol, whose a connection is, and how many there may be (rule M29).
+#![expect(clippy::disallowed_methods, reason = "these tests measure how long clients are waited for")]
 
 use super::support::*;
 use std::io::Write as _;
@@ -147,6 +148,40 @@ fn connections_over_the_cap_are_closed_and_those_within_are_served() {
         assert_eq!(client.reply().status, 200, "who is in stays in");
     }
     drop(within);
+    let again = (0..50).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        is_served(&mut world.plain())
+    });
+    assert!(again);
+}
+
+/// The connection is hyper's no more, and still one.
+#[test]
+fn websockets_keep_their_seats() {
+    let respond = |_: &str, stream: &mut std::net::TcpStream| {
+        let _ =
+            stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    };
+    let world = world(respond, |options, _| options.listen.crowd.connections = 16);
+    let (_, cookie) = world.session(1);
+    let fields = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    let (cookie, origin) = (format!("Cookie: {cookie}"), format!("Origin: https://{HOST}"));
+    let sockets: Vec<Client> = (0..16)
+        .map(|_| {
+            let mut client = world.plain();
+            client.send(&head("GET /", &[&fields[..], &[&cookie, &origin]].concat()));
+            assert!(client.head().starts_with("HTTP/1.1 101"));
+            client
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!is_served(&mut world.plain()));
+    drop(sockets);
     let again = (0..50).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
         is_served(&mut world.plain())

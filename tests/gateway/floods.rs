@@ -2,6 +2,7 @@
 //! and others are served after it and meanwhile.
 //!
 //! The table of HTTP/2 floods measures the memory of its process, so it runs in a process of its own.
+#![expect(clippy::disallowed_methods, reason = "these tests measure how long a flood is borne")]
 
 use super::support::*;
 use super::tls::{connect, root, run};
@@ -132,7 +133,7 @@ fn floods() -> Vec<Flood> {
         after(
             // A window of nothing for each stream.
             frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]),
-            row("answers that nobody takes", |stream, cookie| get(stream, cookie), 240, Borne, 240),
+            row("answers that nobody takes", get, 240, Borne, 240),
         ),
     ]
 }
@@ -311,6 +312,26 @@ fn requests_that_are_taken_back_cost_the_product_a_few_hundred() {
     });
     assert_eq!(super::arrival::turned(&world, "flood"), 1);
     assert!(world.seen.heads.lock().unwrap().len() <= 500);
+}
+
+/// An idle connection is told to go; who does not answer that is cut.
+#[test]
+fn a_client_that_ignores_its_goodbye_is_cut() {
+    let world = world(ok, |options, _| options.listen.patience.idle = Duration::from_secs(1));
+    let (_, cookie) = world.session(1);
+    let began = Instant::now();
+    run(async {
+        let stream = connect(&world, &root(&world), HOST, "h2").await.unwrap();
+        let (mut from, mut to) = split(stream);
+        // Answers that it never makes room for, and no answer to a PING.
+        let nothing = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+        let bytes = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &nothing, &get(1, &cookie)].concat();
+        to.write_all(&bytes).await.unwrap();
+        let mut rest = Vec::new();
+        // How it ends is nobody's affair.
+        drop(timeout(Duration::from_secs(40), from.read_to_end(&mut rest)).await.unwrap());
+    });
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
 #[test]

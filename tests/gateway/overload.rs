@@ -1,4 +1,5 @@
 //! More than can be done at once: what waits, what is refused, and that live sessions go on meanwhile.
+#![expect(clippy::disallowed_methods, reason = "these tests measure how long requests wait")]
 
 use super::arrival::{header, turned};
 use super::support::*;
