@@ -42,8 +42,8 @@ pub(super) struct Line {
     pub(super) peer: IpAddr,
     /// Whether one did.
     pub(super) proxied: bool,
-    /// Its place among the connections; a WebSocket keeps it.
-    pub(super) seat: Arc<Seat>,
+    /// Its place among the connections.
+    pub(super) seat: Seat,
     pub(super) listener: Listener,
     /// The host names that this connection's certificate covers (rule M8); `None` without TLS of ours.
     pub(super) names: Option<Arc<HashSet<String>>>,
@@ -67,7 +67,6 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     let retire = core.drain.child_token();
     let introduced = Mutex::default();
     let pace = Pace::new();
-    let seat = Arc::new(seat);
     let line = Line { core, peer, proxied, seat, listener, names: None, close, retire, pace, introduced };
     if listener != Listener::Tls {
         let line = Arc::new(line);

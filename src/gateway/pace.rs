@@ -102,6 +102,22 @@ impl Drop for Busy {
     }
 }
 
+/// A stream that outlives its answer, such as a WebSocket: its connection is not idle, and keeps its seat.
+pub(super) struct Held(Arc<Line>);
+
+impl Held {
+    pub(super) fn new(line: Arc<Line>) -> Self {
+        line.pace.open.fetch_add(1, Ordering::Relaxed);
+        Self(line)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.pace.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// An answer's body that keeps its request under way.
 pub(super) struct Delivery<B> {
     body: B,

@@ -8,6 +8,7 @@ use super::body::{OpenStream, Outgoing};
 use super::connection::Line;
 use super::filter;
 use super::head::Passage;
+use super::pace::Held;
 use crate::web::LiveSession;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -56,9 +57,9 @@ pub(super) fn open(
     answer.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     let upstream = hyper::upgrade::on(granted);
     let open = OpenStream::new(&line.core.shared.seeing.open_streams);
-    let (kill, seat) = (line.core.kill.clone(), Arc::clone(&line.seat));
+    let (kill, held) = (line.core.kill.clone(), Held::new(Arc::clone(line)));
     let relayed = async move {
-        let _kept = (open, seat);
+        let _kept = (open, held);
         // Either side may be gone before the switch; then there is nothing to relay.
         let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else { return };
         let ended = live.as_ref().map_or_else(CancellationToken::new, |live| live.ended.clone());

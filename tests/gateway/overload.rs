@@ -92,6 +92,15 @@ impl Routes for Costly {
     }
 }
 
+/// Tells the flooders to stop, also when the test fails meanwhile.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn live_sessions_are_served_while_logins_wait() {
     let pages = std::sync::Arc::new(Costly::default());
@@ -100,6 +109,7 @@ fn live_sessions_are_served_while_logins_wait() {
     let stop = AtomicBool::new(false);
     let refused = AtomicUsize::new(0);
     thread::scope(|scope| {
+        let stopping = Stopping(&stop);
         for flooder in 0..150_u8 {
             let (world, stop, refused) = (&world, &stop, &refused);
             scope.spawn(move || {
@@ -126,7 +136,7 @@ fn live_sessions_are_served_while_logins_wait() {
                 began.elapsed()
             })
             .collect();
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         took.sort();
         // Behind 75 pages of 5 ms on its core each request would take 375 ms.
         println!("live requests: p50 {:?}, p99 {:?}; pages {:?}", took[50], took[98], pages.answered);
