@@ -6,6 +6,7 @@ use super::head::Introduction;
 use super::pace::{Busy, Heads, Pace};
 use super::patient::Patient;
 use super::rarely::Rarely;
+use super::tls::ACME_TLS;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,7 +17,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -73,6 +74,9 @@ pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: IpAddr, list
         return;
     };
     let (_, session) = stream.get_ref();
+    if session.alpn_protocol() == Some(ACME_TLS) {
+        return part(stream).await;
+    }
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let line = Arc::new(Line { names: Some(tls.covered(session.server_name())), ..line });
     drop(tls);
@@ -84,6 +88,11 @@ pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: IpAddr, list
     } else {
         open.spawn(serve_http1(stream, line));
     }
+}
+
+/// An authority has seen who we are, and that was all (RFC 8737 §3). How it leaves is its own affair.
+async fn part<S: AsyncWrite + Unpin>(mut stream: S) {
+    drop(timeout(HANDSHAKE, stream.shutdown()).await);
 }
 
 async fn serve_http1<S>(stream: S, line: Arc<Line>)

@@ -8,6 +8,7 @@ use super::tls::TlsState;
 use crate::clock::Clock;
 use crate::entropy;
 use crate::seeing::Seeing;
+use crate::web::issued::Issued;
 use crate::web::{Routes, Sessions};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::HeaderValue;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) seeing: Arc<Seeing>,
     pub(super) tls: ArcSwapOption<TlsState>,
+    /// What an authority issued, and the answers that it asks for.
+    pub(super) issued: Arc<Issued>,
     /// Every connection and WebSocket, so that a drain knows when it is done.
     pub(super) open: TaskTracker,
 }

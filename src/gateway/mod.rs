@@ -37,6 +37,7 @@ use self::table::Table;
 use self::tls::{Tickets, TlsState};
 use crate::clock::Clock;
 use crate::seeing::Seeing;
+use crate::web::issued::Issued;
 use crate::web::{Routes, Sessions};
 use arc_swap::ArcSwapOption;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -61,6 +62,8 @@ pub struct Ports {
     pub clock: Clock,
     /// The process's metrics.
     pub seeing: Arc<Seeing>,
+    /// What an authority issued; empty without ACME.
+    pub issued: Arc<Issued>,
 }
 
 /// The data path, not yet running.
@@ -122,7 +125,7 @@ impl Gateway {
     /// [`Fault`] when an address, a certificate or a thread cannot be had; nothing is left running then.
     pub fn start(options: Options, ports: Ports, cores: usize) -> Result<Running, Fault> {
         let tickets = Tickets::new()?;
-        let tls = TlsState::load(&options, &tickets, ports.clock.now())?;
+        let tls = TlsState::load(&options, &ports.issued, &tickets, ports.clock.now())?;
         let (drain, kill) = (CancellationToken::new(), CancellationToken::new());
         let shared = Arc::new(Shared {
             sessions: ports.sessions,
@@ -130,6 +133,7 @@ impl Gateway {
             clock: ports.clock,
             seeing: ports.seeing,
             tls: ArcSwapOption::from(tls.map(Arc::new)),
+            issued: ports.issued,
             open: TaskTracker::new(),
         });
         let cores = cores.max(1);
@@ -208,7 +212,7 @@ impl Running {
         if moved {
             return Err(Fault::NeedsRestart);
         }
-        let tls = TlsState::load(&options, &self.tickets, self.shared.clock.now())?;
+        let tls = TlsState::load(&options, &self.shared.issued, &self.tickets, self.shared.clock.now())?;
         let tables: Vec<Table> = self.cores.iter().map(|_| Table::new(&options, &self.shared.seeing)).collect();
         self.shared.tls.store(tls.map(Arc::new));
         for (core, table) in self.cores.iter().zip(tables) {

@@ -76,7 +76,6 @@ fn mistakes_of_shape() -> Vec<Mistake> {
             "sso = { oidc = \"https://a.example\", client_id = \"c\", client_auth = \"none\", client_secret_file = \"s\" }",
             "client_auth = \"basic\"",
         ),
-        replaced(C::NotYet, (3, 7), ("\"internal\"", "\"acme\""), "tls = \"internal\""),
         in_product(C::NotYet, 13, "passwords = \"here\"", "passwords = \"none\""),
         in_product(C::NotYet, 13, "migration = { phase = \"optional\", deadline = 2026-12-31 }", "remove it"),
         in_org(C::NotYet, 16, "sso = { saml = \"https://idp.example/metadata\" }", "write oidc = "),
@@ -88,6 +87,9 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
     use Code as C;
     let listen = |line: &str| format!("tls = \"internal\"\n{line}");
     let tls = "tls = \"internal\"";
+    let acme = |code, column, line: &str, write| {
+        row(code, (END + 1, column), with("", SSO, &format!("[acme]\n{line}")).replace(tls, "tls = \"acme\""), write)
+    };
     vec![
         replaced(C::Name, (4, 10), ("[product.trello]", "[product.Trello]"), "write `trello`"),
         replaced(C::Origin, (1, 9), ("\"id.example.net\"", "\"https://id.example.net/\""), "write \"id.example.net\""),
@@ -96,7 +98,24 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
         replaced(C::Address, (4, 8), (tls, &listen("http = \"0.0.0.0:443\"")), "a port of its own"),
         replaced(C::Network, (4, 20), (tls, &listen("trusted_proxies = [\"0.0.0.0/0\"]")), "10.0.0.0/8"),
         replaced(C::Plain, (4, 9), (tls, &listen("plain = \"127.0.0.1:8080\"")), "trusted_proxies = ["),
-        replaced(C::Tls, (2, 1), (tls, ""), "tls = { cert = "),
+        replaced(C::Tls, (3, 7), ("\"internal\"", "\"acne\""), "tls = { cert = "),
+        row(
+            C::Tls,
+            (END + 1, 13),
+            with("", SSO, "[acme]\nchallenge = \"http-01\"").replace(tls, "http = \"off\""),
+            "http = \"0.0.0.0:80\"",
+        ),
+        row(
+            C::Tls,
+            (5, 8),
+            with("", SSO, "").replace(tls, "").replace("trello.example.com", "trello.localhost"),
+            "[acme] directory",
+        ),
+        acme(C::Url, 13, "directory = \"http://ca.example.net/\"", "https://acme-v02"),
+        acme(C::Email, 12, "contact = [\"ops@example.net\"]", "mailto:ops@"),
+        acme(C::Value, 13, "challenge = \"dns-01\"", "one of"),
+        acme(C::Missing, 7, "eab = { kid = \"a\" }", "hmac_file"),
+        acme(C::SecretUnreadable, 32, "eab = { kid = \"a\", hmac_file = \"s!\" }", "as the authority gave them"),
         replaced(
             C::CertLogin,
             (3, 7),

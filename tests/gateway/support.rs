@@ -176,6 +176,7 @@ pub fn world(respond: fn(&str, &mut TcpStream), change: impl FnOnce(&mut Options
         readiness: Arc::new(Always),
         clock: Clock::system(),
         seeing: Arc::clone(&seeing),
+        issued: Arc::default(),
     };
     let running = Gateway::start(options.clone(), ports, 2).unwrap();
     World { running, seen, sessions, pages, seeing, options, state }

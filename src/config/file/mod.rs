@@ -5,6 +5,7 @@
 //! Keys of later versions are here too, so that they get their own sentence and not "unknown key". To add a key: a field
 //! here, its meaning in `resolve`, a line in `config/fedgate.example.toml`.
 
+mod acme;
 mod directory;
 mod later;
 mod org;
@@ -12,6 +13,7 @@ mod product;
 mod server;
 mod spanned;
 
+pub use acme::{Acme, ExternalAccount};
 pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
 pub use org::{OnChange, Org, Policy, Session};
@@ -42,6 +44,8 @@ pub struct File {
     pub key_env: Text,
     /// Where to listen, and TLS.
     pub listen: Option<At<Listen>>,
+    /// Whom certificates are ordered from.
+    pub acme: Option<At<Acme>>,
     /// What is durable, and where.
     pub store: Option<Store>,
     /// Logs.

@@ -1,10 +1,10 @@
-//! When a certificate ends: the one field of X.509 that `check --online` shows. Reads DER, verifies nothing.
+//! When a certificate ends: the one field of X.509 that is read here. Reads DER, verifies nothing.
 
-use crate::kernel::values::Timestamp;
+use super::values::Timestamp;
 use chrono::NaiveDateTime;
 
 /// `notAfter` of a DER certificate (RFC 5280 §4.1.2.5), `None` for what does not read.
-pub(super) fn not_after(der: &[u8]) -> Option<Timestamp> {
+pub fn not_after(der: &[u8]) -> Option<Timestamp> {
     let (_, certificate, _) = element(der)?;
     let (_, mut rest, _) = element(certificate)?;
     // version [0] (absent in v1), serial number, signature algorithm, issuer, then the validity.
