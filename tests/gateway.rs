@@ -4,10 +4,22 @@
 #[path = "gateway/support.rs"]
 mod support;
 
+#[path = "support/authority.rs"]
+mod authority;
+#[expect(dead_code, reason = "what these tests compare is whole certificates, not their root")]
+#[path = "support/pebble.rs"]
+mod pebble;
+#[path = "support/ports.rs"]
+mod ports;
+
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
+#[path = "gateway/issued.rs"]
+mod issued;
 #[path = "gateway/life.rs"]
 mod life;
+#[path = "gateway/renewal.rs"]
+mod renewal;
 #[path = "gateway/replies.rs"]
 mod replies;
 #[path = "gateway/routing.rs"]
