@@ -38,7 +38,7 @@ pub(super) async fn account(
     let Some(known) = known else {
         let (account, credentials) = register(builder, wanted).await?;
         vault.put_account(&record(wanted, written(&credentials)?), before, now).await?;
-        tracing::info!(directory = %options.directory, account = account.id(), "registered at the authority");
+        tracing::info!(directory = %options.directory, account = account.id(), "registered at the authority and agreed to its terms");
         return Ok(account);
     };
     let credentials: AccountCredentials = serde_json::from_str(&known.value.credentials)

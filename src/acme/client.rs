@@ -1,6 +1,7 @@
 //! How the authority is asked: by the one outbound client. The directory may be anywhere, because the operator named it; what it
 //! names on another origin obeys the address filter.
 
+use super::Wanted;
 use crate::outbound::{Ask, Kind, Outbound};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
@@ -52,6 +53,18 @@ impl Client {
         *response.headers_mut() = harmless(&answer.headers);
         Ok(BytesResponse::from(response))
     }
+}
+
+/// Whether the authority's directory can be read from here; the fault is for the operator.
+///
+/// # Errors
+/// What is wrong, in a sentence.
+pub async fn reachable(wanted: &Wanted) -> Result<(), String> {
+    let client = Client { outbound: wanted.outbound.clone(), directory: wanted.options.directory.clone() };
+    let request = Request::get(wanted.options.directory.as_str()).body(BodyWrapper::default());
+    let answer = client.ask(request.map_err(|why| why.to_string())?).await.map_err(|why| why.to_string())?;
+    let status = answer.parts.status;
+    if status.is_success() { Ok(()) } else { Err(format!("the directory answers {status}")) }
 }
 
 /// What the ACME client reads, without a time that it could not add to another.

@@ -18,6 +18,8 @@ mod tally;
 mod vault;
 mod work;
 
+pub use client::reachable;
+
 use crate::clock::Clock;
 use crate::kernel::values::Secret;
 use crate::keys::Kek;

@@ -209,6 +209,18 @@ impl Vault {
         if changes.is_empty() { Ok(()) } else { self.commit(changes, Vec::new()).await }
     }
 
+    /// Destroys the keys of names that are not wanted any more, once their certificates have ended: another node may still want
+    /// them while it has an older configuration.
+    pub(super) async fn drop_spent(&self, contents: &Contents, hosts: &[String], now: Timestamp) -> Result<(), Fault> {
+        let spent = |(host, kept): &(&String, &Kept<Certificate>)| !hosts.contains(host) && kept.value.ends_at <= now;
+        let drop = |(host, kept): (&String, &Kept<Certificate>)| Change::DropKey {
+            kind: format!("{CERTIFICATE}{host}"),
+            generation: kept.generation,
+        };
+        let changes: Vec<Change> = contents.certificates.iter().filter(spent).map(drop).collect();
+        if changes.is_empty() { Ok(()) } else { self.commit(changes, Vec::new()).await }
+    }
+
     /// Records an attempt that failed.
     pub(super) async fn record(&self, event: AuditEvent) -> Result<(), Fault> {
         self.store.commit(Batch { events: vec![event], ..Batch::default() }).await?;
@@ -261,4 +273,76 @@ fn sha256(text: &str) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::kernel::event::{Action, Outcome};
+    use crate::kernel::values::EventId;
+    use crate::store::Sqlite;
+
+    #[tokio::test]
+    async fn what_is_kept_reads_back_and_goes_when_it_is_spent() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Sqlite::open(&folder.path().join("db"), Clock::system()).unwrap());
+        let vault = Vault { store: Arc::<Sqlite>::clone(&store), kek: Kek::new([1; 32]) };
+        let at = Timestamp::from_seconds;
+        for (host, end) in [("a.example", 100), ("b.example", 300), ("c.example", 100)] {
+            let certificate = Certificate {
+                directory: "https://ca.example/".to_owned(),
+                chain: "chain".to_owned(),
+                key: PrivatePkcs8KeyDer::from(vec![7; 40]),
+                issued_at: at(1),
+                ends_at: at(end),
+            };
+            let event =
+                AuditEvent::new(EventId::mint(at(1), [1; 10]), at(1), Action::CertificateIssued, Outcome::Success);
+            vault.put_certificate(host, &certificate, None, event).await.unwrap();
+        }
+        let marker = vault.marker().await.unwrap();
+        let contents = vault.read(at(200)).await.unwrap();
+        let kept = &contents.certificates["b.example"];
+        assert_eq!(
+            (kept.generation, kept.value.ends_at, kept.value.key.secret_pkcs8_der()),
+            (1, at(300), &[7; 40][..])
+        );
+        // One is wanted, one has not ended, one goes.
+        vault.drop_spent(&contents, &["a.example".to_owned()], at(200)).await.unwrap();
+        let contents = vault.read(at(200)).await.unwrap();
+        let mut left: Vec<&String> = contents.certificates.keys().collect();
+        left.sort();
+        assert_eq!(left, ["a.example", "b.example"]);
+        assert_ne!(vault.marker().await.unwrap(), marker, "other nodes see that something changed");
+        let stranger = Vault { store, kek: Kek::new([2; 32]) };
+        assert!(
+            stranger.read(at(200)).await.unwrap().certificates.is_empty(),
+            "another key-encryption key opens nothing"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_answer_with_a_token_that_is_no_token_is_not_kept_and_others_are_forgotten_in_an_hour() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Sqlite::open(&folder.path().join("db"), Clock::system()).unwrap());
+        let vault = Vault { store, kek: Kek::new([1; 32]) };
+        let (at, count) = (Timestamp::from_seconds, async |now| vault.read(now).await.unwrap().answers.len());
+        let record = |token: &str| AnswerRecord {
+            host: "a.example".to_owned(),
+            challenge: Challenge::Http,
+            token: token.to_owned(),
+            text: "text".to_owned(),
+        };
+        assert!(vault.put_answer(&record("../../etc/passwd-and-so-on"), at(1)).await.is_err());
+        vault.put_answer(&record(&"a".repeat(43)), at(1)).await.unwrap();
+        vault.put_answer(&record(&"b".repeat(43)), at(2)).await.unwrap();
+        assert_eq!((count(at(3_600)).await, count(at(3_601)).await, count(at(3_602)).await), (2, 1, 0));
+        vault.drop_answers("b.example", at(5)).await.unwrap();
+        assert_eq!(count(at(5)).await, 2, "another name's");
+        vault.drop_answers("b.example", at(3_601)).await.unwrap();
+        assert_eq!(count(at(5)).await, 1, "nobody took it away in time");
+        vault.drop_answers("a.example", at(5)).await.unwrap();
+        assert_eq!(count(at(5)).await, 0);
+    }
 }

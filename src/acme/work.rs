@@ -132,6 +132,9 @@ impl Acme {
         if let Err(why) = self.vault.drop_answers(host, now).await {
             tracing::warn!(host, %why, "the answer to a challenge could not be taken away");
         }
+        if let Err(why) = self.vault.drop_spent(&self.contents.load_full(), &wanted.hosts, now).await {
+            tracing::debug!(%why, "another node was faster, or the next order does it");
+        }
         match done {
             Ok(ends_at) => {
                 self.tally.order("issued");

@@ -1,5 +1,6 @@
 //! `fedgate check`: everything that is wrong with a configuration, before it runs.
 
+use super::authority::{self, Authority};
 use super::online::{Asked, ask};
 use super::{Common, Screen, WRONG};
 use crate::config::{Config, DraftDirectory, Machine, Report, check_syntax, read};
@@ -19,7 +20,7 @@ pub struct Arguments {
     /// The text alone: no secrets, no certificates, no network.
     #[arg(long)]
     pub syntax: bool,
-    /// Ask every provider as well: its documents, keys, clock and certificate.
+    /// Ask every provider as well: its documents, keys, clock and certificate; and the authority of our own certificates.
     #[arg(long, conflicts_with = "syntax")]
     pub online: bool,
 }
@@ -56,26 +57,31 @@ pub fn run(arguments: &Arguments, common: &Common, screen: &mut Screen<'_>) -> i
     Ok(if report.has_errors() { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
 }
 
-/// The file is good; now the providers.
+/// The file is good; now the providers and the authority.
 fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let asked = match ask(config) {
-        Ok(asked) => asked,
+    let (asked, authority) = match ask(config).and_then(|asked| Ok((asked, authority::ask(config)?))) {
+        Ok(found) => found,
         Err(why) => {
             writeln!(screen.err, "error: {why}")?;
             return Ok(ExitCode::from(WRONG));
         }
     };
-    let good = asked.iter().all(Asked::is_good);
+    let good = asked.iter().all(Asked::is_good) && authority.as_ref().is_none_or(Authority::is_good);
     if named.0.json {
         let providers: Vec<_> = asked.iter().map(Asked::json).collect();
         let keys = jwks_uris(config);
-        let shown = json!({ "good": good, "findings": report.json(), "providers": providers, "jwks_uris": keys });
+        let authority = authority.as_ref().map(Authority::json);
+        let shown = json!({ "good": good, "findings": report.json(), "providers": providers, "jwks_uris": keys,
+                            "authority": authority });
         writeln!(screen.out, "{shown}")?;
     } else {
         show(report, (&[], &jwks_uris(config)), named.1, screen)?;
         writeln!(screen.out, "\nProviders, asked now:")?;
         for one in &asked {
             one.show(screen)?;
+        }
+        if let Some(authority) = &authority {
+            authority.show(screen)?;
         }
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -167,8 +167,17 @@ async fn http_01_is_answered_at_port_80_for_a_customer_that_the_authority_knows(
     let keys =
         format!("challenge = \"http-01\"\neab = {{ kid = \"kid-1\", hmac_file = {:?} }}", hmac.display().to_string());
     ordering.launch(&ordering.configuration(&[], &keys).product("trello", &ordering.upstream.url(), ""));
+    let (status, shown, _) = ordering.gateway.command(&["check", "--online"]);
+    assert!(shown.contains(&format!("ok  {}", ordering.pebble.directory())), "{shown}");
+    assert!(shown.contains("trello.example.test has no address here"), "{shown}");
+    assert_eq!(status.code(), Some(1), "because of the provider, which is not there: {shown}");
     ordering.issued("id").await;
     ordering.issued("trello").await;
     let said = ordering.pebble.log();
     assert!(said.contains("/.well-known/acme-challenge/"), "asked over HTTP: {said}");
+    let Ordering { gateway, pebble, .. } = ordering;
+    let directory = pebble.directory();
+    drop(pebble);
+    let (_, shown, _) = gateway.command(&["check", "--online"]);
+    assert!(shown.contains(&format!("BAD {directory}")) && shown.contains("no connection"), "{shown}");
 }

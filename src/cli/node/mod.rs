@@ -14,6 +14,8 @@ pub mod control;
 mod enrol;
 pub mod state;
 
+pub(super) use acme::wanted;
+
 use crate::acme::Acme;
 use crate::audit::Sampler;
 use crate::clock::Clock;
