@@ -94,6 +94,7 @@ fn is_directory(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbound::OutboundOptions;
 
     #[test]
     fn a_directory_names_what_orders_need() {
@@ -109,6 +110,25 @@ mod tests {
         check("\"\"", false);
         check("7", false);
         assert!(!is_directory(b"<html>") && !is_directory(b"{}"));
+    }
+
+    #[tokio::test]
+    async fn m16_what_a_directory_names_elsewhere_obeys_the_address_filter() {
+        let inside = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = format!("https://{}", inside.local_addr().unwrap());
+        let check = async |directory: &str, expected: &str| {
+            let outbound = Outbound::new(OutboundOptions::default()).unwrap();
+            let client = Client { outbound, directory: Url::parse(directory).unwrap() };
+            let request = Request::get(format!("{at}/new-nonce")).body(BodyWrapper::default()).unwrap();
+            let fault = client.ask(request).await.err().unwrap().to_string();
+            assert!(fault.contains(expected), "{directory}: {fault}");
+        };
+        check("https://ca.example.com/directory", "not public").await;
+        let reached = tokio::time::timeout(std::time::Duration::from_millis(50), inside.accept()).await;
+        assert!(reached.is_err(), "nobody came");
+        // The operator's own authority may be anywhere.
+        drop(inside);
+        check(&format!("{at}/directory"), "no connection").await;
     }
 
     #[test]
