@@ -35,6 +35,17 @@ impl HttpClient for Client {
 }
 
 impl Client {
+    /// A plain GET, whose answer must be good.
+    pub(super) async fn read(&self, address: &str) -> Result<Bytes, String> {
+        let request = Request::get(address).body(BodyWrapper::default()).map_err(|why| why.to_string())?;
+        let mut answer = self.ask(request).await.map_err(|why| why.to_string())?;
+        let status = answer.parts.status;
+        if !status.is_success() {
+            return Err(format!("it answers {status}"));
+        }
+        answer.body.into_bytes().await.map_err(|why| why.to_string())
+    }
+
     async fn ask(&self, request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, Error> {
         let (parts, body) = request.into_parts();
         let url = Url::parse(&parts.uri.to_string()).map_err(|why| Error::Other(why.into()))?;
@@ -61,10 +72,7 @@ impl Client {
 /// What is wrong, in a sentence.
 pub async fn reachable(wanted: &Wanted) -> Result<(), String> {
     let client = Client { outbound: wanted.outbound.clone(), directory: wanted.options.directory.clone() };
-    let request = Request::get(wanted.options.directory.as_str()).body(BodyWrapper::default());
-    let answer = client.ask(request.map_err(|why| why.to_string())?).await.map_err(|why| why.to_string())?;
-    let status = answer.parts.status;
-    if status.is_success() { Ok(()) } else { Err(format!("the directory answers {status}")) }
+    client.read(wanted.options.directory.as_str()).await.map(drop)
 }
 
 /// What the ACME client reads, without a time that it could not add to another.

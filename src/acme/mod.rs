@@ -5,10 +5,11 @@
 //! node that orders, and a restart orders nothing. What is there goes to the data path through [`Issued`].
 //!
 //! `work` is the course of things: read, serve, order what is due. `order` is one order, `account` who orders, `vault` the rows in
-//! the store, `answer` what an authority is shown, `client` how it is asked, `due` when. Deliberately absent: DNS-01 and
+//! the store, `answer` what an authority is shown, `client` how it is asked, `due` and `advice` when. Deliberately absent: DNS-01 and
 //! wildcards (a certificate for two products breaks rule M8), revocation, and a choice among an authority's chains.
 
 mod account;
+mod advice;
 mod answer;
 mod client;
 mod due;
@@ -27,6 +28,7 @@ use crate::outbound::Outbound;
 use crate::seeing::Seeing;
 use crate::store::Store;
 use crate::web::issued::Issued;
+use advice::Advice;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -111,6 +113,7 @@ pub struct Acme {
     tally: Tally,
     wanted: ArcSwap<Wanted>,
     contents: ArcSwap<Contents>,
+    advice: Advice,
 }
 
 impl Acme {
@@ -123,6 +126,7 @@ impl Acme {
             tally: Tally::new(&ports.seeing),
             wanted: ArcSwap::from_pointee(wanted),
             contents: ArcSwap::default(),
+            advice: Advice::default(),
         }
     }
 

@@ -1,12 +1,12 @@
 //! The course of things: take over what the store has, order what is due, one name after the other.
 
 use super::account::account;
-use super::answer;
 use super::due::{pause, renewal_at};
 use super::fault::Fault;
 use super::order::{Goods, Show, order};
 use super::vault::{AnswerRecord, Certificate, Contents, Kept};
 use super::{Acme, Challenge, Wanted};
+use super::{advice, answer};
 use crate::entropy::random;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::values::{EventId, Timestamp};
@@ -60,6 +60,7 @@ impl Acme {
             () = stop.cancelled() => {}
             () = self.look() => {}
             () = self.renew() => {}
+            () = self.take_advice() => {}
         }
     }
 
@@ -100,13 +101,34 @@ impl Acme {
         }
     }
 
+    /// Asks the authority when it would like certificates to be renewed.
+    async fn take_advice(&self) {
+        loop {
+            let (wanted, contents) = (self.wanted.load_full(), self.contents.load_full());
+            self.advice.keep(&wanted.hosts);
+            let own = wanted.hosts.iter().filter_map(|host| Some((host, contents.certificates.get(host)?)));
+            for (host, kept) in own {
+                let asks = kept.value.directory == wanted.options.directory.as_str();
+                if asks && self.advice.is_old(host, kept.generation, self.clock.since_boot()) {
+                    let said = match leaf(&kept.value) {
+                        Some(leaf) => advice::ask(&wanted, &leaf, seed(&kept.value)).await,
+                        None => Ok(None),
+                    };
+                    self.advice.note((host, kept.generation), said, self.clock.since_boot());
+                }
+            }
+            sleep(LOOK).await;
+        }
+    }
+
     fn is_due(&self, host: &str, wanted: &Wanted) -> bool {
         let contents = self.contents.load();
         contents.certificates.get(host).is_none_or(|kept| {
             let certificate = &kept.value;
-            let [seed, ..] = *digest(&SHA256, certificate.chain.as_bytes()).as_ref() else { return true };
+            let now = self.clock.now();
             certificate.directory != wanted.options.directory.as_str()
-                || self.clock.now() >= renewal_at(certificate.issued_at, certificate.ends_at, seed)
+                || now >= renewal_at(certificate.issued_at, certificate.ends_at, seed(certificate))
+                || self.advice.is_due(host, kept.generation, now)
         })
     }
 
@@ -164,7 +186,6 @@ impl Acme {
         let [seed] = random();
         let wait = pause(tries.failures, seed);
         tries.not_before = self.clock.since_boot() + wait;
-        self.tally.order("failed");
         let old = self.contents.load().certificates.get(host).map(|kept| kept.value.ends_at.to_string());
         let old =
             old.map_or_else(|| "there is none: its handshakes are refused".to_owned(), |end| format!("until {end}"));
@@ -177,6 +198,7 @@ impl Acme {
         if matches!(fault, Fault::AccountGone) {
             self.forget_account().await;
         }
+        self.tally.order("failed");
     }
 
     /// The next attempt registers anew.
@@ -233,8 +255,20 @@ fn described(kept: &Kept<Certificate>) -> serde_json::Value {
     serde_json::json!({ "ends": kept.value.ends_at.to_string() })
 }
 
+/// The same on every node, and different for each certificate.
+fn seed(certificate: &Certificate) -> u8 {
+    digest(&SHA256, certificate.chain.as_bytes()).as_ref().first().copied().unwrap_or(0)
+}
+
+fn leaf(certificate: &Certificate) -> Option<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(certificate.chain.as_bytes()).next()?.ok()
+}
+
 /// What is served; it was checked when it came.
 fn pair(certificate: &Certificate) -> Option<Pair> {
     let chain = CertificateDer::pem_slice_iter(certificate.chain.as_bytes()).collect::<Result<_, _>>().ok()?;
     Some(Pair { chain, key: certificate.key.clone_key() })
 }
+
+#[cfg(test)]
+mod tests;
