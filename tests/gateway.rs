@@ -14,6 +14,10 @@ mod ports;
 
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
+#[path = "gateway/grpc.rs"]
+mod grpc;
+#[path = "gateway/h2_product.rs"]
+mod h2_product;
 #[path = "gateway/issued.rs"]
 mod issued;
 #[path = "gateway/life.rs"]
@@ -26,7 +30,17 @@ mod replies;
 mod routing;
 #[path = "gateway/smuggling.rs"]
 mod smuggling;
+#[path = "gateway/speaking.rs"]
+mod speaking;
 #[path = "gateway/streams.rs"]
 mod streams;
 #[path = "gateway/tls.rs"]
 mod tls;
+#[path = "gateway/tunnels.rs"]
+mod tunnels;
+#[path = "gateway/upstream_tls.rs"]
+mod upstream_tls;
+#[path = "gateway/upstreams.rs"]
+mod upstreams;
+#[path = "gateway/windows.rs"]
+mod windows;

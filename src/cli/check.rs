@@ -2,6 +2,7 @@
 
 use super::authority::{self, Authority};
 use super::online::{Asked, ask};
+use super::upstreams::{Tried, try_products};
 use super::{Common, Screen, WRONG};
 use crate::config::{Config, DraftDirectory, Machine, Report, check_syntax, read};
 use crate::kernel::model::ClientAuth;
@@ -14,13 +15,14 @@ use std::process::ExitCode;
 #[derive(Args, Clone, Debug, Default)]
 #[command(
     after_help = "Example:\n  fedgate check --config fedgate.toml\n  fedgate check --syntax --json\n  fedgate check --online\n\n\
-                        Status 0: the file is good (there may be warnings); 1: a provider is not; 2: the file is not used as it is."
+                        Status 0: the file is good (there may be warnings); 1: a provider or a product is not; 2: the file is not used as it is."
 )]
 pub struct Arguments {
     /// The text alone: no secrets, no certificates, no network.
     #[arg(long)]
     pub syntax: bool,
-    /// Ask every provider as well: its documents, keys, clock and certificate; and the authority of our own certificates.
+    /// Ask every provider as well: its documents, keys, clock and certificate; try products that check the assertion; and ask
+    /// the authority of our own certificates.
     #[arg(long, conflicts_with = "syntax")]
     pub online: bool,
 }
@@ -59,25 +61,36 @@ pub fn run(arguments: &Arguments, common: &Common, screen: &mut Screen<'_>) -> i
 
 /// The file is good; now the providers and the authority.
 fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let (asked, authority) = match ask(config).and_then(|asked| Ok((asked, authority::ask(config)?))) {
+    let all = ask(config).and_then(|asked| Ok((asked, try_products(config)?, authority::ask(config)?)));
+    let (asked, tried, authority) = match all {
         Ok(found) => found,
         Err(why) => {
             writeln!(screen.err, "error: {why}")?;
             return Ok(ExitCode::from(WRONG));
         }
     };
-    let good = asked.iter().all(Asked::is_good) && authority.as_ref().is_none_or(Authority::is_good);
+    let authority_is_good = authority.as_ref().is_none_or(Authority::is_good);
+    let good = asked.iter().all(Asked::is_good) && tried.iter().all(Tried::is_good) && authority_is_good;
     if named.0.json {
         let providers: Vec<_> = asked.iter().map(Asked::json).collect();
         let keys = jwks_uris(config);
+        let products: Vec<_> = tried.iter().map(Tried::json).collect();
         let authority = authority.as_ref().map(Authority::json);
-        let shown = json!({ "good": good, "findings": report.json(), "providers": providers, "jwks_uris": keys,
-                            "authority": authority });
+        let shown = json!({
+            "good": good, "findings": report.json(), "providers": providers, "products": products, "jwks_uris": keys,
+            "authority": authority,
+        });
         writeln!(screen.out, "{shown}")?;
     } else {
         show(report, (&[], &jwks_uris(config)), named.1, screen)?;
         writeln!(screen.out, "\nProviders, asked now:")?;
         for one in &asked {
+            one.show(screen)?;
+        }
+        if !tried.is_empty() {
+            writeln!(screen.out, "\nProducts that check the assertion, tried now:")?;
+        }
+        for one in &tried {
             one.show(screen)?;
         }
         if let Some(authority) = &authority {

@@ -4,7 +4,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fedgate::clock::Clock;
-use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Site, Tls, Upstream};
+use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Reach, Site, Tls, Upstream};
 use fedgate::gateway::{Gateway, Ports, Readiness, Running};
 use fedgate::kernel::model::{Allow, Claim, Limits, Outage, Product, Signup};
 use fedgate::kernel::refusal::Refusal;
@@ -32,6 +32,8 @@ pub struct Seen {
     pub bytes: AtomicUsize,
     /// Connections.
     pub connections: AtomicUsize,
+    /// Connections that are over.
+    pub ended: AtomicUsize,
     /// Heads of requests.
     pub heads: Mutex<Vec<String>>,
 }
@@ -132,6 +134,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         also: vec![],
         redirects: vec![Origin::parse("old.localhost").unwrap()],
         upstreams: vec![Upstream::Http { host: upstream.ip().to_string(), port: upstream.port() }],
+        reach: Reach::default(),
         upstream_host: None,
         public: vec![PathRule::Below("/assets/".into()), PathRule::Below("/".into())],
         optional: vec![PathRule::Below("/share/".into())],
@@ -303,6 +306,11 @@ impl Client {
         self.buffer.drain(..count).collect()
     }
 
+    /// How many bytes were read and not asked for; they are forgotten.
+    pub fn buffered(&mut self) -> usize {
+        std::mem::take(&mut self.buffer).len()
+    }
+
     /// Reads to the end of the connection.
     pub fn rest(&mut self) -> Vec<u8> {
         while self.more() > 0 {}
@@ -321,7 +329,7 @@ impl Client {
 }
 
 /// A product: reads heads, remembers them, lets `respond` write the answer, goes on.
-fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
+pub fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -339,7 +347,10 @@ fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
                         respond(&head, &mut stream);
                     }
                     match stream.read(&mut chunk) {
-                        Ok(0) | Err(_) => return,
+                        Ok(0) | Err(_) => {
+                            seen.ended.fetch_add(1, Ordering::SeqCst);
+                            return;
+                        }
                         Ok(read) => {
                             seen.bytes.fetch_add(read, Ordering::SeqCst);
                             buffer.extend_from_slice(&chunk[..read]);

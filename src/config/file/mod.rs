@@ -12,6 +12,7 @@ mod org;
 mod product;
 mod server;
 mod spanned;
+mod upstream;
 
 pub use acme::{Acme, ExternalAccount};
 pub use directory::{ClaimNames, Connection, Oauth2};
@@ -20,6 +21,7 @@ pub use org::{OnChange, Org, Policy, Session};
 pub use product::{Allow, Doors, Outage, Product};
 pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
+pub use upstream::{Health, Sizes, Timeouts, UpstreamTls};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
