@@ -4,10 +4,11 @@ use super::connection::{self, Line, Listener};
 use super::guard::arrival;
 use super::guard::turns::Turns;
 use super::guard::{Guard, Reason};
+use super::options::Options;
 use super::pace::LOOK;
-use super::pool::Pool;
 use super::table::Table;
 use super::tls::TlsState;
+use super::upstream::{Pool, Registry};
 use crate::clock::Clock;
 use crate::entropy;
 use crate::seeing::Seeing;
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) seeing: Arc<Seeing>,
     pub(super) tls: ArcSwapOption<TlsState>,
     pub(super) guard: Guard,
+    /// How upstreams stand.
+    pub(super) upstreams: Registry,
     /// Every connection and WebSocket, so that a drain knows when it is done.
     pub(super) open: TaskTracker,
 }
@@ -41,6 +44,8 @@ pub(super) struct Core {
     pub(super) shared: Arc<Shared>,
     pub(super) table: ArcSwap<Table>,
     pub(super) pool: Pool,
+    /// Which core it is, among how many.
+    place: (usize, usize),
     /// TLS handshakes, step by step.
     pub(super) handshakes: Turns,
     /// Our own pages and reads of sessions.
@@ -56,11 +61,18 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(shared: Arc<Shared>, table: Table, drain: &CancellationToken, kill: &CancellationToken) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        options: &Options,
+        place: (usize, usize),
+        [drain, kill]: [&CancellationToken; 2],
+    ) -> Self {
+        let pool = Pool::default();
         Self {
+            table: ArcSwap::from_pointee(Table::new(options, &shared, place, &pool)),
             shared,
-            table: ArcSwap::from_pointee(table),
-            pool: Pool::default(),
+            place,
+            pool,
             handshakes: Turns::default(),
             errands: Turns::default(),
             drain: drain.child_token(),
@@ -69,6 +81,11 @@ impl Core {
             prefix: hex(entropy::random()),
             count: AtomicU64::new(0),
         }
+    }
+
+    /// New options as this core uses them.
+    pub(super) fn compile(&self, options: &Options) -> Table {
+        Table::new(options, &self.shared, self.place, &self.pool)
     }
 
     /// Unique among all cores and starts; not a secret.

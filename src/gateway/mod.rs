@@ -3,8 +3,8 @@
 //! One current-thread runtime per core, each with its own SO_REUSEPORT listeners, routing table and upstream pool; what they
 //! share is read without locks. Sessions and pages are known only as the ports [`Sessions`] and [`Routes`].
 //!
-//! Deliberately absent: who may enter (the port says), words for people (the port says), HTTP/3, HTTP/2 to upstreams, and
-//! WebSockets over HTTP/2 (browsers then open them over HTTP/1.1).
+//! Deliberately absent: who may enter (the port says), words for people (the port says), HTTP/3, and WebSockets over HTTP/2
+//! (browsers then open them over HTTP/1.1).
 
 mod answer;
 mod body;
@@ -14,6 +14,7 @@ mod connection;
 mod core;
 mod filter;
 mod forward;
+mod grpc;
 mod guard;
 mod handle;
 mod head;
@@ -22,15 +23,17 @@ mod ops;
 pub mod options;
 mod pace;
 mod patient;
-mod pool;
 mod rarely;
+mod sending;
 mod table;
 mod tls;
+mod upstream;
 mod watch;
 mod websocket;
 
 pub use ops::Readiness;
 pub use tls::{TlsFault, internal_server};
+pub use upstream::{Probe, probe};
 
 use self::connection::Listener;
 use self::core::{Core, Shared};
@@ -38,6 +41,7 @@ use self::guard::Guard;
 use self::options::Options;
 use self::table::Table;
 use self::tls::{Tickets, TlsState};
+use self::upstream::{Probes, Registry};
 use crate::clock::Clock;
 use crate::seeing::Seeing;
 use crate::web::{Routes, Sessions};
@@ -133,6 +137,7 @@ impl Gateway {
             sessions: ports.sessions,
             routes: ports.routes,
             clock: ports.clock,
+            upstreams: Registry::new(&ports.seeing),
             seeing: ports.seeing,
             tls: ArcSwapOption::from(tls.map(Arc::new)),
             open: TaskTracker::new(),
@@ -141,10 +146,7 @@ impl Gateway {
         let (listeners, mut addresses) = listen(&options, cores)?;
         let ops = options.listen.ops.map(bind).transpose()?;
         addresses.ops = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-        let core = |place| {
-            let table = Table::new(&options, &shared, (place, cores));
-            Arc::new(Core::new(Arc::clone(&shared), table, &drain, &kill))
-        };
+        let core = |place| Arc::new(Core::new(Arc::clone(&shared), &options, (place, cores), [&drain, &kill]));
         let cores: Vec<Arc<Core>> = (0..cores).map(core).collect();
         let running = Running {
             shared,
@@ -182,7 +184,9 @@ impl Running {
             options: Arc::clone(&self.options),
             tickets: self.tickets.clone(),
         };
+        let probes = Probes { shared: Arc::clone(&self.shared), options: Arc::clone(&self.options) };
         let back = async move {
+            let probing = tokio::spawn(probes.run(kill.clone()));
             let watching = tokio::spawn(certificates.keep_fresh(kill.clone()));
             match ops.map(tokio::net::TcpListener::from_std) {
                 Some(Ok(listener)) => ops::serve(listener, shared, readiness, drain, kill).await,
@@ -190,6 +194,7 @@ impl Running {
                 None => kill.cancelled().await,
             }
             watching.abort();
+            probing.abort();
         };
         threads.push(thread::Builder::new().name("gateway-back".to_owned()).spawn(move || runtime.block_on(back))?);
         Ok(())
@@ -214,14 +219,14 @@ impl Running {
             return Err(Fault::NeedsRestart);
         }
         let tls = TlsState::load(&options, &self.tickets, self.shared.clock.now())?;
-        let count = self.cores.len();
-        let tables: Vec<Table> = (0..count).map(|core| Table::new(&options, &self.shared, (core, count))).collect();
+        let tables: Vec<Table> = self.cores.iter().map(|core| core.compile(&options)).collect();
         self.shared.guard.caps.set(options.listen.crowd);
         self.shared.tls.store(tls.map(Arc::new));
         for (core, table) in self.cores.iter().zip(tables) {
             core.table.store(Arc::new(table));
         }
         *current = options;
+        self.shared.upstreams.keep(&current);
         Ok(())
     }
 

@@ -128,7 +128,7 @@ fn live_sessions_are_served_while_logins_wait() {
         }
         thread::sleep(Duration::from_millis(300));
         let mut client = world.plain();
-        let mut took: Vec<Duration> = (0..100)
+        let mut took: Vec<Duration> = (0..40)
             .map(|_| {
                 let began = Instant::now();
                 client.send(&head("GET /", &[&format!("Cookie: {cookie}")]));
@@ -138,9 +138,9 @@ fn live_sessions_are_served_while_logins_wait() {
             .collect();
         drop(stopping);
         took.sort();
-        // Behind 75 pages of 5 ms on its core each request would take 375 ms.
-        println!("live requests: p50 {:?}, p99 {:?}; pages {:?}", took[50], took[98], pages.answered);
-        assert!(took[50] < Duration::from_millis(150), "p50 {:?}", took[50]);
+        // Behind 75 pages of 5 ms on its core each request would take 375 ms and more.
+        println!("live requests: p50 {:?}, worst {:?}; pages {:?}", took[20], took[39], pages.answered);
+        assert!(took[20] < Duration::from_millis(150), "p50 {:?}", took[20]);
     });
     assert!(pages.answered.load(Ordering::Relaxed) > 0, "logins are served too");
 }
