@@ -8,6 +8,8 @@ mod support;
 mod forwarding;
 #[path = "gateway/life.rs"]
 mod life;
+#[path = "gateway/replay.rs"]
+mod replay;
 #[path = "gateway/replies.rs"]
 mod replies;
 #[path = "gateway/routing.rs"]

@@ -1,6 +1,7 @@
 //! Bodies on their way: up with a stall limit, down until the session ends, and the upstream connection back into its pool.
 
 use super::pool::{Connection, Lane};
+use super::spool::Reader;
 use crate::kernel::request::fields;
 use crate::web::LiveSession;
 use bytes::Bytes;
@@ -62,6 +63,8 @@ impl Progress {
 /// A request's body on its way to an upstream. Trailers end here (rule H7).
 pub(super) struct Upload {
     inner: Option<Incoming>,
+    /// Instead of it: a body that was kept (rule H9).
+    kept: Option<Box<Reader>>,
     progress: Option<Arc<Progress>>,
     stall: Option<Pin<Box<Sleep>>>,
     began: Option<Instant>,
@@ -72,7 +75,7 @@ impl Upload {
     /// Wraps a body, and says how to learn how far it came; `None` when there is no body.
     #[expect(clippy::disallowed_methods, reason = "a body's pace is measured by the runtime's clock, like its timers")]
     pub(super) fn new(inner: Incoming) -> (Self, Option<Arc<Progress>>) {
-        let bare = Self { inner: None, progress: None, stall: None, began: None, bytes: 0 };
+        let bare = Self { inner: None, kept: None, progress: None, stall: None, began: None, bytes: 0 };
         if inner.is_end_stream() {
             return (bare, None);
         }
@@ -83,8 +86,33 @@ impl Upload {
         )
     }
 
+    /// The body of a kept request.
+    pub(super) fn kept(reader: Reader) -> (Self, Arc<Progress>) {
+        let progress = Arc::new(Progress::default());
+        let (kept, told) = (Some(Box::new(reader)), Some(Arc::clone(&progress)));
+        (Self { inner: None, kept, progress: told, stall: None, began: None, bytes: 0 }, progress)
+    }
+
+    fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Some(kept) = self.kept.as_mut() else { return Poll::Ready(None) };
+        match ready!(kept.poll(cx)) {
+            Some(Ok(bytes)) => {
+                if kept.left() == 0 {
+                    self.finish();
+                }
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Some(Err(error)) => self.fail(error),
+            None => {
+                self.finish();
+                Poll::Ready(None)
+            }
+        }
+    }
+
     fn finish(&mut self) {
         self.inner = None;
+        self.kept = None;
         self.stall = None;
         if let Some(progress) = self.progress.take() {
             progress.sent.store(true, Ordering::Relaxed);
@@ -112,7 +140,7 @@ impl Body for Upload {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         loop {
-            let Some(inner) = self.inner.as_mut() else { return Poll::Ready(None) };
+            let Some(inner) = self.inner.as_mut() else { return self.poll_kept(cx) };
             match Pin::new(inner).poll_frame(cx) {
                 Poll::Ready(None) => {
                     self.finish();
@@ -141,11 +169,17 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        match &self.inner {
+            Some(inner) => inner.is_end_stream(),
+            None => self.kept.as_ref().is_none_or(|kept| kept.left() == 0),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        match &self.inner {
+            Some(inner) => inner.size_hint(),
+            None => SizeHint::with_exact(self.kept.as_ref().map_or(0, |kept| kept.left())),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::connection::{self, Line, Listener};
 use super::pace::LOOK;
 use super::pool::Pool;
+use super::spool::Spool;
 use super::table::Table;
 use super::tls::TlsState;
 use crate::clock::Clock;
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub(super) tls: ArcSwapOption<TlsState>,
     /// Every connection and WebSocket, so that a drain knows when it is done.
     pub(super) open: TaskTracker,
+    /// Requests of expired sessions, kept until their people come back (rule H9).
+    pub(super) spool: Arc<Spool>,
 }
 
 /// What a core has for itself.

@@ -7,8 +7,10 @@ use super::filter;
 use super::head::{self, Passage};
 use super::options::Upstream;
 use super::pool::{self, Connection, Lane};
+use super::spool::Reader;
 use super::websocket;
 use crate::web::LiveSession;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -86,6 +88,28 @@ pub(super) async fn forward(
         Err(Fault::Down) if progress.is_some_and(|upload| upload.is_broken()) => {
             Ok(fault_answer(StatusCode::BAD_REQUEST, passage))
         }
+        Err(Fault::Down) => Ok(down(line, passage)),
+        Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
+        Err(Fault::Ended) => Err(body::cancelled()),
+    }
+}
+
+/// Sends a request whose body was kept (rule H9): always on a new connection, so that it is never sent twice by itself.
+pub(super) async fn replay(
+    line: &Arc<Line>,
+    (mut parts, body): (Parts, Reader),
+    passage: &Passage<'_>,
+    admitted: &Admitted,
+) -> Result<Answer, Broken> {
+    parts.extensions.clear();
+    if head::prepare(&mut parts, passage).is_err() {
+        return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
+    }
+    let (upload, progress) = Upload::kept(body);
+    let sending = Sending::new(line, passage, admitted, Some(&progress));
+    match sending.anew(Request::from_parts(parts, upload)).await {
+        Ok(sent) if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS => Ok(down(line, passage)),
+        Ok(sent) => Ok(receive(line, sent, passage, admitted, Some(progress), false)),
         Err(Fault::Down) => Ok(down(line, passage)),
         Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
         Err(Fault::Ended) => Err(body::cancelled()),

@@ -22,6 +22,7 @@ mod pace;
 mod patient;
 mod pool;
 mod rarely;
+mod spool;
 mod table;
 mod tls;
 mod watch;
@@ -33,6 +34,7 @@ pub use tls::{TlsFault, internal_server};
 use self::connection::Listener;
 use self::core::{Core, Shared};
 use self::options::Options;
+use self::spool::Spool;
 use self::table::Table;
 use self::tls::{Tickets, TlsState};
 use crate::clock::Clock;
@@ -127,6 +129,7 @@ impl Gateway {
         let shared = Arc::new(Shared {
             sessions: ports.sessions,
             routes: ports.routes,
+            spool: Spool::open(&options.listen.state, ports.clock.now()),
             clock: ports.clock,
             seeing: ports.seeing,
             tls: ArcSwapOption::from(tls.map(Arc::new)),
@@ -179,12 +182,14 @@ impl Running {
         };
         let back = async move {
             let watching = tokio::spawn(certificates.keep_fresh(kill.clone()));
+            let sweeping = tokio::spawn(Arc::clone(&shared.spool).keep_swept(shared.clock.clone(), kill.clone()));
             match ops.map(tokio::net::TcpListener::from_std) {
                 Some(Ok(listener)) => ops::serve(listener, shared, readiness, drain, kill).await,
                 Some(Err(error)) => tracing::error!(%error, "the ops listener cannot be used"),
                 None => kill.cancelled().await,
             }
             watching.abort();
+            sweeping.abort();
         };
         threads.push(thread::Builder::new().name("gateway-back".to_owned()).spawn(move || runtime.block_on(back))?);
         Ok(())

@@ -44,6 +44,8 @@ pub enum MarkKind {
     Handover,
     /// The `jti` of a provider's id_token, or its `nonce`.
     Token,
+    /// A kept request that is sent to its product (rule H9).
+    Replay,
 }
 
 impl MarkKind {
@@ -53,6 +55,7 @@ impl MarkKind {
             Self::State => "state",
             Self::Handover => "handover",
             Self::Token => "token",
+            Self::Replay => "replay",
         }
     }
 }

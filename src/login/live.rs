@@ -4,6 +4,8 @@
 //! change; in between a request costs one keyed hash and one look-up. What is read from the store is entered here *before* it is
 //! used, and read once more if a revocation was applied meanwhile, so that none falls between reading and entering.
 
+mod expired;
+
 use super::identity::{Who, fields};
 use super::key_bits::KeyBits;
 use super::lease::Lease;
@@ -17,7 +19,7 @@ use crate::kernel::live::{Live as Standing, LiveFacts, live};
 use crate::kernel::model::{Account, Catalog, LoginSession, Outage, Product, ProductAccount, ProductSession};
 use crate::kernel::values::{EventId, LoginSessionId, ProductSessionId, SessionKey, Timestamp};
 use crate::store::{Touch, Unavailable};
-use crate::web::{Admission, Ask, Identity, LiveSession, Sessions};
+use crate::web::{Admission, Ask, Identity, LiveSession, Replays, Sessions};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -382,5 +384,9 @@ impl Sessions for Live {
                 self.in_grace(ask)
             }
         }
+    }
+
+    fn replays(&self) -> Option<&dyn Replays> {
+        Some(self)
     }
 }

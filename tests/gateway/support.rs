@@ -4,7 +4,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fedgate::clock::Clock;
-use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Site, Tls, Upstream};
+use fedgate::gateway::options::{BodySpool, Doors, Listen, Network, Options, PathRule, Site, Tls, Upstream};
 use fedgate::gateway::{Gateway, Ports, Readiness, Running};
 use fedgate::kernel::model::{Allow, Claim, Limits, Outage, Product, Signup};
 use fedgate::kernel::refusal::Refusal;
@@ -12,7 +12,9 @@ use fedgate::kernel::values::{
     AccountId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, Timestamp, Token,
 };
 use fedgate::seeing::Seeing;
-use fedgate::web::{Admission, Ask, Identity, LiveSession, PageRequest, Routes, Sessions, Turned};
+use fedgate::web::{
+    Admission, Ask, Identity, LiveSession, Offer, PageRequest, Replays, Routes, Sessions, Turned, Unsent,
+};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -44,6 +46,8 @@ impl Seen {
 /// Sessions in memory; `admit` answers what `cached` does not.
 #[derive(Default)]
 pub struct Memory {
+    /// What is said about requests of expired sessions.
+    pub replays: crate::replay::Said,
     pub live: Mutex<HashMap<[u8; 32], Arc<LiveSession>>>,
     pub answer: Mutex<Option<Admission>>,
 }
@@ -57,6 +61,10 @@ impl Sessions for Memory {
 
     async fn admit(&self, _: &Ask<'_>) -> Admission {
         self.answer.lock().unwrap().clone().unwrap_or(Admission::Nobody)
+    }
+
+    fn replays(&self) -> Option<&dyn Replays> {
+        Some(&self.replays)
     }
 }
 
@@ -81,7 +89,18 @@ impl Routes for Pages {
             _ => StatusCode::FORBIDDEN,
         };
         let body = format!("{} {}", turned.refusal.code(), turned.login_url.unwrap_or_default());
+        let body = turned.kept.map_or_else(|| body.clone(), |kept| format!("{body} {kept:?}"));
         Response::builder().status(status).body(Bytes::from(body)).unwrap()
+    }
+
+    fn offer(&self, offer: Offer) -> Response<Bytes> {
+        let text = match offer.request {
+            Ok(Unsent { handle, csrf, method, path, size, failed, .. }) => {
+                format!("offer {method} {path} {size} failed={failed} to={handle}&csrf={csrf}")
+            }
+            Err(lost) => format!("lost {lost:?}"),
+        };
+        Response::new(Bytes::from(text))
     }
 }
 
@@ -138,6 +157,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         accept_from: vec![],
         keep_authorization: false,
         cookie_domain: None,
+        spool: BodySpool::default(),
         orgs: vec![],
     }
 }
@@ -148,6 +168,15 @@ pub fn any() -> Option<SocketAddr> {
 
 /// A gateway on loopback in front of a product that answers `respond`.
 pub fn world(respond: fn(&str, &mut TcpStream), change: impl FnOnce(&mut Options, &mut Site)) -> World {
+    world_at(Clock::system(), respond, change)
+}
+
+/// The same by another clock.
+pub fn world_at(
+    clock: Clock,
+    respond: fn(&str, &mut TcpStream),
+    change: impl FnOnce(&mut Options, &mut Site),
+) -> World {
     let seen = Arc::new(Seen::default());
     let upstream = product(Arc::clone(&seen), respond);
     let state = std::env::temp_dir().join(format!("fedgate-{}-{}", std::process::id(), upstream.port()));
@@ -174,7 +203,7 @@ pub fn world(respond: fn(&str, &mut TcpStream), change: impl FnOnce(&mut Options
         sessions: Arc::<Memory>::clone(&sessions),
         routes: Arc::<Pages>::clone(&pages),
         readiness: Arc::new(Always),
-        clock: Clock::system(),
+        clock,
         seeing: Arc::clone(&seeing),
     };
     let running = Gateway::start(options.clone(), ports, 2).unwrap();
@@ -188,6 +217,18 @@ impl Drop for World {
 }
 
 impl World {
+    /// The process ends, and another one starts on the same state.
+    pub fn restart(&mut self, clock: Clock) {
+        let ports = Ports {
+            sessions: Arc::<Memory>::clone(&self.sessions),
+            routes: Arc::<Pages>::clone(&self.pages),
+            readiness: Arc::new(Always),
+            clock,
+            seeing: Arc::clone(&self.seeing),
+        };
+        self.running = Gateway::start(self.options.clone(), ports, 2).unwrap();
+    }
+
     /// A session, and its cookie.
     pub fn session(&self, seed: u8) -> (Arc<LiveSession>, String) {
         let now = Timestamp::from_millis(1);

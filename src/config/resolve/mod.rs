@@ -12,6 +12,7 @@ mod paths;
 mod products;
 mod secrets;
 mod server;
+mod spool;
 mod urls;
 mod values;
 

@@ -67,6 +67,7 @@ impl Reader<'_> {
             accept_from: self.web_origins(&written.accept_from),
             keep_authorization: written.keep_authorization.unwrap_or(false),
             cookie_domain: self.cookie_domain(written, hosts.first()),
+            spool: self.body_spool(written),
             orgs: product.allow.orgs.clone(),
             product: Arc::new(product),
         };
@@ -92,7 +93,6 @@ impl Reader<'_> {
                 self.say.not_yet(value.span(), key, write);
             }
         }
-        self.body_spool(&written.body_spool);
     }
 
     fn hosts_of(&mut self, place: &str, written: &At<Written>) -> (Vec<Origin>, Vec<Origin>) {
