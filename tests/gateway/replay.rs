@@ -559,6 +559,21 @@ fn h9_without_a_session_the_page_leads_to_the_login_and_back() {
 }
 
 #[test]
+fn h9_a_login_that_lost_its_way_back_finds_it_by_the_cookie() {
+    let scene = scene(|_, _| {});
+    let kept = scene.keep(b"x");
+    let find = |cookies: &str| {
+        let cookie = format!("Cookie: {}; {cookies}", scene.new);
+        let reply = scene.world.ask("GET /.fedgate/replay", &[&FORM[..], &[cookie.as_str()]].concat());
+        assert_eq!(reply.status, 303);
+        reply.one("location").to_owned()
+    };
+    assert_eq!(find(&kept.1), format!("/.fedgate/replay?id={}", kept.0));
+    assert_eq!(find("theirs=1"), "/");
+    assert_eq!(find(&kept.1.replace("sent-", "sent-0")), "/");
+}
+
+#[test]
 fn h9_discarded_is_gone() {
     let scene = scene(|_, _| {});
     let kept = scene.keep(b"x");

@@ -140,6 +140,21 @@ async fn h9_a_multipart_of_25_mib_survives_an_expired_session() {
 }
 
 #[tokio::test]
+async fn h9_a_login_that_begins_elsewhere_finds_what_waits() {
+    let mut world = world().await;
+    let ann = world.logged_in("ann").await;
+    pass_two_hours(&mut world, Idle::Both);
+    ann.load(Intent { follow: false, ..form(&world, "/boards", "text/plain", bytes(100)) }).await;
+    // The person closes the tab and comes to the product again.
+    let page = world.log_in(&ann, "ann", &world.url("trello", "/")).await;
+    assert!(is_offer(&page), "{}", page.describe());
+    let answer = ann.submit(&page, "to", &[]).await;
+    assert_eq!(answer.json()["sha256"].as_str().map(str::to_owned), sha(&bytes(100)));
+    // And afterwards the way to the product is free.
+    assert_eq!(ann.visit(&world.url("trello", "/")).await.url.path(), "/");
+}
+
+#[tokio::test]
 async fn h9_another_account_that_logs_in_deletes_it() {
     let mut world = world().await;
     let agent = world.logged_in("ann").await;

@@ -123,6 +123,12 @@ enum Missing {
 
 impl Visit<'_> {
     async fn show(&self, headers: &HeaderMap, form: &Fields, handle: &str) -> Answer {
+        if path_only(form) {
+            // A login that lost its way back leads here by the cookie alone; there may be nothing any more.
+            let newest = Ticket::newest(headers, self.replays, &self.step.place(self.target));
+            let to = newest.map_or_else(|| "/".to_owned(), |ticket| format!("{PATH}?id={}", ticket.handle()));
+            return answer::redirect(StatusCode::SEE_OTHER, &to, self.step.id());
+        }
         let request = match form.one("lost") {
             "size" => Err(Missing::Lost(Lost::TooLarge(self.target.site.spool.limit))),
             "room" => Err(Missing::Lost(Lost::NoRoom)),
@@ -271,6 +277,10 @@ impl Visit<'_> {
     fn remove(&self, ticket: &Ticket) {
         self.step.line.core.shared.spool.remove(&ticket.id);
     }
+}
+
+fn path_only(query: &Fields) -> bool {
+    query.0.is_empty()
 }
 
 fn unsent(ticket: &Ticket, opened: &Opened) -> Unsent {

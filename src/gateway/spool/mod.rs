@@ -23,7 +23,7 @@ pub(super) use give::is_replay;
 pub(super) use read::Reader;
 
 use self::seal::Id;
-use self::shelf::{Name, Shelf, hex, unhex};
+use self::shelf::{Held, Name, Shelf, hex, unhex};
 use crate::clock::Clock;
 use crate::entropy;
 use crate::kernel::values::Timestamp;
@@ -78,8 +78,12 @@ impl Spool {
             let entry = entry?;
             let name = entry.file_name();
             match name.to_str().and_then(Name::parse) {
-                Some(name) => self.shelf().put(name, entry.metadata()?.len()),
-                None if name == "node" => drop(self.node()?),
+                Some(name) => self.shelf().found(name, entry.metadata()?.len()),
+                None if name == "node" => {
+                    if let Err(fault) = self.node() {
+                        tracing::error!(%fault, "the spool's own mark cannot be read: nothing more is kept");
+                    }
+                }
                 None => tracing::warn!(file = %entry.path().display(), "a file in the spool is not ours"),
             }
         }
@@ -112,10 +116,20 @@ impl Spool {
     /// swept by the next one.
     fn remove(self: &Arc<Self>, id: &Id) {
         let removed = self.shelf().remove(id);
-        if let Some(name) = removed {
+        if let Some(held) = removed {
             let spool = Arc::clone(self);
-            drop(spawn_blocking(move || spool.unlink(&name)));
+            drop(spawn_blocking(move || spool.unlink(&held.name)));
         }
+    }
+
+    /// Makes room for a newer one. What is still being written would have its blocks until its writer notices.
+    fn push_out(&self, held: Held) {
+        if !held.whole
+            && let Err(fault) = OpenOptions::new().write(true).truncate(true).open(self.path(&held.name))
+        {
+            tracing::debug!(%fault, "a request that was pushed out had no file yet");
+        }
+        self.unlink(&held.name);
     }
 
     fn unlink(&self, name: &Name) {

@@ -86,10 +86,20 @@ fn short(what: &[u8], id: &[u8; 16]) -> [u8; 8] {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Full;
 
+/// A kept request, or one that is being written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Held {
+    pub(super) name: Name,
+    /// What it has, or may have in the end.
+    bytes: u64,
+    /// It was written to its end.
+    pub(super) whole: bool,
+}
+
 /// What is kept, by name and bytes.
 #[derive(Default)]
 pub(super) struct Shelf {
-    kept: HashMap<Id, (Name, u64)>,
+    kept: HashMap<Id, Held>,
     bytes: u64,
 }
 
@@ -97,19 +107,31 @@ impl Shelf {
     /// Takes room for at most so many bytes, of `share` for everybody. A session has one: the newest, because a person who sends
     /// a form twice looks at the second answer; but what a script sends in the background never pushes a form out. Gives what
     /// must go for it.
-    pub(super) fn take(&mut self, name: Name, bytes: u64, share: u64) -> Result<Option<Name>, Full> {
-        let before = self.kept.values().find(|(other, _)| other.session == name.session).copied();
-        let outranked = before.is_some_and(|(other, _)| other.form && !name.form);
-        let others = |(other, _): &&(Name, u64)| other.account == name.account && other.session != name.session;
+    pub(super) fn take(&mut self, name: Name, bytes: u64, share: u64) -> Result<Option<Held>, Full> {
+        let before = self.kept.values().find(|other| other.name.session == name.session).copied();
+        let outranked = before.is_some_and(|other| other.name.form && !name.form);
+        let others = |other: &&Held| other.name.account == name.account && other.name.session != name.session;
         let of_account = self.kept.values().filter(others).count();
-        let freed = before.map_or(0, |(_, bytes)| bytes);
+        let freed = before.map_or(0, |other| other.bytes);
         let fits = self.bytes.saturating_sub(freed).saturating_add(bytes) <= share && self.kept.len() < PER_NODE;
         if outranked || of_account >= PER_ACCOUNT || !fits || self.kept.contains_key(&name.id) {
             return Err(Full);
         }
-        let gone = before.and_then(|(other, _)| self.remove(&other.id));
-        self.put(name, bytes);
+        let gone = before.and_then(|other| self.remove(&other.name.id));
+        self.put(Held { name, bytes, whole: false });
         Ok(gone)
+    }
+
+    /// What was found on disk at start; nobody is asked.
+    pub(super) fn found(&mut self, name: Name, bytes: u64) {
+        self.put(Held { name, bytes, whole: true });
+    }
+
+    fn put(&mut self, held: Held) {
+        self.bytes = self.bytes.saturating_add(held.bytes);
+        if let Some(before) = self.kept.insert(held.name.id, held) {
+            self.bytes = self.bytes.saturating_sub(before.bytes);
+        }
     }
 
     pub(super) fn holds(&self, id: &Id) -> bool {
@@ -121,32 +143,24 @@ impl Shelf {
         self.bytes
     }
 
-    /// What was found on disk at start; nobody is asked.
-    pub(super) fn put(&mut self, name: Name, bytes: u64) {
-        if let Some((_, before)) = self.kept.insert(name.id, (name, bytes)) {
-            self.bytes = self.bytes.saturating_sub(before);
-        }
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
-
-    /// The size that it has in the end.
-    pub(super) fn settle(&mut self, id: &Id, bytes: u64) {
-        if let Some((_, held)) = self.kept.get_mut(id) {
-            self.bytes = self.bytes.saturating_sub(*held).saturating_add(bytes);
-            *held = bytes;
-        }
+    /// It is written, and has this size. Full when a newer one of its session has pushed it out meanwhile.
+    pub(super) fn settle(&mut self, id: &Id, bytes: u64) -> Result<(), Full> {
+        let held = self.kept.get_mut(id).ok_or(Full)?;
+        self.bytes = self.bytes.saturating_sub(held.bytes).saturating_add(bytes);
+        (held.bytes, held.whole) = (bytes, true);
+        Ok(())
     }
 
     /// Gives the room back.
-    pub(super) fn remove(&mut self, id: &Id) -> Option<Name> {
-        let (name, bytes) = self.kept.remove(id)?;
-        self.bytes = self.bytes.saturating_sub(bytes);
-        Some(name)
+    pub(super) fn remove(&mut self, id: &Id) -> Option<Held> {
+        let held = self.kept.remove(id)?;
+        self.bytes = self.bytes.saturating_sub(held.bytes);
+        Some(held)
     }
 
     /// Those that must go.
     pub(super) fn overdue(&self, now: Timestamp) -> Vec<Name> {
-        self.kept.values().map(|(name, _)| *name).filter(|name| now >= name.until()).collect()
+        self.kept.values().map(|held| held.name).filter(|name| now >= name.until()).collect()
     }
 }
 
@@ -174,7 +188,7 @@ mod tests {
         check(6, 5, 2, 71, false); // more than the node's share
         check(7, 5, 2, 70, true);
         check(8, 6, 3, 1, false);
-        shelf.settle(&[7; 16], 5);
+        assert_eq!((shelf.settle(&[7; 16], 5), shelf.settle(&[99; 16], 5)), (Ok(()), Err(Full)));
         assert_eq!(shelf.take(name(8, 6, 3), 65, 100), Ok(None), "what was not needed is free again");
         assert!(shelf.remove(&[1; 16]).is_some() && shelf.remove(&[1; 16]).is_none());
         assert_eq!(shelf.take(name(2, 1, 1), 10, 100), Ok(None));
@@ -185,20 +199,22 @@ mod tests {
     fn h9_a_session_keeps_its_newest_and_no_script_pushes_a_form_out() {
         let script = |id| Name { form: false, ..name(id, 1, 1) };
         let mut shelf = Shelf::default();
+        let gone = |name, whole| Ok(Some(Held { name, bytes: 60, whole }));
         assert_eq!(shelf.take(script(1), 60, 100), Ok(None));
-        assert_eq!(shelf.take(script(2), 60, 100), Ok(Some(script(1))), "its own room is free for it");
-        assert_eq!(shelf.take(name(3, 1, 1), 60, 100), Ok(Some(script(2))));
+        assert_eq!(shelf.take(script(2), 60, 100), gone(script(1), false), "its own room is free for it");
+        assert_eq!(shelf.settle(&[2; 16], 60), Ok(()));
+        assert_eq!(shelf.take(name(3, 1, 1), 60, 100), gone(script(2), true));
         assert_eq!(shelf.take(script(4), 1, 100), Err(Full));
         assert_eq!(shelf.take(name(5, 1, 1), 101, 100), Err(Full));
         assert!(shelf.holds(&[3; 16]), "what does not fit pushes nothing out");
-        assert_eq!(shelf.take(name(6, 1, 1), 60, 100), Ok(Some(name(3, 1, 1))));
+        assert_eq!(shelf.take(name(6, 1, 1), 60, 100), gone(name(3, 1, 1), false));
         assert_eq!(shelf.bytes(), 60);
     }
 
     #[test]
     fn h9_fifteen_minutes_and_no_longer() {
         let mut shelf = Shelf::default();
-        shelf.put(name(1, 1, 1), 10);
+        shelf.found(name(1, 1, 1), 10);
         assert!(shelf.overdue(NOW.plus(LIFE).minus(Duration::from_millis(1))).is_empty());
         assert_eq!(shelf.overdue(NOW.plus(LIFE)), [name(1, 1, 1)]);
     }

@@ -83,7 +83,10 @@ impl Step<'_> {
         let limit = target.site.spool.limit;
         let announced = length(&parts.headers);
         if announced.is_some_and(|length| length > limit) {
-            drain(body).await;
+            // Who waits to be asked for the body hears the answer without it.
+            if !parts.headers.contains_key(header::EXPECT) {
+                drain(body).await;
+            }
             return Err(Lost::TooLarge(limit));
         }
         let mut ticket = Ticket {

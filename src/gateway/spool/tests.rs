@@ -10,6 +10,7 @@ use super::*;
 use crate::kernel::request::path::NormalPath;
 use crate::kernel::values::{AccountId, ProductSessionId};
 use http::Request;
+use std::fs::File;
 use std::future::poll_fn;
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_312_327_000);
@@ -142,8 +143,13 @@ async fn h9_a_request_that_breaks_off_or_is_pushed_out_leaves_nothing() {
     assert_eq!(spool.shelf().bytes(), 0);
 
     // A newer one of the same session comes while the first is being written.
-    let slow = Writing::begin(&spool, one.name(), one.key, &head(), 1000).await.unwrap();
+    let mut slow = Writing::begin(&spool, one.name(), one.key, &head(), 1 << 20).await.unwrap();
+    slow.push(&body(2 * RECORD)).await.unwrap();
+    let open = File::open(spool.path(&one.name())).unwrap();
+    assert!(open.metadata().unwrap().len() > 0);
     let newer = write(&spool, Ticket { id: [7; 16], ..one.clone() }, b"newer", 9).await.unwrap();
+    assert_eq!(open.metadata().unwrap().len(), 0, "its blocks are free at once, however long its writer lingers");
+    assert!(matches!(slow.push(b"x").await, Err(Unwritten::Full)));
     assert!(matches!(slow.finish().await, Err(Unwritten::Full)));
     assert_eq!(read(&spool, &newer).await, Ok(b"newer".to_vec()));
     spool.remove(&newer.id);

@@ -11,6 +11,9 @@ use http::header::{COOKIE, HeaderMap, HeaderValue};
 /// The cookie's name; the first eight digits of the id follow.
 const COOKIE_NAME: &str = "__Host-fedgate-sent-";
 
+/// How many of them are looked at; an account has three.
+const COOKIES: usize = 8;
+
 /// How often an upstream that could not be reached at all may be tried.
 pub(super) const TRIES: u8 = 5;
 
@@ -109,13 +112,22 @@ impl Ticket {
         HeaderValue::from_str(&text).ok()
     }
 
+    /// The newest ticket that this browser has here: for a login that lost its way back.
+    pub(super) fn newest(headers: &HeaderMap, replays: &dyn Replays, place: &Place<'_>) -> Option<Self> {
+        let opened = pairs(headers).filter(|(name, _)| name.starts_with(COOKIE_NAME)).take(COOKIES).filter_map(
+            |(name, value)| {
+                let ticket = Self::decode(&replays.open(&place.bound(name), value)?)?;
+                (cookie_name(&ticket.id) == name).then_some(ticket)
+            },
+        );
+        opened.max_by_key(|ticket| ticket.at)
+    }
+
     /// The handle's ticket, from the cookie of this browser that came exactly once.
     pub(super) fn find(handle: &str, headers: &HeaderMap, replays: &dyn Replays, place: &Place<'_>) -> Option<Self> {
         let id: Id = unhex(handle)?;
         let name = cookie_name(&id);
-        let texts = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-        let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let mut values = pairs.filter(|(known, _)| known.trim() == name).map(|(_, value)| value.trim());
+        let mut values = pairs(headers).filter(|(known, _)| *known == name).map(|(_, value)| value);
         let value = values.next().filter(|_| values.next().is_none())?;
         let ticket = Self::decode(&replays.open(&place.bound(&name), value)?)?;
         (ticket.id == id).then_some(ticket)
@@ -147,6 +159,13 @@ pub(super) fn release(version: Option<&str>) -> [u8; 8] {
 pub(super) fn expire(id: &Id) -> Option<HeaderValue> {
     let text = format!("{}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0", cookie_name(id));
     HeaderValue::from_str(&text).ok()
+}
+
+/// All cookies of a request; HTTP/2 clients may send several fields.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let texts = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.map(|(name, value)| (name.trim(), value.trim()))
 }
 
 fn cookie_name(id: &Id) -> String {

@@ -76,7 +76,7 @@ impl Writing {
             let share = shared.share()?;
             let before = shared.shelf().take(name, most, share).map_err(|_| Unwritten::Full)?;
             if let Some(before) = before {
-                shared.unlink(&before);
+                shared.push_out(before);
             }
             // From here on dropping it gives the room back.
             let mut writing =
@@ -92,6 +92,10 @@ impl Writing {
 
     /// More of the body.
     pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<(), Unwritten> {
+        // A newer request of the same session may have pushed it out; it has no room any more.
+        if !self.spool.shelf().holds(&self.name.id) {
+            return Err(Unwritten::Full);
+        }
         self.size = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         let mut bytes = bytes;
         // The last record is written at the end, so a full one waits for the byte after it.
@@ -115,13 +119,7 @@ impl Writing {
     pub(super) async fn finish(mut self) -> Result<Written, Unwritten> {
         let rest = std::mem::take(&mut self.rest);
         self.write(rest, true).await?;
-        let mut shelf = self.spool.shelf();
-        // A newer request of the same session may have pushed it out.
-        if !shelf.holds(&self.name.id) {
-            return Err(Unwritten::Full);
-        }
-        shelf.settle(&self.name.id, self.size);
-        drop(shelf);
+        self.spool.shelf().settle(&self.name.id, self.size).map_err(|_| Unwritten::Full)?;
         self.finished = true;
         Ok(Written { node: self.spool.node()?, size: self.size, head: self.head })
     }
