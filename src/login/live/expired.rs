@@ -24,12 +24,12 @@ impl Replays for Live {
         };
         let catalog = self.world.catalog.load();
         let product = catalog.products.get(&rows.session.product)?;
-        let login = self.with_activity(rows.login);
+        let rows = self.with_activity_of(rows);
         let facts = LiveFacts {
             now: ask.now,
             catalog: &catalog,
             product,
-            login: &login,
+            login: &rows.login,
             session: &rows.session,
             account: &rows.account,
             product_account: Some(&rows.record),
