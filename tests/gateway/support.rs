@@ -293,6 +293,18 @@ impl Client {
         }
     }
 
+    /// Reads a line.
+    pub fn head_line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") {
+                let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+                self.buffer.drain(..end + 2);
+                return line;
+            }
+            assert!(self.more() > 0, "a line was to come");
+        }
+    }
+
     /// Reads exactly so many bytes, or what comes until the end.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count && self.more() > 0 {}
