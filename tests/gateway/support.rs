@@ -4,7 +4,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fedgate::clock::Clock;
-use fedgate::gateway::options::{BodySpool, Doors, Listen, Network, Options, PathRule, Site, Tls, Upstream};
+use fedgate::gateway::options::{BodySpool, Doors, Listen, Network, Options, PathRule, Reach, Site, Tls, Upstream};
 use fedgate::gateway::{Gateway, Ports, Readiness, Running};
 use fedgate::kernel::model::{Allow, Claim, Limits, Outage, Product, Signup};
 use fedgate::kernel::refusal::Refusal;
@@ -149,6 +149,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         also: vec![],
         redirects: vec![Origin::parse("old.localhost").unwrap()],
         upstreams: vec![Upstream::Http { host: upstream.ip().to_string(), port: upstream.port() }],
+        reach: Reach::default(),
         upstream_host: None,
         public: vec![PathRule::Below("/assets/".into()), PathRule::Below("/".into())],
         optional: vec![PathRule::Below("/share/".into())],
@@ -333,6 +334,18 @@ impl Client {
         }
     }
 
+    /// Reads a line.
+    pub fn head_line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") {
+                let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+                self.buffer.drain(..end + 2);
+                return line;
+            }
+            assert!(self.more() > 0, "a line was to come");
+        }
+    }
+
     /// Reads exactly so many bytes, or what comes until the end.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count && self.more() > 0 {}
@@ -358,7 +371,7 @@ impl Client {
 }
 
 /// A product: reads heads, remembers them, lets `respond` write the answer, goes on.
-fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
+pub fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {

@@ -3,6 +3,7 @@
 //! Nothing is sent without the click: the page is a navigation's, and what acts comes from this host with the page's own token.
 
 use super::read::{Opened, Reader, Unreadable};
+use super::take::limit;
 use super::ticket::{TRIES, Ticket, expire, release};
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::body::{Broken, Outgoing};
@@ -130,7 +131,7 @@ impl Visit<'_> {
             return answer::redirect(StatusCode::SEE_OTHER, &to, self.step.id());
         }
         let request = match form.one("lost") {
-            "size" => Err(Missing::Lost(Lost::TooLarge(self.target.site.spool.limit))),
+            "size" => Err(Missing::Lost(Lost::TooLarge(limit(self.target)))),
             "room" => Err(Missing::Lost(Lost::NoRoom)),
             _ => self.find(headers, handle).await.map(|(ticket, opened)| unsent(&ticket, &opened)),
         };

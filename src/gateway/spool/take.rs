@@ -80,7 +80,7 @@ impl Step<'_> {
         target: &Target,
         expired: Expired,
     ) -> Result<Ticket, Lost> {
-        let limit = target.site.spool.limit;
+        let limit = limit(target);
         let announced = length(&parts.headers);
         if announced.is_some_and(|length| length > limit) {
             // Who waits to be asked for the body hears the answer without it.
@@ -182,6 +182,11 @@ impl Step<'_> {
     pub(super) fn place<'a>(&'a self, target: &'a Target) -> Place<'a> {
         Place { product: &target.site.product.name, host: &self.entry.origin }
     }
+}
+
+/// The most that is kept of a body: never more than the product takes.
+pub(super) fn limit(target: &Target) -> u64 {
+    target.site.spool.limit.min(target.site.reach.sizes.body.unwrap_or(u64::MAX))
 }
 
 fn unwritten(why: &Unwritten) -> Lost {
