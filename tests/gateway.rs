@@ -4,6 +4,8 @@
 #[path = "gateway/support.rs"]
 mod support;
 
+#[path = "gateway/forward_auth.rs"]
+mod forward_auth;
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
 #[path = "gateway/life.rs"]

@@ -62,6 +62,8 @@ codes! {
     Network = "E-NETWORK",
     /// The plain listener without trusted proxies.
     Plain = "E-PLAIN",
+    /// Forward-auth without trusted proxies.
+    ForwardAuth = "E-FORWARD-AUTH",
     /// Certificates.
     Tls = "E-TLS",
     /// No certificate covers the login host.

@@ -2,6 +2,8 @@
 //!
 //! The first step that decides, answers. Anything that is not understood has no session.
 
+mod forward_auth;
+
 use super::answer::{self, Answer};
 use super::body::{Broken, Outgoing};
 use super::connection::Line;
@@ -41,6 +43,8 @@ struct Step<'a> {
     client: IpAddr,
     request_id: &'a HeaderValue,
     now: Timestamp,
+    /// Whether the request is only described, by a proxy that will forward it itself; see `forward_auth`.
+    described: bool,
 }
 
 /// How a request went, for the access line.
@@ -68,7 +72,14 @@ pub(super) async fn handle(
     let mut trace = Trace { wanted, sid: None };
     let (result, meters, place) = match &entry {
         Ok((entry, client)) => {
-            let step = Step { line, entry, client: *client, request_id: &request_id, now: shared.clock.now() };
+            let step = Step {
+                line,
+                entry,
+                client: *client,
+                request_id: &request_id,
+                now: shared.clock.now(),
+                described: false,
+            };
             let place = match &entry.kind {
                 Kind::Product(target) => target.site.product.name.as_str(),
                 Kind::Login => "login",
@@ -139,6 +150,9 @@ impl Step<'_> {
     ) -> Result<Answer, Broken> {
         let ours = path.path().starts_with("/.fedgate/") || path.is("/.fedgate");
         if ours || target.door(path).is_some() {
+            if self.is_question(path, target) {
+                return Box::pin(self.judge_for_another(request, target, trace)).await;
+            }
             // Boxed, so that the futures of forwarded requests stay small.
             return Ok(Box::pin(self.own_page(request, path, target)).await);
         }
@@ -209,6 +223,9 @@ impl Step<'_> {
         target: &Arc<Target>,
         admitted: Admitted,
     ) -> Result<Answer, Broken> {
+        if self.described {
+            return Ok(forward_auth::vouch(request.headers(), target, admitted.live.as_deref()));
+        }
         let live: Option<Arc<LiveSession>> = admitted.live.clone();
         let upgrade = live.is_some() && *request.method() == Method::GET && websocket::is_websocket(request.headers());
         let passage = Passage {
@@ -227,6 +244,10 @@ impl Step<'_> {
 
     /// `/.fedgate/…` and doors. What acts there must come from this host (rule H6).
     async fn own_page(&self, request: Box<Request<Incoming>>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
+        if self.described {
+            // The proxy in front would send it to the product.
+            return answer::plain(StatusCode::FORBIDDEN, "this path is the gateway's own: send it there", self.id());
+        }
         if request.headers().get("service-worker").is_some_and(|value| value == "script") {
             return answer::plain(StatusCode::NOT_FOUND, "no service worker may stand here", self.id());
         }

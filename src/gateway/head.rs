@@ -114,7 +114,7 @@ fn ends_here(name: &HeaderName, target: &Target) -> bool {
 }
 
 /// One `Cookie` field without ours; HTTP/2 clients may have split it (RFC 9113 §8.2.3).
-fn remove_our_cookies(headers: &mut HeaderMap) {
+pub(super) fn remove_our_cookies(headers: &mut HeaderMap) {
     let mut fields = headers.get_all(header::COOKIE).iter();
     let Some(first) = fields.next() else { return };
     let second = fields.next();

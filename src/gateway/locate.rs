@@ -54,7 +54,10 @@ pub(super) fn locate(
         let entry = table.find_host(authority).map_err(refused)?;
         return Err(Elsewhere::NotTls(secure_url(entry, request)?));
     }
-    let entry = table.find(authority).map_err(refused)?;
+    let entry = match table.find(authority) {
+        Ok(entry) => entry,
+        Err(misdirected) => described(line, table, request).ok_or_else(|| refused(misdirected))?,
+    };
     if line.names.as_ref().is_some_and(|names| !names.contains(entry.origin.host())) {
         return Err(Elsewhere::Misdirected);
     }
@@ -67,6 +70,14 @@ pub(super) fn locate(
         }
     }
     Ok((Arc::clone(entry), client::address(line.peer, request.headers(), &table.trusted)))
+}
+
+/// Some proxies ask at `/.fedgate/auth` under the gateway's own address: the origin is then the one that they say, once.
+fn described<'t>(line: &Line, table: &'t Table, request: &Request<Incoming>) -> Option<&'t Arc<Entry>> {
+    if request.uri().path() != "/.fedgate/auth" || !client::is_trusted(line.peer, &table.trusted) {
+        return None;
+    }
+    table.find(client::forwarded_host(request.headers()).ok()??).ok()
 }
 
 fn refused(misdirected: Misdirected) -> Elsewhere {

@@ -115,6 +115,8 @@ pub struct Site {
     pub accept_from: Vec<String>,
     /// Whether `Authorization` is kept beside a session (rule C7).
     pub keep_authorization: bool,
+    /// Whether a trusted proxy that forwards by itself may ask at `/.fedgate/auth`.
+    pub forward_auth: bool,
     /// The domain that the product may set cookies for, if it owns one (rule H6).
     pub cookie_domain: Option<String>,
     /// Organizations allowed, for quick refusal texts.

@@ -67,7 +67,7 @@ impl<'a> Who<'a> {
     }
 }
 
-/// The fields beside the assertion, for products that read no JWT.
+/// The fields beside the assertion, for products that read no JWT; all are in [`crate::web::IDENTITY_FIELDS`].
 const PLAIN: [(&str, Claim); 6] = [
     ("x-fedgate-user", Claim::Sub),
     ("x-fedgate-email", Claim::Email),
@@ -106,4 +106,16 @@ pub(super) fn fields(
         }
     }
     Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PLAIN;
+    use crate::web::IDENTITY_FIELDS;
+
+    #[test]
+    fn the_list_of_identity_fields_is_what_is_sent() {
+        let sent = std::iter::once("fedgate-assertion").chain(PLAIN.iter().map(|(name, _)| *name));
+        assert!(sent.eq(IDENTITY_FIELDS.iter().map(|name| name.as_str())));
+    }
 }

@@ -70,6 +70,17 @@ pub struct LiveSession {
     pub last_seen: AtomicI64,
 }
 
+/// The identity fields that every product may receive, besides those that it maps for itself.
+pub const IDENTITY_FIELDS: [HeaderName; 7] = [
+    HeaderName::from_static("fedgate-assertion"),
+    HeaderName::from_static("x-fedgate-user"),
+    HeaderName::from_static("x-fedgate-email"),
+    HeaderName::from_static("x-fedgate-name"),
+    HeaderName::from_static("x-fedgate-account"),
+    HeaderName::from_static("x-fedgate-org"),
+    HeaderName::from_static("x-fedgate-groups"),
+];
+
 /// Identity header fields, ready to send.
 #[derive(Debug)]
 pub struct Identity {

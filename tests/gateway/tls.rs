@@ -15,11 +15,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-async fn connect(world: &World, root: &Path, name: &str, protocol: &str) -> std::io::Result<TlsStream<TcpStream>> {
+pub async fn connect(world: &World, root: &Path, name: &str, protocol: &str) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(root).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -33,7 +33,7 @@ async fn connect(world: &World, root: &Path, name: &str, protocol: &str) -> std:
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
 }
 
-fn root(world: &World) -> std::path::PathBuf {
+pub fn root(world: &World) -> std::path::PathBuf {
     world.state.join("ca.pem")
 }
 

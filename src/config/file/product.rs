@@ -58,6 +58,9 @@ pub struct Product {
     pub api: Option<Anything>,
     /// Keep `Authorization` beside a session. Default false.
     pub keep_authorization: Option<bool>,
+    /// A proxy of your own forwards this product's requests and asks at `/.fedgate/auth` first; needs `trusted_proxies`. Default
+    /// false.
+    pub forward_auth: Option<At<bool>>,
     /// The domain that the product may set cookies for, or `off` (default).
     pub cookie_domain: Text,
     /// `off`; sizes come in a later version.

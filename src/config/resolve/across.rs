@@ -1,6 +1,7 @@
 //! Checks across sections: host names, sites, sub-domains, whether anybody can come in at all.
 
 use super::Reader;
+use super::values::each;
 use crate::config::draft::{DraftDirectory, DraftOrg};
 use crate::config::file::{File, Span};
 use crate::config::finding::Code;
@@ -41,6 +42,19 @@ impl Reader<'_> {
                 what,
                 "where you can, give the login host a domain of its own: \"id.example.net\"",
             );
+        }
+    }
+
+    /// Whoever may ask at `/.fedgate/auth` is told who is logged in, so somebody must be trusted to.
+    pub(super) fn forward_auth(&mut self, file: &File) {
+        let trusted = file.listen.as_ref().is_some_and(|listen| each(&listen.trusted_proxies).next().is_some());
+        for (name, product) in &file.product.0 {
+            if let Some(key) = product.forward_auth.as_ref().filter(|asked| ***asked && !trusted) {
+                let what = format!("[product.{}] has `forward_auth`, and no proxy is trusted to ask", name.as_str());
+                let write =
+                    "write trusted_proxies = [\"10.0.0.7/32\"] under [listen] with the addresses of the proxy in front";
+                self.say.error(Code::ForwardAuth, key.span(), what, write);
+            }
         }
     }
 
