@@ -1,4 +1,5 @@
-//! What an operator does while the gateway runs: commands on its store, revocation, keys for providers, an outage of the store.
+//! What an operator does while the gateway runs: commands on its store, revocation, keys for providers, an outage of the store,
+//! a proxy of the operator's own in front.
 
 #[path = "operator/client_keys.rs"]
 mod client_keys;
@@ -6,6 +7,10 @@ mod client_keys;
 mod commands;
 #[path = "operator/failing.rs"]
 mod failing;
+#[path = "operator/forward_auth.rs"]
+mod forward_auth;
+#[path = "operator/front.rs"]
+mod front;
 #[path = "operator/ground.rs"]
 mod ground;
 #[path = "operator/online.rs"]
