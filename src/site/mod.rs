@@ -61,8 +61,9 @@ impl Routes for Site {
         }
         match &request.place {
             Place::Login => self.on_login_host(&request, &visitor).await,
-            Place::Product { product, host, doors } => {
-                let at = crate::login::ProductHost { product: Arc::clone(product), host: host.clone() };
+            Place::Product { product, host, doors, cookie_domain } => {
+                let (product, cookie_domain) = (Arc::clone(product), cookie_domain.clone());
+                let at = crate::login::ProductHost { product, host: host.clone(), cookie_domain };
                 self.on_product_host(&request, &visitor, (&at, doors)).await
             }
         }

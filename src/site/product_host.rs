@@ -10,7 +10,7 @@ use crate::kernel::values::Token;
 use crate::login::{Cookies, ProductHost, SESSION, Visitor};
 use crate::web::{Admission, Ask, Door, LiveSession, PageRequest, Sessions as _};
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::sync::Arc;
 
 impl Site {
@@ -39,7 +39,7 @@ impl Site {
                 let form = Fields::of_form(request);
                 let everywhere = form.text("scope") == "everywhere";
                 let answer = self.login.leave_session(visitor, at, everywhere, form.text("to")).await;
-                self.respond(answer, At::Product)
+                forget_pages(self.respond(answer, At::Product))
             }
             // The password is kept where people log in; the answer is the same for everybody (row T06).
             (Some(Door::Reset), "GET" | "HEAD" | "POST", _) => self.reset(),
@@ -137,6 +137,13 @@ impl Site {
     pub(super) fn wants_page(request: &PageRequest) -> bool {
         declared(&request.head.headers).is_navigation()
     }
+}
+
+/// Whoever goes back after the person has left finds no page of theirs, neither in the browser's cache nor in its memory (rule H8).
+fn forget_pages(mut response: Response<Bytes>) -> Response<Bytes> {
+    let cache = HeaderValue::from_static("\"cache\"");
+    response.headers_mut().insert(HeaderName::from_static("clear-site-data"), cache);
+    response
 }
 
 /// A path and query of this host in normal form; anything else becomes `/`. Never ours, never a door (rule M11).

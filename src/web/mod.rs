@@ -113,6 +113,8 @@ pub enum Place {
         host: Origin,
         /// The paths of all its doors; no login leads back to one (rule M11).
         doors: Arc<[String]>,
+        /// The domain that the product may set cookies for, besides its hosts (rule H6).
+        cookie_domain: Option<String>,
     },
 }
 

@@ -1,5 +1,5 @@
-//! A proxy of the operator's own in front of a product, with the recipe from `deploy/forward-auth`: only names, addresses and files
-//! are changed in it.
+//! A proxy of the operator's own in front of a product: with the recipe from `deploy/forward-auth`: where only names, addresses and
+//! files are changed, or with lines of the test's own.
 
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpStream};
@@ -42,18 +42,29 @@ impl Front {
     /// Where it does not, with what it wrote.
     pub fn start(kind: Kind, place: &Place<'_>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut command = match kind {
-            Kind::Nginx => nginx(directory.path(), place),
+        let command = match kind {
+            Kind::Nginx => nginx(directory.path(), &nginx_recipe(place)),
             Kind::Caddy => caddy(directory.path(), place),
         };
+        Self::run(command, directory, place.port)
+    }
+
+    /// An nginx with these lines inside `http { }`, at this port; files that it writes go to a folder of its own.
+    pub fn nginx(lines: &str, port: u16) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self::run(nginx(directory.path(), lines), directory, port)
+    }
+
+    fn run(mut command: Command, directory: tempfile::TempDir, port: u16) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let child = command.spawn().unwrap_or_else(|why| panic!("{kind:?}: {why}; ./tests/run --install installs it"));
+        let child =
+            command.spawn().unwrap_or_else(|why| panic!("{command:?}: {why}; ./tests/run --install installs it"));
         let mut front = Self { child, _directory: directory };
         let deadline = Deadline::after(Duration::from_secs(30));
-        while TcpStream::connect(("127.0.0.1", place.port)).is_err() {
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let ended = front.child.try_wait().expect("our own child").is_some();
             if ended || deadline.passed() {
-                panic!("{kind:?} does not listen: {}", front.complaints());
+                panic!("{command:?} does not listen: {}", front.complaints());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -88,9 +99,9 @@ fn recipe(file: &str, changes: &[(&str, String)]) -> String {
     text
 }
 
-fn nginx(folder: &Path, place: &Place<'_>) -> Command {
+fn nginx_recipe(place: &Place<'_>) -> String {
     let (host, port) = (place.host, place.port);
-    let recipe = recipe(
+    recipe(
         "nginx.conf",
         &[
             ("listen 443 ssl", format!("listen 127.0.0.1:{port} ssl")),
@@ -101,7 +112,10 @@ fn nginx(folder: &Path, place: &Place<'_>) -> Command {
             ("/etc/ssl/trello.pem", place.leaf.cert.display().to_string()),
             ("/etc/ssl/trello.key", place.leaf.key.display().to_string()),
         ],
-    );
+    )
+}
+
+fn nginx(folder: &Path, recipe: &str) -> Command {
     let temporary: String =
         ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path t;\n")).concat();
     let file = folder.join("nginx.conf");
