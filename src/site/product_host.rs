@@ -65,7 +65,7 @@ impl Site {
         place: (&ProductHost, &[String]),
     ) -> Response<Bytes> {
         let (at, doors) = place;
-        if !is_page_navigation(request) {
+        if !is_page_navigation(request) && !is_passed_on(request) {
             return self.refuse_request(request, visitor, Refusal::CrossSite).await;
         }
         let fields = Fields::of_query(request);
@@ -76,7 +76,7 @@ impl Site {
     }
 
     async fn finish(&self, request: &PageRequest, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
-        if !is_page_navigation(request) {
+        if !is_page_navigation(request) && !is_passed_on(request) {
             return self.refuse_request(request, visitor, Refusal::CrossSite).await;
         }
         let answer = self.login.finish_at_product(visitor, at, Fields::of_query(request).text("code")).await;
@@ -137,6 +137,14 @@ impl Site {
     pub(super) fn wants_page(request: &PageRequest) -> bool {
         declared(&request.head.headers).is_navigation()
     }
+}
+
+/// A navigation that this host's own service worker passes on, as products that work offline do (`fetch(event.request)`): Chromium
+/// then names no destination. No script can make a request of this mode (Fetch §5.4), a sibling's neither, so that rule H6 holds: and
+/// what a worker passes on for a frame comes no further than to the login host, whose requests no product's worker touches.
+fn is_passed_on(request: &PageRequest) -> bool {
+    let says = |name: &str, value: &str| request.head.headers.get(name).is_some_and(|said| said == value);
+    says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "empty")
 }
 
 /// Whoever goes back after the person has left finds no page of theirs, neither in the browser's cache nor in its memory (rule H8).
