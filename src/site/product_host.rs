@@ -147,7 +147,8 @@ fn is_passed_on(request: &PageRequest) -> bool {
     says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "empty")
 }
 
-/// Whoever goes back after the person has left finds no page of theirs, neither in the browser's cache nor in its memory (rule H8).
+/// Whoever goes back after the person has left finds no page of theirs in the browser's cache (rule H8). What a tab keeps in its
+/// memory nobody but its user can take away; the page says to close the browser on a shared computer.
 fn forget_pages(mut response: Response<Bytes>) -> Response<Bytes> {
     let cache = HeaderValue::from_static("\"cache\"");
     response.headers_mut().insert(HeaderName::from_static("clear-site-data"), cache);

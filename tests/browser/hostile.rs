@@ -209,6 +209,7 @@ async fn h7_a_service_worker_that_records_and_fakes_gains_no_session_and_stops_n
     bob.leave().await;
 }
 
+/// In the browser's cache: what Chromium keeps of a tab in memory is off under remote control, and no answer can clear it.
 #[tokio::test]
 async fn h8_back_after_the_logout_shows_nothing_of_the_person_who_left() {
     let world = World::share().await;
