@@ -8,6 +8,10 @@ mod support;
 mod forward_auth;
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
+#[path = "gateway/grpc.rs"]
+mod grpc;
+#[path = "gateway/h2_product.rs"]
+mod h2_product;
 #[path = "gateway/life.rs"]
 mod life;
 #[path = "gateway/replies.rs"]
@@ -20,3 +24,7 @@ mod smuggling;
 mod streams;
 #[path = "gateway/tls.rs"]
 mod tls;
+#[path = "gateway/upstream_tls.rs"]
+mod upstream_tls;
+#[path = "gateway/upstreams.rs"]
+mod upstreams;

@@ -25,3 +25,5 @@ mod revocation;
 mod shared_cache;
 #[expect(dead_code, reason = "no test binary uses all of the support")]
 mod support;
+#[path = "operator/warned.rs"]
+mod warned;
