@@ -4,6 +4,8 @@
 #[path = "gateway/support.rs"]
 mod support;
 
+#[path = "gateway/connection_auth.rs"]
+mod connection_auth;
 #[path = "gateway/forward_auth.rs"]
 mod forward_auth;
 #[path = "gateway/forwarding.rs"]

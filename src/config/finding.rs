@@ -62,6 +62,8 @@ codes! {
     Network = "E-NETWORK",
     /// The plain listener without trusted proxies.
     Plain = "E-PLAIN",
+    /// Logins of connections where requests share them.
+    ConnectionAuth = "E-CONNECTION-AUTH",
     /// Forward-auth without trusted proxies.
     ForwardAuth = "E-FORWARD-AUTH",
     /// Certificates.

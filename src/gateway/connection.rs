@@ -1,5 +1,6 @@
 //! One client connection: handshake, HTTP/1.1 or HTTP/2 by ALPN, and its end.
 
+use super::bound::Bound;
 use super::core::Core;
 use super::handle::handle;
 use super::head::Introduction;
@@ -50,6 +51,8 @@ pub(super) struct Line {
     pub(super) pace: Pace,
     /// The last client's introduction to products; see `head.rs`.
     pub(super) introduced: Mutex<Option<Introduction>>,
+    /// Upstream connections of its last session's own; see `bound.rs`.
+    pub(super) bound: Mutex<Option<Box<Bound>>>,
 }
 
 /// Serves a connection to its end.
@@ -59,8 +62,8 @@ pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: IpAddr, list
     let stream = Patient::new(stream);
     let close = core.kill.child_token();
     let retire = core.drain.child_token();
-    let introduced = Mutex::default();
-    let line = Line { core, peer, listener, names: None, close, retire, pace: Pace::new(), introduced };
+    let (introduced, bound) = (Mutex::default(), Mutex::default());
+    let line = Line { core, peer, listener, names: None, close, retire, pace: Pace::new(), introduced, bound };
     if listener != Listener::Tls {
         let line = Arc::new(line);
         line.core.watch(&line);

@@ -111,7 +111,7 @@ fn receive(
     let (mut parts, inner) = sent.response.into_parts();
     parts.version = http::Version::HTTP_11;
     parts.extensions.clear();
-    filter::clean(&mut parts.headers, passage.target, admitted.public);
+    filter::clean(&mut parts.headers, passage.target, admitted.public, passage.is_bound());
     let length = inner.size_hint().exact();
     let watched =
         (length.is_none_or(|length| length > WATCHED) && !is_head).then(|| watch(passage.line, admitted.live.as_ref()));

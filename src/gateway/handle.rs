@@ -6,6 +6,7 @@ mod forward_auth;
 
 use super::answer::{self, Answer};
 use super::body::{Broken, Outgoing};
+use super::bound;
 use super::connection::Line;
 use super::filter;
 use super::forward::{self, Admitted};
@@ -232,11 +233,13 @@ impl Step<'_> {
             return Ok(forward_auth::vouch(request.headers(), target, admitted.live.as_deref()));
         }
         let live: Option<Arc<LiveSession>> = admitted.live.clone();
+        let bound = live.as_deref().and_then(|live| bound::group(self.line, target, live));
         let upgrade = live.is_some() && *request.method() == Method::GET && websocket::is_websocket(request.headers());
         let passage = Passage {
             line: self.line,
             entry: self.entry,
             target,
+            group: bound.as_deref().unwrap_or(&target.upstreams),
             path,
             client: self.client,
             request_id: self.request_id,

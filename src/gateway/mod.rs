@@ -8,6 +8,7 @@
 
 mod answer;
 mod body;
+mod bound;
 mod client;
 mod connection;
 mod core;

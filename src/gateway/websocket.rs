@@ -51,7 +51,7 @@ pub(super) fn open(
     let mut answer = Response::new(Outgoing::empty());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *answer.headers_mut() = granted.headers().clone();
-    filter::clean(answer.headers_mut(), passage.target, false);
+    filter::clean(answer.headers_mut(), passage.target, false, passage.is_bound());
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     answer.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     let upstream = hyper::upgrade::on(granted);

@@ -138,6 +138,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         origins: vec!["https://app.example.com".into()],
         accept_from: vec![],
         keep_authorization: false,
+        connection_auth: false,
         forward_auth: false,
         cookie_domain: None,
         orgs: vec![],

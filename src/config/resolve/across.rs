@@ -5,7 +5,7 @@ use super::values::each;
 use crate::config::draft::{DraftDirectory, DraftOrg};
 use crate::config::file::{File, Span};
 use crate::config::finding::Code;
-use crate::gateway::options::Site;
+use crate::gateway::options::{Site, Upstream};
 use crate::kernel::model::Sso;
 use crate::kernel::values::DirectoryName;
 
@@ -54,6 +54,20 @@ impl Reader<'_> {
                 let write =
                     "write trusted_proxies = [\"10.0.0.7/32\"] under [listen] with the addresses of the proxy in front";
                 self.say.error(Code::ForwardAuth, key.span(), what, write);
+            }
+        }
+    }
+
+    /// A login of a connection needs one that carries a request at a time.
+    pub(super) fn connection_auth(&mut self, file: &File, sites: &[Site]) {
+        let shares = |upstream: &Upstream| matches!(upstream, Upstream::H2c { .. } | Upstream::UnixH2c(_));
+        for site in sites.iter().filter(|site| site.connection_auth && site.upstreams.iter().any(shares)) {
+            let written = file.product.0.iter().find(|(name, _)| name.as_str() == site.product.name.as_str());
+            if let Some(key) = written.and_then(|(_, product)| product.connection_auth.as_ref()) {
+                let what =
+                    "`connection_auth` and an upstream that speaks HTTP/2 alone, where all requests share a connection";
+                let write = "write upstream = \"http://…\", \"https://…\" or \"unix:…\", or remove connection_auth";
+                self.say.error(Code::ConnectionAuth, key.span(), what, write);
             }
         }
     }

@@ -146,6 +146,7 @@ impl Reader<'_> {
         self.sub_domains();
         self.same_site(file);
         self.forward_auth(file);
+        self.connection_auth(file, sites);
         self.ways_in(file, orgs, directories, sites);
     }
 

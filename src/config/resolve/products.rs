@@ -68,6 +68,7 @@ impl Reader<'_> {
             origins: self.web_origins(&written.origins),
             accept_from: self.web_origins(&written.accept_from),
             keep_authorization: written.keep_authorization.unwrap_or(false),
+            connection_auth: written.connection_auth.as_deref().copied().unwrap_or(false),
             forward_auth: written.forward_auth.as_deref().copied().unwrap_or(false),
             cookie_domain: self.cookie_domain(written, hosts.first()),
             orgs: product.allow.orgs.clone(),

@@ -184,6 +184,12 @@ pub fn authenticates_connections(challenge: &str) -> bool {
         })
 }
 
+/// Whether `Authorization` logs the connection in, and nothing else.
+pub fn logs_connection_in(credentials: &str) -> bool {
+    let scheme = credentials.trim_start().split(' ').next().unwrap_or("");
+    scheme.eq_ignore_ascii_case("ntlm") || scheme.eq_ignore_ascii_case("negotiate")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,6 +318,11 @@ mod tests {
             [("NTLM", true), ("negotiate abc", true), ("Basic realm=\"x\"", false), ("Basic realm=x, NTLM", true)]
         {
             assert_eq!(authenticates_connections(challenge), bound, "{challenge}");
+        }
+        for (credentials, bound) in
+            [("NTLM TlR", true), ("negotiate x", true), ("Basic eDp5, NTLM", false), ("Basic NTLM", false), ("", false)]
+        {
+            assert_eq!(logs_connection_in(credentials), bound, "{credentials}");
         }
     }
 
