@@ -53,6 +53,8 @@ struct Step<'a> {
 struct Trace {
     wanted: bool,
     sid: Option<String>,
+    /// Whether the answer went to a proxy that asked about another request.
+    described: bool,
 }
 
 /// Answers one request. An error ends its stream or connection without an answer. The request comes boxed: each step below is a
@@ -72,7 +74,7 @@ pub(super) async fn handle(
     };
     let call = grpc::call(&request);
     let head = wanted.then(|| (request.method().clone(), request.uri().path().to_owned()));
-    let mut trace = Trace { wanted, sid: None };
+    let mut trace = Trace { wanted, sid: None, described: false };
     let (result, meters, place) = match &entry {
         Ok((entry, client)) => {
             let step = Step {
@@ -110,7 +112,7 @@ pub(super) async fn handle(
             micros,
         });
     }
-    if let (Some(kind), true) = (call, place != "unknown") {
+    if let (Some(kind), true) = (call, place != "unknown" && !trace.described) {
         grpc::translate(&mut answer, kind);
     }
     // Different each time: kept out of HTTP/2's compression table, where it would only push out what repeats.
@@ -156,6 +158,11 @@ impl Step<'_> {
     ) -> Result<Answer, Broken> {
         let ours = path.path().starts_with("/.fedgate/") || path.is("/.fedgate");
         if ours || target.door(path).is_some() {
+            if self.described {
+                // The proxy in front would send it to the product.
+                let write = "this path is the gateway's own: send it there";
+                return Ok(answer::plain(StatusCode::FORBIDDEN, write, self.id()));
+            }
             if self.is_question(path, target) {
                 return Box::pin(self.judge_for_another(request, target, trace)).await;
             }
@@ -252,10 +259,6 @@ impl Step<'_> {
 
     /// `/.fedgate/…` and doors. What acts there must come from this host (rule H6).
     async fn own_page(&self, request: Box<Request<Incoming>>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
-        if self.described {
-            // The proxy in front would send it to the product.
-            return answer::plain(StatusCode::FORBIDDEN, "this path is the gateway's own: send it there", self.id());
-        }
         if request.headers().get("service-worker").is_some_and(|value| value == "script") {
             return answer::plain(StatusCode::NOT_FOUND, "no service worker may stand here", self.id());
         }

@@ -54,6 +54,10 @@ impl Routes for Site {
         if Self::is_foreign(&request, &own) {
             return self.refuse_request(&request, &visitor, Refusal::CrossSite).await;
         }
+        if request.head.uri.path().starts_with("/.fedgate/auth") {
+            // Asked by nobody who may ask, or about a product that is not asked about; and to a proxy every 2xx is a yes.
+            return render::empty(http::StatusCode::NOT_FOUND);
+        }
         let is_page = request.head.method == Method::GET || request.head.method == Method::HEAD;
         if is_page && is_prefetch(&request.head.headers) {
             // Speculation must not act, nor spend anything one-use (rule M11).

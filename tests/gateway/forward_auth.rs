@@ -206,6 +206,30 @@ fn a_question_describes_exactly_one_request() {
     assert!(world.ask("GET /.fedgate/authx", &[&cookie, get, x]).body.starts_with("page "));
 }
 
+/// To a proxy every 2xx is a yes, and clients of gRPC are refused with one.
+#[test]
+fn a_call_of_grpc_is_refused_as_everything_else() {
+    let check = |asked: bool, line: &str, fields: &[&str]| {
+        let world = world(ok, |_, site| site.forward_auth = asked);
+        let forwarded = ["Content-Type: application/grpc", "X-Forwarded-Method: POST", "X-Forwarded-Uri: /a.B/C"];
+        let reply = world.ask(line, &[&forwarded, fields].concat());
+        let is_page = !asked && reply.body.starts_with("page ");
+        assert!(reply.status >= 300 || is_page, "{asked} {line} {fields:?}: {}", reply.head);
+        assert!(reply.all("grpc-status").is_empty(), "{asked} {line} {fields:?}: {}", reply.head);
+    };
+    for line in
+        ["POST /.fedgate/auth/a.B/C", "GET /.fedgate/auth", "POST /.fedgate/auth", "POST /%2efedgate/auth/a.B/C"]
+    {
+        for asked in [true, false] {
+            if asked || !line.contains('%') {
+                check(asked, line, &[]);
+            }
+        }
+        check(true, line, &["Sec-Fetch-Mode: navigate"]);
+        check(true, line, &["Cookie: __Host-fedgate=a; __Host-fedgate=b"]);
+    }
+}
+
 #[test]
 fn the_origin_is_the_one_that_is_asked_about() {
     let world = asked_world();

@@ -261,6 +261,42 @@ async fn the_question_is_not_for_browsers(world: &World, ann: &UserAgent) {
     }
 }
 
+/// A gateway that is not told about the proxy in front answers nobody with a yes, whatever a client sends.
+#[tokio::test]
+async fn a_product_that_is_not_asked_about_lets_nobody_in() {
+    let op = LightOp::start();
+    let product = Upstream::start();
+    let file = Configuration::new()
+        .trust(&op.ca_file())
+        .product("trello", &product.url(), "public = [\"/assets/*\"]")
+        .organization("acme", "acme.example.test", op.issuer(), "a secret");
+    let gateway = Gateway::start(&file);
+    let agent = gateway.agent(&[]);
+    for path in ["/.fedgate/auth", "/.fedgate/auth?as=status", "/.fedgate/auth/assets/a", "/.fedgate/authx"] {
+        for (name, value) in [
+            ("sec-purpose", "prefetch"),
+            ("purpose", "prefetch"),
+            ("accept", "text/html"),
+            ("service-worker", "script"),
+            ("content-type", "application/grpc"),
+        ] {
+            for method in [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS] {
+                let request = Request::builder()
+                    .method(&method)
+                    .uri(gateway.url("trello", path))
+                    .header("x-forwarded-method", "GET")
+                    .header("x-forwarded-uri", "/assets/a")
+                    .header("origin", gateway.url("trello", ""))
+                    .header(name, value);
+                let request = request.body(Full::default()).expect("a request");
+                let status = agent.raw(&gateway.url("trello", "/"), request).await.status();
+                assert!(status.is_client_error(), "{method} {path} {name}: {status}");
+            }
+        }
+    }
+    assert_eq!(product.bytes(), 0);
+}
+
 async fn the_end(world: &World, ann: &UserAgent) {
     let page = ann.visit(&world.url("/.fedgate/logout")).await;
     let page = ann.submit(&page, "/.fedgate/logout", &[]).await;

@@ -80,6 +80,7 @@ impl Step<'_> {
         target: &Arc<Target>,
         trace: &mut Trace,
     ) -> Result<Answer, Broken> {
+        trace.described = true;
         let raw = request.uri().path_and_query().map_or("", |target| target.as_str());
         let Some(question) = Question::read(request.method(), raw, request.headers()) else {
             let write = "ask with X-Forwarded-Method and X-Forwarded-Uri, once each";
@@ -131,6 +132,10 @@ impl Step<'_> {
         {
             answer.headers_mut().insert(header::LOCATION, to);
         }
+        // Whatever else is a success to some reader of its own is none here.
+        if answer.extensions_mut().remove::<Vouched>().is_none() && answer.status().is_success() {
+            answer = answer::plain(StatusCode::FORBIDDEN, "this request cannot be vouched for", self.id());
+        }
         let status = answer.status();
         match question.reader {
             Reader::Proxy => {
@@ -151,6 +156,10 @@ impl Step<'_> {
     }
 }
 
+/// Marks the one answer by which a request goes on to the product.
+#[derive(Clone, Copy)]
+struct Vouched;
+
 /// Proxies drop `Upgrade` from a question, and rule M30 hangs on it.
 fn mark_upgrade(headers: &mut HeaderMap) {
     let mode = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "websocket");
@@ -165,6 +174,7 @@ pub(super) fn vouch(asked: &HeaderMap, target: &Target, live: Option<&LiveSessio
     let mut asked = asked.clone();
     head::remove_our_cookies(&mut asked);
     let mut answer = Response::new(Outgoing::empty());
+    answer.extensions_mut().insert(Vouched);
     let fields = answer.headers_mut();
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields.insert(header::COOKIE, asked.remove(header::COOKIE).unwrap_or(NOTHING));
