@@ -66,6 +66,10 @@ codes! {
     ConnectionAuth = "E-CONNECTION-AUTH",
     /// Forward-auth without trusted proxies.
     ForwardAuth = "E-FORWARD-AUTH",
+    /// The PROXY protocol without trusted proxies.
+    Proxy = "E-PROXY",
+    /// Not a usable limit.
+    Limit = "E-LIMIT",
     /// Certificates.
     Tls = "E-TLS",
     /// No certificate covers the login host.

@@ -103,6 +103,11 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
             "remove connection_auth",
         ),
         in_product(C::ForwardAuth, 16, "forward_auth = true", "trusted_proxies = ["),
+        replaced(C::Proxy, (4, 18), (tls, &listen("proxy_protocol = \"required\"")), "trusted_proxies = ["),
+        replaced(C::Limit, (4, 19), (tls, &listen("max_connections = 5")), "from 16 to 1000000"),
+        replaced(C::Limit, (4, 30), (tls, &listen("max_connections_per_client = 30000")), "from 1 to 20000"),
+        replaced(C::Limit, (4, 23), (tls, &listen("timeouts = { header = \"0s\" }")), "from \"1s\""),
+        in_product(C::Limit, 24, "limits = { in_flight = -1 }", "from 1 to"),
         replaced(C::Tls, (2, 1), (tls, ""), "tls = { cert = "),
         replaced(
             C::CertLogin,

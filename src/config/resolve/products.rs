@@ -70,6 +70,7 @@ impl Reader<'_> {
             keep_authorization: written.keep_authorization.unwrap_or(false),
             connection_auth: written.connection_auth.as_deref().copied().unwrap_or(false),
             forward_auth: written.forward_auth.as_deref().copied().unwrap_or(false),
+            in_flight: self.in_flight(written.limits.as_ref()),
             cookie_domain: self.cookie_domain(written, hosts.first()),
             orgs: product.allow.orgs.clone(),
             product: Arc::new(product),
