@@ -18,3 +18,5 @@ mod smuggling;
 mod streams;
 #[path = "gateway/tls.rs"]
 mod tls;
+#[path = "gateway/wall/mod.rs"]
+mod wall;
