@@ -29,7 +29,7 @@ impl Pair {
         self.send(&all, None)
     }
 
-    /// Sends exactly these fields; then, on the same connection if it lives, else on a new one, an honest request.
+    /// Sends exactly these fields, and gives back the requests that became of it; then, on the same connection if it lives, else on a new one, an honest request.
     fn send(&mut self, fields: &[Field<'_>], body: Option<&[u8]>) -> (End, Vec<Message>) {
         let end = self.frames.ask(fields, body);
         self.after(end)
@@ -43,8 +43,10 @@ impl Pair {
         let honest = [PSEUDO[0], PSEUDO[1], PSEUDO[2], (b":path", b"/sentinel"), (b"cookie", cookie.as_bytes())];
         assert_eq!(self.frames.ask(&honest, None), End::Status(200));
         let mut seen = self.wall.recorder.take();
-        assert_eq!(seen.pop().map(|last| last.target().to_owned()).as_deref(), Some("/sentinel"));
         judge_seen(&seen).unwrap_or_else(|why| panic!("{why}: {seen:?}"));
+        // What broke off may be noticed late, even among the next row's; it is no request.
+        seen.retain(|message| message.whole);
+        assert_eq!(seen.pop().map(|last| last.target().to_owned()).as_deref(), Some("/sentinel"));
         (end, seen)
     }
 
@@ -52,7 +54,7 @@ impl Pair {
     fn refused(&mut self, name: &str, fields: &[Field<'_>], body: Option<&[u8]>) {
         let (end, seen) = self.send(fields, body);
         assert!(matches!(end, End::Reset(_) | End::GoAway(_) | End::Closed | End::Status(400)), "{name}: {end:?}");
-        assert!(seen.iter().all(|message| !message.whole), "{name}: {seen:?}");
+        assert!(seen.is_empty(), "{name}: {seen:?}");
     }
 }
 
@@ -312,7 +314,7 @@ fn h7_trailers_over_http2_end_here() {
         // Pseudo-header fields there are dropped with all the others; `judge_seen` has looked at what the product got.
         let pseudo = name.starts_with(b":");
         assert!(pseudo || !matches!(end, End::Status(200)), "{}: {end:?}", String::from_utf8_lossy(name));
-        assert!(pseudo || seen.iter().all(|message| !message.whole), "{seen:?}");
+        assert!(pseudo || seen.is_empty(), "{seen:?}");
     }
 }
 

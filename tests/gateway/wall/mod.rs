@@ -12,10 +12,13 @@ mod frames;
 mod framing;
 mod http2;
 mod identity;
+mod judges;
 mod methods;
+mod parsers;
 mod paths;
 mod recorder;
 mod replies;
+mod servers;
 mod upgrade;
 
 use self::recorder::{Message, Recorder, find};
