@@ -6,6 +6,8 @@ mod support;
 
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
+#[path = "gateway/fuzz.rs"]
+mod fuzz;
 #[path = "gateway/life.rs"]
 mod life;
 #[path = "gateway/replies.rs"]

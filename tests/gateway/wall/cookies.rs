@@ -52,6 +52,17 @@ fn c7_a_look_alike_is_no_session() {
 }
 
 #[test]
+fn c7_an_ended_session_is_none_wherever_it_was_cached() {
+    let wall = Wall::new();
+    let (live, _) = wall.world.session(9);
+    live.ended.cancel();
+    wall.world.sessions.live.lock().unwrap().clear();
+    *wall.world.sessions.answer.lock().unwrap() = Some(fedgate::web::Admission::Admitted(live));
+    assert_eq!(wall.world.ask("GET /a", &[&format!("Cookie: {}", wall.cookie)]).status, 401);
+    assert_eq!(wall.recorder.bytes(), 0);
+}
+
+#[test]
 fn c7_two_are_refused_whichever_is_good() {
     let wall = Wall::new();
     for cookies in [

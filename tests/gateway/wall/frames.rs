@@ -37,6 +37,8 @@ pub enum End {
 pub struct Frames {
     stream: StreamOwned<ClientConnection, TcpStream>,
     next: u32,
+    /// The last trailer block, as it came.
+    pub trailers: Option<Vec<u8>>,
 }
 
 /// Fields as literals that are never indexed nor compressed.
@@ -82,7 +84,7 @@ impl Frames {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut stream = StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), socket);
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
-        let mut frames = Self { stream, next: 1 };
+        let mut frames = Self { stream, next: 1, trailers: None };
         // No dynamic table, so that statuses can be read without one.
         assert!(frames.frame(SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0]));
         frames
@@ -129,7 +131,10 @@ impl Frames {
                         return End::Status(status.unwrap_or(0));
                     }
                 }
-                DATA | HEADERS if of == stream && flags & END_STREAM != 0 => return End::Status(status.unwrap_or(0)),
+                DATA | HEADERS if of == stream && flags & END_STREAM != 0 => {
+                    self.trailers = (kind == HEADERS).then_some(payload);
+                    return End::Status(status.unwrap_or(0));
+                }
                 _ => {}
             }
         }

@@ -96,6 +96,20 @@ fn h7_connection_cannot_take_our_fields_away() {
     ];
     let rows: Vec<Row<'_>> = raws.iter().map(|raw| row(raw, raw, 200, Sees::Once(&lines))).collect();
     wall.check(&rows);
+    // What the client names there is for us alone, and ends here; what nobody may name stays.
+    for named in ["x-hop", "X-HOP", "close, x-hop", "keep-alive , x-hop,x", "\tx-hop\t"] {
+        let raw = format!("GET /a HTTP/1.1\r\nBASEX-Hop: eve\r\nx-hop: eve\r\nConnection: {named}\r\n\r\n");
+        wall.check(&[row(named, raw, 200, Sees::Once(&["get /a http/1.1"]))]);
+    }
+    let framed = "POST /a HTTP/1.1\r\nBASEContent-Length: 5\r\nConnection: content-length, host\r\n\r\nhello";
+    wall.check(&[row("content-length", framed, 200, Sees::Body(b"hello"))]);
+    let expecting = "POST /a HTTP/1.1\r\nBASEContent-Length: 5\r\nExpect: 100-continue\r\nX-End: eve\r\nConnection: x-end\r\n\r\nhello";
+    let mut client = wall.world.plain();
+    client.stream.write_all(&wall.fill(expecting.as_bytes())).unwrap();
+    let first = client.reply().status;
+    assert!(first == 200 || (first == 100 && client.reply().status == 200), "{first}");
+    let seen = wall.recorder.take();
+    assert!(seen.len() == 1 && !seen[0].head.contains("expect"), "we are what was expected to answer: {seen:?}");
     // What ends at this hop does not go on, in any spelling.
     for name in ["Connection", "TE", "Trailer", "Keep-Alive", "Proxy-Connection", "Upgrade", "Transfer_Encoding"] {
         let raw = format!("GET /a HTTP/1.1\r\nBASEOrigin: https://{HOST}\r\n{name}: x-eve\r\n\r\n");

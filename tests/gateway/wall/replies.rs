@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 /// A product that answers the first request of each connection with these bytes, and later ones with their path.
-fn product(first: &'static [u8]) -> SocketAddr {
+pub fn product(first: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {

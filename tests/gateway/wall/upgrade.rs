@@ -136,7 +136,8 @@ fn a_101_counts_only_where_a_websocket_was_asked_for() {
         (
             "granted",
             format!("{OWN}{SOCKET}"),
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+              Set-Cookie: __Host-fedgate=eve\r\nAlt-Svc: eve\r\nFedgate-X: eve\r\n\r\n",
             101,
         ),
     ] {
@@ -147,6 +148,7 @@ fn a_101_counts_only_where_a_websocket_was_asked_for() {
         client.stream.write_all(&wall.fill(format!("GET /a HTTP/1.1\r\nBASE{fields}\r\n").as_bytes())).unwrap();
         let reply = client.reply();
         assert_eq!(reply.status, status, "{name}: {reply:?}");
+        assert!(!reply.head.contains("eve"), "rule H7 holds for it too: {reply:?}");
         if status == 502 {
             let _ = client.stream.write_all(b"RAW BYTES"); // The connection may be gone, which is as good.
         }
