@@ -118,6 +118,19 @@ fn h7_connection_cannot_take_our_fields_away() {
 }
 
 #[test]
+fn c7_a_strangers_credential_goes_nowhere() {
+    // Also where the product keeps `Authorization` beside a session: a stranger has none.
+    let wall = Wall::with(|_, site| site.keep_authorization = true);
+    for path in ["/share/1", "/assets/a"] {
+        for credential in ["Basic eve", "Bearer eve", "Digest eve", "Negotiate eve", "eve"] {
+            let fields = [&*format!("Authorization: {credential}"), "Proxy-Authorization: eve"];
+            assert_eq!(wall.world.ask(&format!("GET {path}"), &fields).status, 200, "{path} {credential}");
+            judge_seen(&wall.recorder.take()).unwrap_or_else(|why| panic!("{path} {credential}: {why}"));
+        }
+    }
+}
+
+#[test]
 fn h7_names_that_are_none_are_refused() {
     let wall = Wall::new();
     let lines: [&[u8]; 12] = [

@@ -99,6 +99,21 @@ fn answers_that_cannot_be_read_are_502() {
 }
 
 #[test]
+fn hop_by_hop_fields_of_answers_end_here() {
+    let at = product(
+        b"HTTP/1.1 200 OK\r\nConnection: keep-alive, x-hop\r\nKeep-Alive: timeout=eve\r\nProxy-Authenticate: Basic eve\r\n\
+          Proxy-Connection: eve\r\nUpgrade: eve\r\nTE: eve\r\nTrailer: eve\r\nX-Hop: eve\r\nX-Own: y\r\nContent-Length: 0\r\n\r\n",
+    );
+    let wall =
+        Wall::with(|_, site| site.upstreams = vec![Upstream::Http { host: at.ip().to_string(), port: at.port() }]);
+    let mut client = wall.world.plain();
+    client.stream.write_all(&wall.fill(b"GET /poison HTTP/1.1\r\nBASE\r\n")).unwrap();
+    let reply = client.reply();
+    assert_eq!((reply.status, reply.one("x-own")), (200, "y"));
+    assert!(!reply.head.contains("eve") && !reply.head.contains("x-hop"), "{reply:?}");
+}
+
+#[test]
 fn h7_our_cookies_in_no_spelling_come_from_a_product() {
     for name in [
         "__Host-fedgate",
