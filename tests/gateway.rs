@@ -8,6 +8,10 @@ mod support;
 mod forwarding;
 #[path = "gateway/fuzz.rs"]
 mod fuzz;
+#[path = "gateway/grpc.rs"]
+mod grpc;
+#[path = "gateway/h2_product.rs"]
+mod h2_product;
 #[path = "gateway/life.rs"]
 mod life;
 #[path = "gateway/replies.rs"]
@@ -20,5 +24,9 @@ mod smuggling;
 mod streams;
 #[path = "gateway/tls.rs"]
 mod tls;
+#[path = "gateway/upstream_tls.rs"]
+mod upstream_tls;
+#[path = "gateway/upstreams.rs"]
+mod upstreams;
 #[path = "gateway/wall/mod.rs"]
 mod wall;
