@@ -117,6 +117,15 @@ impl Frames {
 
     /// Reads until that stream has ended.
     pub fn end_of(&mut self, stream: u32) -> End {
+        self.read_until(stream, false)
+    }
+
+    /// Reads until that stream has its answer's head.
+    pub fn head_of(&mut self, stream: u32) -> End {
+        self.read_until(stream, true)
+    }
+
+    fn read_until(&mut self, stream: u32, head: bool) -> End {
         let mut status = None;
         while let Some((kind, flags, of, payload)) = self.read() {
             let code = |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().unwrap());
@@ -127,7 +136,7 @@ impl Frames {
                 RST_STREAM if of == stream => return status.map_or(End::Reset(code(0)), End::Status),
                 HEADERS if of == stream && status.is_none() => {
                     status = Some(read_status(&payload));
-                    if flags & END_STREAM != 0 {
+                    if head || flags & END_STREAM != 0 {
                         return End::Status(status.unwrap_or(0));
                     }
                 }

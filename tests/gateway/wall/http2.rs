@@ -3,18 +3,18 @@
 use super::frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, block};
 use super::*;
 
-type Field<'a> = (&'a [u8], &'a [u8]);
+pub type Field<'a> = (&'a [u8], &'a [u8]);
 
 const PSEUDO: [Field<'static>; 4] =
     [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"trello.localhost"), (b":path", b"/a")];
 
-struct Pair {
-    wall: Wall,
-    frames: Frames,
+pub struct Pair {
+    pub wall: Wall,
+    pub frames: Frames,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let wall = Wall::with(|options, _| options.listen.trusted_proxies.clear());
         let frames = Frames::open(&wall.world, HOST);
         Self { wall, frames }
@@ -35,7 +35,8 @@ impl Pair {
         self.after(end)
     }
 
-    fn after(&mut self, end: End) -> (End, Vec<Message>) {
+    /// An honest request, on the same connection if it lives, else on a new one.
+    pub fn after(&mut self, end: End) -> (End, Vec<Message>) {
         if matches!(end, End::GoAway(_) | End::Closed) {
             self.frames = Frames::open(&self.wall.world, HOST);
         }

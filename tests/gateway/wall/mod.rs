@@ -19,6 +19,7 @@ mod paths;
 mod recorder;
 mod replies;
 mod servers;
+mod tunnels;
 mod upgrade;
 
 use self::recorder::{Message, Recorder, find};

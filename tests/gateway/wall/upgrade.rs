@@ -89,7 +89,7 @@ fn what_follows_a_refused_upgrade_is_read_by_us() {
 }
 
 /// A product that says one thing to whoever asks, and gives back what came.
-fn blunt(answer: &'static [u8]) -> (std::net::SocketAddr, thread::JoinHandle<Vec<u8>>) {
+fn blunt(answer: Vec<u8>) -> (std::net::SocketAddr, thread::JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let served = thread::spawn(move || {
@@ -102,7 +102,7 @@ fn blunt(answer: &'static [u8]) -> (std::net::SocketAddr, thread::JoinHandle<Vec
                 Ok(read) => all.extend_from_slice(&chunk[..read]),
             }
         }
-        let _ = stream.write_all(answer); // The gateway may have turned away already.
+        let _ = stream.write_all(&answer); // The gateway may have turned away already.
         while let Ok(read @ 1..) = stream.read(&mut chunk) {
             all.extend_from_slice(&chunk[..read]);
         }
@@ -113,35 +113,26 @@ fn blunt(answer: &'static [u8]) -> (std::net::SocketAddr, thread::JoinHandle<Vec
 
 #[test]
 fn a_101_counts_only_where_a_websocket_was_asked_for() {
-    for (name, fields, answer, status) in [
-        (
-            "unasked",
-            String::new(),
-            &b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"[..],
-            502,
-        ),
-        (
-            "h2c",
-            format!("{OWN}{SOCKET}"),
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
-            502,
-        ),
-        ("nothing named", format!("{OWN}{SOCKET}"), b"HTTP/1.1 101 Switching Protocols\r\n\r\n", 502),
-        (
-            "two named",
-            format!("{OWN}{SOCKET}"),
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n\r\n",
-            502,
-        ),
+    // The one answer to the key of `SOCKET` (RFC 6455 §1.3).
+    const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+    let upgraded = format!("Connection: upgrade\r\nUpgrade: websocket\r\n{ACCEPT}");
+    for (name, asked, fields, status) in [
+        ("unasked", "", upgraded.clone(), 502),
+        ("h2c", SOCKET, upgraded.replace("websocket\r\n", "h2c\r\n"), 502),
+        ("nothing named", SOCKET, ACCEPT.to_owned(), 502),
+        ("two named", SOCKET, format!("{upgraded}Upgrade: h2c\r\n"), 502),
+        ("another key's", SOCKET, upgraded.replace("s3p", "t3p"), 502),
+        ("no key's", SOCKET, upgraded.replace(ACCEPT, ""), 502),
         (
             "granted",
-            format!("{OWN}{SOCKET}"),
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
-              Set-Cookie: __Host-fedgate=eve\r\nAlt-Svc: eve\r\nFedgate-X: eve\r\n\r\n",
+            SOCKET,
+            format!("{upgraded}Set-Cookie: __Host-fedgate=eve\r\nAlt-Svc: eve\r\nFedgate-X: eve\r\n"),
             101,
         ),
     ] {
-        let (at, served) = blunt(answer);
+        let answer = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n");
+        let fields = if asked.is_empty() { String::new() } else { format!("{OWN}{asked}") };
+        let (at, served) = blunt(answer.into_bytes());
         let wall =
             Wall::with(|_, site| site.upstreams = vec![Upstream::Http { host: at.ip().to_string(), port: at.port() }]);
         let mut client = wall.world.plain();
