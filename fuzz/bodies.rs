@@ -5,15 +5,24 @@
 
 use fedgate::kernel::request::cookies::{self, Remaining, SessionCookie, SetCookie};
 use fedgate::kernel::request::fields::{self, MappedNames};
+use fedgate::kernel::request::forwarded;
 use fedgate::kernel::request::intent::Declared;
 use fedgate::kernel::request::path::NormalPath;
+use fedgate::kernel::request::proxied::{Announced, MOST, Origin, PREFIX};
 
 /// A target's name and body.
 pub type Body = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const BODIES: [Body; 5] =
-    [("paths", paths), ("cookies", cookies), ("set_cookies", set_cookies), ("fields", fields), ("heads", heads)];
+pub const BODIES: [Body; 7] = [
+    ("proxied", proxied),
+    ("forwarded", hops),
+    ("paths", paths),
+    ("cookies", cookies),
+    ("set_cookies", set_cookies),
+    ("fields", fields),
+    ("heads", heads),
+];
 
 /// A path has one normal form, which is its own, and nothing strange is in it.
 pub fn paths(input: &[u8]) {
@@ -143,5 +152,32 @@ pub fn heads(input: &[u8]) {
     for field in request.headers.iter() {
         fields(field.name.as_bytes());
         fields(field.value);
+    }
+}
+
+/// The PROXY protocol's header is read to its announced end and no further, and names an address or nobody.
+pub fn proxied(input: &[u8]) {
+    let Some((prefix, rest)) = input.split_first_chunk::<PREFIX>() else { return };
+    let Ok(announced) = Announced::parse(prefix) else { return };
+    assert!(announced.length() <= MOST && prefix.starts_with(b"\r\n\r\n\0\r\nQUIT\n"));
+    let Some(header) = rest.get(..announced.length()) else {
+        assert!(announced.origin(rest).is_err(), "a header that was cut short");
+        return;
+    };
+    if let Ok(Origin::Client(address)) = announced.origin(header) {
+        assert_eq!(address, address.to_canonical());
+        assert!(announced.length() >= 12);
+    }
+    if rest.len() > header.len() {
+        assert!(announced.origin(rest).is_err(), "more than was announced");
+    }
+}
+
+/// What trusted proxies say is read as a whole or not at all.
+pub fn hops(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let _one = forwarded::node(text);
+    if let Some(hops) = forwarded::forwarded(text) {
+        assert!(hops.len() <= text.split(',').count());
     }
 }

@@ -35,7 +35,7 @@ fn field() -> impl Strategy<Value = Vec<u8>> {
     let name = prop_oneof![
         30 => one_of(&[
             "X-Own", "Accept", "Cookie", "Content-Type", "Range", "If-None-Match", "Priority", "Via", "Date", "Referer", "X_Own",
-            "x.own", "X-Fedgate-User", "x_fedgate_user", "Forwarded", "TE", "Connection", "Keep-Alive", "Trailer", "Upgrade",
+            "x.own", "X-Fedgate-User", "x_fedgate_user", "X-Real-IP", "TE", "Connection", "Keep-Alive", "Trailer", "Upgrade",
             "Expect", "Proxy-Connection", "Content_Length", "Transfer-Encoding", "Content-Length", "Host", "HTTP2-Settings",
         ]),
         6 => "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}",
