@@ -123,7 +123,14 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("product.sock");
         let child = if kind == "nginx" { nginx(folder.path(), &socket) } else { script(kind, &socket) };
-        Self { child, _folder: folder, socket }
+        let server = Self { child, _folder: folder, socket };
+        for _ in 0..1_000 {
+            if std::os::unix::net::UnixStream::connect(&server.socket).is_ok() {
+                return server;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("{kind} did not start");
     }
 }
 
@@ -163,12 +170,5 @@ fn nginx(folder: &Path, socket: &Path) -> Child {
     std::fs::write(folder.join("nginx.conf"), file.replace("                ", "")).unwrap();
     let mut command = Command::new(program);
     command.arg("-e").arg("stderr").arg("-c").arg(folder.join("nginx.conf")).arg("-p").arg(folder);
-    let child = command.stdin(Stdio::null()).spawn().unwrap();
-    for _ in 0..500 {
-        if std::os::unix::net::UnixStream::connect(socket).is_ok() {
-            return child;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    panic!("nginx did not start");
+    command.stdin(Stdio::null()).spawn().unwrap()
 }
