@@ -22,6 +22,8 @@ mod connection_auth;
 mod forward_auth;
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
+#[path = "gateway/fuzz.rs"]
+mod fuzz;
 #[path = "gateway/grpc.rs"]
 mod grpc;
 #[path = "gateway/h2_product.rs"]
@@ -54,5 +56,7 @@ mod tunnels;
 mod upstream_tls;
 #[path = "gateway/upstreams.rs"]
 mod upstreams;
+#[path = "gateway/wall/mod.rs"]
+mod wall;
 #[path = "gateway/windows.rs"]
 mod windows;

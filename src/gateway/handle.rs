@@ -28,6 +28,7 @@ use crate::seeing::logs::{self, Access};
 use crate::web::{Admission, Ask, LiveSession, PageRequest, Turned};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use std::net::IpAddr;
@@ -152,7 +153,7 @@ impl Step<'_> {
         let raw = raw.as_ref().map_or("", |target| target.as_str());
         let scheme = request.uri().scheme_str().is_none_or(|scheme| matches!(scheme, "https" | "http"));
         let path = match NormalPath::parse(raw) {
-            Ok(path) if scheme && *request.method() != Method::CONNECT => path,
+            Ok(path) if scheme && *request.method() != Method::CONNECT && !echoes(request.method()) => path,
             _ => return Ok(self.refuse(Refusal::Malformed, &declared(request.headers()), None)),
         };
         match &self.entry.kind {
@@ -430,14 +431,22 @@ impl Step<'_> {
 
 pub(super) fn declared(headers: &HeaderMap) -> Declared<'_> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    // Of a field that must not be repeated, two values are none.
-    let origin = if headers.get_all(header::ORIGIN).iter().count() > 1 { Some("null") } else { text(header::ORIGIN) };
+    // Of a field that must not be repeated, two values are one that nothing matches.
+    let once = |name: HeaderName| {
+        let several = headers.get_all(&name).iter().nth(1).is_some();
+        if several { Some("null") } else { text(name) }
+    };
     Declared {
         mode: text(SEC_FETCH_MODE),
-        site: text(HeaderName::from_static("sec-fetch-site")),
+        site: once(HeaderName::from_static("sec-fetch-site")),
         accept: text(header::ACCEPT),
-        origin,
+        origin: once(header::ORIGIN),
     }
+}
+
+/// Methods by which a server sends back what it was sent, our fields to it included (RFC 9110 §9.3.8).
+fn echoes(method: &Method) -> bool {
+    ["TRACE", "TRACK"].iter().any(|echo| method.as_str().eq_ignore_ascii_case(echo))
 }
 
 pub(super) fn asks_upgrade(headers: &HeaderMap) -> bool {
@@ -454,7 +463,9 @@ fn listed_origin(headers: &HeaderMap, target: &Target) -> Option<HeaderValue> {
 }
 
 fn is_listed_preflight(request: &Request<Incoming>, target: &Target) -> bool {
+    // Browsers send none with a body; what strangers say ends here (rule C7).
     *request.method() == Method::OPTIONS
+        && request.body().is_end_stream()
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         && listed_origin(request.headers(), target).is_some()
 }

@@ -127,6 +127,7 @@ fn ends_here(name: &HeaderName, target: &Target) -> bool {
     // `Expect` is answered by us when the body is first asked for.
     fields::is_hop_by_hop(name.as_str())
         || target.mapped.removes(name.as_str())
+        || fields::frames_anew(name.as_str())
         || *name == header::EXPECT
         || name == "http2-settings"
 }

@@ -76,6 +76,14 @@ fn folds_to_prefix(name: &[u8], prefix: &[u8]) -> bool {
     name.len() >= prefix.len() && name.iter().zip(prefix).all(|(byte, wanted)| folded(*byte) == *wanted)
 }
 
+/// Whether a request's name is another spelling of a field that says where the body ends: a server that folds names would frame
+/// it anew.
+pub fn frames_anew(name: &str) -> bool {
+    ["content-length", "transfer-encoding"].iter().any(|framing| {
+        name.len() == framing.len() && name != *framing && folds_to_prefix(name.as_bytes(), framing.as_bytes())
+    })
+}
+
 /// Names of a product's own identity mapping, folded once.
 #[derive(Clone, Debug, Default)]
 pub struct MappedNames(Vec<Vec<u8>>);
@@ -237,6 +245,22 @@ mod tests {
             ["accept", "cookie", "x-requested-with", "x-csrf-token", "fetch-x", "priority", "user-agent", "remote-x"]
         {
             assert!(!mapped.removes(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn framing_has_one_spelling() {
+        for (name, anew) in [
+            ("content_length", true),
+            ("content.length", true),
+            ("transfer_encoding", true),
+            ("transfer~encoding", true),
+            ("content-length", false),
+            ("transfer-encoding", false),
+            ("content_lengths", false),
+            ("content_type", false),
+        ] {
+            assert_eq!(frames_anew(name), anew, "{name}");
         }
     }
 
