@@ -1,6 +1,7 @@
 //! One client connection: handshake, HTTP/1.1 or HTTP/2 by ALPN, and its end.
 
 use super::core::Core;
+use super::gather::gather;
 use super::handle::handle;
 use super::head::Introduction;
 use super::pace::{Busy, Heads, Pace};
@@ -127,6 +128,7 @@ where
 {
     let _open = Open::new(&line);
     let (close, retire) = (line.close.clone(), line.retire.clone());
+    let (stream, outbox) = gather(stream);
     let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), Box::new(request))));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -140,18 +142,25 @@ where
         .keep_alive_timeout(Duration::from_secs(20))
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
+    let (close, retire) = (pin!(close.cancelled()), pin!(retire.cancelled()));
+    let (mut close, mut retire) = (Rarely::new(close), Rarely::new(retire));
     let mut draining = false;
-    loop {
-        tokio::select! {
-            biased;
-            _ = connection.as_mut() => break,
-            () = close.cancelled() => break,
-            () = retire.cancelled(), if !draining => {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
+    poll_fn(|cx| {
+        loop {
+            let over = connection.as_mut().poll(cx).is_ready()
+                || close.poll(cx).is_ready()
+                || matches!(outbox.poll_send(cx), Poll::Ready(Err(_)));
+            if over {
+                return Poll::Ready(());
             }
+            if draining || retire.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            draining = true;
+            connection.as_mut().graceful_shutdown();
         }
-    }
+    })
+    .await;
 }
 
 /// Counts a connection while it is open.

@@ -13,6 +13,7 @@ mod connection;
 mod core;
 mod filter;
 mod forward;
+mod gather;
 mod handle;
 mod head;
 mod locate;
