@@ -4,7 +4,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fedgate::clock::Clock;
-use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Site, Tls, Upstream};
+use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Reach, Site, Tls, Upstream};
 use fedgate::gateway::{Gateway, Ports, Readiness, Running};
 use fedgate::kernel::model::{Allow, Claim, Limits, Outage, Product, Signup};
 use fedgate::kernel::refusal::Refusal;
@@ -130,6 +130,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         also: vec![],
         redirects: vec![Origin::parse("old.localhost").unwrap()],
         upstreams: vec![Upstream::Http { host: upstream.ip().to_string(), port: upstream.port() }],
+        reach: Reach::default(),
         upstream_host: None,
         public: vec![PathRule::Below("/assets/".into()), PathRule::Below("/".into())],
         optional: vec![PathRule::Below("/share/".into())],
