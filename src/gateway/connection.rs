@@ -7,6 +7,7 @@ use super::head::Introduction;
 use super::pace::{Busy, Heads, Pace};
 use super::patient::Patient;
 use super::rarely::Rarely;
+use super::recall::Recall;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -49,6 +50,8 @@ pub(super) struct Line {
     pub(super) retire: CancellationToken,
     /// What it is doing.
     pub(super) pace: Pace,
+    /// What its last request said.
+    pub(super) recall: Recall,
     /// The last client's introduction to products; see `head.rs`.
     pub(super) introduced: Mutex<Option<Introduction>>,
 }
@@ -60,8 +63,8 @@ pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: IpAddr, list
     let stream = Patient::new(stream);
     let close = core.kill.child_token();
     let retire = core.drain.child_token();
-    let introduced = Mutex::default();
-    let line = Line { core, peer, listener, names: None, close, retire, pace: Pace::new(), introduced };
+    let (recall, introduced) = (Recall::default(), Mutex::default());
+    let line = Line { core, peer, listener, names: None, close, retire, pace: Pace::new(), recall, introduced };
     if listener != Listener::Tls {
         let line = Arc::new(line);
         line.core.watch(&line);

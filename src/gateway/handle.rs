@@ -10,13 +10,14 @@ use super::forward::{self, Admitted};
 use super::head::{Passage, REQUEST_ID};
 use super::locate::locate;
 use super::pace::{Busy, Delivery};
+use super::recall::{Cookies, Rest};
 use super::table::{Entry, Kind, Target};
 use super::websocket;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::cookies::{self, SessionCookie};
 use crate::kernel::request::intent::{self, Declared};
 use crate::kernel::request::path::NormalPath;
-use crate::kernel::values::{Timestamp, Token};
+use crate::kernel::values::{SessionKey, Timestamp, Token};
 use crate::seeing::logs::{self, Access};
 use crate::web::{Admission, Ask, LiveSession, PageRequest, Turned};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -142,29 +143,29 @@ impl Step<'_> {
             // Boxed, so that the futures of forwarded requests stay small.
             return Ok(Box::pin(self.own_page(request, path, target)).await);
         }
+        let cookies = self.cookies(request.headers());
         if target.is_public(request.method(), path) {
-            return self.forward(request, path, target, Admitted { live: None, public: true }).await;
+            return self.forward(request, path, target, cookies.rest, Admitted { live: None, public: true }).await;
         }
         if is_listed_preflight(&request, target) {
-            return self.forward(request, path, target, Admitted { live: None, public: false }).await;
+            return self.forward(request, path, target, cookies.rest, Admitted { live: None, public: false }).await;
         }
-        let found = cookies::session(request.headers().get_all(header::COOKIE).iter().map(HeaderValue::as_bytes));
-        if let Some(refusal) = self.objection(&request, &found, target) {
+        if let Some(refusal) = self.objection(&request, &cookies.session, target) {
             return Ok(self.refuse(refusal, &declared(request.headers()), Some(target)));
         }
-        let admission = match &found {
-            SessionCookie::One(token) => self.admit(token, target, &request).await,
+        let admission = match &cookies.session {
+            SessionCookie::One(token) => self.admit(token, cookies.key, target, &request).await,
             SessionCookie::None | SessionCookie::Several => Admission::Nobody,
         };
         match admission {
             Admission::Admitted(live) if !live.ended.is_cancelled() => {
                 trace.sid = trace.wanted.then(|| live.sid.to_string());
-                self.forward(request, path, target, Admitted { live: Some(live), public: false }).await
+                self.forward(request, path, target, cookies.rest, Admitted { live: Some(live), public: false }).await
             }
             Admission::Nobody | Admission::Admitted(_)
                 if target.is_optional(path) && !asks_upgrade(request.headers()) =>
             {
-                self.forward(request, path, target, Admitted { live: None, public: false }).await
+                self.forward(request, path, target, cookies.rest, Admitted { live: None, public: false }).await
             }
             // An ended session that was still in a cache is none.
             Admission::Nobody | Admission::Admitted(_) => Ok(self.to_login(&request, path, target)),
@@ -190,15 +191,29 @@ impl Step<'_> {
         (!may_upgrade || !may_act).then_some(Refusal::CrossSite)
     }
 
-    async fn admit(&self, token: &Token, target: &Target, request: &Request<Incoming>) -> Admission {
+    fn cookies(&self, headers: &HeaderMap) -> Cookies {
+        let sessions = &self.line.core.shared.sessions;
+        self.line.recall.cookies(headers, |token| sessions.key(token))
+    }
+
+    async fn admit(
+        &self,
+        token: &Token,
+        key: Option<SessionKey>,
+        target: &Target,
+        request: &Request<Incoming>,
+    ) -> Admission {
         // A browser that fetches ahead is nobody's activity.
         let active = request.headers().get("sec-purpose").is_none();
         let (product, host) = (&target.site.product.name, &self.entry.origin);
-        let ask = Ask { token, product, host, now: self.now, active };
+        let ask = Ask { token, key, product, host, now: self.now, active };
         let sessions = &self.line.core.shared.sessions;
         match sessions.cached(&ask) {
             Some(admission) => admission,
-            None => sessions.admit(&ask).await,
+            None => {
+                self.line.recall.forget_cookies();
+                sessions.admit(&ask).await
+            }
         }
     }
 
@@ -207,6 +222,7 @@ impl Step<'_> {
         request: Box<Request<Incoming>>,
         path: &NormalPath<'_>,
         target: &Arc<Target>,
+        rest: Rest,
         admitted: Admitted,
     ) -> Result<Answer, Broken> {
         let live: Option<Arc<LiveSession>> = admitted.live.clone();
@@ -218,6 +234,7 @@ impl Step<'_> {
             path,
             client: self.client,
             request_id: self.request_id,
+            cookies: rest,
             live: live.as_deref(),
             upgrade,
         };

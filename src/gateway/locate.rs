@@ -54,19 +54,29 @@ pub(super) fn locate(
         let entry = table.find_host(authority).map_err(refused)?;
         return Err(Elsewhere::NotTls(secure_url(entry, request)?));
     }
-    let entry = table.find(authority).map_err(refused)?;
-    if line.names.as_ref().is_some_and(|names| !names.contains(entry.origin.host())) {
-        return Err(Elsewhere::Misdirected);
-    }
+    let entry = place(line, table, authority)?;
     if line.listener == Listener::Plain {
         if !client::is_trusted(line.peer, &table.trusted) {
             return Err(Elsewhere::Untrusted);
         }
         if !client::came_by_tls(request.headers()) {
-            return Err(Elsewhere::NotTls(secure_url(entry, request)?));
+            return Err(Elsewhere::NotTls(secure_url(&entry, request)?));
         }
     }
-    Ok((Arc::clone(entry), client::address(line.peer, request.headers(), &table.trusted)))
+    Ok((entry, client::address(line.peer, request.headers(), &table.trusted)))
+}
+
+/// The origin that an authority names, if this connection's certificate covers it.
+fn place(line: &Line, table: &Table, authority: &str) -> Result<Arc<Entry>, Elsewhere> {
+    if let Some(entry) = line.recall.place(table, authority) {
+        return Ok(entry);
+    }
+    let entry = table.find(authority).map_err(refused)?;
+    if line.names.as_ref().is_some_and(|names| !names.contains(entry.origin.host())) {
+        return Err(Elsewhere::Misdirected);
+    }
+    line.recall.remember_place(entry);
+    Ok(Arc::clone(entry))
 }
 
 fn refused(misdirected: Misdirected) -> Elsewhere {

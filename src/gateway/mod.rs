@@ -22,6 +22,7 @@ pub mod options;
 mod pace;
 mod patient;
 mod rarely;
+mod recall;
 mod sending;
 mod table;
 mod tls;

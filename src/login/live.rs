@@ -15,7 +15,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::live::{Live as Standing, LiveFacts, live};
 use crate::kernel::model::{Account, Catalog, LoginSession, Outage, Product, ProductAccount, ProductSession};
-use crate::kernel::values::{EventId, LoginSessionId, ProductSessionId, SessionKey, Timestamp};
+use crate::kernel::values::{EventId, LoginSessionId, ProductSessionId, SessionKey, Timestamp, Token};
 use crate::store::{Touch, Unavailable};
 use crate::web::{Admission, Ask, Identity, LiveSession, Sessions};
 use arc_swap::ArcSwap;
@@ -364,11 +364,16 @@ impl Entry {
 
 #[async_trait]
 impl Sessions for Live {
+    fn key(&self, token: &Token) -> Option<SessionKey> {
+        Some(self.world.keys.session_key(token))
+    }
+
     fn cached(&self, ask: &Ask<'_>) -> Option<Admission> {
         if !self.is_fresh() {
             return None;
         }
-        let entry = self.cache.get(&self.world.keys.session_key(ask.token))?;
+        let key = ask.key.unwrap_or_else(|| self.world.keys.session_key(ask.token));
+        let entry = self.cache.get(&key)?;
         // An ended one is read again: it is gone, or it had only outlived an outage and gets a new token.
         (!entry.live.ended.is_cancelled()).then(|| self.judge(&entry, ask))
     }
