@@ -35,6 +35,9 @@ const PAGE_BODY: usize = 64 * 1024;
 /// How long it may take to arrive.
 const PAGE_BODY_TIME: Duration = Duration::from_secs(10);
 
+/// What browsers say when they fetch ahead.
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+
 /// One request: what every step may look at.
 struct Step<'a> {
     line: &'a Arc<Line>,
@@ -204,7 +207,7 @@ impl Step<'_> {
         request: &Request<Incoming>,
     ) -> Admission {
         // A browser that fetches ahead is nobody's activity.
-        let active = request.headers().get("sec-purpose").is_none();
+        let active = !request.headers().contains_key(SEC_PURPOSE);
         let (product, host) = (&target.site.product.name, &self.entry.origin);
         let ask = Ask { token, key, product, host, now: self.now, active };
         let sessions = &self.line.core.shared.sessions;
