@@ -104,6 +104,21 @@ impl Keys {
         self.ring.load().assertion.published().sign("fedgate+jwt", &wire).ok_or(KeyFault::Crypto)
     }
 
+    /// The same statement anew: an assertion that [`Self::mint`] made in this process, with the times of now and under the key
+    /// of now.
+    ///
+    /// # Errors
+    /// [`KeyFault::Crypto`] when it is none of ours in form, or signing fails.
+    pub fn renew(&self, assertion: &str, now: Timestamp, lifetime: Duration) -> Result<String, KeyFault> {
+        let payload = assertion.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+        let payload = payload.ok_or(KeyFault::Crypto)?;
+        let mut claims: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&payload).map_err(|_| KeyFault::Crypto)?;
+        claims.insert("iat".to_owned(), now.seconds().into());
+        claims.insert("exp".to_owned(), now.plus(lifetime.min(MAX_LIFETIME)).seconds().into());
+        self.ring.load().assertion.published().sign("fedgate+jwt", &claims).ok_or(KeyFault::Crypto)
+    }
+
     /// The public keys of assertions, all generations, for `/.well-known/jwks.json`.
     ///
     /// # Errors

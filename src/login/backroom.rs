@@ -76,7 +76,7 @@ impl Live {
         }
         if began.saturating_sub(turns.watched) >= WATCH {
             turns.watched = began;
-            let ended = self.end_fallen(self.world.clock.now());
+            let ended = self.end_fallen(self.world.clock.now()).await;
             if ended > 0 {
                 tracing::debug!(ended, "sessions ended by their limits or the policy");
             }

@@ -4,13 +4,14 @@ use crate::kernel::model::{Account, Catalog, Claim, LoginSession, Product, Produ
 use crate::kernel::standing;
 use crate::kernel::values::{EmailAddress, OrgName, Origin, Timestamp};
 use crate::keys::{AssertionClaims, KeyFault, Keys, MAX_LIFETIME};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 
 /// A person as one product sees them.
 #[derive(Clone, Debug)]
 pub(super) struct Who<'a> {
-    product: Arc<Product>,
+    pub product: Arc<Product>,
     pub org: Option<OrgName>,
     email: Option<&'a EmailAddress>,
     session: &'a ProductSession,
@@ -67,6 +68,8 @@ impl<'a> Who<'a> {
     }
 }
 
+const ASSERTION: HeaderName = HeaderName::from_static("fedgate-assertion");
+
 /// The fields beside the assertion, for products that read no JWT.
 const PLAIN: [(&str, Claim); 6] = [
     ("x-fedgate-user", Claim::Sub),
@@ -87,22 +90,50 @@ pub(super) fn fields(
     who: &Who<'_>,
     now: Timestamp,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, KeyFault> {
-    let mut fields = Vec::with_capacity(PLAIN.len() + 1 + who.product.identity_fields.len());
     let assertion = who.assertion(keys, issuer, now)?;
-    let assertion = HeaderValue::from_str(&assertion).map_err(|_| KeyFault::Crypto)?;
-    fields.push((HeaderName::from_static("fedgate-assertion"), assertion));
     let plain = PLAIN.iter().map(|(name, claim)| (HeaderName::from_static(name), *claim));
     let own = who
         .product
         .identity_fields
         .iter()
         .filter_map(|(name, claim)| HeaderName::from_bytes(name.as_bytes()).ok().map(|name| (name, *claim)));
-    for (name, claim) in plain.chain(own) {
-        // UTF-8 as it is; a control character would end the field, so it never gets there (rule M26).
-        let text: String = who.claim(claim).chars().filter(|c| !c.is_control()).collect();
-        match HeaderValue::from_bytes(text.as_bytes()) {
-            Ok(value) if !text.is_empty() => fields.push((name, value)),
-            Ok(_) | Err(_) => {}
+    let mut written = vec![(ASSERTION, assertion)];
+    // UTF-8 as it is; a control character would end the field, so it never gets there (rule M26).
+    let text = |claim| who.claim(claim).chars().filter(|c| !c.is_control()).collect::<String>();
+    written.extend(plain.chain(own).map(|(name, claim)| (name, text(claim))).filter(|(_, text)| !text.is_empty()));
+    packed(&written)
+}
+
+/// The same fields with the assertion renewed.
+///
+/// # Errors
+/// As [`fields`].
+pub(super) fn renewed(
+    keys: &Keys,
+    fields: &[(HeaderName, HeaderValue)],
+    now: Timestamp,
+) -> Result<Vec<(HeaderName, HeaderValue)>, KeyFault> {
+    let said = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let again = |(name, value): &(HeaderName, HeaderValue)| match *name == ASSERTION {
+        true => keys.renew(&said(value), now, MAX_LIFETIME).map(|assertion| (name.clone(), assertion)),
+        false => Ok((name.clone(), said(value))),
+    };
+    packed(&fields.iter().map(again).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// All values in one allocation: there are a million of these.
+fn packed(written: &[(HeaderName, String)]) -> Result<Vec<(HeaderName, HeaderValue)>, KeyFault> {
+    let all = Bytes::from(written.iter().map(|(_, text)| text.as_str()).collect::<String>());
+    let mut at = 0;
+    let mut fields = Vec::with_capacity(written.len());
+    for (name, text) in written {
+        let value = HeaderValue::from_maybe_shared(all.slice(at..at + text.len()));
+        at += text.len();
+        match value {
+            Ok(value) => fields.push((name.clone(), value)),
+            Err(_) if *name == ASSERTION => return Err(KeyFault::Crypto),
+            // What is no field's value is left out, as an empty one is.
+            Err(_) => {}
         }
     }
     Ok(fields)

@@ -1,10 +1,12 @@
 //! The session check of the data path: from a cookie to an admitted session, without the store while the lease is fresh.
 //!
-//! A cached answer is judged again by the kernel as soon as the configuration changes or the time comes at which the answer could
-//! change; in between a request costs one keyed hash and one look-up. What is read from the store is entered here *before* it is
-//! used, and read once more if a revocation was applied meanwhile, so that none falls between reading and entering.
+//! What is kept of a session is its answer (`entry`), not its rows. The kernel judges rows, read from the store, when a session is
+//! met first, when the configuration changes, and when the time comes at which the answer could change; in between a request costs
+//! one keyed hash and one look-up. What is read from the store is entered here *before* it is used, and read once more if a
+//! revocation was applied meanwhile, so that none falls between reading and entering. Streams are watched by `watch`.
 
-use super::identity::{Who, fields};
+use super::entry::{Entry, Rows};
+use super::identity::{Who, fields, renewed};
 use super::key_bits::KeyBits;
 use super::lease::Lease;
 use super::registry::{Open, Registry};
@@ -13,9 +15,9 @@ use crate::audit::Sampled;
 use crate::entropy::random;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
-use crate::kernel::live::{Live as Standing, LiveFacts, live};
-use crate::kernel::model::{Account, Catalog, LoginSession, Outage, Product, ProductAccount, ProductSession};
-use crate::kernel::values::{EventId, LoginSessionId, ProductSessionId, SessionKey, Timestamp, Token};
+use crate::kernel::live::Live as Standing;
+use crate::kernel::model::{Catalog, LoginSession, Outage, ProductSession};
+use crate::kernel::values::{EventId, ProductName, ProductSessionId, SessionKey, Timestamp, Token};
 use crate::store::{Touch, Unavailable};
 use crate::web::{Admission, Ask, Identity, LiveSession, Sessions};
 use arc_swap::ArcSwap;
@@ -29,8 +31,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Sessions kept in memory; more are read from the store again.
 const CACHED: u64 = 1_000_000;
-/// An assertion is minted at most this often for a session and product.
-const MINT_EVERY: Duration = Duration::from_secs(60);
+/// An assertion is minted at most this often for a session and product: at half of its life, so that a product always has as long
+/// to read it.
+const MINT_EVERY: Duration = Duration::from_secs(150);
 /// Activity is noted in memory at most this often.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// Activity is written at most this often, or every tenth of the idle limit if that is longer.
@@ -42,30 +45,11 @@ pub struct Live {
     pub(super) lease: Lease,
     pub(super) registry: Registry,
     cache: moka::sync::Cache<SessionKey, Arc<Entry>, KeyBits>,
-    parents: moka::sync::Cache<LoginSessionId, Arc<AtomicI64>>,
     /// Counts applied revocations; a reading during which it moved is not trusted.
     pub(super) applied: AtomicU64,
     pub(super) touches: Mutex<Vec<Touch>>,
     /// What [`Self::end_fallen`] goes through. Not the cache: that one evicts, and is emptied when it is distrusted.
-    watched: Mutex<HashMap<ProductSessionId, Arc<Entry>>>,
-}
-
-/// A session as read from the store, and what was made of it.
-struct Entry {
-    session: ProductSession,
-    login: LoginSession,
-    account: Account,
-    record: ProductAccount,
-    live: Arc<LiveSession>,
-    /// Activity in the login session, shared by all its children here.
-    parent_seen: Arc<AtomicI64>,
-    /// The catalog that it was judged under, and until when that holds.
-    version: AtomicU64,
-    until: AtomicI64,
-    /// The same for what is open in it, which is judged without a request.
-    watched: AtomicU64,
-    watched_until: AtomicI64,
-    written: AtomicI64,
+    pub(super) watched: Mutex<HashMap<ProductSessionId, Arc<Entry>>>,
 }
 
 impl Live {
@@ -76,7 +60,6 @@ impl Live {
             lease: Lease::default(),
             registry: Registry::default(),
             cache: moka::sync::Cache::builder().max_capacity(CACHED).build_with_hasher(KeyBits::default()),
-            parents: moka::sync::Cache::builder().max_capacity(CACHED).build(),
             applied: AtomicU64::new(0),
             touches: Mutex::new(Vec::new()),
             watched: Mutex::default(),
@@ -105,10 +88,20 @@ impl Live {
 
     /// The login session with the activity that this process saw in its children (its row is written lossily).
     pub(super) fn with_activity(&self, mut session: LoginSession) -> LoginSession {
-        if let Some(seen) = self.parents.get(&session.id) {
-            session.last_seen = session.last_seen.max(Timestamp::from_millis(seen.load(Ordering::Relaxed)));
+        if let Some(seen) = self.registry.login_seen(session.id) {
+            session.last_seen = session.last_seen.max(seen);
         }
         session
+    }
+
+    /// Rows with the activity that this process saw in them.
+    pub(super) fn with_activity_of(&self, mut rows: Rows) -> Rows {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = watched.get(&rows.session.id) {
+            rows.session.last_seen = rows.session.last_seen.max(known.seen());
+        }
+        drop(watched);
+        Rows { login: self.with_activity(rows.login), ..rows }
     }
 
     /// Has everything judged and read again; what is open stays open while it lives.
@@ -116,19 +109,25 @@ impl Live {
         self.cache.invalidate_all();
     }
 
+    /// The rows of a session of this product and host, their MACs checked.
     async fn read(&self, ask: &Ask<'_>, key: &SessionKey) -> Result<Option<Rows>, Unavailable> {
+        let Some(session) = self.world.store.product_session(key).await? else { return Ok(None) };
+        if session.product != *ask.product || session.host != *ask.host {
+            return Ok(None);
+        }
+        self.rows_of(session).await
+    }
+
+    /// What belongs to a session, all MACs checked.
+    pub(super) async fn rows_of(&self, session: ProductSession) -> Result<Option<Rows>, Unavailable> {
         let store = &self.world.store;
-        let Some(session) = store.product_session(key).await? else { return Ok(None) };
-        let is_here = session.product == *ask.product && session.host == *ask.host;
-        if !is_here || !self.world.keys.holds_product(&session) {
-            if is_here {
-                self.violated(ask, "product session").await?;
-            }
+        if !self.world.keys.holds_product(&session) {
+            self.violated(&session.product, "product session").await?;
             return Ok(None);
         }
         let Some(login) = store.login_session_by_id(session.parent).await? else { return Ok(None) };
         if !self.world.keys.holds_login(&login) {
-            self.violated(ask, "login session").await?;
+            self.violated(&session.product, "login session").await?;
             return Ok(None);
         }
         let Some(account) = store.account(session.account).await? else { return Ok(None) };
@@ -138,156 +137,155 @@ impl Live {
 
     /// A row whose MAC does not hold opens nothing, and is an event of the highest severity (rule H12). Its cookie may come with
     /// every request, so it is told like a stranger's refusal: the first few whole, then counted (rule M15).
-    async fn violated(&self, ask: &Ask<'_>, what: &str) -> Result<(), Unavailable> {
-        tracing::error!(what, product = %ask.product, "a stored row's MAC does not hold: the database was written to");
+    async fn violated(&self, product: &ProductName, what: &str) -> Result<(), Unavailable> {
+        let now = self.world.clock.now();
+        tracing::error!(what, %product, "a stored row's MAC does not hold: the database was written to");
         self.world.tally.integrity_violated();
         let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        if matches!(self.world.sampler.take("integrity", nowhere, ask.now), Sampled::Counted) {
+        if matches!(self.world.sampler.take("integrity", nowhere, now), Sampled::Counted) {
             return Ok(());
         }
-        let id = EventId::mint(ask.now, random());
-        let mut event = AuditEvent::new(id, ask.now, Action::IntegrityViolated, Outcome::Refused);
+        let id = EventId::mint(now, random());
+        let mut event = AuditEvent::new(id, now, Action::IntegrityViolated, Outcome::Refused);
         event.reason = Some(what.to_owned());
-        event.product = Some(ask.product.to_string());
+        event.product = Some(product.to_string());
         match self.world.store.commit(Batch { events: vec![event], ..Batch::default() }).await {
             Ok(_) => Ok(()),
             Err(fault) => Err(Unavailable(fault.to_string())),
         }
     }
 
-    /// Reads a session and enters it, so that every later revocation finds it.
-    async fn load(&self, ask: &Ask<'_>) -> Result<Option<Arc<Entry>>, Unavailable> {
+    /// Reads a session, enters it, so that every later revocation finds it, and judges it.
+    async fn load(&self, ask: &Ask<'_>) -> Result<Admission, Unavailable> {
         let key = self.world.keys.session_key(ask.token);
         self.world.tally.session_read();
         for _ in 0..3 {
             let before = self.applied.load(Ordering::Acquire);
             let Some(rows) = self.read(ask, &key).await? else {
                 self.cache.invalidate(&key);
-                return Ok(None);
+                return Ok(Admission::Nobody);
             };
-            let Some(entry) = self.enter(rows, ask) else { return Ok(None) };
+            let rows = self.with_activity_of(rows);
+            let catalog = self.world.catalog.load();
+            let Some(standing) = rows.stand(&catalog, ask.now) else { return Ok(Admission::Nobody) };
+            let until = match standing {
+                Standing::Continue { until } => until,
+                Standing::End(refusal) => return Ok(Admission::Refused(refusal)),
+                Standing::Login(_) => return Ok(Admission::Nobody),
+            };
+            let Some(entry) = self.enter(&rows, &catalog, ask) else { return Ok(Admission::Nobody) };
             if self.applied.load(Ordering::Acquire) == before {
+                entry.holds(&catalog, until);
                 self.cache.insert(key, Arc::clone(&entry));
-                let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-                watched.insert(entry.session.id, Arc::clone(&entry));
-                return Ok(Some(entry));
+                return Ok(self.answer(&entry, ask));
             }
         }
         Err(Unavailable("revocations arrive faster than a session can be read".into()))
     }
 
-    fn enter(&self, rows: Rows, ask: &Ask<'_>) -> Option<Arc<Entry>> {
-        let catalog = self.world.catalog.load();
-        let who = Who::new(&catalog, &rows.session, &rows.login, &rows.account, &rows.record)?;
-        let fields = match fields(&self.world.keys, &catalog.login, &who, ask.now) {
-            Ok(fields) => fields,
-            Err(fault) => {
-                tracing::error!(%fault, "an assertion could not be signed");
-                return None;
-            }
-        };
-        let org = who.org.clone();
+    /// Enters a session: the one entry that there is of it, so that whatever is open in it is found there.
+    fn enter(&self, rows: &Rows, catalog: &Catalog, ask: &Ask<'_>) -> Option<Arc<Entry>> {
+        let who = Who::new(catalog, &rows.session, &rows.login, &rows.account, &rows.record)?;
+        let identity = self.identity(rows, &who, catalog, ask)?;
         let (session, login) = (&rows.session, &rows.login);
-        let ended = self.registry.enter(
-            session.id,
-            Open {
-                login: login.id,
-                account: rows.account.id,
-                product: session.product.clone(),
-                org: org.clone(),
-                abs_at: session.abs_at,
-                ended: CancellationToken::new(),
-            },
-        );
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = watched.get(&session.id) {
+            if known.is_same(rows, who.org.as_ref()) {
+                known.live.identity.store(identity);
+                return Some(Arc::clone(known));
+            }
+            // Managed by somebody else by now: what is open was opened under other rules.
+            self.registry.end(session.id);
+        }
+        let open = Open {
+            login: login.id,
+            account: rows.account.id,
+            product: who.product.name.clone(),
+            org: who.org.clone(),
+            abs_at: session.abs_at,
+            ended: CancellationToken::new(),
+        };
+        let entered = self.registry.enter(session.id, open, login.last_seen);
         let live = LiveSession {
             sid: session.id,
             login: login.id,
             account: rows.account.id,
             product_account: rows.record.id,
-            product: session.product.clone(),
-            org,
+            product: who.product.name.clone(),
+            org: who.org.clone(),
             email: rows.account.email.clone(),
-            identity: ArcSwap::from_pointee(Identity { fields, minted_at: ask.now }),
-            ended,
+            identity: ArcSwap::new(identity),
+            ended: entered.ended,
             last_seen: AtomicI64::new(session.last_seen.millis()),
         };
-        let seen = login.last_seen.millis();
-        let parent_seen = self.parents.get_with(login.id, || Arc::new(AtomicI64::new(seen)));
-        parent_seen.fetch_max(seen, Ordering::Relaxed);
-        let Rows { session, login, account, record } = rows;
-        let written = AtomicI64::new(session.last_seen.millis());
-        Some(Arc::new(Entry {
-            session,
-            login,
-            account,
-            record,
-            live: Arc::new(live),
-            parent_seen,
-            version: AtomicU64::new(u64::MAX),
-            until: AtomicI64::new(0),
-            watched: AtomicU64::new(u64::MAX),
-            watched_until: AtomicI64::new(0),
-            written,
-        }))
+        let entry = Arc::new(Entry::new(Arc::new(live), entered.login_seen, session, ask.host));
+        watched.insert(session.id, Arc::clone(&entry));
+        Some(entry)
     }
 
-    /// The answer for an entry, judged again where needed.
-    fn judge(&self, entry: &Entry, ask: &Ask<'_>) -> Admission {
-        if entry.live.ended.is_cancelled() || entry.session.host != *ask.host || entry.session.product != *ask.product {
-            return Admission::Nobody;
+    /// What its product is told: as it was while that is young and nothing was distrusted, or made anew.
+    fn identity(&self, rows: &Rows, who: &Who<'_>, catalog: &Catalog, ask: &Ask<'_>) -> Option<Arc<Identity>> {
+        let known = self.cache.get(&rows.session.key);
+        let young = known.filter(|known| known.is_of(catalog) && ask.now.since(known.minted_at()) < MINT_EVERY);
+        if let Some(known) = young {
+            return Some(known.live.identity.load_full());
         }
-        let catalog = self.world.catalog.load();
-        let holds = entry.version.load(Ordering::Acquire) == catalog.version
-            && ask.now.millis() < entry.until.load(Ordering::Acquire);
-        if !holds {
-            match entry.stand(&catalog, ask.now) {
-                Some(Standing::Continue { until, .. }) => {
-                    entry.until.store(until.millis(), Ordering::Release);
-                    entry.version.store(catalog.version, Ordering::Release);
-                    self.renew(entry, &catalog, ask.now, true);
-                }
-                Some(Standing::End(refusal)) => return Admission::Refused(refusal),
-                Some(Standing::Login(_)) | None => return Admission::Nobody,
+        match fields(&self.world.keys, &catalog.login, who, ask.now) {
+            Ok(fields) => Some(Arc::new(Identity { fields, minted_at: ask.now })),
+            Err(fault) => {
+                tracing::error!(%fault, "an assertion could not be signed");
+                None
             }
+        }
+    }
+
+    /// The answer of an entry that holds.
+    fn answer(&self, entry: &Entry, ask: &Ask<'_>) -> Admission {
+        if entry.live.ended.is_cancelled() {
+            return Admission::Nobody;
         }
         if ask.active {
             self.note(entry, ask.now);
         }
-        self.renew(entry, &catalog, ask.now, false);
         Admission::Admitted(Arc::clone(&entry.live))
     }
 
-    /// Mints the assertion anew when it is old, or when the configuration that it was made under is.
-    fn renew(&self, entry: &Entry, catalog: &Catalog, now: Timestamp, always: bool) {
-        if !always && now.since(entry.live.identity.load().minted_at) < MINT_EVERY {
-            return;
+    /// Mints the assertion anew when it is old. Says whether it may be sent.
+    fn renew(&self, entry: &Entry, now: Timestamp) -> bool {
+        let identity = entry.live.identity.load();
+        if now.since(identity.minted_at) < MINT_EVERY {
+            return true;
         }
-        if let Some(who) = Who::new(catalog, &entry.session, &entry.login, &entry.account, &entry.record) {
-            match fields(&self.world.keys, &catalog.login, &who, now) {
-                Ok(fields) => entry.live.identity.store(Arc::new(Identity { fields, minted_at: now })),
-                // The product refuses the old one when it expires.
-                Err(fault) => tracing::error!(%fault, "an assertion could not be signed"),
+        // Two cores may do so at once; both assertions are true.
+        match renewed(&self.world.keys, &identity.fields, now) {
+            Ok(fields) => {
+                entry.live.identity.store(Arc::new(Identity { fields, minted_at: now }));
+                true
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "an assertion could not be signed");
+                false
             }
         }
     }
 
     /// Notes activity: in memory once a second, for the store once a minute or tenth of the idle limit.
     fn note(&self, entry: &Entry, now: Timestamp) {
-        let seen = Timestamp::from_millis(entry.live.last_seen.load(Ordering::Relaxed));
+        let seen = entry.seen();
         if now.since(seen) < NOTE_EVERY {
             return;
         }
         entry.live.last_seen.fetch_max(now.millis(), Ordering::Relaxed);
-        entry.parent_seen.fetch_max(now.millis(), Ordering::Relaxed);
-        let every = WRITE_EVERY.max(Duration::from_millis(entry.session.idle_millis / 10));
+        entry.login_seen.fetch_max(now.millis(), Ordering::Relaxed);
+        let every = WRITE_EVERY.max(Duration::from_millis(entry.idle_millis / 10));
         let written = entry.written.load(Ordering::Relaxed);
         if now.since(Timestamp::from_millis(written)) < every {
             return;
         }
         if entry.written.compare_exchange(written, now.millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let mut touches = self.touches.lock().unwrap_or_else(PoisonError::into_inner);
-            touches.push(Touch::Product(entry.session.id, now));
-            touches.push(Touch::Login(entry.login.id, now));
+            touches.push(Touch::Product(entry.live.sid, now));
+            touches.push(Touch::Login(entry.live.login, now));
         }
     }
 
@@ -298,67 +296,11 @@ impl Live {
         let lapsed = self.lapsed_for();
         let covered = matches!((outage, lapsed), (Some(Outage::Grace(grace)), Some(lapsed)) if lapsed <= grace);
         let entry = if covered { self.cache.get(&self.world.keys.session_key(ask.token)) } else { None };
-        entry.map_or(Admission::Unavailable, |entry| self.judge(&entry, ask))
-    }
-
-    /// Ends what is open in sessions that no longer stand under the configuration and at the time of now: the grace of a policy,
-    /// an idle or a shortened limit. Streams make no requests at which that would be noticed (rule H15).
-    pub(super) fn end_fallen(&self, now: Timestamp) -> usize {
-        let catalog = self.world.catalog.load();
-        let mut ended = 0;
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, entry| {
-            let holds = entry.watched.load(Ordering::Relaxed) == catalog.version
-                && now.millis() < entry.watched_until.load(Ordering::Relaxed);
-            if holds || entry.live.ended.is_cancelled() {
-                return !entry.live.ended.is_cancelled();
-            }
-            let Some(Standing::Continue { until, .. }) = entry.stand(&catalog, now) else {
-                ended += usize::from(self.registry.end(*id));
-                return false;
-            };
-            entry.watched_until.store(until.millis(), Ordering::Relaxed);
-            entry.watched.store(catalog.version, Ordering::Relaxed);
-            true
-        });
-        ended
-    }
-
-    /// Ends what is open at products whose grace is over (rule M2: streams close when the grace ends).
-    pub(super) fn end_outlived(&self, lapsed: Duration) -> usize {
-        let catalog = self.world.catalog.load();
-        let over = |product: &Arc<Product>| match product.on_store_outage {
-            Outage::Grace(grace) => lapsed > grace,
-            Outage::Deny => true,
-        };
-        // Only they: other products may be within their own grace, and live by what is cached.
-        self.registry.end_where(|open| catalog.products.get(&open.product).is_none_or(over)).len()
-    }
-}
-
-struct Rows {
-    session: ProductSession,
-    login: LoginSession,
-    account: Account,
-    record: ProductAccount,
-}
-
-impl Entry {
-    fn stand(&self, catalog: &Catalog, now: Timestamp) -> Option<Standing> {
-        let product = catalog.products.get(&self.session.product)?;
-        let mut session = self.session.clone();
-        session.last_seen = Timestamp::from_millis(self.live.last_seen.load(Ordering::Relaxed));
-        let mut login = self.login.clone();
-        login.last_seen = Timestamp::from_millis(self.parent_seen.load(Ordering::Relaxed));
-        Some(live(&LiveFacts {
-            now,
-            catalog,
-            product,
-            login: &login,
-            session: &session,
-            account: &self.account,
-            product_account: Some(&self.record),
-            further: &[],
-        }))
+        let entry = entry.filter(|entry| entry.is_at(ask) && entry.still_holds(&catalog, ask.now));
+        // One that would have to be judged again cannot be: its rows are in the store.
+        entry
+            .filter(|entry| self.renew(entry, ask.now))
+            .map_or(Admission::Unavailable, |entry| self.answer(&entry, ask))
     }
 }
 
@@ -374,14 +316,17 @@ impl Sessions for Live {
         }
         let key = ask.key.unwrap_or_else(|| self.world.keys.session_key(ask.token));
         let entry = self.cache.get(&key)?;
+        if !entry.is_at(ask) {
+            return Some(Admission::Nobody);
+        }
         // An ended one is read again: it is gone, or it had only outlived an outage and gets a new token.
-        (!entry.live.ended.is_cancelled()).then(|| self.judge(&entry, ask))
+        let holds = !entry.live.ended.is_cancelled() && entry.still_holds(&self.world.catalog.load(), ask.now);
+        (holds && self.renew(&entry, ask.now)).then(|| self.answer(&entry, ask))
     }
 
     async fn admit(&self, ask: &Ask<'_>) -> Admission {
         match self.load(ask).await {
-            Ok(Some(entry)) => self.judge(&entry, ask),
-            Ok(None) => Admission::Nobody,
+            Ok(admission) => admission,
             Err(fault) => {
                 tracing::debug!(%fault, "a session could not be read");
                 self.in_grace(ask)

@@ -4,7 +4,8 @@
 //! - `finish`: from the provider's reply to a login session.
 //! - `handover`: from the login session to a product's own session.
 //! - `logout`: of one product, or everywhere.
-//! - `live`: the session check of the data path, with `lease`, `registry` and the back-room loop that keeps them true.
+//! - `live`: the session check of the data path, with `entry`, `lease`, `registry`, `watch` and the back-room loop that keeps them
+//!   true.
 //!
 //! Deliberately absent: HTML, status codes and paths (one layer up), and every rule about who may enter (the kernel decides).
 //! What is under way is sealed into the browser (`ticket`); the store is written only when somebody was proved.
@@ -15,6 +16,7 @@ mod begin;
 mod codec;
 mod cookies;
 mod current;
+mod entry;
 mod facts;
 mod finish;
 mod handover;
@@ -29,6 +31,7 @@ mod registry;
 mod session;
 mod tally;
 mod ticket;
+mod watch;
 mod world;
 
 pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, Towards, Way};

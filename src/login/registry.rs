@@ -5,8 +5,9 @@
 //! organization or a product walks over all, which happens on the back-room thread.
 
 use crate::kernel::values::{AccountId, LoginSessionId, OrgName, ProductName, ProductSessionId, Timestamp};
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// What must be known to end a session.
@@ -26,11 +27,28 @@ pub struct Open {
     pub ended: CancellationToken,
 }
 
+/// The lists are short: a login has a child for each product, a person a few logins.
 #[derive(Default)]
 struct Tables {
     open: HashMap<ProductSessionId, Open>,
-    by_login: HashMap<LoginSessionId, HashSet<ProductSessionId>>,
-    by_account: HashMap<AccountId, HashSet<LoginSessionId>>,
+    by_login: HashMap<LoginSessionId, Family>,
+    by_account: HashMap<AccountId, Vec<LoginSessionId>>,
+}
+
+/// The sessions of one login.
+struct Family {
+    children: Vec<ProductSessionId>,
+    /// Milliseconds of the last activity in any of them.
+    seen: Arc<AtomicI64>,
+}
+
+/// A session's place in the registry.
+#[derive(Clone, Debug)]
+pub struct Entered {
+    /// Ends with the session.
+    pub ended: CancellationToken,
+    /// Milliseconds of the last activity in its login session, shared by all children of that here.
+    pub login_seen: Arc<AtomicI64>,
 }
 
 /// The sessions of this process.
@@ -44,17 +62,25 @@ impl Registry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The token of a session: the one it has, or a new one.
-    pub fn enter(&self, id: ProductSessionId, open: Open) -> CancellationToken {
+    /// Enters a session whose login session was last active then: the token is the one it has, or that of `open`.
+    pub fn enter(&self, id: ProductSessionId, open: Open, login_seen: Timestamp) -> Entered {
         let mut tables = self.tables();
-        if let Some(known) = tables.open.get(&id) {
-            return known.ended.clone();
-        }
-        tables.by_login.entry(open.login).or_default().insert(id);
-        tables.by_account.entry(open.account).or_default().insert(open.login);
-        let token = open.ended.clone();
-        tables.open.insert(id, open);
-        token
+        let family = tables.by_login.entry(open.login).or_insert_with(|| Family {
+            children: Vec::with_capacity(1),
+            seen: Arc::new(AtomicI64::new(login_seen.millis())),
+        });
+        family.seen.fetch_max(login_seen.millis(), Ordering::Relaxed);
+        let login_seen = Arc::clone(&family.seen);
+        add(&mut family.children, id);
+        add(tables.by_account.entry(open.account).or_insert_with(|| Vec::with_capacity(1)), open.login);
+        let ended = tables.open.entry(id).or_insert(open).ended.clone();
+        Entered { ended, login_seen }
+    }
+
+    /// The last activity in a login session's children here.
+    pub fn login_seen(&self, id: LoginSessionId) -> Option<Timestamp> {
+        let tables = self.tables();
+        tables.by_login.get(&id).map(|family| Timestamp::from_millis(family.seen.load(Ordering::Relaxed)))
     }
 
     /// Ends one session here. Whether it was known.
@@ -108,12 +134,12 @@ impl Registry {
 impl Tables {
     fn take(&mut self, id: ProductSessionId) -> Option<Open> {
         let open = self.open.remove(&id)?;
-        if let Some(children) = self.by_login.get_mut(&open.login) {
-            children.remove(&id);
-            if children.is_empty() {
+        if let Some(family) = self.by_login.get_mut(&open.login) {
+            family.children.retain(|child| *child != id);
+            if family.children.is_empty() {
                 self.by_login.remove(&open.login);
                 if let Some(logins) = self.by_account.get_mut(&open.account) {
-                    logins.remove(&open.login);
+                    logins.retain(|login| *login != open.login);
                     if logins.is_empty() {
                         self.by_account.remove(&open.account);
                     }
@@ -124,13 +150,19 @@ impl Tables {
     }
 
     fn end_login(&mut self, id: LoginSessionId) -> Vec<ProductSessionId> {
-        let children: Vec<_> = self.by_login.get(&id).into_iter().flatten().copied().collect();
+        let children = self.by_login.get(&id).map(|family| family.children.clone()).unwrap_or_default();
         for child in &children {
             if let Some(open) = self.take(*child) {
                 open.ended.cancel();
             }
         }
         children
+    }
+}
+
+fn add<T: PartialEq>(list: &mut Vec<T>, one: T) {
+    if !list.contains(&one) {
+        list.push(one);
     }
 }
 
@@ -153,11 +185,15 @@ mod tests {
         ProductSessionId::from_bytes([id; 16])
     }
 
+    fn enter(registry: &Registry, id: u8, open: Open) -> CancellationToken {
+        registry.enter(session(id), open, Timestamp::from_seconds(1)).ended
+    }
+
     /// Sessions 1 and 2 of one login, 3 of another login of the same person, 4 of somebody else.
     fn four() -> (Registry, [CancellationToken; 4]) {
         let registry = Registry::default();
         let tokens = [(1, 1, 1, "a"), (2, 1, 1, "b"), (3, 2, 1, "a"), (4, 3, 2, "a")]
-            .map(|(id, login, account, product)| registry.enter(session(id), open(login, account, product)));
+            .map(|(id, login, account, product)| enter(&registry, id, open(login, account, product)));
         (registry, tokens)
     }
 
@@ -181,9 +217,20 @@ mod tests {
     #[test]
     fn a_session_keeps_its_token_when_it_is_met_again() {
         let (registry, tokens) = four();
-        let again = registry.enter(session(1), open(1, 1, "a"));
+        let again = enter(&registry, 1, open(1, 1, "a"));
         registry.end(session(1));
         assert!(again.is_cancelled() && tokens[0].is_cancelled());
         assert!(!registry.end(session(1)));
+    }
+
+    #[test]
+    fn activity_is_shared_by_the_children_of_a_login_and_only_grows() {
+        let (registry, _) = four();
+        let entered = registry.enter(session(2), open(1, 1, "b"), Timestamp::from_seconds(7));
+        registry.enter(session(1), open(1, 1, "a"), Timestamp::from_seconds(5));
+        assert_eq!(registry.login_seen(LoginSessionId::from_bytes([1; 16])), Some(Timestamp::from_seconds(7)));
+        entered.login_seen.store(9_000, Ordering::Relaxed);
+        assert_eq!(registry.login_seen(LoginSessionId::from_bytes([1; 16])), Some(Timestamp::from_seconds(9)));
+        assert_eq!(registry.login_seen(LoginSessionId::from_bytes([9; 16])), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Names that operators give: products, organizations, third parties and directories.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Not `[a-z0-9-]{1,40}`, or a reserved word (rule M28).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -10,17 +11,17 @@ pub struct NotAName;
 /// Words that stand in our own paths: a name like these would make two paths read the same.
 const RESERVED: [&str; 6] = ["acs", "slo", "metadata", "callback", "v2", "issuer"];
 
-fn checked(text: &str) -> Result<String, NotAName> {
+fn checked(text: &str) -> Result<Arc<str>, NotAName> {
     let fits = (1..=40).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if fits && !RESERVED.contains(&text) { Ok(text.to_owned()) } else { Err(NotAName) }
+    if fits && !RESERVED.contains(&text) { Ok(text.into()) } else { Err(NotAName) }
 }
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks the spelling.
@@ -75,7 +76,7 @@ impl DirectoryName {
     /// # Errors
     /// [`NotAName`] when `name` is not a name.
     pub fn of_org(org: OrgName, name: &str) -> Result<Self, NotAName> {
-        Ok(Self::Org(org, checked(name)?))
+        Ok(Self::Org(org, checked(name)?.as_ref().to_owned()))
     }
 
     /// The path of its redirect URI on the login host; every directory has its own (rule C5).

@@ -2,13 +2,15 @@
 
 use super::DomainName;
 use std::fmt;
+use std::sync::Arc;
 
 /// A public origin as the configuration names it: `name` or `name:port`; the scheme is always https.
 ///
 /// Cookies ignore ports, so two origins on one host name are refused at set-up (`E-SAME-NAME`, rule H6).
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Origin {
-    host: String,
+    /// Shared: every session names its host.
+    host: Arc<str>,
     port: u16,
 }
 
@@ -31,8 +33,8 @@ impl Origin {
             return Err(NotAnOrigin);
         }
         let host = match host {
-            "localhost" => host.to_owned(),
-            _ => DomainName::parse(host).map_err(|_| NotAnOrigin)?.as_str().to_owned(),
+            "localhost" => host.into(),
+            _ => DomainName::parse(host).map_err(|_| NotAnOrigin)?.as_str().into(),
         };
         Ok(Self { host, port })
     }

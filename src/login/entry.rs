@@ -1,0 +1,113 @@
+//! What is kept in memory of a live session: its answer, and until when that holds. Its rows stay in the store: a million sessions
+//! must fit.
+
+use crate::kernel::live::{Live as Standing, LiveFacts, live};
+use crate::kernel::model::{Account, Catalog, LoginSession, ProductAccount, ProductSession};
+use crate::kernel::values::{OrgName, Origin, Timestamp};
+use crate::web::{Ask, LiveSession};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// The rows of a session, their MACs checked.
+pub(super) struct Rows {
+    pub(super) session: ProductSession,
+    pub(super) login: LoginSession,
+    pub(super) account: Account,
+    pub(super) record: ProductAccount,
+}
+
+impl Rows {
+    /// Whether the session goes on; `None` when its product is not configured any more.
+    pub(super) fn stand(&self, catalog: &Catalog, now: Timestamp) -> Option<Standing> {
+        let product = catalog.products.get(&self.session.product)?;
+        Some(live(&LiveFacts {
+            now,
+            catalog,
+            product,
+            login: &self.login,
+            session: &self.session,
+            account: &self.account,
+            product_account: Some(&self.record),
+            further: &[],
+        }))
+    }
+}
+
+/// A session that was judged.
+pub(super) struct Entry {
+    pub(super) live: Arc<LiveSession>,
+    /// Activity in the login session, shared by all its children here.
+    pub(super) login_seen: Arc<AtomicI64>,
+    pub(super) idle_millis: u64,
+    /// When activity was last put down for the store.
+    pub(super) written: AtomicI64,
+    host: Origin,
+    /// The catalog that it was judged under, and until when that holds.
+    version: AtomicU64,
+    until: AtomicI64,
+}
+
+impl Entry {
+    /// Whether rows that were read again say the same of whom the session is, and it has not ended.
+    pub(super) fn is_same(&self, rows: &Rows, org: Option<&OrgName>) -> bool {
+        let live = &self.live;
+        !live.ended.is_cancelled()
+            && live.org.as_ref() == org
+            && live.email == rows.account.email
+            && live.product_account == rows.record.id
+    }
+
+    /// Holds nothing yet.
+    pub(super) fn new(
+        live: Arc<LiveSession>,
+        login_seen: Arc<AtomicI64>,
+        session: &ProductSession,
+        host: &Origin,
+    ) -> Self {
+        Self {
+            live,
+            login_seen,
+            idle_millis: session.idle_millis,
+            written: AtomicI64::new(session.last_seen.millis()),
+            host: host.clone(),
+            version: AtomicU64::new(u64::MAX),
+            until: AtomicI64::new(0),
+        }
+    }
+
+    /// The answer under this catalog holds until then.
+    pub(super) fn holds(&self, catalog: &Catalog, until: Timestamp) {
+        self.until.store(until.millis(), Ordering::Release);
+        self.version.store(catalog.version, Ordering::Release);
+    }
+
+    /// Whether it was judged under this catalog.
+    pub(super) fn is_of(&self, catalog: &Catalog) -> bool {
+        self.version.load(Ordering::Acquire) == catalog.version
+    }
+
+    /// Whether its answer holds now.
+    pub(super) fn still_holds(&self, catalog: &Catalog, now: Timestamp) -> bool {
+        self.is_of(catalog) && now.millis() < self.until.load(Ordering::Acquire)
+    }
+
+    /// Whether it is a session of the product and host that are asked for.
+    pub(super) fn is_at(&self, ask: &Ask<'_>) -> bool {
+        self.host == *ask.host && self.live.product == *ask.product
+    }
+
+    /// The last activity in it.
+    pub(super) fn seen(&self) -> Timestamp {
+        Timestamp::from_millis(self.live.last_seen.load(Ordering::Relaxed))
+    }
+
+    /// When its assertion was minted.
+    pub(super) fn minted_at(&self) -> Timestamp {
+        self.live.identity.load().minted_at
+    }
+
+    /// Whether a request or stream of it is open: something besides us and the cache holds it.
+    pub(super) fn is_open(&self) -> bool {
+        Arc::strong_count(&self.live) > 1
+    }
+}
