@@ -4,17 +4,37 @@
 #[path = "gateway/support.rs"]
 mod support;
 
+#[path = "gateway/arrival.rs"]
+mod arrival;
+#[path = "gateway/floods.rs"]
+mod floods;
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
+#[path = "gateway/grpc.rs"]
+mod grpc;
+#[path = "gateway/h2_product.rs"]
+mod h2_product;
 #[path = "gateway/life.rs"]
 mod life;
+#[path = "gateway/overload.rs"]
+mod overload;
 #[path = "gateway/replies.rs"]
 mod replies;
 #[path = "gateway/routing.rs"]
 mod routing;
 #[path = "gateway/smuggling.rs"]
 mod smuggling;
+#[path = "gateway/speaking.rs"]
+mod speaking;
 #[path = "gateway/streams.rs"]
 mod streams;
 #[path = "gateway/tls.rs"]
 mod tls;
+#[path = "gateway/tunnels.rs"]
+mod tunnels;
+#[path = "gateway/upstream_tls.rs"]
+mod upstream_tls;
+#[path = "gateway/upstreams.rs"]
+mod upstreams;
+#[path = "gateway/windows.rs"]
+mod windows;

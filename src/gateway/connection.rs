@@ -1,16 +1,24 @@
 //! One client connection: handshake, HTTP/1.1 or HTTP/2 by ALPN, and its end.
 
+use super::body::Broken;
 use super::core::Core;
 use super::gather::gather;
+use super::guard::arrival::{self, Arrival};
+use super::guard::caps::Seat;
+use super::guard::{Reason, calm::Calm};
 use super::handle::handle;
 use super::head::Introduction;
-use super::pace::{Busy, Heads, Pace};
+use super::pace::{Busy, Delivery, Heads, Pace};
 use super::patient::Patient;
 use super::rarely::Rarely;
 use super::recall::Recall;
+use super::stream::{Streams, Turns};
+use super::websocket;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::HashSet;
 use std::future::{Future as _, poll_fn};
 use std::net::IpAddr;
@@ -22,9 +30,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-
-/// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Which listener a connection came in by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,7 +45,12 @@ pub(super) enum Listener {
 /// What all requests of a connection share.
 pub(super) struct Line {
     pub(super) core: Arc<Core>,
+    /// Who is at the other end, or behind the proxy there that said so in a PROXY protocol header.
     pub(super) peer: IpAddr,
+    /// Whether one did.
+    pub(super) proxied: bool,
+    /// Its place among the connections.
+    pub(super) seat: Seat,
     pub(super) listener: Listener,
     /// The host names that this connection's certificate covers (rule M8); `None` without TLS of ours.
     pub(super) names: Option<Arc<HashSet<String>>>,
@@ -54,31 +64,43 @@ pub(super) struct Line {
     pub(super) recall: Recall,
     /// The last client's introduction to products; see `head.rs`.
     pub(super) introduced: Mutex<Option<Introduction>>,
+    /// What bodies of HTTP/2 streams do; `None` over HTTP/1.1.
+    pub(super) turns: Option<Arc<Turns>>,
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: IpAddr, listener: Listener) {
+pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): (IpAddr, Seat), listener: Listener) {
     // Without it answers wait for the client's acknowledgement; a socket that refuses is gone anyway.
     drop(stream.set_nodelay(true));
+    let Some(Arrival { peer, proxied, seat }) = arrival::receive(&core, &mut stream, from, seat).await else { return };
     let stream = Patient::new(stream);
     let close = core.kill.child_token();
     let retire = core.drain.child_token();
-    let (recall, introduced) = (Recall::default(), Mutex::default());
-    let line = Line { core, peer, listener, names: None, close, retire, pace: Pace::new(), recall, introduced };
+    let (pace, recall, introduced) = (Pace::new(), Recall::default(), Mutex::default());
+    let (names, turns) = (None, None);
+    let line = Line { core, peer, proxied, seat, listener, names, close, retire, pace, recall, introduced, turns };
     if listener != Listener::Tls {
         let line = Arc::new(line);
         line.core.watch(&line);
         return serve_http1(stream, line).await;
     }
     let Some(tls) = line.core.shared.tls.load_full() else { return };
-    let accepted = timeout(HANDSHAKE, Box::pin(tls.acceptor.accept(stream))).await;
+    let Some(greeting) = line.core.shared.guard.caps.greet() else {
+        line.core.shared.guard.turn_away(Reason::Handshakes, line.core.shared.clock.since_boot());
+        return;
+    };
+    let patience = line.core.table.load().patience.handshake;
+    let handshake = line.core.handshakes.run(Box::pin(tls.acceptor.accept(stream)));
+    let accepted = timeout(patience, handshake).await;
+    drop(greeting);
     let Ok(Ok(stream)) = accepted else {
         line.core.shared.seeing.failed_handshakes.inc();
         return;
     };
     let (_, session) = stream.get_ref();
     let is_h2 = session.alpn_protocol() == Some(b"h2");
-    let line = Arc::new(Line { names: Some(tls.covered(session.server_name())), ..line });
+    let turns = is_h2.then(|| Arc::new(Turns::new()));
+    let line = Arc::new(Line { names: Some(tls.covered(session.server_name())), turns, ..line });
     drop(tls);
     line.core.watch(&line);
     // Separate tasks, so that a connection holds the state of one protocol only.
@@ -111,7 +133,7 @@ where
             // How a client leaves is its own affair.
             let over = connection.as_mut().poll(cx).is_ready()
                 || close.poll(cx).is_ready()
-                || pacing.pace.poll_late(&mut timer, cx).is_ready();
+                || pacing.pace.poll_late(&mut timer, cx, || pacing.core.table.load().patience.header).is_ready();
             if over {
                 return Poll::Ready(());
             }
@@ -125,15 +147,24 @@ where
     .await;
 }
 
+/// A request, or over HTTP/2 a tunnel to open (boxed: it is rare, and would make every request's future larger).
+async fn answer(busy: Busy, request: Box<Request<Incoming>>) -> Result<Response<Delivery>, Broken> {
+    if *request.method() == Method::CONNECT {
+        return Box::pin(websocket::tunnel(busy, request)).await;
+    }
+    handle(busy, request).await
+}
+
 async fn serve_http2<S>(stream: S, line: Arc<Line>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let _open = Open::new(&line);
     let (close, retire) = (line.close.clone(), line.retire.clone());
-    let (stream, outbox) = gather(stream);
-    let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), Box::new(request))));
-    let connection = http2::Builder::new(TokioExecutor::new())
+    let streams = Streams(line.turns.clone().unwrap_or_else(|| Arc::new(Turns::new())));
+    let (stream, outbox) = gather(Calm::new(stream, line.core.shared.guard.turned.counter(Reason::Flood)));
+    let service = service_fn(move |request| Box::pin(answer(Busy::new(Arc::clone(&line)), Box::new(request))));
+    let connection = http2::Builder::new(streams)
         .timer(TokioTimer::new())
         .max_concurrent_streams(250)
         .max_header_list_size(64 * 1024)
@@ -143,6 +174,7 @@ where
         .initial_connection_window_size(1024 * 1024)
         .keep_alive_interval(Duration::from_secs(60))
         .keep_alive_timeout(Duration::from_secs(20))
+        .enable_connect_protocol()
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let (close, retire) = (pin!(close.cancelled()), pin!(retire.cancelled()));

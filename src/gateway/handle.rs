@@ -7,6 +7,9 @@ use super::body::{Broken, Outgoing};
 use super::connection::Line;
 use super::filter;
 use super::forward::{self, Admitted};
+use super::grpc;
+use super::guard::load::{Asker, Place};
+use super::guard::{self, Reason, queue};
 use super::head::{Passage, REQUEST_ID};
 use super::locate::locate;
 use super::pace::{Busy, Delivery};
@@ -29,6 +32,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
 /// The most that a form or an assertion to one of our own pages may have.
 const PAGE_BODY: usize = 64 * 1024;
 
@@ -47,18 +52,36 @@ struct Step<'a> {
     now: Timestamp,
 }
 
+/// What a request asked for, kept for the case that its session ends before its answer.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    safe: bool,
+    page: bool,
+}
+
+impl Asked {
+    fn of(request: &Request<Incoming>) -> Self {
+        let headers = request.headers();
+        // Browsers say it in one field; the other is read only without it.
+        let page = match headers.get(SEC_FETCH_MODE) {
+            Some(mode) => mode == "navigate",
+            None => declared(headers).is_navigation(),
+        };
+        Self { safe: intent::is_safe(request.method().as_str()), page }
+    }
+}
+
 /// How a request went, for the access line.
 struct Trace {
     wanted: bool,
     sid: Option<String>,
+    /// Kept until the answer is delivered.
+    place: Option<Place>,
 }
 
 /// Answers one request. An error ends its stream or connection without an answer. The request comes boxed: each step below is a
 /// future inside the one above it and would hold the whole request, and copy it on the way.
-pub(super) async fn handle(
-    busy: Busy,
-    request: Box<Request<Incoming>>,
-) -> Result<Response<Delivery<Outgoing>>, Broken> {
+pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Result<Response<Delivery>, Broken> {
     let line = busy.line();
     let shared = &line.core.shared;
     let began = shared.clock.since_boot();
@@ -68,8 +91,9 @@ pub(super) async fn handle(
         let entry = locate(line, &table, &request).map_err(|elsewhere| (elsewhere, table.unknown.clone()));
         (entry, table.access_log)
     };
+    let call = grpc::call(&request);
     let head = wanted.then(|| (request.method().clone(), request.uri().path().to_owned()));
-    let mut trace = Trace { wanted, sid: None };
+    let mut trace = Trace { wanted, sid: None, place: None };
     let (result, meters, place) = match &entry {
         Ok((entry, client)) => {
             let step = Step { line, entry, client: *client, request_id: &request_id, now: shared.clock.now() };
@@ -100,12 +124,15 @@ pub(super) async fn handle(
             micros,
         });
     }
+    if let (Some(kind), true) = (call, place != "unknown") {
+        grpc::translate(&mut answer, kind);
+    }
     // Different each time: kept out of HTTP/2's compression table, where it would only push out what repeats.
     let mut request_id = request_id;
     request_id.set_sensitive(true);
     answer.headers_mut().insert(REQUEST_ID, request_id);
     answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
-    Ok(answer.map(|body| Delivery { body, _busy: busy }))
+    Ok(answer.map(|body| Delivery::new(body, busy, trace.place)))
 }
 
 impl Step<'_> {
@@ -145,6 +172,10 @@ impl Step<'_> {
         if ours || target.door(path).is_some() {
             // Boxed, so that the futures of forwarded requests stay small.
             return Ok(Box::pin(self.own_page(request, path, target)).await);
+        }
+        match self.enter(target) {
+            Ok(place) => trace.place = Some(place),
+            Err(reason) => return Ok(self.turn_away(reason)),
         }
         let cookies = self.cookies(request.headers());
         if target.is_public(request.method(), path) {
@@ -215,9 +246,35 @@ impl Step<'_> {
             Some(admission) => admission,
             None => {
                 self.line.recall.forget_cookies();
+                let Some(_room) = self.line.core.shared.guard.cold.enter().await else {
+                    self.count(Reason::Sessions);
+                    return Admission::Unavailable;
+                };
+                self.line.core.errands.wait().await;
                 sessions.admit(&ask).await
             }
         }
+    }
+
+    /// A place among the product's requests.
+    fn enter(&self, target: &Target) -> Result<Place, Reason> {
+        let direct = self.line.seat.client().filter(|_| self.client == self.line.peer);
+        let asker = match direct {
+            Some(client) => Asker::Direct(Arc::clone(client)),
+            None => Asker::Named(self.line.core.shared.guard.caps.guest(self.client)),
+        };
+        target.load.enter(asker)
+    }
+
+    /// Over a limit.
+    fn turn_away(&self, reason: Reason) -> Answer {
+        self.count(reason);
+        guard::busy(reason, self.id())
+    }
+
+    fn count(&self, reason: Reason) {
+        let shared = &self.line.core.shared;
+        shared.guard.turn_away(reason, shared.clock.since_boot());
     }
 
     async fn forward(
@@ -229,6 +286,7 @@ impl Step<'_> {
         admitted: Admitted,
     ) -> Result<Answer, Broken> {
         let live: Option<Arc<LiveSession>> = admitted.live.clone();
+        let asked = live.is_some().then(|| Asked::of(&request));
         let upgrade = live.is_some() && *request.method() == Method::GET && websocket::is_websocket(request.headers());
         let passage = Passage {
             line: self.line,
@@ -242,7 +300,23 @@ impl Step<'_> {
             upgrade,
         };
         // Boxed for the allocator: two blocks that it has at hand (up to 1 KiB) cost a tenth of one for which it must search.
-        Box::pin(forward::forward(self.line, request, &passage, &admitted)).await
+        let answer = Box::pin(forward::forward(self.line, request, &passage, &admitted)).await?;
+        if answer.extensions().get::<answer::SessionEnded>().is_none() {
+            return Ok(answer);
+        }
+        Ok(self.ended(asked.unwrap_or_default(), path, target))
+    }
+
+    /// The session ended before the product had answered. What is left of the request is not waited for.
+    fn ended(&self, asked: Asked, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
+        let mut answer = match asked.page {
+            true => self.redirect_to_login(asked.safe, path),
+            false => self.refuse(Refusal::LoginRequired, &Declared::default(), Some(target)),
+        };
+        if self.line.turns.is_none() {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
     }
 
     /// `/.fedgate/…` and doors. What acts there must come from this host (rule H6).
@@ -282,7 +356,16 @@ impl Step<'_> {
             request_id: self.id().to_owned(),
             now: self.now,
         };
-        answer::page(self.line.core.shared.routes.answer(page).await)
+        let core = &self.line.core;
+        let guard = &core.shared.guard;
+        // What a proxy of the operator's own asks for each request of a live session waits behind no login.
+        if path.is("/.fedgate/auth") {
+            return answer::page(core.shared.routes.answer(page).await);
+        }
+        match queue::page(&guard.pages, &guard.caps, self.client).await {
+            Ok(_room) => answer::page(core.errands.run(core.shared.routes.answer(page)).await),
+            Err(reason) => self.turn_away(reason),
+        }
     }
 
     /// Nobody: a person is led to the login, a script is told where it is. `Authorization` is no session (rule C7).
@@ -292,7 +375,10 @@ impl Step<'_> {
         if !said.is_navigation() || credential || asks_upgrade(request.headers()) {
             return self.refuse(Refusal::LoginRequired, &said, Some(target));
         }
-        let safe = intent::is_safe(request.method().as_str());
+        self.redirect_to_login(intent::is_safe(request.method().as_str()), path)
+    }
+
+    fn redirect_to_login(&self, safe: bool, path: &NormalPath<'_>) -> Answer {
         let return_to = if safe { path.target() } else { "/".to_owned() };
         let status = if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER };
         answer::redirect(status, &login_path(&return_to), self.id())
@@ -331,7 +417,7 @@ fn declared(headers: &HeaderMap) -> Declared<'_> {
     // Of a field that must not be repeated, two values are none.
     let origin = if headers.get_all(header::ORIGIN).iter().count() > 1 { Some("null") } else { text(header::ORIGIN) };
     Declared {
-        mode: text(HeaderName::from_static("sec-fetch-mode")),
+        mode: text(SEC_FETCH_MODE),
         site: text(HeaderName::from_static("sec-fetch-site")),
         accept: text(header::ACCEPT),
         origin,

@@ -3,17 +3,19 @@
 //! One current-thread runtime per core, each with its own SO_REUSEPORT listeners, routing table and upstream pool; what they
 //! share is read without locks. Sessions and pages are known only as the ports [`Sessions`] and [`Routes`].
 //!
-//! Deliberately absent: who may enter (the port says), words for people (the port says), HTTP/3, and WebSockets over HTTP/2
-//! (browsers then open them over HTTP/1.1).
+//! Deliberately absent: who may enter (the port says), words for people (the port says), and HTTP/3.
 
 mod answer;
 mod body;
+pub mod bounds;
 mod client;
 mod connection;
 mod core;
 mod filter;
 mod forward;
 mod gather;
+mod grpc;
+mod guard;
 mod handle;
 mod head;
 mod locate;
@@ -24,6 +26,7 @@ mod patient;
 mod rarely;
 mod recall;
 mod sending;
+mod stream;
 mod table;
 mod tls;
 mod upstream;
@@ -36,6 +39,7 @@ pub use upstream::{Probe, probe};
 
 use self::connection::Listener;
 use self::core::{Core, Shared};
+use self::guard::Guard;
 use self::options::Options;
 use self::table::Table;
 use self::tls::{Tickets, TlsState};
@@ -129,7 +133,9 @@ impl Gateway {
         let tickets = Tickets::new()?;
         let tls = TlsState::load(&options, &tickets, ports.clock.now())?;
         let (drain, kill) = (CancellationToken::new(), CancellationToken::new());
+        let guard = Guard::new(options.listen.crowd, &ports.seeing);
         let shared = Arc::new(Shared {
+            guard,
             sessions: ports.sessions,
             routes: ports.routes,
             clock: ports.clock,
@@ -142,7 +148,7 @@ impl Gateway {
         let (listeners, mut addresses) = listen(&options, cores)?;
         let ops = options.listen.ops.map(bind).transpose()?;
         addresses.ops = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-        let core = |_| Arc::new(Core::new(Arc::clone(&shared), &options, &drain, &kill));
+        let core = |place| Arc::new(Core::new(Arc::clone(&shared), &options, (place, cores), (&drain, &kill)));
         let cores: Vec<Arc<Core>> = (0..cores).map(core).collect();
         let running = Running {
             shared,
@@ -215,7 +221,10 @@ impl Running {
             return Err(Fault::NeedsRestart);
         }
         let tls = TlsState::load(&options, &self.tickets, self.shared.clock.now())?;
-        let tables: Vec<Table> = self.cores.iter().map(|core| Table::new(&options, &self.shared, &core.pool)).collect();
+        let count = self.cores.len();
+        let table = |(place, core): (usize, &Arc<Core>)| Table::new(&options, &self.shared, &core.pool, (place, count));
+        let tables: Vec<Table> = self.cores.iter().enumerate().map(table).collect();
+        self.shared.guard.caps.set(options.listen.crowd);
         self.shared.tls.store(tls.map(Arc::new));
         for (core, table) in self.cores.iter().zip(tables) {
             core.table.store(Arc::new(table));

@@ -7,7 +7,7 @@ use super::body::{Carrier, Held, Progress, Upload};
 use super::connection::Line;
 use super::forward::Admitted;
 use super::head::Passage;
-use super::upstream::{Connection, Found, Group, Peer, Seat, Spare, form, was_not_begun};
+use super::upstream::{Connection, Found, Group, Peer, Seat, Spare, form, was_not_begun, was_stream_reset};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -56,7 +56,7 @@ pub(super) struct Ready<'a> {
 /// What became of an attempt without an answer.
 enum Failure {
     /// Nothing of it was sent.
-    Unsent(Request<Upload>),
+    Unsent(Box<Request<Upload>>),
     /// It was sent. `begun` unless the upstream said that it did not begin with it.
     Sent {
         begun: bool,
@@ -64,7 +64,8 @@ enum Failure {
     Final(Fault),
 }
 
-type Answered = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
+/// What a connection says of a request.
+pub(super) type Answered = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
 
 /// A request on its way.
 pub(super) struct Sending<'a> {
@@ -102,9 +103,19 @@ impl<'a> Sending<'a> {
         Some(Ready { connection, peer, since })
     }
 
-    /// The request again, where it may have to be sent once more on account of a connection that was idle for a while.
-    pub(super) fn spare(&self, request: &Request<Upload>, since: Instant) -> Option<Box<Spare>> {
-        (self.progress.is_none() && since.elapsed() >= MAY_CLOSE).then(|| Spare::of(request))
+    /// Sends on that connection. The request is put aside first where it may have to be sent once more, on account of a connection
+    /// that was idle for a while. Here, because a request that an async function borrows once stays in its future for good.
+    pub(super) fn begin(
+        &self,
+        connection: &mut Connection,
+        request: Request<Upload>,
+        since: Instant,
+        spare: &mut Option<Box<Spare>>,
+    ) -> impl Future<Output = Answered> + use<> {
+        if self.progress.is_none() && since.elapsed() >= MAY_CLOSE {
+            *spare = Some(Spare::of(&request));
+        }
+        connection.sender.try_send_request(request)
     }
 
     /// A ready connection turned out to be closed, or was closed under the request.
@@ -133,7 +144,7 @@ impl<'a> Sending<'a> {
             tried.push(seat.place);
             match self.attempt(seat, request).await {
                 Ok(sent) => return Ok(sent),
-                Err(Failure::Unsent(back)) => request = back,
+                Err(Failure::Unsent(back)) => request = *back,
                 Err(Failure::Sent { begun }) => return self.again(spare, begun, &tried).await,
                 Err(Failure::Final(fault)) => return Err(fault),
             }
@@ -174,10 +185,15 @@ impl<'a> Sending<'a> {
         trial: bool,
         mut request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Carrier), Failure> {
+        if self.passage.upgrade && !peer.lane.may_upgrade() {
+            // What a client asks for says nothing about the upstream.
+            tracing::warn!(upstream = %peer.lane.upstream, "a WebSocket needs an upstream that speaks HTTP/1.1");
+            return Err(Failure::Unsent(Box::new(request)));
+        }
         form::for_http1(&mut request).map_err(|_| Failure::Final(Fault::Down))?;
         if let Some((connection, _)) = peer.lane.take().filter(|_| !self.passage.upgrade) {
             match self.on(connection, peer, trial, request).await {
-                Err(Failure::Unsent(back)) => request = back,
+                Err(Failure::Unsent(back)) => request = *back,
                 done => return done,
             }
         }
@@ -186,7 +202,7 @@ impl<'a> Sending<'a> {
             Ok(connection) => self.on(connection, peer, trial, request).await,
             Err(error) => {
                 self.note(&error, peer, trial);
-                Err(Failure::Unsent(request))
+                Err(Failure::Unsent(Box::new(request)))
             }
         }
     }
@@ -219,7 +235,7 @@ impl<'a> Sending<'a> {
                 Ok(found) => found,
                 Err(error) => {
                     self.note(&error, peer, trial);
-                    return Err(Failure::Unsent(request));
+                    return Err(Failure::Unsent(Box::new(request)));
                 }
             };
             let mut ride = match found {
@@ -235,7 +251,7 @@ impl<'a> Sending<'a> {
             match self.within_session(&mut Box::pin(sleep(Duration::ZERO)), answered).await {
                 Ok(Ok(response)) => return Ok((response, Carrier::Shared { _ride: ride })),
                 Ok(Err(error)) => match self.failure(error, peer, trial) {
-                    Failure::Unsent(back) if may_be_stale => request = back,
+                    Failure::Unsent(back) if may_be_stale => request = *back,
                     failure => return Err(failure),
                 },
                 Err(fault) => {
@@ -251,13 +267,13 @@ impl<'a> Sending<'a> {
 
     fn failure(&self, mut error: TrySendError<Request<Upload>>, peer: &Peer, trial: bool) -> Failure {
         match error.take_message() {
-            Some(request) => Failure::Unsent(request),
+            Some(request) => Failure::Unsent(Box::new(request)),
             None => {
-                let begun = !was_not_begun(error.error());
-                if begun {
+                // One request's end is the product's word about that request, not about its connections.
+                if !was_stream_reset(error.error()) {
                     self.note(error.error(), peer, trial);
                 }
-                Failure::Sent { begun }
+                Failure::Sent { begun: !was_not_begun(error.error()) }
             }
         }
     }

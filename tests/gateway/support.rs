@@ -4,6 +4,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fedgate::clock::Clock;
+use fedgate::gateway::bounds::{Crowd, InFlight, Patience};
 use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Reach, Site, Tls, Upstream};
 use fedgate::gateway::{Gateway, Ports, Readiness, Running};
 use fedgate::kernel::model::{Allow, Claim, Limits, Outage, Product, Signup};
@@ -31,6 +32,8 @@ pub struct Seen {
     pub bytes: AtomicUsize,
     /// Connections.
     pub connections: AtomicUsize,
+    /// Connections that are over.
+    pub ended: AtomicUsize,
     /// Heads of requests.
     pub heads: Mutex<Vec<String>>,
 }
@@ -144,6 +147,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         accept_from: vec![],
         keep_authorization: false,
         cookie_domain: None,
+        in_flight: InFlight::default(),
         orgs: vec![],
     }
 }
@@ -154,6 +158,18 @@ pub fn any() -> Option<SocketAddr> {
 
 /// A gateway on loopback in front of a product that answers `respond`.
 pub fn world(respond: fn(&str, &mut TcpStream), change: impl FnOnce(&mut Options, &mut Site)) -> World {
+    let pages = Arc::new(Pages::default());
+    let mut world = world_with(respond, Arc::<Pages>::clone(&pages), change);
+    world.pages = pages;
+    world
+}
+
+/// The same with pages of the test's own.
+pub fn world_with(
+    respond: fn(&str, &mut TcpStream),
+    routes: Arc<dyn Routes>,
+    change: impl FnOnce(&mut Options, &mut Site),
+) -> World {
     let seen = Arc::new(Seen::default());
     let upstream = product(Arc::clone(&seen), respond);
     let state = std::env::temp_dir().join(format!("fedgate-{}-{}", std::process::id(), upstream.port()));
@@ -166,6 +182,9 @@ pub fn world(respond: fn(&str, &mut TcpStream), change: impl FnOnce(&mut Options
             ops: any(),
             tls: Tls::Internal,
             trusted_proxies: vec![network("127.0.0.0", 8)],
+            proxy_protocol: false,
+            crowd: Crowd::default(),
+            patience: Patience::default(),
             state: state.clone(),
             access_log: false,
         },
@@ -178,7 +197,7 @@ pub fn world(respond: fn(&str, &mut TcpStream), change: impl FnOnce(&mut Options
     let (sessions, pages, seeing) = (Arc::new(Memory::default()), Arc::new(Pages::default()), Seeing::new());
     let ports = Ports {
         sessions: Arc::<Memory>::clone(&sessions),
-        routes: Arc::<Pages>::clone(&pages),
+        routes,
         readiness: Arc::new(Always),
         clock: Clock::system(),
         seeing: Arc::clone(&seeing),
@@ -305,6 +324,11 @@ impl Client {
         self.buffer.drain(..count).collect()
     }
 
+    /// How many bytes were read and not asked for; they are forgotten.
+    pub fn buffered(&mut self) -> usize {
+        std::mem::take(&mut self.buffer).len()
+    }
+
     /// Reads to the end of the connection.
     pub fn rest(&mut self) -> Vec<u8> {
         while self.more() > 0 {}
@@ -323,7 +347,7 @@ impl Client {
 }
 
 /// A product: reads heads, remembers them, lets `respond` write the answer, goes on.
-fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
+pub fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -341,7 +365,10 @@ fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
                         respond(&head, &mut stream);
                     }
                     match stream.read(&mut chunk) {
-                        Ok(0) | Err(_) => return,
+                        Ok(0) | Err(_) => {
+                            seen.ended.fetch_add(1, Ordering::SeqCst);
+                            return;
+                        }
                         Ok(read) => {
                             seen.bytes.fetch_add(read, Ordering::SeqCst);
                             buffer.extend_from_slice(&chunk[..read]);

@@ -59,10 +59,7 @@ impl Reader<'_> {
             self.say.error(Code::Url, written.span(), format!("{text:?} is not an upstream"), ADDRESSES);
             return None;
         }
-        let port = match (url.port_or_known_default(), url.scheme()) {
-            (Some(port), _) => port,
-            (None, _) => 80,
-        };
+        let port = url.port_or_known_default().unwrap_or(80);
         let (host, own) = host_of(&url)?;
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             let bare = format!("{}://{}:{port}", url.scheme(), url.host_str().unwrap_or("host"));
@@ -92,7 +89,7 @@ impl Reader<'_> {
     fn upstream_tls(&mut self, written: &Written, upstreams: &[Upstream]) -> Option<Arc<UpstreamTls>> {
         let is_https = upstreams.iter().any(|upstream| matches!(upstream, Upstream::Https { .. }));
         let Some(said) = &written.upstream_tls else {
-            return is_https.then(|| UpstreamTls::new(&TlsParts::default()).ok().map(Arc::new)).flatten();
+            return if is_https { self.default_tls(written) } else { None };
         };
         if !is_https {
             let what = "upstream_tls has no effect without an https upstream";
@@ -129,6 +126,17 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// The system's authorities, the upstream's name, no certificate of ours.
+    fn default_tls(&mut self, written: &Written) -> Option<Arc<UpstreamTls>> {
+        let made = UpstreamTls::new(&TlsParts::default());
+        let listed = written.upstream.as_ref().and_then(|upstreams| upstreams.0.first());
+        if let (Err(fault), Some(upstream)) = (&made, listed) {
+            let write = "write upstream_tls = { ca = \"…\" }";
+            self.say.error(Code::UpstreamTls, upstream.span(), fault.to_string(), write);
+        }
+        made.ok().map(Arc::new)
     }
 
     /// A PEM file's bytes, if one is named; `None` when it cannot be read, which is said.

@@ -35,9 +35,7 @@ pub(super) async fn alone(lane: &Lane, limit: Duration, upgrades: bool) -> io::R
             }
             speak(stream, upgrades).await
         }
-        Upstream::H2c { .. } | Upstream::UnixH2c(_) => {
-            Err(io::Error::other("WebSockets need an upstream that speaks HTTP/1.1: http, https or unix"))
-        }
+        Upstream::H2c { .. } | Upstream::UnixH2c(_) => Err(io::Error::other("this upstream speaks HTTP/2 alone")),
     }
 }
 

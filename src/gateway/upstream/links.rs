@@ -9,14 +9,13 @@ use super::pool::Lane;
 use crate::gateway::body::Upload;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// The most requests at once on one connection, whatever the upstream allows.
@@ -25,9 +24,10 @@ const STREAMS: usize = 100;
 /// The most connections of one core to one upstream; beyond, requests wait in them.
 const LINKS: usize = 16;
 
-/// What an upstream may send ahead of one client, and of all that share the connection.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 26 * 1024 * 1024;
+/// What an upstream may send ahead of one client, and of all that share the connection. A client that stops reading holds this
+/// much memory until it is given up.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 13 * 1024 * 1024;
 
 /// How long a connection without requests is kept.
 const IDLE: Duration = Duration::from_secs(60);
@@ -49,20 +49,28 @@ pub(super) struct Links {
 
 struct Link {
     sender: SendRequest<Upload>,
-    load: Arc<AtomicUsize>,
-    most: Arc<AtomicUsize>,
+    room: Arc<Room>,
     used: Instant,
+}
+
+/// How much of a connection is in use.
+struct Room {
+    load: AtomicUsize,
+    most: AtomicUsize,
+    /// A request has ended.
+    left: Notify,
 }
 
 /// A request's place on a connection, until its answer has ended.
 pub(in crate::gateway) struct Ride {
     pub(in crate::gateway) sender: SendRequest<Upload>,
-    load: Arc<AtomicUsize>,
+    room: Arc<Room>,
 }
 
 impl Drop for Ride {
     fn drop(&mut self) {
-        self.load.fetch_sub(1, Ordering::Relaxed);
+        self.room.load.fetch_sub(1, Ordering::Relaxed);
+        self.room.left.notify_one();
     }
 }
 
@@ -110,8 +118,8 @@ impl Links {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|link| !link.sender.is_closed());
         let full = open.len() >= LINKS;
-        let room = |link: &&mut Link| full || link.load.load(Ordering::Relaxed) < link.most.load(Ordering::Relaxed);
-        let link = open.iter_mut().filter(room).min_by_key(|link| link.load.load(Ordering::Relaxed))?;
+        let has_room = |link: &&mut Link| full || link.room.load() < link.room.most.load(Ordering::Relaxed);
+        let link = open.iter_mut().filter(has_room).min_by_key(|link| link.room.load())?;
         link.used = Instant::now();
         Some(link.ride())
     }
@@ -119,14 +127,14 @@ impl Links {
     /// Gives no more requests to that connection: an answer on it did not come, and it may be dead without having said so.
     pub(super) fn distrust(&self, ride: &Ride) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|link| !Arc::ptr_eq(&link.load, &ride.load));
+        open.retain(|link| !Arc::ptr_eq(&link.room, &ride.room));
     }
 
     /// Closes what nobody has used for a while; what is under way on it ends first.
     pub(super) fn sweep(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|link| {
-            let idle = link.load.load(Ordering::Relaxed) == 0 && link.used.elapsed() >= IDLE;
+            let idle = link.room.load() == 0 && link.used.elapsed() >= IDLE;
             !link.sender.is_closed() && !idle
         });
     }
@@ -147,20 +155,20 @@ impl Links {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
-        let most = Arc::new(AtomicUsize::new(STREAMS));
-        let allowed = Arc::clone(&most);
-        // The outcome reaches whoever waits for an answer on this connection; there is nobody else to tell.
+        let room = Arc::new(Room { load: AtomicUsize::new(0), most: AtomicUsize::new(STREAMS), left: Notify::new() });
+        let link = Link { sender, room: Arc::clone(&room), used: Instant::now() };
         tokio::spawn(async move {
             let mut connection = pin!(connection);
-            poll_fn(|cx| {
-                let over = connection.as_mut().poll(cx);
-                // The upstream says how many streams it allows when it likes.
-                allowed.store(connection.current_max_send_streams().clamp(1, STREAMS), Ordering::Relaxed);
-                if over.is_ready() { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
+            loop {
+                // The outcome reaches whoever waits for an answer on this connection; there is nobody else to tell.
+                tokio::select! {
+                    _ = connection.as_mut() => return,
+                    () = room.left.notified() => {}
+                }
+                // Said by the upstream when it likes, and known at the latest with its first answer.
+                room.most.store(connection.current_max_send_streams().clamp(1, STREAMS), Ordering::Relaxed);
+            }
         });
-        let link = Link { sender, load: Arc::default(), most, used: Instant::now() };
         let ride = link.ride();
         self.open.lock().unwrap_or_else(PoisonError::into_inner).push(link);
         Ok(ride)
@@ -169,7 +177,13 @@ impl Links {
 
 impl Link {
     fn ride(&self) -> Ride {
-        self.load.fetch_add(1, Ordering::Relaxed);
-        Ride { sender: self.sender.clone(), load: Arc::clone(&self.load) }
+        self.room.load.fetch_add(1, Ordering::Relaxed);
+        Ride { sender: self.sender.clone(), room: Arc::clone(&self.room) }
+    }
+}
+
+impl Room {
+    fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
     }
 }

@@ -32,7 +32,7 @@ pub(super) use pool::{Connection, Lane, Pool};
 pub(super) use probe::Probes;
 pub use probe::{Probe, probe};
 pub(super) use registry::Registry;
-pub(super) use retry::{Spare, was_not_begun};
+pub(super) use retry::{Spare, was_not_begun, was_stream_reset};
 pub(super) use standing::Standing;
 pub use tls::{TlsParts, UpstreamTls, UpstreamTlsFault};
 

@@ -100,6 +100,11 @@ impl Lane {
         self.multiplexes.load(Ordering::Relaxed)
     }
 
+    /// Whether a WebSocket can be opened to it: by HTTP/1.1.
+    pub(in crate::gateway) fn may_upgrade(&self) -> bool {
+        !matches!(self.upstream, Upstream::H2c { .. } | Upstream::UnixH2c(_))
+    }
+
     /// What HTTP/2 says in `:scheme`.
     pub(in crate::gateway) fn scheme(&self) -> Scheme {
         if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }

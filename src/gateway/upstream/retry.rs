@@ -60,16 +60,27 @@ fn is_idempotent(method: &Method) -> bool {
 /// Whether the upstream says by HTTP/2 that it did not begin with the request: REFUSED_STREAM, or a GOAWAY whose last stream is
 /// an earlier one (RFC 9113 §8.7). A GOAWAY with an error says nothing of the kind.
 pub(in crate::gateway) fn was_not_begun(error: &(dyn std::error::Error + 'static)) -> bool {
+    by_http2(error).is_some_and(|reset| {
+        let refused = reset.is_reset() && reset.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let gone = reset.is_go_away() && reset.reason() == Some(h2::Reason::NO_ERROR);
+        reset.is_remote() && (refused || gone)
+    })
+}
+
+/// Whether the upstream ended this request's stream alone, or said goodbye in peace: its connections are well.
+pub(in crate::gateway) fn was_stream_reset(error: &(dyn std::error::Error + 'static)) -> bool {
+    was_not_begun(error) || by_http2(error).is_some_and(h2::Error::is_reset)
+}
+
+fn by_http2<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a h2::Error> {
     let mut next = Some(error);
     while let Some(one) = next {
-        if let Some(reset) = one.downcast_ref::<h2::Error>() {
-            let refused = reset.is_reset() && reset.reason() == Some(h2::Reason::REFUSED_STREAM);
-            let gone = reset.is_go_away() && reset.reason() == Some(h2::Reason::NO_ERROR);
-            return reset.is_remote() && (refused || gone);
+        if let Some(found) = one.downcast_ref::<h2::Error>() {
+            return Some(found);
         }
         next = one.source();
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -100,5 +111,6 @@ mod tests {
     fn an_error_of_our_own_is_no_refusal() {
         let ours = h2::Error::from(h2::Reason::REFUSED_STREAM);
         assert!(!was_not_begun(&ours), "only the upstream can say so");
+        assert!(!was_stream_reset(&std::io::Error::other("reset")));
     }
 }
