@@ -85,7 +85,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
     let line = busy.line();
     let shared = &line.core.shared;
     let began = shared.clock.since_boot();
-    let request_id = line.core.request_id();
+    let request_id = line.core.ids.next();
     let (entry, wanted) = {
         let table = line.core.table.load();
         let entry = locate(line, &table, &request).map_err(|elsewhere| (elsewhere, table.unknown.clone()));
@@ -246,14 +246,20 @@ impl Step<'_> {
             Some(admission) => admission,
             None => {
                 self.line.recall.forget_cookies();
-                let Some(_room) = self.line.core.shared.guard.cold.enter().await else {
-                    self.count(Reason::Sessions);
-                    return Admission::Unavailable;
-                };
-                self.line.core.errands.wait().await;
-                sessions.admit(&ask).await
+                // Boxed, so that the futures of requests in sessions that are in memory stay small.
+                Box::pin(self.admit_cold(&ask)).await
             }
         }
+    }
+
+    /// A session that is not in memory is read when there is room for it.
+    async fn admit_cold(&self, ask: &Ask<'_>) -> Admission {
+        let Some(_room) = self.line.core.shared.guard.cold.enter().await else {
+            self.count(Reason::Sessions);
+            return Admission::Unavailable;
+        };
+        self.line.core.errands.wait().await;
+        self.line.core.shared.sessions.admit(ask).await
     }
 
     /// A place among the product's requests.

@@ -18,6 +18,7 @@ mod grpc;
 mod guard;
 mod handle;
 mod head;
+mod ids;
 mod locate;
 mod ops;
 pub mod options;
