@@ -13,6 +13,7 @@ use super::patient::Patient;
 use super::rarely::Rarely;
 use super::recall::Recall;
 use super::stream::{Streams, Turns};
+use super::tls::ACME_TLS;
 use super::websocket;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
@@ -26,7 +27,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -98,6 +99,9 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
         return;
     };
     let (_, session) = stream.get_ref();
+    if session.alpn_protocol() == Some(ACME_TLS) {
+        return part(stream).await;
+    }
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let turns = is_h2.then(|| Arc::new(Turns::new()));
     let line = Arc::new(Line { names: Some(tls.covered(session.server_name())), turns, ..line });
@@ -110,6 +114,11 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     } else {
         open.spawn(serve_http1(stream, line));
     }
+}
+
+/// An authority has seen who we are, and that was all (RFC 8737 §3). How it leaves is its own affair.
+async fn part<S: AsyncWrite + Unpin>(mut stream: S) {
+    drop(timeout(HANDSHAKE, stream.shutdown()).await);
 }
 
 async fn serve_http1<S>(stream: S, line: Arc<Line>)
