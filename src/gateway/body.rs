@@ -363,6 +363,17 @@ impl Download {
         }
     }
 
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut inner = Pin::new(&mut self.inner);
+        match &self.held {
+            Some(Held { carrier: Carrier::Pooled(connection, _), .. }) => connection.hush.unless_over(|| {
+                let part = inner.as_mut().poll_frame(cx);
+                (part, inner.is_end_stream())
+            }),
+            _ => inner.poll_frame(cx),
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
         if self.session.as_ref().is_some_and(|session| session.ended.is_cancelled()) {
             return self.cut();
@@ -370,7 +381,7 @@ impl Download {
         if self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Some(Err(Stalled.into())));
         }
-        match Pin::new(&mut self.inner).poll_frame(cx) {
+        match self.poll_inner(cx) {
             Poll::Ready(None) => {
                 self.finish();
                 Poll::Ready(None)

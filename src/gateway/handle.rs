@@ -16,6 +16,7 @@ use super::guard::{self, Reason, queue};
 use super::head::{Passage, REQUEST_ID};
 use super::locate::locate;
 use super::pace::{Busy, Delivery};
+use super::recall::{Cookies, Rest};
 use super::spool;
 use super::table::{Entry, Kind, Target};
 use super::websocket;
@@ -23,7 +24,7 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::request::cookies::{self, SessionCookie};
 use crate::kernel::request::intent::{self, Declared};
 use crate::kernel::request::path::NormalPath;
-use crate::kernel::values::{Timestamp, Token};
+use crate::kernel::values::{SessionKey, Timestamp, Token};
 use crate::seeing::logs::{self, Access};
 use crate::web::{Admission, Ask, LiveSession, PageRequest, Turned};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -43,6 +44,9 @@ const PAGE_BODY: usize = 64 * 1024;
 
 /// How long it may take to arrive.
 const PAGE_BODY_TIME: Duration = Duration::from_secs(10);
+
+/// What browsers say when they fetch ahead.
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
 /// One request: what every step may look at.
 pub(super) struct Step<'a> {
@@ -90,7 +94,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
     let line = busy.line();
     let shared = &line.core.shared;
     let began = shared.clock.since_boot();
-    let request_id = line.core.request_id();
+    let request_id = line.core.ids.next();
     let (entry, wanted) = {
         let table = line.core.table.load();
         let entry = locate(line, &table, &request).map_err(|elsewhere| (elsewhere, table.unknown.clone()));
@@ -200,33 +204,33 @@ impl Step<'_> {
             Ok(place) => trace.place = Some(place),
             Err(reason) => return Ok(self.turn_away(reason)),
         }
+        let cookies = self.cookies(request.headers());
         if target.is_public(request.method(), path) {
-            return self.forward(request, path, target, Admitted { live: None, public: true }).await;
+            return self.forward(request, path, target, cookies.rest, Admitted { live: None, public: true }).await;
         }
         if is_listed_preflight(&request, target) {
-            return self.forward(request, path, target, Admitted { live: None, public: false }).await;
+            return self.forward(request, path, target, cookies.rest, Admitted { live: None, public: false }).await;
         }
-        let found = cookies::session(request.headers().get_all(header::COOKIE).iter().map(HeaderValue::as_bytes));
-        if let Some(refusal) = self.objection(&request, &found, target) {
+        if let Some(refusal) = self.objection(&request, &cookies.session, target) {
             return Ok(self.refuse(refusal, &declared(request.headers()), Some(target)));
         }
-        let admission = match &found {
-            SessionCookie::One(token) => self.admit(token, target, request.headers()).await,
+        let admission = match &cookies.session {
+            SessionCookie::One(token) => self.admit(token, cookies.key, target, request.headers()).await,
             SessionCookie::None | SessionCookie::Several => Admission::Nobody,
         };
         match admission {
             Admission::Admitted(live) if !live.ended.is_cancelled() => {
                 trace.sid = trace.wanted.then(|| live.sid.to_string());
-                self.forward(request, path, target, Admitted { live: Some(live), public: false }).await
+                self.forward(request, path, target, cookies.rest, Admitted { live: Some(live), public: false }).await
             }
             Admission::Nobody | Admission::Admitted(_)
                 if target.is_optional(path) && !asks_upgrade(request.headers()) =>
             {
-                self.forward(request, path, target, Admitted { live: None, public: false }).await
+                self.forward(request, path, target, cookies.rest, Admitted { live: None, public: false }).await
             }
             // An ended session that was still in a cache is none.
             Admission::Nobody | Admission::Admitted(_) => {
-                Ok(Box::pin(self.keep_or_login(request, path, target, &found)).await)
+                Ok(Box::pin(self.keep_or_login(request, path, target, &cookies.session)).await)
             }
             Admission::Refused(refusal) => Ok(self.refuse(refusal, &declared(request.headers()), Some(target))),
             Admission::Unavailable => Ok(answer::unavailable(self.id())),
@@ -250,23 +254,41 @@ impl Step<'_> {
         (!may_upgrade || !may_act).then_some(Refusal::CrossSite)
     }
 
-    pub(super) async fn admit(&self, token: &Token, target: &Target, headers: &HeaderMap) -> Admission {
+    pub(super) fn cookies(&self, headers: &HeaderMap) -> Cookies {
+        let sessions = &self.line.core.shared.sessions;
+        self.line.recall.cookies(headers, |token| sessions.key(token))
+    }
+
+    pub(super) async fn admit(
+        &self,
+        token: &Token,
+        key: Option<SessionKey>,
+        target: &Target,
+        headers: &HeaderMap,
+    ) -> Admission {
         // A browser that fetches ahead is nobody's activity.
-        let active = headers.get("sec-purpose").is_none();
+        let active = !headers.contains_key(SEC_PURPOSE);
         let (product, host) = (&target.site.product.name, &self.entry.origin);
-        let ask = Ask { token, product, host, now: self.now, active };
+        let ask = Ask { token, key, product, host, now: self.now, active };
         let sessions = &self.line.core.shared.sessions;
         match sessions.cached(&ask) {
             Some(admission) => admission,
             None => {
-                let Some(_room) = self.line.core.shared.guard.cold.enter().await else {
-                    self.count(Reason::Sessions);
-                    return Admission::Unavailable;
-                };
-                self.line.core.errands.wait().await;
-                sessions.admit(&ask).await
+                self.line.recall.forget_cookies();
+                // Boxed, so that the futures of requests in sessions that are in memory stay small.
+                Box::pin(self.admit_cold(&ask)).await
             }
         }
+    }
+
+    /// A session that is not in memory is read when there is room for it.
+    async fn admit_cold(&self, ask: &Ask<'_>) -> Admission {
+        let Some(_room) = self.line.core.shared.guard.cold.enter().await else {
+            self.count(Reason::Sessions);
+            return Admission::Unavailable;
+        };
+        self.line.core.errands.wait().await;
+        self.line.core.shared.sessions.admit(ask).await
     }
 
     /// A place among the product's requests.
@@ -295,6 +317,7 @@ impl Step<'_> {
         request: Box<Request<Incoming>>,
         path: &NormalPath<'_>,
         target: &Arc<Target>,
+        rest: Rest,
         admitted: Admitted,
     ) -> Result<Answer, Broken> {
         if self.described {
@@ -312,6 +335,7 @@ impl Step<'_> {
             path,
             client: self.client,
             request_id: self.request_id,
+            cookies: rest,
             live: live.as_deref(),
             upgrade,
         };

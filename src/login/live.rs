@@ -19,7 +19,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::live::Live as Standing;
 use crate::kernel::model::{Catalog, LoginSession, Outage, ProductSession};
-use crate::kernel::values::{EventId, ProductName, ProductSessionId, SessionKey, Timestamp};
+use crate::kernel::values::{EventId, ProductName, ProductSessionId, SessionKey, Timestamp, Token};
 use crate::store::{Touch, Unavailable};
 use crate::web::{Admission, Ask, Identity, LiveSession, Replays, Sessions};
 use arc_swap::ArcSwap;
@@ -308,11 +308,16 @@ impl Live {
 
 #[async_trait]
 impl Sessions for Live {
+    fn key(&self, token: &Token) -> Option<SessionKey> {
+        Some(self.world.keys.session_key(token))
+    }
+
     fn cached(&self, ask: &Ask<'_>) -> Option<Admission> {
         if !self.is_fresh() {
             return None;
         }
-        let entry = self.cache.get(&self.world.keys.session_key(ask.token))?;
+        let key = ask.key.unwrap_or_else(|| self.world.keys.session_key(ask.token));
+        let entry = self.cache.get(&key)?;
         if !entry.is_at(ask) {
             return Some(Admission::Nobody);
         }

@@ -103,8 +103,14 @@ impl Site {
         match token {
             None => Admission::Nobody,
             Some(token) => {
-                let ask =
-                    Ask { token: &token, product: &at.product.name, host: &at.host, now: visitor.now, active: false };
+                let ask = Ask {
+                    token: &token,
+                    key: None,
+                    product: &at.product.name,
+                    host: &at.host,
+                    now: visitor.now,
+                    active: false,
+                };
                 self.live.admit(&ask).await
             }
         }

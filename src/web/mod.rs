@@ -13,7 +13,7 @@ use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{
     AccountId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName, ProductSessionId,
-    Timestamp, Token,
+    SessionKey, Timestamp, Token,
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -29,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Ask<'a> {
     /// The cookie's token.
     pub token: &'a Token,
+    /// What finds its session ([`Sessions::key`]), where the asker has remembered it.
+    pub key: Option<SessionKey>,
     /// The product that the request is for.
     pub product: &'a ProductName,
     /// The host that it came to; a session of another host is no session.
@@ -100,6 +102,11 @@ pub struct Identity {
 /// The session check of the data path.
 #[async_trait]
 pub trait Sessions: Send + Sync + 'static {
+    /// What finds a token's session, for whoever sees the token again: a keyed hash, which costs. `None` when it costs nothing.
+    fn key(&self, _: &Token) -> Option<SessionKey> {
+        None
+    }
+
     /// Answers from memory, without waiting; `None` when the store must be asked (unknown token, lapsed lease, stale assertion).
     fn cached(&self, ask: &Ask<'_>) -> Option<Admission>;
 

@@ -10,7 +10,7 @@ use fedgate::gateway::{Gateway, Ports, Readiness, Running};
 use fedgate::kernel::model::{Allow, Claim, Limits, Outage, Product, Signup};
 use fedgate::kernel::refusal::Refusal;
 use fedgate::kernel::values::{
-    AccountId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, Timestamp, Token,
+    AccountId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp, Token,
 };
 use fedgate::seeing::Seeing;
 use fedgate::web::issued::Issued;
@@ -60,8 +60,13 @@ pub struct Memory {
 
 #[async_trait]
 impl Sessions for Memory {
+    fn key(&self, token: &Token) -> Option<SessionKey> {
+        Some(SessionKey(*token.bytes()))
+    }
+
     fn cached(&self, ask: &Ask<'_>) -> Option<Admission> {
-        let live = self.live.lock().unwrap().get(ask.token.bytes()).cloned()?;
+        let key = ask.key.map_or(*ask.token.bytes(), |key| key.0);
+        let live = self.live.lock().unwrap().get(&key).cloned()?;
         (live.product == *ask.product && !live.ended.is_cancelled()).then_some(Admission::Admitted(live))
     }
 

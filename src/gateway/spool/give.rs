@@ -93,9 +93,9 @@ impl Step<'_> {
     }
 
     async fn live_at(&self, head: &Parts, target: &Target) -> Result<Arc<LiveSession>, Admission> {
-        let fields = head.headers.get_all(header::COOKIE);
-        let admission = match cookies::session(fields.iter().map(HeaderValue::as_bytes)) {
-            cookies::SessionCookie::One(token) => self.admit(&token, target, &head.headers).await,
+        let cookies = self.cookies(&head.headers);
+        let admission = match cookies.session {
+            cookies::SessionCookie::One(token) => self.admit(&token, cookies.key, target, &head.headers).await,
             cookies::SessionCookie::None => Admission::Nobody,
             cookies::SessionCookie::Several => Admission::Refused(Refusal::Credential),
         };
@@ -241,6 +241,7 @@ impl Visit<'_> {
             path,
             client: step.client,
             request_id: step.request_id,
+            cookies: step.cookies(&head.headers).rest,
             live: Some(&self.live),
             upgrade: false,
         };

@@ -71,7 +71,7 @@ impl Step<'_> {
         }
         let replays = self.line.core.shared.sessions.replays()?;
         let (product, host) = (&target.site.product.name, &self.entry.origin);
-        let expired = replays.expired(&Ask { token, product, host, now: self.now, active: false }).await?;
+        let expired = replays.expired(&Ask { token, key: None, product, host, now: self.now, active: false }).await?;
         Some((replays, expired))
     }
 

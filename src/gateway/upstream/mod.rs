@@ -5,6 +5,7 @@
 //! | `mod.rs` | a product's upstreams as one core sees them, and the choice: least requests in flight |
 //! | `pool.rs`, `links.rs` | connections: HTTP/1.1 for one request at a time, HTTP/2 shared |
 //! | `connect.rs`, `tls.rs` | opening them |
+//! | `hush.rs` | not waking them for nothing |
 //! | `form.rs` | a request as HTTP/1.1 or HTTP/2 wants it |
 //! | `standing.rs` | whether an upstream is out, by what its connections do |
 //! | `probe.rs` | and by what its health checks say |
@@ -17,6 +18,7 @@
 
 mod connect;
 pub(super) mod form;
+mod hush;
 mod links;
 mod pool;
 mod probe;

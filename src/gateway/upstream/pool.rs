@@ -3,6 +3,7 @@
 //! An HTTP/1.1 connection goes back only by the body that ended on it (see `body.rs`) and is taken only when it says that it is
 //! ready. HTTP/2 connections are shared by requests; see `links.rs`.
 
+use super::hush::Hush;
 use super::links::Links;
 use super::tls::UpstreamTls;
 use crate::gateway::body::Upload;
@@ -46,11 +47,12 @@ struct Idle {
 pub(in crate::gateway) struct Connection {
     pub(in crate::gateway) sender: SendRequest<Upload>,
     pub(in crate::gateway) patience: Pin<Box<Sleep>>,
+    pub(in crate::gateway) hush: Hush,
 }
 
 impl Connection {
-    pub(super) fn new(sender: SendRequest<Upload>) -> Self {
-        Self { sender, patience: Box::pin(sleep(IDLE)) }
+    pub(super) fn new(sender: SendRequest<Upload>, hush: Hush) -> Self {
+        Self { sender, patience: Box::pin(sleep(IDLE)), hush }
     }
 }
 
