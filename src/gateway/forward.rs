@@ -113,7 +113,7 @@ pub(super) async fn replay(
         Ok(sent) => Ok(receive(sent, passage, admitted, (Some(progress), deadline), false)),
         Err(Fault::Down) => Ok(down(line, passage)),
         Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
-        Err(Fault::Ended) => Err(body::cancelled()),
+        Err(Fault::Ended) => Ok(answer::session_ended()),
     }
 }
 

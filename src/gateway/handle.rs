@@ -196,6 +196,10 @@ impl Step<'_> {
             }
             // Boxed, so that the futures of forwarded requests stay small.
             if spool::is_replay(path) {
+                match self.enter(target) {
+                    Ok(place) => trace.place = Some(place),
+                    Err(reason) => return Ok(self.turn_away(reason)),
+                }
                 return Box::pin(self.replay(request, path, target, trace)).await;
             }
             return Ok(Box::pin(self.own_page(request, path, target)).await);

@@ -170,6 +170,9 @@ impl Visit<'_> {
     /// The kept request of this browser, if it is this person's, of this release, and young.
     async fn find(&self, headers: &HeaderMap, handle: &str) -> Result<(Ticket, Opened), Missing> {
         let lost = |lost| Err(Missing::Lost(lost));
+        let core = &self.step.line.core;
+        let _room = core.shared.guard.cold.enter().await.ok_or(Missing::Unavailable)?;
+        core.errands.wait().await;
         let Some(ticket) = Ticket::find(handle, headers, self.replays, &self.step.place(self.target)) else {
             return lost(Lost::Gone);
         };
@@ -225,6 +228,9 @@ impl Visit<'_> {
         }
         self.remove(&ticket);
         let mut answer = sent?;
+        if answer.extensions().get::<answer::SessionEnded>().is_some() {
+            answer = self.step.back_to_login("");
+        }
         forget(&mut answer, &ticket);
         resolve(&mut answer, &self.step.entry.url, &target);
         Ok(answer)

@@ -71,6 +71,8 @@ impl Step<'_> {
         }
         let replays = self.line.core.shared.sessions.replays()?;
         let (product, host) = (&target.site.product.name, &self.entry.origin);
+        let _room = self.line.core.shared.guard.cold.enter().await?;
+        self.line.core.errands.wait().await;
         let expired = replays.expired(&Ask { token, key: None, product, host, now: self.now, active: false }).await?;
         Some((replays, expired))
     }
