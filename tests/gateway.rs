@@ -6,6 +6,10 @@ mod support;
 
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
+#[path = "gateway/grpc.rs"]
+mod grpc;
+#[path = "gateway/h2_product.rs"]
+mod h2_product;
 #[path = "gateway/life.rs"]
 mod life;
 #[path = "gateway/replies.rs"]
@@ -22,5 +26,9 @@ mod streams;
 mod tls;
 #[path = "gateway/tunnels.rs"]
 mod tunnels;
+#[path = "gateway/upstream_tls.rs"]
+mod upstream_tls;
+#[path = "gateway/upstreams.rs"]
+mod upstreams;
 #[path = "gateway/windows.rs"]
 mod windows;

@@ -18,3 +18,5 @@ mod provider;
 mod revocation;
 #[expect(dead_code, reason = "no test binary uses all of the support")]
 mod support;
+#[path = "operator/warned.rs"]
+mod warned;

@@ -1,6 +1,7 @@
 //! `fedgate check`: everything that is wrong with a configuration, before it runs.
 
 use super::online::{Asked, ask};
+use super::upstreams::{Tried, try_products};
 use super::{Common, Screen, WRONG};
 use crate::config::{Config, DraftDirectory, Machine, Report, check_syntax, read};
 use crate::kernel::model::ClientAuth;
@@ -13,13 +14,13 @@ use std::process::ExitCode;
 #[derive(Args, Clone, Debug, Default)]
 #[command(
     after_help = "Example:\n  fedgate check --config fedgate.toml\n  fedgate check --syntax --json\n  fedgate check --online\n\n\
-                        Status 0: the file is good (there may be warnings); 1: a provider is not; 2: the file is not used as it is."
+                        Status 0: the file is good (there may be warnings); 1: a provider or a product is not; 2: the file is not used as it is."
 )]
 pub struct Arguments {
     /// The text alone: no secrets, no certificates, no network.
     #[arg(long)]
     pub syntax: bool,
-    /// Ask every provider as well: its documents, keys, clock and certificate.
+    /// Ask every provider as well: its documents, keys, clock and certificate; and try products that check the assertion.
     #[arg(long, conflicts_with = "syntax")]
     pub online: bool,
 }
@@ -58,23 +59,32 @@ pub fn run(arguments: &Arguments, common: &Common, screen: &mut Screen<'_>) -> i
 
 /// The file is good; now the providers.
 fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let asked = match ask(config) {
-        Ok(asked) => asked,
+    let (asked, tried) = match ask(config).and_then(|asked| Ok((asked, try_products(config)?))) {
+        Ok(both) => both,
         Err(why) => {
             writeln!(screen.err, "error: {why}")?;
             return Ok(ExitCode::from(WRONG));
         }
     };
-    let good = asked.iter().all(Asked::is_good);
+    let good = asked.iter().all(Asked::is_good) && tried.iter().all(Tried::is_good);
     if named.0.json {
         let providers: Vec<_> = asked.iter().map(Asked::json).collect();
         let keys = jwks_uris(config);
-        let shown = json!({ "good": good, "findings": report.json(), "providers": providers, "jwks_uris": keys });
+        let products: Vec<_> = tried.iter().map(Tried::json).collect();
+        let shown = json!({
+            "good": good, "findings": report.json(), "providers": providers, "products": products, "jwks_uris": keys,
+        });
         writeln!(screen.out, "{shown}")?;
     } else {
         show(report, (&[], &jwks_uris(config)), named.1, screen)?;
         writeln!(screen.out, "\nProviders, asked now:")?;
         for one in &asked {
+            one.show(screen)?;
+        }
+        if !tried.is_empty() {
+            writeln!(screen.out, "\nProducts that check the assertion, tried now:")?;
+        }
+        for one in &tried {
             one.show(screen)?;
         }
     }

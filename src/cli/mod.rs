@@ -17,6 +17,7 @@ mod run;
 mod schema;
 mod sessions;
 mod stored;
+mod upstreams;
 
 use crate::config::{Config, Machine, find, read};
 use clap::{Args, Parser, Subcommand};

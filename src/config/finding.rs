@@ -68,6 +68,8 @@ codes! {
     CertLogin = "E-CERT-LOGIN",
     /// Not a usable URL.
     Url = "E-URL",
+    /// TLS to an upstream.
+    UpstreamTls = "E-UPSTREAM-TLS",
     /// A password in a URL.
     SecretInUrl = "E-SECRET-IN-URL",
     /// A secret in the file.

@@ -1,6 +1,8 @@
 //! Bodies on their way: up with a stall limit, down until the session ends, and the upstream connection back into its pool.
 
-use super::pool::{Connection, Lane};
+use super::options::Site;
+use super::table::Target;
+use super::upstream::{Connection, Lane, Ride, Ticket};
 use crate::kernel::request::fields;
 use crate::web::LiveSession;
 use bytes::Bytes;
@@ -20,16 +22,10 @@ use tokio_util::sync::{DropGuard, WaitForCancellationFutureOwned};
 /// What hyper is told when a message cannot be finished.
 pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long a client may send nothing of a body that it announced.
-const UPLOAD_STALL: Duration = Duration::from_secs(30);
-
 /// From when on a body must keep up [`FLOOR`], and the bytes per second that it must keep: a body at one byte per 29 s holds an
 /// upstream connection for days.
 const FLOOR_AFTER: Duration = Duration::from_secs(60);
 const FLOOR: u64 = 64;
-
-/// How long an upstream may send nothing of a body that has an announced end.
-const DOWNLOAD_STALL: Duration = Duration::from_secs(300);
 
 /// The stream is reset with CANCEL (HTTP/2) or its connection cut (HTTP/1): the session ended.
 pub(super) fn cancelled() -> Broken {
@@ -40,6 +36,10 @@ pub(super) fn cancelled() -> Broken {
 #[error("the body came too slowly")]
 struct Stalled;
 
+#[derive(Debug, thiserror::Error)]
+#[error("the body is larger than the product allows")]
+struct TooLarge;
+
 /// How far a request's body came.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
@@ -47,6 +47,8 @@ pub(super) struct Progress {
     sent: AtomicBool,
     /// The client stopped, stalled, or sent what is no body.
     broken: AtomicBool,
+    /// It passed the product's limit.
+    too_large: AtomicBool,
 }
 
 impl Progress {
@@ -57,82 +59,103 @@ impl Progress {
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
     }
+
+    pub(super) fn is_too_large(&self) -> bool {
+        self.too_large.load(Ordering::Relaxed)
+    }
 }
 
-/// A request's body on its way to an upstream. Trailers end here (rule H7).
-pub(super) struct Upload {
-    inner: Option<Incoming>,
-    progress: Option<Arc<Progress>>,
+/// A request's body on its way to an upstream. Trailers end here unless the upstream speaks HTTP/2 (rule H7). Most requests have
+/// no body: what one needs is in a box.
+pub(super) struct Upload(Option<Box<Carried>>);
+
+struct Carried {
+    inner: Incoming,
+    progress: Arc<Progress>,
     stall: Option<Pin<Box<Sleep>>>,
-    began: Option<Instant>,
+    /// How long the client may send nothing.
+    patience: Duration,
+    began: Instant,
     bytes: u64,
+    most: u64,
+    /// Whose names trailers must not carry; without it none pass.
+    trailing: Option<Arc<Target>>,
+    /// The end of the session: an upstream by HTTP/2 would be sent more though its answer was cut.
+    ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl Upload {
+    /// No body.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
     /// Wraps a body, and says how to learn how far it came; `None` when there is no body.
     #[expect(clippy::disallowed_methods, reason = "a body's pace is measured by the runtime's clock, like its timers")]
-    pub(super) fn new(inner: Incoming) -> (Self, Option<Arc<Progress>>) {
-        let bare = Self { inner: None, progress: None, stall: None, began: None, bytes: 0 };
+    pub(super) fn new(inner: Incoming, site: &Site, live: Option<&LiveSession>) -> (Self, Option<Arc<Progress>>) {
         if inner.is_end_stream() {
-            return (bare, None);
+            return (Self(None), None);
         }
         let progress = Arc::new(Progress::default());
-        (
-            Self { inner: Some(inner), progress: Some(Arc::clone(&progress)), began: Some(Instant::now()), ..bare },
-            Some(progress),
-        )
+        let carried = Carried {
+            inner,
+            progress: Arc::clone(&progress),
+            stall: None,
+            patience: site.reach.timeouts.upload,
+            began: Instant::now(),
+            bytes: 0,
+            most: site.reach.sizes.body.unwrap_or(u64::MAX),
+            trailing: None,
+            ended: live.map(|live| Box::pin(live.ended.clone().cancelled_owned())),
+        };
+        (Self(Some(Box::new(carried))), Some(progress))
+    }
+
+    /// The upstream can take trailers.
+    pub(super) fn let_trailers_pass(&mut self, target: &Arc<Target>) {
+        if let Some(carried) = &mut self.0 {
+            carried.trailing = Some(Arc::clone(target));
+        }
+    }
+
+    /// It cannot.
+    pub(super) fn stop_trailers(&mut self) {
+        if let Some(carried) = &mut self.0 {
+            carried.trailing = None;
+        }
     }
 
     fn finish(&mut self) {
-        self.inner = None;
-        self.stall = None;
-        if let Some(progress) = self.progress.take() {
-            progress.sent.store(true, Ordering::Relaxed);
+        if let Some(carried) = self.0.take() {
+            carried.progress.sent.store(true, Ordering::Relaxed);
         }
-    }
-
-    fn fail(&mut self, error: Broken) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        if let Some(progress) = self.progress.take() {
-            progress.broken.store(true, Ordering::Relaxed);
-        }
-        Poll::Ready(Some(Err(error)))
-    }
-
-    fn is_too_slow(&self) -> bool {
-        self.began.is_some_and(|began| {
-            let spent = began.elapsed();
-            spent > FLOOR_AFTER && self.bytes / spent.as_secs().max(1) < FLOOR
-        })
     }
 }
 
-impl Body for Upload {
-    type Data = Bytes;
-    type Error = Broken;
+/// A part of a body, its end, or why there is none.
+type Part = Option<Result<Frame<Bytes>, Broken>>;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+impl Carried {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
+        if self.ended.as_mut().is_some_and(|ended| ended.as_mut().poll(cx).is_ready()) {
+            return self.fail(cancelled());
+        }
         loop {
-            let Some(inner) = self.inner.as_mut() else { return Poll::Ready(None) };
-            match Pin::new(inner).poll_frame(cx) {
-                Poll::Ready(None) => {
-                    self.finish();
-                    return Poll::Ready(None);
-                }
+            match Pin::new(&mut self.inner).poll_frame(cx) {
+                Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Err(error))) => return self.fail(error.into()),
                 Poll::Ready(Some(Ok(frame))) => {
                     self.stall = None;
-                    let Ok(data) = frame.into_data() else { continue };
-                    self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-                    if self.is_too_slow() {
-                        return self.fail(Stalled.into());
+                    match frame.into_data() {
+                        Ok(data) => return self.pass(data),
+                        Err(frame) => match self.trailers(frame) {
+                            Some(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                            None => continue,
+                        },
                     }
-                    if self.inner.as_ref().is_some_and(Body::is_end_stream) {
-                        self.finish();
-                    }
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Poll::Pending => {
-                    let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(UPLOAD_STALL)));
+                    let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.patience)));
                     ready!(stall.as_mut().poll(cx));
                     return self.fail(Stalled.into());
                 }
@@ -140,12 +163,65 @@ impl Body for Upload {
         }
     }
 
+    fn pass(&mut self, data: Bytes) -> Poll<Part> {
+        self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        if self.bytes > self.most {
+            self.progress.too_large.store(true, Ordering::Relaxed);
+            return self.fail(TooLarge.into());
+        }
+        if self.is_too_slow() {
+            return self.fail(Stalled.into());
+        }
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    /// Rule H7 holds for trailers: a server may merge them into the head.
+    fn trailers(&self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
+        let target = self.trailing.as_ref()?;
+        let mut trailers = frame.into_trailers().ok()?;
+        let may = |name: &str| fields::may_trail(name) && !target.mapped.removes(name);
+        let doomed: Vec<_> = trailers.keys().filter(|name| !may(name.as_str())).cloned().collect();
+        for name in doomed {
+            trailers.remove(name);
+        }
+        (!trailers.is_empty()).then(|| Frame::trailers(trailers))
+    }
+
+    fn fail(&mut self, error: Broken) -> Poll<Part> {
+        self.progress.broken.store(true, Ordering::Relaxed);
+        Poll::Ready(Some(Err(error)))
+    }
+
+    fn is_too_slow(&self) -> bool {
+        let spent = self.began.elapsed();
+        spent > FLOOR_AFTER && self.bytes / spent.as_secs().max(1) < FLOOR
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Part> {
+        let Some(carried) = &mut self.0 else { return Poll::Ready(None) };
+        let part = ready!(carried.poll(cx));
+        let over = match &part {
+            None => true,
+            Some(Ok(_)) => carried.inner.is_end_stream(),
+            Some(Err(_)) => false,
+        };
+        if over {
+            self.finish();
+        }
+        Poll::Ready(part)
+    }
+
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.0.as_ref().is_none_or(|carried| carried.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |carried| carried.inner.size_hint())
     }
 }
 
@@ -158,8 +234,14 @@ pub(super) enum Outgoing {
 /// An upstream's response on its way to the client.
 pub(super) struct Download {
     pub(super) inner: Incoming,
-    /// Goes back to the pool when the response has ended.
-    pub(super) back: Option<(Connection, Arc<Lane>)>,
+    /// What is held at the upstream until the response has ended.
+    pub(super) held: Option<Held>,
+    /// Bytes that may still come.
+    pub(super) left: u64,
+    /// How long nothing may come of a response whose length is known.
+    pub(super) patience: Duration,
+    /// When it must be over, if the product says so.
+    pub(super) deadline: Option<Pin<Box<Sleep>>>,
     /// Whether the request's body was sent to its end; a connection with an early reply is not used again.
     pub(super) upload: Option<Arc<Progress>>,
     pub(super) session: Option<Arc<LiveSession>>,
@@ -169,6 +251,23 @@ pub(super) struct Download {
     pub(super) stall: Option<Pin<Box<Sleep>>>,
     /// Over HTTP/2 and a gRPC call: its end is said in trailers.
     pub(super) grpc: bool,
+}
+
+/// A response's place at its upstream.
+pub(super) struct Held {
+    pub(super) carrier: Carrier,
+    /// Counts it among the requests in flight; `None` with a single upstream.
+    pub(super) _ticket: Option<Ticket>,
+}
+
+/// What carries a response.
+pub(super) enum Carrier {
+    /// An HTTP/1.1 connection, which goes back to its pool.
+    Pooled(Connection, Arc<Lane>),
+    /// One that nobody else uses: an upgrade.
+    Own { _connection: Connection },
+    /// A place on a shared HTTP/2 connection.
+    Shared { _ride: Ride },
 }
 
 /// Held by a response that may last: dropping it ends the watch, and counts the stream as closed.
@@ -218,16 +317,19 @@ impl Download {
     pub(super) fn finish(&mut self) {
         self.watched = None;
         let sent = self.upload.as_ref().is_none_or(|upload| upload.is_sent());
-        if let Some((connection, lane)) = self.back.take()
+        if let Some(Held { carrier: Carrier::Pooled(connection, lane), .. }) = self.held.take()
             && sent
         {
             lane.give_back(connection);
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
         if self.session.as_ref().is_some_and(|session| session.ended.is_cancelled()) {
             return self.cut();
+        }
+        if self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Some(Err(Stalled.into())));
         }
         match Pin::new(&mut self.inner).poll_frame(cx) {
             Poll::Ready(None) => {
@@ -236,7 +338,13 @@ impl Download {
             }
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.stall = None;
-                if let Some(trailers) = frame.trailers_mut() {
+                if let Some(data) = frame.data_ref() {
+                    let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                    let Some(left) = self.left.checked_sub(length) else {
+                        return Poll::Ready(Some(Err(TooLarge.into())));
+                    };
+                    self.left = left;
+                } else if let Some(trailers) = frame.trailers_mut() {
                     clean_trailers(trailers);
                 }
                 if self.inner.is_end_stream() {
@@ -261,7 +369,7 @@ impl Download {
     }
 
     /// Nothing has come: wake up when the session ends, or when it takes too long.
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
         if let Some(session) = &self.session {
             let ended = self.ended.get_or_insert_with(|| Box::pin(session.ended.clone().cancelled_owned()));
             if ended.as_mut().poll(cx).is_ready() {
@@ -269,7 +377,7 @@ impl Download {
             }
         }
         if self.inner.size_hint().exact().is_some() {
-            let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(DOWNLOAD_STALL)));
+            let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.patience)));
             if stall.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Some(Err(Stalled.into())));
             }
@@ -312,7 +420,7 @@ impl Body for Outgoing {
     type Data = Bytes;
     type Error = Broken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Part> {
         match &mut *self {
             Self::Ours(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Theirs(download) => download.poll(cx),

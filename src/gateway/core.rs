@@ -1,10 +1,11 @@
 //! One core: a current-thread runtime with its own listeners, routing table and upstream pool. Nothing here is locked across cores.
 
 use super::connection::{self, Line, Listener};
+use super::options::Options;
 use super::pace::LOOK;
-use super::pool::Pool;
 use super::table::Table;
 use super::tls::TlsState;
+use super::upstream::{Pool, Registry};
 use super::websocket::Scratch;
 use crate::clock::Clock;
 use crate::entropy;
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) seeing: Arc<Seeing>,
     pub(super) tls: ArcSwapOption<TlsState>,
+    /// How upstreams stand.
+    pub(super) upstreams: Registry,
     /// Every connection and WebSocket, so that a drain knows when it is done.
     pub(super) open: TaskTracker,
 }
@@ -51,11 +54,17 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(shared: Arc<Shared>, table: Table, drain: &CancellationToken, kill: &CancellationToken) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        options: &Options,
+        drain: &CancellationToken,
+        kill: &CancellationToken,
+    ) -> Self {
+        let pool = Pool::default();
         Self {
+            table: ArcSwap::from_pointee(Table::new(options, &shared, &pool)),
             shared,
-            table: ArcSwap::from_pointee(table),
-            pool: Pool::default(),
+            pool,
             drain: drain.child_token(),
             kill: kill.child_token(),
             lines: Mutex::default(),

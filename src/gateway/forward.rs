@@ -1,29 +1,21 @@
-//! To a product and back: send on a pooled connection, wait no longer than the session lives, filter, stream.
+//! To a product and back: send (see `sending.rs`), filter, stream.
 
 use super::answer::{self, Answer};
 use super::body::{self, Broken, Download, OpenStream, Outgoing, Progress, Upload, Watched};
 use super::connection::Line;
 use super::filter;
 use super::head::{self, Passage};
-use super::options::Upstream;
-use super::pool::{self, Connection, Lane};
+use super::sending::{Fault, Ready, Sending, Sent};
 use super::websocket;
 use crate::web::LiveSession;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-
-/// How long an upstream may take to the head of its answer, after the request's body has been sent.
-const ANSWER: Duration = Duration::from_secs(60);
 
 /// From this announced length on a response is watched: shorter ones are in the socket before anybody could end the session.
 const WATCHED: u64 = 64 * 1024;
@@ -38,15 +30,6 @@ pub(super) struct Admitted {
     pub(super) public: bool,
 }
 
-enum Fault {
-    /// No upstream answered.
-    Down,
-    /// Its answer took too long.
-    Late,
-    /// The session ended meanwhile.
-    Ended,
-}
-
 /// Forwards a request and gives back the answer to stream. An error ends the stream or connection without an answer.
 pub(super) async fn forward(
     line: &Arc<Line>,
@@ -56,6 +39,10 @@ pub(super) async fn forward(
 ) -> Result<Answer, Broken> {
     let opening = passage.upgrade.then(|| websocket::Opening::new(&mut request));
     let is_head = *request.method() == Method::HEAD;
+    let sizes = &passage.target.site.reach.sizes;
+    if sizes.body.is_some_and(|most| request.body().size_hint().lower() > most) {
+        return Ok(fault_answer(StatusCode::PAYLOAD_TOO_LARGE, passage));
+    }
     let Ok((outgoing, progress)) = outgoing(request, passage) else {
         return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
     };
@@ -63,17 +50,16 @@ pub(super) async fn forward(
         line.pace.uploads(progress);
     }
     let sending = Sending::new(line, passage, admitted, progress.as_ref());
-    let (lane, reused) = sending.reuse(0);
+    let deadline = sending.deadline();
     // Whatever waits below with the request itself in hand is boxed: the future of a request on a ready connection stays small.
-    let sent = match reused {
-        Some(mut connection) => {
-            let answered = pin!(connection.sender.try_send_request(outgoing));
-            match sending.within_session(&mut connection, answered).await {
-                Ok(Ok(response)) => Ok(Sent { response, connection, lane }),
-                Ok(Err(error)) => match unsent(error) {
-                    Ok(request) => Box::pin(sending.anew(request)).await,
-                    Err(fault) => Err(fault),
-                },
+    let sent = match sending.ready() {
+        Some(ready) => {
+            let Ready { mut connection, peer, since } = ready;
+            let mut spare = None;
+            let answered = pin!(sending.begin(&mut connection, outgoing, since, &mut spare));
+            match sending.within_session(&mut connection.patience, answered).await {
+                Ok(Ok(response)) => Ok(Sent::pooled(response, connection, peer)),
+                Ok(Err(error)) => Box::pin(sending.once_more(error, spare, peer)).await,
                 Err(fault) => Err(fault),
             }
         }
@@ -86,7 +72,15 @@ pub(super) async fn forward(
             }
             _ => Ok(down(line, passage)),
         },
-        Ok(sent) => Ok(receive(line, sent, passage, admitted, progress, is_head)),
+        Ok(sent) if sizes.response.is_some_and(|most| sent.response.body().size_hint().lower() > most) => {
+            Ok(down(line, passage))
+        }
+        Ok(sent) => Ok(receive(sent, passage, admitted, (progress, deadline), is_head)),
+        // Its body may have been cut first, which the upstream's connection says as a fault.
+        Err(_) if admitted.live.as_ref().is_some_and(|live| live.ended.is_cancelled()) => Ok(answer::session_ended()),
+        Err(Fault::Down) if progress.as_ref().is_some_and(|upload| upload.is_too_large()) => {
+            Ok(fault_answer(StatusCode::PAYLOAD_TOO_LARGE, passage))
+        }
         Err(Fault::Down) if progress.is_some_and(|upload| upload.is_broken()) => {
             Ok(fault_answer(StatusCode::BAD_REQUEST, passage))
         }
@@ -104,7 +98,7 @@ fn outgoing(
     let (mut parts, body) = request.into_parts();
     let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
     parts.extensions.clear();
-    let (upload, progress) = Upload::new(body);
+    let (upload, progress) = Upload::new(body, &passage.target.site, passage.live);
     head::prepare(&mut parts, passage)?;
     if chunked {
         parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -112,132 +106,12 @@ fn outgoing(
     Ok((Request::from_parts(parts, upload), progress))
 }
 
-struct Sent {
-    response: Response<Incoming>,
-    connection: Connection,
-    lane: Option<Arc<Lane>>,
-}
-
-/// The request again if nothing of it was sent; on a connection that was just ready, that is a server that closed it.
-fn unsent(mut error: TrySendError<Request<Upload>>) -> Result<Request<Upload>, Fault> {
-    error.take_message().ok_or_else(|| {
-        tracing::warn!(error = %error.error(), "upstream did not answer");
-        Fault::Down
-    })
-}
-
-/// A request on its way: to whom, and what ends the waiting.
-struct Sending<'a> {
-    line: &'a Arc<Line>,
-    passage: &'a Passage<'a>,
-    admitted: &'a Admitted,
-    progress: Option<&'a Arc<Progress>>,
-    turn: usize,
-}
-
-impl<'a> Sending<'a> {
-    fn new(
-        line: &'a Arc<Line>,
-        passage: &'a Passage<'a>,
-        admitted: &'a Admitted,
-        progress: Option<&'a Arc<Progress>>,
-    ) -> Self {
-        let target = passage.target;
-        let turn = if target.site.upstreams.len() > 1 { target.turn.fetch_add(1, Ordering::Relaxed) } else { 0 };
-        Self { line, passage, admitted, progress, turn }
-    }
-
-    fn upstream(&self, place: usize) -> Option<&'a Upstream> {
-        let upstreams = &self.passage.target.site.upstreams;
-        let count = upstreams.len().max(1);
-        upstreams.get(self.turn.wrapping_add(place) % count)
-    }
-
-    /// The pool of the upstream at that place, and a connection from it that is ready. Upgrades are never pooled.
-    fn reuse(&self, place: usize) -> (Option<Arc<Lane>>, Option<Connection>) {
-        let upstream = self.upstream(place).filter(|_| !self.passage.upgrade);
-        let lane = upstream.map(|upstream| self.line.core.pool.lane(upstream));
-        let reused = lane.as_ref().and_then(|lane| lane.take());
-        (lane, reused)
-    }
-
-    /// Sends on a new connection, or any of the other upstreams. A request is sent again only if nothing of it was sent.
-    async fn anew(&self, mut request: Request<Upload>) -> Result<Sent, Fault> {
-        for place in 0..self.passage.target.site.upstreams.len() {
-            let Some(upstream) = self.upstream(place) else { break };
-            let (lane, mut reused) = self.reuse_unless_first(place, upstream);
-            loop {
-                let was_reused = reused.is_some();
-                let mut connection = match reused.take() {
-                    Some(connection) => connection,
-                    None => match pool::connect(upstream, self.passage.upgrade).await {
-                        Ok(connection) => connection,
-                        Err(error) => {
-                            tracing::warn!(?upstream, %error, "upstream cannot be reached");
-                            break;
-                        }
-                    },
-                };
-                let answered = pin!(connection.sender.try_send_request(request));
-                match self.within_session(&mut connection, answered).await? {
-                    Ok(response) => return Ok(Sent { response, connection, lane }),
-                    Err(mut error) => match error.take_message() {
-                        Some(unsent) if was_reused => request = unsent,
-                        _ => {
-                            tracing::warn!(?upstream, error = %error.error(), "upstream did not answer");
-                            return Err(Fault::Down);
-                        }
-                    },
-                }
-            }
-        }
-        Err(Fault::Down)
-    }
-
-    /// The first upstream's ready connection has been tried already.
-    fn reuse_unless_first(&self, place: usize, upstream: &Upstream) -> (Option<Arc<Lane>>, Option<Connection>) {
-        if place > 0 {
-            return self.reuse(place);
-        }
-        ((!self.passage.upgrade).then(|| self.line.core.pool.lane(upstream)), None)
-    }
-
-    /// Waits for the head of the answer, until the session ends, at most [`ANSWER`] after the body was sent.
-    async fn within_session<T>(
-        &self,
-        connection: &mut Connection,
-        mut answered: Pin<&mut impl Future<Output = T>>,
-    ) -> Result<T, Fault> {
-        let mut ended = pin!(self.admitted.live.as_ref().map(|live| live.ended.cancelled()));
-        connection.allow(ANSWER);
-        // One poll for all three: each future around another would copy the answer once more.
-        poll_fn(|cx| {
-            if let Poll::Ready(answer) = answered.as_mut().poll(cx) {
-                return Poll::Ready(Ok(answer));
-            }
-            if ended.as_mut().as_pin_mut().is_some_and(|ended| ended.poll(cx).is_ready()) {
-                return Poll::Ready(Err(Fault::Ended));
-            }
-            while connection.poll_late(cx).is_ready() {
-                // An upload that is still moving has its own limits.
-                if self.progress.is_none_or(|upload| upload.is_sent()) {
-                    return Poll::Ready(Err(Fault::Late));
-                }
-                connection.allow(ANSWER);
-            }
-            Poll::Pending
-        })
-        .await
-    }
-}
-
 /// Filters the head and wraps the body.
 fn receive(
-    line: &Arc<Line>,
     sent: Sent,
     passage: &Passage<'_>,
     admitted: &Admitted,
-    progress: Option<Arc<Progress>>,
+    (progress, deadline): (Option<Arc<Progress>>, Option<Instant>),
     is_head: bool,
 ) -> Answer {
     let (mut parts, inner) = sent.response.into_parts();
@@ -251,16 +125,20 @@ fn receive(
         parts.headers.insert(header::TRAILER, trailers);
     }
     let watched =
-        (length.is_none_or(|length| length > WATCHED) && !is_head).then(|| watch(line, admitted.live.as_ref()));
+        (length.is_none_or(|length| length > WATCHED) && !is_head).then(|| watch(passage.line, admitted.live.as_ref()));
+    let reach = &passage.target.site.reach;
     let mut download = Download {
-        back: sent.lane.map(|lane| (sent.connection, lane)),
+        held: Some(sent.held),
         inner,
+        left: reach.sizes.response.unwrap_or(u64::MAX),
+        patience: reach.timeouts.idle,
+        deadline: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
         upload: progress,
         session: admitted.live.clone(),
         ended: None,
         watched,
         stall: None,
-        grpc: line.turns.is_some() && length.is_none() && body::is_grpc(&parts.headers),
+        grpc: passage.line.turns.is_some() && length.is_none() && body::is_grpc(&parts.headers),
     };
     if download.inner.is_end_stream() {
         download.finish();
@@ -270,7 +148,7 @@ fn receive(
 
 /// Closes an HTTP/1.1 connection when its session has ended and the response still could not be cut: hyper does not ask its body
 /// while the client reads nothing, and the upstream's stream would stay open.
-fn watch(line: &Arc<Line>, live: Option<&Arc<LiveSession>>) -> Watched {
+fn watch(line: &Line, live: Option<&Arc<LiveSession>>) -> Watched {
     let over = CancellationToken::new();
     if let Some(live) = live.filter(|_| line.turns.is_none()) {
         let (live, over, close) = (Arc::clone(live), over.clone(), line.close.clone());
@@ -297,6 +175,7 @@ fn fault_answer(status: StatusCode, passage: &Passage<'_>) -> Answer {
     let text = match status {
         StatusCode::GATEWAY_TIMEOUT => "the product did not answer in time",
         StatusCode::BAD_GATEWAY => "the product cannot be reached now",
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than the product allows",
         _ => "the request has no single meaning",
     };
     answer::plain(status, text, passage.request_id.to_str().unwrap_or("-"))

@@ -7,6 +7,7 @@ use super::body::{Broken, Outgoing};
 use super::connection::Line;
 use super::filter;
 use super::forward::{self, Admitted};
+use super::grpc;
 use super::head::{Passage, REQUEST_ID};
 use super::locate::locate;
 use super::pace::{Busy, Delivery};
@@ -82,6 +83,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
         let entry = locate(line, &table, &request).map_err(|elsewhere| (elsewhere, table.unknown.clone()));
         (entry, table.access_log)
     };
+    let call = grpc::call(&request);
     let head = wanted.then(|| (request.method().clone(), request.uri().path().to_owned()));
     let mut trace = Trace { wanted, sid: None };
     let (result, meters, place) = match &entry {
@@ -113,6 +115,9 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
             request_id,
             micros,
         });
+    }
+    if let (Some(kind), true) = (call, place != "unknown") {
+        grpc::translate(&mut answer, kind);
     }
     // Different each time: kept out of HTTP/2's compression table, where it would only push out what repeats.
     let mut request_id = request_id;

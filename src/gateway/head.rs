@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Uri, Version};
 use std::net::IpAddr;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -53,7 +53,7 @@ impl Introduction {
 pub(super) struct Passage<'a> {
     pub(super) line: &'a Line,
     pub(super) entry: &'a Entry,
-    pub(super) target: &'a Target,
+    pub(super) target: &'a Arc<Target>,
     pub(super) path: &'a NormalPath<'a>,
     pub(super) client: IpAddr,
     pub(super) request_id: &'a HeaderValue,

@@ -3,7 +3,7 @@
 //! One current-thread runtime per core, each with its own SO_REUSEPORT listeners, routing table and upstream pool; what they
 //! share is read without locks. Sessions and pages are known only as the ports [`Sessions`] and [`Routes`].
 //!
-//! Deliberately absent: who may enter (the port says), words for people (the port says), HTTP/3, and HTTP/2 to upstreams.
+//! Deliberately absent: who may enter (the port says), words for people (the port says), and HTTP/3.
 
 mod answer;
 mod body;
@@ -12,6 +12,7 @@ mod connection;
 mod core;
 mod filter;
 mod forward;
+mod grpc;
 mod handle;
 mod head;
 mod locate;
@@ -19,22 +20,25 @@ mod ops;
 pub mod options;
 mod pace;
 mod patient;
-mod pool;
 mod rarely;
+mod sending;
 mod stream;
 mod table;
 mod tls;
+mod upstream;
 mod watch;
 mod websocket;
 
 pub use ops::Readiness;
 pub use tls::{TlsFault, internal_server};
+pub use upstream::{Probe, probe};
 
 use self::connection::Listener;
 use self::core::{Core, Shared};
 use self::options::Options;
 use self::table::Table;
 use self::tls::{Tickets, TlsState};
+use self::upstream::{Probes, Registry};
 use crate::clock::Clock;
 use crate::seeing::Seeing;
 use crate::web::{Routes, Sessions};
@@ -128,6 +132,7 @@ impl Gateway {
             sessions: ports.sessions,
             routes: ports.routes,
             clock: ports.clock,
+            upstreams: Registry::new(&ports.seeing),
             seeing: ports.seeing,
             tls: ArcSwapOption::from(tls.map(Arc::new)),
             open: TaskTracker::new(),
@@ -136,10 +141,7 @@ impl Gateway {
         let (listeners, mut addresses) = listen(&options, cores)?;
         let ops = options.listen.ops.map(bind).transpose()?;
         addresses.ops = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-        let core = |_| {
-            let table = Table::new(&options, &shared.seeing);
-            Arc::new(Core::new(Arc::clone(&shared), table, &drain, &kill))
-        };
+        let core = |_| Arc::new(Core::new(Arc::clone(&shared), &options, &drain, &kill));
         let cores: Vec<Arc<Core>> = (0..cores).map(core).collect();
         let running = Running {
             shared,
@@ -177,7 +179,9 @@ impl Running {
             options: Arc::clone(&self.options),
             tickets: self.tickets.clone(),
         };
+        let probes = Probes { shared: Arc::clone(&self.shared), options: Arc::clone(&self.options) };
         let back = async move {
+            let probing = tokio::spawn(probes.run(kill.clone()));
             let watching = tokio::spawn(certificates.keep_fresh(kill.clone()));
             match ops.map(tokio::net::TcpListener::from_std) {
                 Some(Ok(listener)) => ops::serve(listener, shared, readiness, drain, kill).await,
@@ -185,6 +189,7 @@ impl Running {
                 None => kill.cancelled().await,
             }
             watching.abort();
+            probing.abort();
         };
         threads.push(thread::Builder::new().name("gateway-back".to_owned()).spawn(move || runtime.block_on(back))?);
         Ok(())
@@ -209,12 +214,13 @@ impl Running {
             return Err(Fault::NeedsRestart);
         }
         let tls = TlsState::load(&options, &self.tickets, self.shared.clock.now())?;
-        let tables: Vec<Table> = self.cores.iter().map(|_| Table::new(&options, &self.shared.seeing)).collect();
+        let tables: Vec<Table> = self.cores.iter().map(|core| Table::new(&options, &self.shared, &core.pool)).collect();
         self.shared.tls.store(tls.map(Arc::new));
         for (core, table) in self.cores.iter().zip(tables) {
             core.table.store(Arc::new(table));
         }
         *current = options;
+        self.shared.upstreams.keep(&current);
         Ok(())
     }
 

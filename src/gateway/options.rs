@@ -1,8 +1,15 @@
 //! What the data path is told. Made by the configuration, replaced as a whole by a reload; the listening addresses stay.
 
+mod reach;
+
+pub use reach::{Health, Reach, Sizes, Timeouts};
+
+pub use super::upstream::{TlsParts, UpstreamTls, UpstreamTlsFault};
+
 use crate::kernel::model::Product;
 use crate::kernel::values::{OrgName, Origin, ProductName};
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,6 +108,8 @@ pub struct Site {
     pub redirects: Vec<Origin>,
     /// Where it is; one of them is taken per request.
     pub upstreams: Vec<Upstream>,
+    /// How they are reached.
+    pub reach: Reach,
     /// Host sent to the upstream; the public one when absent.
     pub upstream_host: Option<String>,
     /// Open to strangers, never any identity (rule M10).
@@ -133,6 +142,36 @@ pub enum Upstream {
     },
     /// `unix:/path`.
     Unix(PathBuf),
+    /// `https://host:port`: HTTP/1.1 or HTTP/2 by ALPN, as the product's TLS says.
+    Https {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// `h2c://host:port`: HTTP/2 without TLS, by prior knowledge (RFC 9113 §3.3).
+    H2c {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// `unix+h2c:/path`.
+    UnixH2c(PathBuf),
+}
+
+impl fmt::Display for Upstream {
+    /// As the configuration writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, host, port) = match self {
+            Self::Unix(path) => return write!(f, "unix:{}", path.display()),
+            Self::UnixH2c(path) => return write!(f, "unix+h2c:{}", path.display()),
+            Self::Http { host, port } => ("http", host, port),
+            Self::Https { host, port } => ("https", host, port),
+            Self::H2c { host, port } => ("h2c", host, port),
+        };
+        if host.contains(':') { write!(f, "{scheme}://[{host}]:{port}") } else { write!(f, "{scheme}://{host}:{port}") }
+    }
 }
 
 /// Exact path, or everything below a prefix: `/assets/*`. Matched on whole segments of the normal form.

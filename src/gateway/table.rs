@@ -2,16 +2,17 @@
 //!
 //! Deliberately absent: wildcards and a default site (rule M8).
 
+use super::core::Shared;
 use super::options::{Network, Options, PathRule, Site};
+use super::upstream::{Group, Pool};
 use crate::kernel::request::fields::MappedNames;
 use crate::kernel::request::path::NormalPath;
 use crate::kernel::values::Origin;
-use crate::seeing::{Meters, Seeing};
+use crate::seeing::Meters;
 use crate::web::{Door, Place};
 use http::HeaderValue;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 /// Everything that a core needs to route.
 pub(super) struct Table {
@@ -48,8 +49,8 @@ pub(super) struct Target {
     pub(super) site: Arc<Site>,
     pub(super) mapped: MappedNames,
     pub(super) upstream_host: Option<HeaderValue>,
-    /// Takes the upstreams in turn.
-    pub(super) turn: AtomicUsize,
+    /// Where it is.
+    pub(super) upstreams: Group,
 }
 
 /// Why an authority leads nowhere.
@@ -62,7 +63,9 @@ pub(super) enum Misdirected {
 }
 
 impl Table {
-    pub(super) fn new(options: &Options, seeing: &Seeing) -> Self {
+    /// For one core, which has this pool.
+    pub(super) fn new(options: &Options, shared: &Shared, pool: &Pool) -> Self {
+        let seeing = &shared.seeing;
         let mut hosts = HashMap::new();
         let mut add = |origin: &Origin, kind: Kind, meters: Meters| {
             let authority = origin.to_string();
@@ -75,7 +78,7 @@ impl Table {
             let target = Arc::new(Target {
                 mapped: MappedNames::new(site.product.identity_fields.iter().map(|(field, _)| field.as_str())),
                 upstream_host: site.upstream_host.as_deref().and_then(|host| HeaderValue::from_str(host).ok()),
-                turn: AtomicUsize::new(0),
+                upstreams: Group::new(site, &shared.upstreams, pool),
                 doors: site.doors.all().cloned().collect(),
                 site: Arc::clone(site),
             });

@@ -4,6 +4,7 @@
 
 mod drafts;
 mod mistakes;
+mod upstreams;
 
 use fedgate::config::{Code, Config, KeySource, LogFormat, Report, Severity, Surroundings, read};
 use fedgate::gateway::options::Tls;

@@ -111,6 +111,15 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
             "write \"https://a.example\"",
         ),
         replaced(C::Url, (6, 12), ("http://127.0.0.1:3000", "http://127.0.0.1:3000/app"), "http://127.0.0.1:3000\""),
+        replaced(C::Url, (6, 12), ("http://127.0.0.1:3000", "h2c://127.0.0.1:3000/app"), "h2c://127.0.0.1:3000\""),
+        replaced(C::Url, (6, 12), ("http://127.0.0.1:3000", "ftp://127.0.0.1"), "unix+h2c:/path"),
+        replaced(C::Url, (6, 12), ("http://127.0.0.1:3000", "unix+h2c:run/x.sock"), "unix+h2c:/run/product.sock"),
+        tls_to_upstream("ca = \"missing\"", 23, "PEM file"),
+        tls_to_upstream("ca = \"s\"", 23, "the authority's certificate"),
+        tls_to_upstream("name = \"a b\"", 25, "name = \"trello.internal\""),
+        tls_to_upstream("cert = \"id.pem\"", 16, "write both"),
+        tls_to_upstream("cert = \"s\", key = \"id.key\"", 25, "the chain, leaf first"),
+        tls_to_upstream("cert = \"id.pem\", key = \"s\"", 41, "the certificate's key"),
         at_end(C::SecretInUrl, (1, 8), "[mail]\nsmtp = \"smtps://login:hunter2@mail.example.com\"", "password_file"),
         at_end(C::SecretInUrl, (1, 7), "[store]\nurl = \"postgres://fed:hunter2@db/fedgate\"", "url_file"),
         replaced(C::SecretInUrl, (6, 12), ("http://127.0.0.1:3000", "http://u:hunter2@127.0.0.1:3000"), "remove it"),
@@ -139,6 +148,12 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
             "client_secret_file or client_secret_env",
         ),
     ]
+}
+
+/// An https upstream with this in `upstream_tls`, which has the mistake at that column.
+fn tls_to_upstream(said: &str, column: usize, write: &'static str) -> Mistake {
+    let text = with(&format!("upstream_tls = {{ {said} }}"), SSO, "");
+    row(Code::UpstreamTls, (PRODUCT, column), text.replace("http://127.0.0.1:3000", "https://127.0.0.1"), write)
 }
 
 fn mistakes_of_people() -> Vec<Mistake> {
@@ -209,6 +224,13 @@ fn mistakes_of_products() -> Vec<Mistake> {
             "a domain in which only this product lives",
         ),
         in_product(C::Duration, 20, "session = { idle = \"8 hours\" }", "\"8h\""),
+        in_product(C::Duration, 24, "timeouts = { connect = \"0s\" }", "\"1s\" or more"),
+        in_product(C::Duration, 22, "timeouts = { whole = \"on\" }", "\"15m\""),
+        in_product(C::Size, 19, "limits = { body = \"25MB\" }", "\"25MiB\""),
+        in_product(C::Missing, 10, "health = { every = \"5s\" }", "health = { path = "),
+        in_product(C::Path, 19, "health = { path = \"healthz\" }", "\"/healthz\""),
+        in_product(C::Value, 37, "health = { path = \"/up\", fails =    0 }", "1 to 100"),
+        in_product(C::Value, 35, "health = { path = \"/up\", status = 20 }", "200 or 204"),
         in_product(C::Size, 14, "body_spool = \"1MB\"", "\"1MiB\""),
         in_product(C::Colour, 10, "colour = \"blue\"", "#0052cc"),
     ]

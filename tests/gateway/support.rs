@@ -4,7 +4,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fedgate::clock::Clock;
-use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Site, Tls, Upstream};
+use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Reach, Site, Tls, Upstream};
 use fedgate::gateway::{Gateway, Ports, Readiness, Running};
 use fedgate::kernel::model::{Allow, Claim, Limits, Outage, Product, Signup};
 use fedgate::kernel::refusal::Refusal;
@@ -132,6 +132,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         also: vec![],
         redirects: vec![Origin::parse("old.localhost").unwrap()],
         upstreams: vec![Upstream::Http { host: upstream.ip().to_string(), port: upstream.port() }],
+        reach: Reach::default(),
         upstream_host: None,
         public: vec![PathRule::Below("/assets/".into()), PathRule::Below("/".into())],
         optional: vec![PathRule::Below("/share/".into())],
@@ -324,7 +325,7 @@ impl Client {
 }
 
 /// A product: reads heads, remembers them, lets `respond` write the answer, goes on.
-fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
+pub fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {

@@ -1,7 +1,8 @@
-//! `check --online`: what an operator learns of each provider before people do.
+//! `check --online`: what an operator learns of each provider, and of products that claim to check, before people do.
 
 use serde_json::Value;
 
+use crate::support::answer::Answer;
 use crate::support::authority::Authority;
 use crate::support::configuration::Configuration;
 use crate::support::gateway::Gateway;
@@ -46,4 +47,54 @@ async fn a_provider_that_is_down_is_a_finding() {
     let (status, out, err) = gateway.command(&["check", "--online"]);
     assert_eq!(status.code(), Some(1), "{out}{err}");
     assert!(out.contains("BAD"), "{out}");
+}
+
+/// A product that looks whether there is an assertion, and not at it.
+fn credulous() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        for mut stream in listener.incoming().flatten() {
+            let mut chunk = [0; 4096];
+            let read = stream.read(&mut chunk).unwrap_or(0);
+            let head = String::from_utf8_lossy(&chunk[..read]).to_lowercase();
+            let status = if head.contains("fedgate-assertion:") { "200 OK" } else { "401 No" };
+            // A client that has left learns nothing.
+            let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn m22_a_product_that_claims_to_check_the_assertion_is_tried() {
+    let authority = Authority::new();
+    let op = Op::start(&authority);
+    let careful = Upstream::start();
+    careful.answer("/", Answer::new(401, &[], "who are you?"));
+    let open = Upstream::start();
+    let rows = [
+        (careful.url(), "", None),
+        (open.url(), "no assertion", Some("a wrong assertion")),
+        (credulous(), "a wrong assertion", None),
+        ("http://127.0.0.1:1".to_owned(), "could not be tried", None),
+    ];
+    for (url, said, also) in rows {
+        let claims = "verifies_assertion = true";
+        let file = Configuration::new().trust(&authority.ca_file()).product("trello", &url, claims).organization(
+            "acme",
+            "acme.example.test",
+            op.issuer(),
+            op.client_secret(),
+        );
+        let gateway = Gateway::prepare(&file);
+        let (status, out, err) = gateway.command(&["check", "--online"]);
+        assert_eq!(status.success(), said.is_empty(), "{url} {out}{err}");
+        assert!(out.contains(said) && also.is_none_or(|also| out.contains(also)), "{url} {out}");
+        let (_, out, _) = gateway.command(&["check", "--online", "--json"]);
+        let shown: Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!(shown["products"][0]["good"], said.is_empty(), "{shown}");
+    }
+    assert!(open.seen().iter().all(|seen| seen.head.target == "/"));
 }

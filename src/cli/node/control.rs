@@ -124,6 +124,11 @@ impl Control {
         }
         self.node.apply(config.clone()).await.map_err(|why| why.to_string())?;
         self.config = config;
+        // Named at each start and at each reload: what is doubtful does not become normal.
+        let doubts = report.without_advice();
+        if !doubts.findings().is_empty() {
+            tracing::warn!("the configuration in force is doubtful:\n{}", doubts.plain());
+        }
         Ok(format!("configuration {} is in force", self.node.login.world().catalog.load().version))
     }
 

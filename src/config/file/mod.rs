@@ -11,6 +11,7 @@ mod org;
 mod product;
 mod server;
 mod spanned;
+mod upstream;
 
 pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
@@ -18,6 +19,7 @@ pub use org::{OnChange, Org, Policy, Session};
 pub use product::{Allow, Doors, Outage, Product};
 pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
+pub use upstream::{Health, Sizes, Timeouts, UpstreamTls};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,5 +1,6 @@
 //! `[product.NAME]`.
 
+use super::upstream::{Health, Sizes, Timeouts, UpstreamTls};
 use super::{Anything, At, Named, OneOrMany, Session, Text, Texts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,10 +17,19 @@ pub struct Product {
     pub host: Option<OneOrMany<At<String>>>,
     /// Equal origins with cookies of their own.
     pub also: Texts,
-    /// Where it is: `http://host:port` or `unix:/path`; a list is used in turn. Required.
+    /// Where it is: `http://host:port`, `https://host`, `h2c://host:port`, `unix:/path` or `unix+h2c:/path`; of a list, each
+    /// request goes to the one with the fewest under way. Required.
     pub upstream: Option<OneOrMany<At<String>>>,
     /// Host sent to the upstream. Default: the public one.
     pub upstream_host: Text,
+    /// TLS to `https` upstreams.
+    pub upstream_tls: Option<At<UpstreamTls>>,
+    /// How long what may take.
+    pub timeouts: Option<At<Timeouts>>,
+    /// How large bodies may be.
+    pub limits: Option<At<Sizes>>,
+    /// Ask upstreams for their health; without it only their connections count.
+    pub health: Option<At<Health>>,
     /// The upstream checks Fedgate-Assertion itself, so a network that others reach is no hole.
     pub verifies_assertion: Option<bool>,
     /// Who may enter: any of these. Default: managed people of the file's organizations.

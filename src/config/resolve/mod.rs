@@ -12,6 +12,7 @@ mod paths;
 mod products;
 mod secrets;
 mod server;
+mod upstreams;
 mod urls;
 mod values;
 
@@ -50,7 +51,6 @@ pub struct Reader<'a> {
     strangers_log_in: bool,
     issuers: Vec<(String, Span)>,
     clients: Vec<((String, String), String)>,
-    open_upstreams: Vec<Span>,
     cookie_domains: Vec<(String, String, Span)>,
     leaves: Vec<CertificateDer<'static>>,
     tls_span: Option<Span>,
@@ -77,7 +77,6 @@ pub fn resolve(
         strangers_log_in: file.issuer.is_some() || !file.third_party.0.is_empty(),
         issuers: Vec::new(),
         clients: Vec::new(),
-        open_upstreams: Vec::new(),
         cookie_domains: Vec::new(),
         leaves: Vec::new(),
         tls_span: None,

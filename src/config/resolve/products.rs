@@ -36,6 +36,7 @@ impl Reader<'_> {
         self.product_later(written);
         let (hosts, also) = self.hosts_of(&place, written);
         let upstreams = self.upstreams(&place, written);
+        let reach = self.reach(written, &upstreams);
         let signup = match text(&written.signup) {
             Some("open") => Signup::Open,
             Some("closed") => Signup::Closed,
@@ -59,6 +60,7 @@ impl Reader<'_> {
             also,
             redirects: hosts.iter().skip(1).cloned().collect(),
             upstreams,
+            reach,
             upstream_host: self.upstream_host(&written.upstream_host),
             public: self.path_rules(&written.public, For::Public),
             optional: self.path_rules(&written.optional, For::Optional),
@@ -108,21 +110,6 @@ impl Reader<'_> {
         let hosts = listed.iter().filter_map(|text| read(self, text)).collect();
         let also = each(&written.also).filter_map(|text| read(self, text)).collect();
         (hosts, also)
-    }
-
-    fn upstreams(&mut self, place: &str, written: &At<Written>) -> Vec<crate::gateway::options::Upstream> {
-        let listed = written.upstream.as_ref().map(|upstreams| upstreams.0.as_slice()).unwrap_or_default();
-        if listed.is_empty() {
-            self.missing(written.span(), place, "upstream", "write upstream = \"http://127.0.0.1:3000\"");
-        }
-        let upstreams = listed.iter().filter_map(|upstream| self.upstream(upstream)).collect();
-        let open = std::mem::take(&mut self.open_upstreams);
-        if let (Some(span), false) = (open.first(), written.verifies_assertion.unwrap_or(false)) {
-            let what = "whoever reaches this address can send any identity to the product";
-            let write = "use a loopback or unix: address, or let the product check Fedgate-Assertion and write verifies_assertion = true";
-            self.say.warning(Code::WUpstreamOpen, span.clone(), what, write);
-        }
-        upstreams
     }
 
     /// A host as it stands in `Host`: a name or an address, and perhaps a port.

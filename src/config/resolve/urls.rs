@@ -1,12 +1,10 @@
-//! Addresses of other machines: upstreams, providers, links. A secret in any of them is refused.
+//! Addresses of other machines: providers, links. A secret in any of them is refused.
 
 use super::Reader;
 use super::values::each;
 use crate::config::file::{At, Text, Texts};
 use crate::config::finding::Code;
-use crate::gateway::options::Upstream;
-use std::path::{Path, PathBuf};
-use url::{Host, Url};
+use url::Url;
 
 impl Reader<'_> {
     /// A URL without a secret; `instead` says where the secret goes.
@@ -95,51 +93,6 @@ impl Reader<'_> {
             );
         }
         Some(issuer)
-    }
-
-    /// Where a product is.
-    pub(super) fn upstream(&mut self, written: &At<String>) -> Option<Upstream> {
-        let text = written.as_str();
-        if let Some(path) = text.strip_prefix("unix:") {
-            if Path::new(path).is_absolute() {
-                return Some(Upstream::Unix(PathBuf::from(path)));
-            }
-            let what = "a socket's path is absolute";
-            self.say.error(Code::Url, written.span(), what, "write \"unix:/run/product.sock\"");
-            return None;
-        }
-        let url = self.url(written, "remove it: products know people by Fedgate-Assertion")?;
-        match url.scheme() {
-            "http" => {}
-            scheme @ ("https" | "h2c") => {
-                let write = "write \"http://host:port\" or \"unix:/path\"";
-                self.say.not_yet(written.span(), &format!("{scheme}:// upstream"), write);
-                return None;
-            }
-            _ => {
-                let what = format!("{text:?} is not an upstream");
-                let write = format!("write \"http://{}\" or \"unix:/path\"", text.trim_start_matches('/'));
-                self.say.error(Code::Url, written.span(), what, write);
-                return None;
-            }
-        }
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            let bare =
-                format!("http://{}:{}", url.host_str().unwrap_or("host"), url.port_or_known_default().unwrap_or(80));
-            let what = "an upstream has no path: requests keep the path that they came with";
-            self.say.error(Code::Url, written.span(), what, format!("write \"{bare}\""));
-            return None;
-        }
-        let port = url.port_or_known_default().unwrap_or(80);
-        let (host, own) = match url.host()? {
-            Host::Domain(name) => (name.to_owned(), name == "localhost" || name.ends_with(".localhost")),
-            Host::Ipv4(address) => (address.to_string(), address.is_loopback()),
-            Host::Ipv6(address) => (address.to_string(), address.is_loopback()),
-        };
-        if !own {
-            self.open_upstreams.push(written.span());
-        }
-        Some(Upstream::Http { host, port })
     }
 
     /// Origins of other sites, as browsers write them.

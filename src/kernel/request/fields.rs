@@ -48,6 +48,26 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
+/// RFC 9110 §6.5.1: what a trailer must not say, because it frames, routes, authenticates or describes what came before it.
+const NEVER_TRAIL: [&str; 16] = [
+    "authorization",
+    "cookie",
+    "set-cookie",
+    "host",
+    "content-length",
+    "content-encoding",
+    "content-type",
+    "content-range",
+    "content-location",
+    "cache-control",
+    "expect",
+    "max-forwards",
+    "pragma",
+    "range",
+    "http2-settings",
+    "origin",
+];
+
 const fn folded(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
@@ -90,6 +110,13 @@ pub fn named_by_connection(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Whether the field ends at this hop. `name` in lower case.
 pub fn is_hop_by_hop(name: &str) -> bool {
     matches!(name.as_bytes().first(), Some(b'c' | b'k' | b'p' | b't' | b'u')) && HOP_BY_HOP.contains(&name)
+}
+
+/// Whether a request's trailer of this name may pass to a product that takes trailers; names that only we may send are judged by
+/// [`MappedNames::removes`]. `name` in lower case.
+pub fn may_trail(name: &str) -> bool {
+    let is = |never: &&str| name.len() == never.len() && folds_to_prefix(name.as_bytes(), never.as_bytes());
+    !is_hop_by_hop(name) && !NEVER_TRAIL.iter().any(is) && !name.starts_with("if-") && !name.starts_with("sec-")
 }
 
 /// Whether a product may not send this response field or trailer at all. `name` in lower case.
@@ -185,6 +212,25 @@ mod tests {
             ["accept", "cookie", "x-requested-with", "x-csrf-token", "fetch-x", "priority", "user-agent", "remote-x"]
         {
             assert!(!mapped.removes(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn h7_trailers_that_frame_route_or_authenticate_never_pass() {
+        for (name, passes) in [
+            ("grpc-status", true),
+            ("x-checksum", true),
+            ("digest", true),
+            ("authorization", false),
+            ("content_length", false),
+            ("cookie", false),
+            ("host", false),
+            ("transfer-encoding", false),
+            ("te", false),
+            ("if-match", false),
+            ("sec-fetch-site", false),
+        ] {
+            assert_eq!(may_trail(name), passes, "{name}");
         }
     }
 
