@@ -18,7 +18,7 @@ use super::body::{OpenStream, Outgoing};
 use super::connection::Line;
 use super::filter;
 use super::head::Passage;
-use super::pace::Busy;
+use super::pace::Held;
 use crate::web::LiveSession;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -97,14 +97,12 @@ impl Opening {
         let answer = self.answer(line, granted.headers().clone(), passage, &over);
         let (client, upstream) = (self.client, hyper::upgrade::on(granted));
         let open = OpenStream::new(&line.core.shared.seeing.open_streams);
-        let core = Arc::clone(&line.core);
-        // A connection with a tunnel is not idle; one that was upgraded is looked after here alone.
-        let busy = self.tunnel.then(|| Busy::new(Arc::clone(line)));
+        let (core, held) = (Arc::clone(&line.core), Held::new(Arc::clone(line)));
         if !self.tunnel {
             line.pace.upgrade();
         }
         let relayed = async move {
-            let (_open, _busy) = (open, busy);
+            let _kept = (open, held);
             // However it ends, nothing of the stream remains.
             let _over = over.drop_guard();
             // Either side may be gone before the switch; then there is nothing to relay.
