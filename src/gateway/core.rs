@@ -13,6 +13,7 @@ use super::websocket::Scratch;
 use crate::clock::Clock;
 use crate::entropy;
 use crate::seeing::Seeing;
+use crate::web::issued::Issued;
 use crate::web::{Routes, Sessions};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::HeaderValue;
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) seeing: Arc<Seeing>,
     pub(super) tls: ArcSwapOption<TlsState>,
+    /// What an authority issued, and the answers that it asks for.
+    pub(super) issued: Arc<Issued>,
     /// How upstreams stand.
     pub(super) upstreams: Registry,
     pub(super) guard: Guard,

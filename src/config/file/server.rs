@@ -17,7 +17,8 @@ pub struct Listen {
     pub plain: Text,
     /// Address of `/metrics`, `/healthz` and `/readyz`, or `off`. Default `127.0.0.1:9180`.
     pub ops: Text,
-    /// `"internal"` (own CA, its root in state/ca.pem), `{ cert, key }`, or a list of such pairs chosen by name.
+    /// `"acme"` (ordered from the authority of `[acme]`; the default), `"internal"` (own CA, its root in state/ca.pem),
+    /// `{ cert, key }`, or a list of such pairs chosen by name.
     pub tls: Option<At<WordOr<CertPair>>>,
     /// Address ranges whose `X-Forwarded-*` and `Forwarded` are believed. Default none.
     pub trusted_proxies: Texts,
