@@ -96,7 +96,7 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     };
     let (_, session) = stream.get_ref();
     if session.alpn_protocol() == Some(ACME_TLS) {
-        return part(stream).await;
+        return part(stream, patience).await;
     }
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let turns = is_h2.then(|| Arc::new(Turns::new()));
@@ -113,8 +113,8 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
 }
 
 /// An authority has seen who we are, and that was all (RFC 8737 §3). How it leaves is its own affair.
-async fn part<S: AsyncWrite + Unpin>(mut stream: S) {
-    drop(timeout(HANDSHAKE, stream.shutdown()).await);
+async fn part<S: AsyncWrite + Unpin>(mut stream: S, patience: Duration) {
+    drop(timeout(patience, stream.shutdown()).await);
 }
 
 async fn serve_http1<S>(stream: S, line: Arc<Line>)

@@ -150,7 +150,7 @@ impl Gateway {
         let (listeners, mut addresses) = listen(&options, cores)?;
         let ops = options.listen.ops.map(bind).transpose()?;
         addresses.ops = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-        let core = |place| Arc::new(Core::new(Arc::clone(&shared), &options, (place, cores), (&drain, &kill)));
+        let core = |place| Arc::new(Core::new(Arc::clone(&shared), &options, (place, cores), [&drain, &kill]));
         let cores: Vec<Arc<Core>> = (0..cores).map(core).collect();
         let running = Running {
             shared,
@@ -223,9 +223,7 @@ impl Running {
             return Err(Fault::NeedsRestart);
         }
         let tls = TlsState::load(&options, &self.shared.issued, &self.tickets, self.shared.clock.now())?;
-        let count = self.cores.len();
-        let table = |(place, core): (usize, &Arc<Core>)| Table::new(&options, &self.shared, &core.pool, (place, count));
-        let tables: Vec<Table> = self.cores.iter().enumerate().map(table).collect();
+        let tables: Vec<Table> = self.cores.iter().map(|core| core.compile(&options)).collect();
         self.shared.guard.caps.set(options.listen.crowd);
         self.shared.tls.store(tls.map(Arc::new));
         for (core, table) in self.cores.iter().zip(tables) {

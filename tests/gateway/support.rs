@@ -50,6 +50,8 @@ impl Seen {
 pub struct Memory {
     pub live: Mutex<HashMap<[u8; 32], Arc<LiveSession>>>,
     pub answer: Mutex<Option<Admission>>,
+    /// How long `admit` takes.
+    pub slow: Mutex<Duration>,
 }
 
 #[async_trait]
@@ -60,6 +62,10 @@ impl Sessions for Memory {
     }
 
     async fn admit(&self, _: &Ask<'_>) -> Admission {
+        let slow = *self.slow.lock().unwrap();
+        if !slow.is_zero() {
+            tokio::time::sleep(slow).await;
+        }
         self.answer.lock().unwrap().clone().unwrap_or(Admission::Nobody)
     }
 }
