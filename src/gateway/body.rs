@@ -81,6 +81,8 @@ struct Carried {
     most: u64,
     /// Whose names trailers must not carry; without it none pass.
     trailing: Option<Arc<Target>>,
+    /// The end of the session: an upstream by HTTP/2 would be sent more though its answer was cut.
+    ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 /// Where it comes from.
@@ -98,21 +100,21 @@ impl Upload {
     }
 
     /// Wraps a body, and says how to learn how far it came; `None` when there is no body.
-    pub(super) fn new(inner: Incoming, site: &Site) -> (Self, Option<Arc<Progress>>) {
+    pub(super) fn new(inner: Incoming, site: &Site, live: Option<&LiveSession>) -> (Self, Option<Arc<Progress>>) {
         if inner.is_end_stream() {
             return (Self(None), None);
         }
-        let (upload, progress) = Self::carry(Source::Client(inner), site);
+        let (upload, progress) = Self::carry(Source::Client(inner), site, live);
         (upload, Some(progress))
     }
 
     /// The body of a kept request, also where it is empty.
-    pub(super) fn kept(reader: Reader, site: &Site) -> (Self, Arc<Progress>) {
-        Self::carry(Source::Kept(reader), site)
+    pub(super) fn kept(reader: Reader, site: &Site, live: Option<&LiveSession>) -> (Self, Arc<Progress>) {
+        Self::carry(Source::Kept(reader), site, live)
     }
 
     #[expect(clippy::disallowed_methods, reason = "a body's pace is measured by the runtime's clock, like its timers")]
-    fn carry(inner: Source, site: &Site) -> (Self, Arc<Progress>) {
+    fn carry(inner: Source, site: &Site, live: Option<&LiveSession>) -> (Self, Arc<Progress>) {
         let progress = Arc::new(Progress::default());
         let carried = Carried {
             inner,
@@ -123,6 +125,7 @@ impl Upload {
             bytes: 0,
             most: site.reach.sizes.body.unwrap_or(u64::MAX),
             trailing: None,
+            ended: live.map(|live| Box::pin(live.ended.clone().cancelled_owned())),
         };
         (Self(Some(Box::new(carried))), progress)
     }
@@ -153,6 +156,9 @@ type Part = Option<Result<Frame<Bytes>, Broken>>;
 
 impl Carried {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
+        if self.ended.as_mut().is_some_and(|ended| ended.as_mut().poll(cx).is_ready()) {
+            return self.fail(cancelled());
+        }
         loop {
             match Pin::new(&mut self.inner).poll_frame(cx) {
                 Poll::Ready(None) => return Poll::Ready(None),

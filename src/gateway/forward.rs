@@ -78,6 +78,8 @@ pub(super) async fn forward(
             Ok(down(line, passage))
         }
         Ok(sent) => Ok(receive(sent, passage, admitted, (progress, deadline), is_head)),
+        // Its body may have been cut first, which the upstream's connection says as a fault.
+        Err(_) if admitted.live.as_ref().is_some_and(|live| live.ended.is_cancelled()) => Ok(answer::session_ended()),
         Err(Fault::Down) if progress.as_ref().is_some_and(|upload| upload.is_too_large()) => {
             Ok(fault_answer(StatusCode::PAYLOAD_TOO_LARGE, passage))
         }
@@ -101,7 +103,7 @@ pub(super) async fn replay(
     if head::prepare(&mut parts, passage).is_err() {
         return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
     }
-    let (upload, progress) = Upload::kept(body, &passage.target.site);
+    let (upload, progress) = Upload::kept(body, &passage.target.site, passage.live);
     let sizes = &passage.target.site.reach.sizes;
     let sending = Sending::new(line, passage, admitted, Some(&progress));
     let deadline = sending.deadline();
@@ -125,7 +127,7 @@ fn outgoing(
     let (mut parts, body) = request.into_parts();
     let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
     parts.extensions.clear();
-    let (upload, progress) = Upload::new(body, &passage.target.site);
+    let (upload, progress) = Upload::new(body, &passage.target.site, passage.live);
     head::prepare(&mut parts, passage)?;
     if chunked {
         parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

@@ -98,6 +98,9 @@ impl Opening {
         let (client, upstream) = (self.client, hyper::upgrade::on(granted));
         let open = OpenStream::new(&line.core.shared.seeing.open_streams);
         let (core, held) = (Arc::clone(&line.core), Held::new(Arc::clone(line)));
+        if !self.tunnel {
+            line.pace.upgrade();
+        }
         let relayed = async move {
             let _kept = (open, held);
             // However it ends, nothing of the stream remains.
