@@ -12,6 +12,10 @@ mod pebble;
 #[path = "support/ports.rs"]
 mod ports;
 
+#[path = "gateway/arrival.rs"]
+mod arrival;
+#[path = "gateway/floods.rs"]
+mod floods;
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
 #[path = "gateway/grpc.rs"]
@@ -22,6 +26,8 @@ mod h2_product;
 mod issued;
 #[path = "gateway/life.rs"]
 mod life;
+#[path = "gateway/overload.rs"]
+mod overload;
 #[path = "gateway/renewal.rs"]
 mod renewal;
 #[path = "gateway/replies.rs"]

@@ -116,6 +116,11 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
         acme(C::Value, 13, "challenge = \"dns-01\"", "one of"),
         acme(C::Missing, 7, "eab = { kid = \"a\" }", "hmac_file"),
         acme(C::SecretUnreadable, 32, "eab = { kid = \"a\", hmac_file = \"s!\" }", "as the authority gave them"),
+        replaced(C::Proxy, (4, 18), (tls, &listen("proxy_protocol = \"required\"")), "trusted_proxies = ["),
+        replaced(C::Limit, (4, 19), (tls, &listen("max_connections = 5")), "from 16 to 1000000"),
+        replaced(C::Limit, (4, 30), (tls, &listen("max_connections_per_client = 30000")), "from 1 to 20000"),
+        replaced(C::Limit, (4, 23), (tls, &listen("timeouts = { header = \"0s\" }")), "from \"1s\""),
+        in_product(C::Limit, 24, "limits = { in_flight = -1 }", "from 1 to"),
         replaced(
             C::CertLogin,
             (3, 7),

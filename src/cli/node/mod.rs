@@ -5,12 +5,14 @@
 //! - `acme`: certificates from an authority, where the configuration wants them.
 //! - `audit_key`: the audit log's key and name; a new key each day.
 //! - `back_room`: a thread of its own for the revocation log, the audit log and its sinks, never on a loop with requests.
+//! - `descriptors`: as many open files as the machine allows.
 //! - `control`: signals, the control socket and the file watch; reload and drain.
 
 mod acme;
 pub(super) mod audit_key;
 mod back_room;
 pub mod control;
+mod descriptors;
 mod enrol;
 pub mod state;
 
@@ -216,6 +218,7 @@ impl Node {
         };
         record_start(&world).await?;
         let options = Options { version: 1, ..options };
+        descriptors::raise();
         let running = Gateway::start(options, ports, cores()).map_err(|why| NotStarted(why.to_string()))?;
         Ok(Self { login, running, acme, extras, back_room, _lock: lock })
     }

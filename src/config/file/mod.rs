@@ -6,6 +6,7 @@
 //! here, its meaning in `resolve`, a line in `config/fedgate.example.toml`.
 
 mod acme;
+mod bounds;
 mod directory;
 mod later;
 mod org;
@@ -15,13 +16,14 @@ mod spanned;
 mod upstream;
 
 pub use acme::{Acme, ExternalAccount};
+pub use bounds::{ProductLimits, Timeouts};
 pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
 pub use org::{OnChange, Org, Policy, Session};
 pub use product::{Allow, Doors, Outage, Product};
 pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
-pub use upstream::{Health, Sizes, Timeouts, UpstreamTls};
+pub use upstream::{Health, UpstreamTls};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -5,6 +5,7 @@
 
 mod acme;
 mod across;
+mod bounds;
 mod certificates;
 mod connections;
 mod identity;
