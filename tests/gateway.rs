@@ -4,18 +4,18 @@
 #[path = "gateway/support.rs"]
 mod support;
 
+#[path = "gateway/arrival.rs"]
+mod arrival;
 #[path = "support/authority.rs"]
 mod authority;
+#[path = "gateway/floods.rs"]
+mod floods;
 #[expect(dead_code, reason = "what these tests compare is whole certificates, not their root")]
 #[path = "support/pebble.rs"]
 mod pebble;
 #[path = "support/ports.rs"]
 mod ports;
 
-#[path = "gateway/arrival.rs"]
-mod arrival;
-#[path = "gateway/floods.rs"]
-mod floods;
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
 #[path = "gateway/grpc.rs"]
@@ -30,6 +30,8 @@ mod life;
 mod overload;
 #[path = "gateway/renewal.rs"]
 mod renewal;
+#[path = "gateway/replay.rs"]
+mod replay;
 #[path = "gateway/replies.rs"]
 mod replies;
 #[path = "gateway/routing.rs"]

@@ -24,6 +24,7 @@ mod pace;
 mod patient;
 mod rarely;
 mod sending;
+mod spool;
 mod stream;
 mod table;
 mod tls;
@@ -39,6 +40,7 @@ use self::connection::Listener;
 use self::core::{Core, Shared};
 use self::guard::Guard;
 use self::options::Options;
+use self::spool::Spool;
 use self::table::Table;
 use self::tls::{Tickets, TlsState};
 use self::upstream::{Probes, Registry};
@@ -139,6 +141,7 @@ impl Gateway {
             guard,
             sessions: ports.sessions,
             routes: ports.routes,
+            spool: Spool::open(&options.listen.state, ports.clock.now()),
             clock: ports.clock,
             upstreams: Registry::new(&ports.seeing),
             seeing: ports.seeing,
@@ -150,7 +153,7 @@ impl Gateway {
         let (listeners, mut addresses) = listen(&options, cores)?;
         let ops = options.listen.ops.map(bind).transpose()?;
         addresses.ops = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-        let core = |place| Arc::new(Core::new(Arc::clone(&shared), &options, (place, cores), (&drain, &kill)));
+        let core = |place| Arc::new(Core::new(Arc::clone(&shared), &options, (place, cores), [&drain, &kill]));
         let cores: Vec<Arc<Core>> = (0..cores).map(core).collect();
         let running = Running {
             shared,
@@ -192,12 +195,14 @@ impl Running {
         let back = async move {
             let probing = tokio::spawn(probes.run(kill.clone()));
             let watching = tokio::spawn(certificates.keep_fresh(kill.clone()));
+            let sweeping = tokio::spawn(Arc::clone(&shared.spool).keep_swept(shared.clock.clone(), kill.clone()));
             match ops.map(tokio::net::TcpListener::from_std) {
                 Some(Ok(listener)) => ops::serve(listener, shared, readiness, drain, kill).await,
                 Some(Err(error)) => tracing::error!(%error, "the ops listener cannot be used"),
                 None => kill.cancelled().await,
             }
             watching.abort();
+            sweeping.abort();
             probing.abort();
         };
         threads.push(thread::Builder::new().name("gateway-back".to_owned()).spawn(move || runtime.block_on(back))?);
@@ -223,9 +228,7 @@ impl Running {
             return Err(Fault::NeedsRestart);
         }
         let tls = TlsState::load(&options, &self.shared.issued, &self.tickets, self.shared.clock.now())?;
-        let count = self.cores.len();
-        let table = |(place, core): (usize, &Arc<Core>)| Table::new(&options, &self.shared, &core.pool, (place, count));
-        let tables: Vec<Table> = self.cores.iter().enumerate().map(table).collect();
+        let tables: Vec<Table> = self.cores.iter().map(|core| core.compile(&options)).collect();
         self.shared.guard.caps.set(options.listen.crowd);
         self.shared.tls.store(tls.map(Arc::new));
         for (core, table) in self.cores.iter().zip(tables) {

@@ -16,14 +16,14 @@ mod spanned;
 mod upstream;
 
 pub use acme::{Acme, ExternalAccount};
-pub use bounds::{ProductLimits, Timeouts};
+pub use bounds::{ClientTimeouts, ProductLimits};
 pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
 pub use org::{OnChange, Org, Policy, Session};
 pub use product::{Allow, Doors, Outage, Product};
 pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
-pub use upstream::{Health, UpstreamTls};
+pub use upstream::{Health, Timeouts, UpstreamTls};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

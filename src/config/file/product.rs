@@ -1,7 +1,8 @@
 //! `[product.NAME]`.
 
+use super::bounds::ProductLimits;
 use super::upstream::{Health, Timeouts, UpstreamTls};
-use super::{Anything, At, Named, OneOrMany, ProductLimits, Session, Text, Texts, WordOr};
+use super::{Anything, At, Named, OneOrMany, Session, Text, Texts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -26,7 +27,7 @@ pub struct Product {
     pub upstream_tls: Option<At<UpstreamTls>>,
     /// How long what may take.
     pub timeouts: Option<At<Timeouts>>,
-    /// How large bodies may be, and how much may be under way.
+    /// How large bodies may be, and how many requests may be under way.
     pub limits: Option<At<ProductLimits>>,
     /// Ask upstreams for their health; without it only their connections count.
     pub health: Option<At<Health>>,
@@ -70,8 +71,11 @@ pub struct Product {
     pub keep_authorization: Option<bool>,
     /// The domain that the product may set cookies for, or `off` (default).
     pub cookie_domain: Text,
-    /// `off`; sizes come in a later version.
+    /// What is kept of a request that comes with a session that has just expired, until its person has logged in: `off`, or a
+    /// size up to `25MiB`. Default `1MiB`.
     pub body_spool: Text,
+    /// The product's release: what one release's page sent is never sent to another.
+    pub version: Text,
     /// `{ grace = "2m" }` (default), or `"deny"`.
     pub on_store_outage: Option<At<WordOr<Outage>>>,
 }

@@ -1,7 +1,7 @@
 //! Sections about the gateway itself: `[listen]`, `[store]`, `[log]`, `[admin]`, `[people]`, `[mail]`, `[dns]`, `[outbound]`,
 //! `[[audit.sink]]`.
 
-use super::{Anything, At, Text, Texts, Timeouts, WordOr};
+use super::{Anything, At, ClientTimeouts, Text, Texts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -31,7 +31,7 @@ pub struct Listen {
     /// Of them from one client: an IPv4 address or an IPv6 /64. Default a quarter of `max_connections`.
     pub max_connections_per_client: Option<At<i64>>,
     /// How long clients are waited for.
-    pub timeouts: Option<At<Timeouts>>,
+    pub timeouts: Option<At<ClientTimeouts>>,
 }
 
 /// A certificate chain and its key, both PEM files; watched for changes.

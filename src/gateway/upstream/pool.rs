@@ -6,7 +6,7 @@
 use super::links::Links;
 use super::tls::UpstreamTls;
 use crate::gateway::body::Upload;
-use crate::gateway::options::{Timeouts, Upstream};
+use crate::gateway::options::Upstream;
 use http::uri::Scheme;
 use hyper::client::conn::http1::SendRequest;
 use std::pin::Pin;
@@ -139,7 +139,7 @@ impl Lane {
     }
 
     /// Opens an HTTP/1.1 connection. `upgrades` for a request that may become a WebSocket; such a connection is never pooled.
-    pub(in crate::gateway) async fn connect(&self, timeouts: &Timeouts, upgrades: bool) -> std::io::Result<Connection> {
-        super::connect::alone(self, timeouts.connect, upgrades).await
+    pub(in crate::gateway) async fn connect(&self, limit: Duration, upgrades: bool) -> std::io::Result<Connection> {
+        super::connect::alone(self, limit, upgrades).await
     }
 }
