@@ -267,6 +267,7 @@ impl World {
             readiness: Arc::new(Always),
             clock,
             seeing: Arc::clone(&self.seeing),
+            issued: Arc::default(),
         };
         self.running = Gateway::start(self.options.clone(), ports, 2).unwrap();
     }
