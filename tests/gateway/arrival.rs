@@ -205,6 +205,11 @@ fn websockets_keep_their_seats() {
     std::thread::sleep(Duration::from_millis(100));
     assert!(!is_served(&mut world.plain()));
     drop(sockets);
+    let again = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        is_served(&mut world.plain())
+    });
+    assert!(again, "a seat is given back with its WebSocket");
 }
 
 #[test]
