@@ -18,11 +18,17 @@ mod replies;
 mod routing;
 #[path = "gateway/smuggling.rs"]
 mod smuggling;
+#[path = "gateway/speaking.rs"]
+mod speaking;
 #[path = "gateway/streams.rs"]
 mod streams;
 #[path = "gateway/tls.rs"]
 mod tls;
+#[path = "gateway/tunnels.rs"]
+mod tunnels;
 #[path = "gateway/upstream_tls.rs"]
 mod upstream_tls;
 #[path = "gateway/upstreams.rs"]
 mod upstreams;
+#[path = "gateway/windows.rs"]
+mod windows;

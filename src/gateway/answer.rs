@@ -41,6 +41,19 @@ pub(super) fn unavailable(request_id: &str) -> Answer {
     answer
 }
 
+/// Marks [`session_ended`].
+#[derive(Clone, Debug)]
+pub(super) struct SessionEnded;
+
+/// Stands for the answer to a request whose session ended while its product had not answered: the same as without a session, put
+/// into words where those are (`handle.rs`).
+pub(super) fn session_ended() -> Answer {
+    let mut answer = Response::new(Outgoing::empty());
+    *answer.status_mut() = StatusCode::UNAUTHORIZED;
+    answer.extensions_mut().insert(SessionEnded);
+    answer
+}
+
 /// For a machine that asks whether we live.
 pub(super) fn healthy() -> Answer {
     let mut answer = Response::new(Outgoing::from(Bytes::from_static(b"ok\n")));

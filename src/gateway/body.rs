@@ -7,7 +7,7 @@ use crate::kernel::request::fields;
 use crate::web::LiveSession;
 use bytes::Bytes;
 use h2::Reason;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::future::Future as _;
@@ -243,6 +243,8 @@ pub(super) struct Download {
     /// Counted and watched while it lives; see `forward.rs`.
     pub(super) watched: Option<Watched>,
     pub(super) stall: Option<Pin<Box<Sleep>>>,
+    /// Over HTTP/2 and a gRPC call: its end is said in trailers.
+    pub(super) grpc: bool,
 }
 
 /// A response's place at its upstream.
@@ -288,6 +290,14 @@ impl Outgoing {
     pub(super) fn empty() -> Self {
         Self::Ours(None)
     }
+
+    /// The session that it belongs to.
+    pub(super) fn session(&self) -> Option<&Arc<LiveSession>> {
+        match self {
+            Self::Ours(_) => None,
+            Self::Theirs(download) => download.session.as_ref(),
+        }
+    }
 }
 
 impl From<Bytes> for Outgoing {
@@ -310,7 +320,7 @@ impl Download {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
         if self.session.as_ref().is_some_and(|session| session.ended.is_cancelled()) {
-            return Poll::Ready(Some(Err(cancelled())));
+            return self.cut();
         }
         if self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Some(Err(Stalled.into())));
@@ -341,12 +351,23 @@ impl Download {
         }
     }
 
+    /// The session has ended. A gRPC call is told so in trailers, which are its end.
+    fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.watched = None;
+        if !std::mem::take(&mut self.grpc) {
+            return Poll::Ready(Some(Err(cancelled())));
+        }
+        let status = [("grpc-status", "16"), ("grpc-message", "the session has ended")];
+        let trailers = status.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::from_iter(trailers)))))
+    }
+
     /// Nothing has come: wake up when the session ends, or when it takes too long.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
         if let Some(session) = &self.session {
             let ended = self.ended.get_or_insert_with(|| Box::pin(session.ended.clone().cancelled_owned()));
             if ended.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Some(Err(cancelled())));
+                return self.cut();
             }
         }
         if self.inner.size_hint().exact().is_some() {
@@ -359,19 +380,34 @@ impl Download {
     }
 }
 
-/// Rule H7 holds for trailers too.
+/// Whether the response is one of gRPC: `application/grpc`, and what is built on it.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.and_then(|kind| kind.strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| rest.first().is_none_or(|next| matches!(next, b'+' | b';' | b' ')))
+}
+
+/// Whether a trailer may pass: rule H7 holds for trailers too. `name` in lower case.
+fn is_trailer(name: &str) -> bool {
+    !fields::is_kept_from_browsers(name)
+        && !fields::is_hop_by_hop(name)
+        && !matches!(name, "set-cookie" | "clear-site-data" | "content-length")
+}
+
 fn clean_trailers(trailers: &mut HeaderMap) {
-    let kept = |name: &str| {
-        !fields::is_kept_from_browsers(name)
-            && !fields::is_hop_by_hop(name)
-            && name != "set-cookie"
-            && name != "clear-site-data"
-    };
-    let doomed: Vec<_> = trailers.keys().filter(|name| !kept(name.as_str())).cloned().collect();
+    let doomed: Vec<_> = trailers.keys().filter(|name| !is_trailer(name.as_str())).cloned().collect();
     for name in doomed {
         trailers.remove(name);
     }
-    trailers.remove(header::CONTENT_LENGTH);
+}
+
+/// The trailers that a response announces and that may pass. Over HTTP/1.1 only announced ones are sent, and only to a client that
+/// said `TE: trailers`.
+pub(super) fn announced_trailers(headers: &HeaderMap) -> Option<HeaderValue> {
+    let values = headers.get_all(header::TRAILER).iter().filter_map(|value| value.to_str().ok());
+    let names = values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
+    let kept: Vec<String> = names.filter(|name| !name.is_empty() && is_trailer(name)).collect();
+    if kept.is_empty() { None } else { HeaderValue::try_from(kept.join(", ")).ok() }
 }
 
 impl Body for Outgoing {

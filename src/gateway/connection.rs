@@ -1,14 +1,19 @@
 //! One client connection: handshake, HTTP/1.1 or HTTP/2 by ALPN, and its end.
 
+use super::body::Broken;
 use super::core::Core;
 use super::handle::handle;
 use super::head::Introduction;
-use super::pace::{Busy, Heads, Pace};
+use super::pace::{Busy, Delivery, Heads, Pace};
 use super::patient::Patient;
 use super::rarely::Rarely;
+use super::stream::{Streams, Turns};
+use super::websocket;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::HashSet;
 use std::future::{Future as _, poll_fn};
 use std::net::IpAddr;
@@ -50,6 +55,8 @@ pub(super) struct Line {
     pub(super) pace: Pace,
     /// The last client's introduction to products; see `head.rs`.
     pub(super) introduced: Mutex<Option<Introduction>>,
+    /// What bodies of HTTP/2 streams do; `None` over HTTP/1.1.
+    pub(super) turns: Option<Arc<Turns>>,
 }
 
 /// Serves a connection to its end.
@@ -60,7 +67,7 @@ pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: IpAddr, list
     let close = core.kill.child_token();
     let retire = core.drain.child_token();
     let introduced = Mutex::default();
-    let line = Line { core, peer, listener, names: None, close, retire, pace: Pace::new(), introduced };
+    let line = Line { core, peer, listener, names: None, close, retire, pace: Pace::new(), introduced, turns: None };
     if listener != Listener::Tls {
         let line = Arc::new(line);
         line.core.watch(&line);
@@ -74,7 +81,8 @@ pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: IpAddr, list
     };
     let (_, session) = stream.get_ref();
     let is_h2 = session.alpn_protocol() == Some(b"h2");
-    let line = Arc::new(Line { names: Some(tls.covered(session.server_name())), ..line });
+    let turns = is_h2.then(|| Arc::new(Turns::new()));
+    let line = Arc::new(Line { names: Some(tls.covered(session.server_name())), turns, ..line });
     drop(tls);
     line.core.watch(&line);
     // Separate tasks, so that a connection holds the state of one protocol only.
@@ -121,14 +129,23 @@ where
     .await;
 }
 
+/// A request, or over HTTP/2 a tunnel to open (boxed: it is rare, and would make every request's future larger).
+async fn answer(busy: Busy, request: Box<Request<Incoming>>) -> Result<Response<Delivery>, Broken> {
+    if *request.method() == Method::CONNECT {
+        return Box::pin(websocket::tunnel(busy, request)).await;
+    }
+    handle(busy, request).await
+}
+
 async fn serve_http2<S>(stream: S, line: Arc<Line>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let _open = Open::new(&line);
     let (close, retire) = (line.close.clone(), line.retire.clone());
-    let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), Box::new(request))));
-    let connection = http2::Builder::new(TokioExecutor::new())
+    let streams = Streams(line.turns.clone().unwrap_or_else(|| Arc::new(Turns::new())));
+    let service = service_fn(move |request| Box::pin(answer(Busy::new(Arc::clone(&line)), Box::new(request))));
+    let connection = http2::Builder::new(streams)
         .timer(TokioTimer::new())
         .max_concurrent_streams(250)
         .max_header_list_size(64 * 1024)
@@ -138,6 +155,7 @@ where
         .initial_connection_window_size(1024 * 1024)
         .keep_alive_interval(Duration::from_secs(60))
         .keep_alive_timeout(Duration::from_secs(20))
+        .enable_connect_protocol()
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let mut draining = false;

@@ -6,6 +6,7 @@ use super::pace::LOOK;
 use super::table::Table;
 use super::tls::TlsState;
 use super::upstream::{Pool, Registry};
+use super::websocket::Scratch;
 use crate::clock::Clock;
 use crate::entropy;
 use crate::seeing::Seeing;
@@ -48,6 +49,8 @@ pub(super) struct Core {
     lines: Mutex<Vec<Weak<Line>>>,
     prefix: [u8; 16],
     count: AtomicU64,
+    /// What this core's WebSockets read into.
+    pub(super) relayed: Scratch,
 }
 
 impl Core {
@@ -67,6 +70,7 @@ impl Core {
             lines: Mutex::default(),
             prefix: hex(entropy::random()),
             count: AtomicU64::new(0),
+            relayed: Scratch::default(),
         }
     }
 

@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 /// From this announced length on a response is watched: shorter ones are in the socket before anybody could end the session.
 const WATCHED: u64 = 64 * 1024;
 
-/// How long a client that grants no window may keep a stream whose session has ended (it cannot be reset until then).
-const OWED: Duration = Duration::from_secs(1);
+/// How long an HTTP/1.1 client that takes nothing may keep a response whose session has ended; then its connection is cut. (HTTP/2
+/// streams are reset at once: `stream.rs`.)
+const OWED: Duration = Duration::from_millis(25);
 
 /// A request that may go to its product.
 pub(super) struct Admitted {
@@ -36,7 +37,7 @@ pub(super) async fn forward(
     passage: &Passage<'_>,
     admitted: &Admitted,
 ) -> Result<Answer, Broken> {
-    let client = passage.upgrade.then(|| hyper::upgrade::on(&mut *request));
+    let opening = passage.upgrade.then(|| websocket::Opening::new(&mut request));
     let is_head = *request.method() == Method::HEAD;
     let sizes = &passage.target.site.reach.sizes;
     if sizes.body.is_some_and(|most| request.body().size_hint().lower() > most) {
@@ -45,6 +46,9 @@ pub(super) async fn forward(
     let Ok((outgoing, progress)) = outgoing(request, passage) else {
         return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
     };
+    if let Some(progress) = progress.as_ref().filter(|_| line.turns.is_none()) {
+        line.pace.uploads(progress);
+    }
     let sending = Sending::new(line, passage, admitted, progress.as_ref());
     let deadline = sending.deadline();
     // Whatever waits below with the request itself in hand is boxed: the future of a request on a ready connection stays small.
@@ -62,9 +66,9 @@ pub(super) async fn forward(
         None => Box::pin(sending.anew(outgoing)).await,
     };
     match sent {
-        Ok(sent) if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS => match client {
-            Some(client) if websocket::is_websocket(sent.response.headers()) => {
-                Ok(websocket::open(line, client, sent.response, passage, admitted.live.clone()))
+        Ok(sent) if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS => match opening {
+            Some(opening) if opening.is_granted(sent.response.headers()) => {
+                Ok(opening.open(line, sent.response, passage, admitted.live.clone()))
             }
             _ => Ok(down(line, passage)),
         },
@@ -80,7 +84,7 @@ pub(super) async fn forward(
         }
         Err(Fault::Down) => Ok(down(line, passage)),
         Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
-        Err(Fault::Ended) => Err(body::cancelled()),
+        Err(Fault::Ended) => Ok(answer::session_ended()),
     }
 }
 
@@ -111,8 +115,13 @@ fn receive(
     let (mut parts, inner) = sent.response.into_parts();
     parts.version = http::Version::HTTP_11;
     parts.extensions.clear();
-    filter::clean(&mut parts.headers, passage.target, admitted.public);
     let length = inner.size_hint().exact();
+    // Only a body without an announced length can have trailers.
+    let trailers = if length.is_none() { body::announced_trailers(&parts.headers) } else { None };
+    filter::clean(&mut parts.headers, passage.target, admitted.public);
+    if let Some(trailers) = trailers {
+        parts.headers.insert(header::TRAILER, trailers);
+    }
     let watched =
         (length.is_none_or(|length| length > WATCHED) && !is_head).then(|| watch(passage.line, admitted.live.as_ref()));
     let reach = &passage.target.site.reach;
@@ -127,6 +136,7 @@ fn receive(
         ended: None,
         watched,
         stall: None,
+        grpc: passage.line.turns.is_some() && length.is_none() && body::is_grpc(&parts.headers),
     };
     if download.inner.is_end_stream() {
         download.finish();
@@ -134,11 +144,11 @@ fn receive(
     Response::from_parts(parts, Outgoing::Theirs(Box::new(download)))
 }
 
-/// Closes the connection when its session has ended and the stream still could not be reset: a client that reads nothing would
-/// otherwise keep the upstream's stream open.
+/// Closes an HTTP/1.1 connection when its session has ended and the response still could not be cut: hyper does not ask its body
+/// while the client reads nothing, and the upstream's stream would stay open.
 fn watch(line: &Line, live: Option<&Arc<LiveSession>>) -> Watched {
     let over = CancellationToken::new();
-    if let Some(live) = live {
+    if let Some(live) = live.filter(|_| line.turns.is_none()) {
         let (live, over, close) = (Arc::clone(live), over.clone(), line.close.clone());
         tokio::spawn(async move {
             tokio::select! {

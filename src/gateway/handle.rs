@@ -29,6 +29,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
 /// The most that a form or an assertion to one of our own pages may have.
 const PAGE_BODY: usize = 64 * 1024;
 
@@ -44,6 +46,25 @@ struct Step<'a> {
     now: Timestamp,
 }
 
+/// What a request asked for, kept for the case that its session ends before its answer.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    safe: bool,
+    page: bool,
+}
+
+impl Asked {
+    fn of(request: &Request<Incoming>) -> Self {
+        let headers = request.headers();
+        // Browsers say it in one field; the other is read only without it.
+        let page = match headers.get(SEC_FETCH_MODE) {
+            Some(mode) => mode == "navigate",
+            None => declared(headers).is_navigation(),
+        };
+        Self { safe: intent::is_safe(request.method().as_str()), page }
+    }
+}
+
 /// How a request went, for the access line.
 struct Trace {
     wanted: bool,
@@ -52,10 +73,7 @@ struct Trace {
 
 /// Answers one request. An error ends its stream or connection without an answer. The request comes boxed: each step below is a
 /// future inside the one above it and would hold the whole request, and copy it on the way.
-pub(super) async fn handle(
-    busy: Busy,
-    request: Box<Request<Incoming>>,
-) -> Result<Response<Delivery<Outgoing>>, Broken> {
+pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Result<Response<Delivery>, Broken> {
     let line = busy.line();
     let shared = &line.core.shared;
     let began = shared.clock.since_boot();
@@ -106,7 +124,7 @@ pub(super) async fn handle(
     request_id.set_sensitive(true);
     answer.headers_mut().insert(REQUEST_ID, request_id);
     answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
-    Ok(answer.map(|body| Delivery { body, _busy: busy }))
+    Ok(answer.map(|body| Delivery { body, busy }))
 }
 
 impl Step<'_> {
@@ -215,6 +233,7 @@ impl Step<'_> {
         admitted: Admitted,
     ) -> Result<Answer, Broken> {
         let live: Option<Arc<LiveSession>> = admitted.live.clone();
+        let asked = live.is_some().then(|| Asked::of(&request));
         let upgrade = live.is_some() && *request.method() == Method::GET && websocket::is_websocket(request.headers());
         let passage = Passage {
             line: self.line,
@@ -227,7 +246,23 @@ impl Step<'_> {
             upgrade,
         };
         // Boxed for the allocator: two blocks that it has at hand (up to 1 KiB) cost a tenth of one for which it must search.
-        Box::pin(forward::forward(self.line, request, &passage, &admitted)).await
+        let answer = Box::pin(forward::forward(self.line, request, &passage, &admitted)).await?;
+        if answer.extensions().get::<answer::SessionEnded>().is_none() {
+            return Ok(answer);
+        }
+        Ok(self.ended(asked.unwrap_or_default(), path, target))
+    }
+
+    /// The session ended before the product had answered. What is left of the request is not waited for.
+    fn ended(&self, asked: Asked, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
+        let mut answer = match asked.page {
+            true => self.redirect_to_login(asked.safe, path),
+            false => self.refuse(Refusal::LoginRequired, &Declared::default(), Some(target)),
+        };
+        if self.line.turns.is_none() {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
     }
 
     /// `/.fedgate/…` and doors. What acts there must come from this host (rule H6).
@@ -277,7 +312,10 @@ impl Step<'_> {
         if !said.is_navigation() || credential || asks_upgrade(request.headers()) {
             return self.refuse(Refusal::LoginRequired, &said, Some(target));
         }
-        let safe = intent::is_safe(request.method().as_str());
+        self.redirect_to_login(intent::is_safe(request.method().as_str()), path)
+    }
+
+    fn redirect_to_login(&self, safe: bool, path: &NormalPath<'_>) -> Answer {
         let return_to = if safe { path.target() } else { "/".to_owned() };
         let status = if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER };
         answer::redirect(status, &login_path(&return_to), self.id())
@@ -316,7 +354,7 @@ fn declared(headers: &HeaderMap) -> Declared<'_> {
     // Of a field that must not be repeated, two values are none.
     let origin = if headers.get_all(header::ORIGIN).iter().count() > 1 { Some("null") } else { text(header::ORIGIN) };
     Declared {
-        mode: text(HeaderName::from_static("sec-fetch-mode")),
+        mode: text(SEC_FETCH_MODE),
         site: text(HeaderName::from_static("sec-fetch-site")),
         accept: text(header::ACCEPT),
         origin,

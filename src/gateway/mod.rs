@@ -3,8 +3,7 @@
 //! One current-thread runtime per core, each with its own SO_REUSEPORT listeners, routing table and upstream pool; what they
 //! share is read without locks. Sessions and pages are known only as the ports [`Sessions`] and [`Routes`].
 //!
-//! Deliberately absent: who may enter (the port says), words for people (the port says), HTTP/3, and WebSockets over HTTP/2
-//! (browsers then open them over HTTP/1.1).
+//! Deliberately absent: who may enter (the port says), words for people (the port says), and HTTP/3.
 
 mod answer;
 mod body;
@@ -23,6 +22,7 @@ mod pace;
 mod patient;
 mod rarely;
 mod sending;
+mod stream;
 mod table;
 mod tls;
 mod upstream;

@@ -3,19 +3,27 @@
 //!
 //! Deliberately absent: bodies and writes, which have limits of their own (`body.rs`, `patient.rs`).
 
+use super::body::{Broken, Outgoing, Progress};
 use super::connection::Line;
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// How long the head of an HTTP/1.1 request may take from its first byte, the first one from the opening of the connection.
 const HEAD: Duration = Duration::from_secs(10);
+
+/// How often a client that has closed its side is looked at, and at which look without progress it is gone: 30 s. A body that is not
+/// whole at the first look will not become so.
+const HALF_CLOSED: Duration = Duration::from_secs(5);
+const HALF_CLOSED_TIMES: u8 = 6;
 
 /// How often a core looks for idle connections.
 pub(super) const LOOK: Duration = Duration::from_secs(5);
@@ -34,6 +42,8 @@ pub(super) struct Pace {
     in_head: AtomicBool,
     seen: AtomicU64,
     quiet_looks: AtomicU64,
+    /// How far the last body came that was sent over HTTP/1.1.
+    upload: Mutex<Option<Arc<Progress>>>,
 }
 
 impl Pace {
@@ -44,7 +54,19 @@ impl Pace {
             in_head: AtomicBool::new(true),
             seen: AtomicU64::new(0),
             quiet_looks: AtomicU64::new(0),
+            upload: Mutex::default(),
         }
+    }
+
+    /// The request under way has a body.
+    pub(super) fn uploads(&self, progress: &Arc<Progress>) {
+        *self.upload.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(progress));
+    }
+
+    /// Whether that body is not whole.
+    fn lacks_body(&self) -> bool {
+        let upload = self.upload.lock().unwrap_or_else(PoisonError::into_inner);
+        upload.as_ref().is_some_and(|upload| !upload.is_sent())
     }
 
     /// Whether nothing was asked for, and nothing is being answered, since [`IDLE_LOOKS`] calls. Called once each [`LOOK`].
@@ -89,17 +111,24 @@ impl Drop for Busy {
 }
 
 /// An answer's body that keeps its request under way.
-pub(super) struct Delivery<B> {
-    pub(super) body: B,
-    pub(super) _busy: Busy,
+pub(super) struct Delivery {
+    pub(super) body: Outgoing,
+    pub(super) busy: Busy,
 }
 
-impl<B: Body + Unpin> Body for Delivery<B> {
-    type Data = B::Data;
-    type Error = B::Error;
+impl Body for Delivery {
+    type Data = Bytes;
+    type Error = Broken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Some(turns) = &self.busy.line().turns {
+            match &polled {
+                Poll::Ready(_) => turns.gave(self.body.session()),
+                Poll::Pending => turns.waits(),
+            }
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -116,18 +145,52 @@ impl<B: Body + Unpin> Body for Delivery<B> {
 pub(super) struct Heads<S> {
     stream: S,
     line: Arc<Line>,
+    /// While a client that has closed its side is served on: the timer, and how often it has rung since the client took something.
+    closed: Option<(Pin<Box<Sleep>>, u8)>,
 }
 
 impl<S> Heads<S> {
     pub(super) fn new(stream: S, line: Arc<Line>) -> Self {
-        Self { stream, line }
+        Self { stream, line, closed: None }
+    }
+
+    /// The client sends no more. That may be all it has to ask, or its end: nobody can tell them apart. A request that is whole is
+    /// served on for a while, and for as long as the client takes more of its answer.
+    #[expect(clippy::disallowed_methods, reason = "a timer of the runtime ends by the runtime's clock")]
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let pace = &self.line.pace;
+        loop {
+            if pace.open.load(Ordering::Relaxed) == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let (timer, rung) = self.closed.get_or_insert_with(|| (Box::pin(sleep(HALF_CLOSED)), 0));
+            ready!(timer.as_mut().poll(cx));
+            *rung += 1;
+            if *rung >= HALF_CLOSED_TIMES || pace.lacks_body() {
+                return Poll::Ready(Ok(()));
+            }
+            timer.as_mut().reset(Instant::now() + HALF_CLOSED);
+        }
+    }
+
+    /// The client still takes something.
+    fn took(&mut self) {
+        if let Some((_, rung)) = &mut self.closed {
+            *rung = 0;
+        }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.closed.is_some() {
+            return self.poll_closed(cx);
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before && buffer.remaining() > 0 {
+            return self.poll_closed(cx);
+        }
         if buffer.filled().len() > before && self.line.pace.open.load(Ordering::Relaxed) == 0 {
             self.line.pace.in_head.store(true, Ordering::Relaxed);
         }
@@ -137,7 +200,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Heads<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            self.took();
+        }
+        written
     }
 
     fn poll_write_vectored(
@@ -145,7 +212,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heads<S> {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        if written.is_ready() {
+            self.took();
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

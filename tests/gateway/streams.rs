@@ -12,8 +12,11 @@ use std::time::{Duration, Instant};
 fn lasting(head: &str, stream: &mut TcpStream) {
     let text: &[u8] = match head.split(' ').nth(1).unwrap_or("") {
         "/events" => b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n",
-        "/socket" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n\x82\x03abc",
-        "/half" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x82\x7dabc",
+        "/socket" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x82\x03abc",
+        "/half" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x82\x7dabc",
+        "/foreign" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
+        "/mute" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "/other" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
         _ => b"",
     };
     let _ = stream.write_all(text);
@@ -32,13 +35,18 @@ fn upgrade(world: &World, path: &str, fields: &[&str]) -> Client {
     client
 }
 
-/// Waits until the gauge of open streams says so.
-fn open_streams(world: &World, count: i64) {
+/// Waits until it holds.
+pub fn until(holds: impl Fn() -> bool) {
     let began = Instant::now();
-    while world.seeing.open_streams.get() != count {
-        assert!(began.elapsed() < Duration::from_secs(3), "open streams: {}", world.seeing.open_streams.get());
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(5), "it did not come to that");
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Waits until the gauge of open streams says so.
+pub fn open_streams(world: &World, count: i64) {
+    until(|| world.seeing.open_streams.get() == count);
 }
 
 #[test]
@@ -63,16 +71,37 @@ fn an_event_stream_ends_with_its_session() {
 }
 
 #[test]
-fn an_unanswered_request_ends_with_its_session() {
+fn an_unanswered_request_is_answered_as_without_a_session_when_its_session_ends() {
     let world = world(lasting, |_, _| {});
-    let (live, cookie) = world.session(1);
-    let mut client = world.plain();
-    client.send(&head("GET /silence", &[&format!("Cookie: {cookie}")]));
-    thread::sleep(Duration::from_millis(100));
-    live.ended.cancel();
-    let began = Instant::now();
-    assert!(client.rest().is_empty());
-    assert!(began.elapsed() < Duration::from_secs(1));
+    let page = ["Sec-Fetch-Mode: navigate"];
+    let script = ["Sec-Fetch-Mode: cors", "Accept: text/html"];
+    let length = ["Sec-Fetch-Site: same-origin", "Content-Length: 1000"];
+    let form = ["Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: navigate", "Content-Length: 1000"];
+    for (seed, line, fields, status, location) in [
+        (1, "GET /silence?a=b", &page[..], 302, "/.fedgate/login?return_to=/silence%3Fa%3Db"),
+        (2, "GET /silence", &["Accept: text/html"][..], 302, "/.fedgate/login?return_to=/silence"),
+        (3, "GET /silence", &script[..], 401, ""),
+        (4, "GET /silence", &[][..], 401, ""),
+        (5, "POST /silence", &length[..], 401, ""),
+        (6, "POST /silence", &form[..], 303, "/.fedgate/login?return_to=/"),
+    ] {
+        let (live, cookie) = world.session(seed);
+        let mut client = world.plain();
+        client.send(&head(line, &[&[&*format!("Cookie: {cookie}")], fields].concat()));
+        client.send("part of a body");
+        until(|| world.seen.heads.lock().unwrap().len() == usize::from(seed));
+        let began = Instant::now();
+        live.ended.cancel();
+        let reply = client.reply();
+        assert!(began.elapsed() < Duration::from_secs(1));
+        assert_eq!(
+            (reply.status, reply.one("location"), reply.one("connection")),
+            (status, location, "close"),
+            "{line} {fields:?}"
+        );
+        client.rest();
+        until(|| world.seen.ended.load(Ordering::SeqCst) == usize::from(seed));
+    }
 }
 
 #[test]
@@ -125,6 +154,18 @@ fn a_websocket_is_closed_with_1008_when_its_session_ends() {
     live.ended.cancel();
     assert_eq!(client.rest(), [0x88, 0x02, 0x03, 0xf0]);
     open_streams(&world, 0);
+}
+
+#[test]
+fn a_websocket_that_no_product_granted_is_none() {
+    let world = world(lasting, |_, _| {});
+    let (_, cookie) = world.session(1);
+    let fields = [&*format!("Cookie: {cookie}"), "Origin: https://trello.localhost"];
+    for path in ["/foreign", "/mute", "/other"] {
+        assert_eq!(upgrade(&world, path, &fields).reply().status, 502, "{path}");
+    }
+    let granted = upgrade(&world, "/socket", &fields).reply();
+    assert_eq!((granted.status, granted.one("sec-websocket-accept")), (101, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
 }
 
 #[test]

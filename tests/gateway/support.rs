@@ -31,6 +31,8 @@ pub struct Seen {
     pub bytes: AtomicUsize,
     /// Connections.
     pub connections: AtomicUsize,
+    /// Connections that are over.
+    pub ended: AtomicUsize,
     /// Heads of requests.
     pub heads: Mutex<Vec<String>>,
 }
@@ -312,6 +314,11 @@ impl Client {
         self.buffer.drain(..count).collect()
     }
 
+    /// How many bytes were read and not asked for; they are forgotten.
+    pub fn buffered(&mut self) -> usize {
+        std::mem::take(&mut self.buffer).len()
+    }
+
     /// Reads to the end of the connection.
     pub fn rest(&mut self) -> Vec<u8> {
         while self.more() > 0 {}
@@ -348,7 +355,10 @@ pub fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr
                         respond(&head, &mut stream);
                     }
                     match stream.read(&mut chunk) {
-                        Ok(0) | Err(_) => return,
+                        Ok(0) | Err(_) => {
+                            seen.ended.fetch_add(1, Ordering::SeqCst);
+                            return;
+                        }
                         Ok(read) => {
                             seen.bytes.fetch_add(read, Ordering::SeqCst);
                             buffer.extend_from_slice(&chunk[..read]);

@@ -1,0 +1,52 @@
+//! Extended CONNECT (RFC 8441): a WebSocket over one stream of HTTP/2, turned into the upgrade that HTTP/1.1 would carry.
+
+use super::super::answer;
+use super::super::body::Broken;
+use super::super::handle::handle;
+use super::super::pace::{Busy, Delivery};
+use super::Opened;
+use crate::entropy;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::ext::Protocol;
+
+/// Answers a CONNECT. Without `:protocol` it goes the way of every request, and is refused there.
+pub(in super::super) async fn tunnel(
+    busy: Busy,
+    mut request: Box<Request<Incoming>>,
+) -> Result<Response<Delivery>, Broken> {
+    match request.extensions().get::<Protocol>().map(AsRef::<[u8]>::as_ref) {
+        None => return handle(busy, request).await,
+        Some(protocol) if !protocol.eq_ignore_ascii_case(b"websocket") => {
+            return Ok(instead(StatusCode::NOT_IMPLEMENTED, "only WebSockets are tunnelled here", busy));
+        }
+        Some(_) => {}
+    }
+    if ask_upgrade(request.headers_mut()).is_err() {
+        return Ok(instead(StatusCode::BAD_REQUEST, "the request has no single meaning", busy));
+    }
+    *request.method_mut() = Method::GET;
+    let answer = handle(busy, request).await?;
+    // Over HTTP/2 any success opens the tunnel (RFC 9110 §9.3.6): one that no upstream granted must not look like one.
+    if answer.status().is_success() && answer.extensions().get::<Opened>().is_none() {
+        let Delivery { busy, .. } = answer.into_body();
+        return Ok(instead(StatusCode::BAD_GATEWAY, "no WebSocket is served here", busy));
+    }
+    Ok(answer)
+}
+
+/// The fields of the handshake that HTTP/2 does not have; the key is ours, and so is the check of its answer.
+fn ask_upgrade(headers: &mut HeaderMap) -> Result<(), http::header::InvalidHeaderValue> {
+    let key = HeaderValue::try_from(STANDARD.encode(entropy::random::<16>()))?;
+    headers.insert(SEC_WEBSOCKET_KEY, key);
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    Ok(())
+}
+
+fn instead(status: StatusCode, text: &str, busy: Busy) -> Response<Delivery> {
+    let id = busy.line().core.request_id();
+    answer::plain(status, text, id.to_str().unwrap_or("-")).map(|body| Delivery { body, busy })
+}
