@@ -4,6 +4,10 @@
 #[path = "gateway/support.rs"]
 mod support;
 
+#[path = "gateway/arrival.rs"]
+mod arrival;
+#[path = "gateway/floods.rs"]
+mod floods;
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
 #[path = "gateway/grpc.rs"]
@@ -12,6 +16,8 @@ mod grpc;
 mod h2_product;
 #[path = "gateway/life.rs"]
 mod life;
+#[path = "gateway/overload.rs"]
+mod overload;
 #[path = "gateway/replies.rs"]
 mod replies;
 #[path = "gateway/routing.rs"]

@@ -62,6 +62,10 @@ codes! {
     Network = "E-NETWORK",
     /// The plain listener without trusted proxies.
     Plain = "E-PLAIN",
+    /// The PROXY protocol without trusted proxies.
+    Proxy = "E-PROXY",
+    /// Not a usable limit.
+    Limit = "E-LIMIT",
     /// Certificates.
     Tls = "E-TLS",
     /// No certificate covers the login host.

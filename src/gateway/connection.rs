@@ -2,6 +2,9 @@
 
 use super::body::Broken;
 use super::core::Core;
+use super::guard::arrival::{self, Arrival};
+use super::guard::caps::Seat;
+use super::guard::{Reason, calm::Calm};
 use super::handle::handle;
 use super::head::Introduction;
 use super::pace::{Busy, Delivery, Heads, Pace};
@@ -26,9 +29,6 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-
 /// Which listener a connection came in by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Listener {
@@ -43,7 +43,12 @@ pub(super) enum Listener {
 /// What all requests of a connection share.
 pub(super) struct Line {
     pub(super) core: Arc<Core>,
+    /// Who is at the other end, or behind the proxy there that said so in a PROXY protocol header.
     pub(super) peer: IpAddr,
+    /// Whether one did.
+    pub(super) proxied: bool,
+    /// Its place among the connections.
+    pub(super) seat: Seat,
     pub(super) listener: Listener,
     /// The host names that this connection's certificate covers (rule M8); `None` without TLS of ours.
     pub(super) names: Option<Arc<HashSet<String>>>,
@@ -60,21 +65,30 @@ pub(super) struct Line {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(core: Arc<Core>, stream: TcpStream, peer: IpAddr, listener: Listener) {
+pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): (IpAddr, Seat), listener: Listener) {
     // Without it answers wait for the client's acknowledgement; a socket that refuses is gone anyway.
     drop(stream.set_nodelay(true));
+    let Some(Arrival { peer, proxied, seat }) = arrival::receive(&core, &mut stream, from, seat).await else { return };
     let stream = Patient::new(stream);
     let close = core.kill.child_token();
     let retire = core.drain.child_token();
     let introduced = Mutex::default();
-    let line = Line { core, peer, listener, names: None, close, retire, pace: Pace::new(), introduced, turns: None };
+    let pace = Pace::new();
+    let line = Line { core, peer, proxied, seat, listener, names: None, close, retire, pace, introduced, turns: None };
     if listener != Listener::Tls {
         let line = Arc::new(line);
         line.core.watch(&line);
         return serve_http1(stream, line).await;
     }
     let Some(tls) = line.core.shared.tls.load_full() else { return };
-    let accepted = timeout(HANDSHAKE, Box::pin(tls.acceptor.accept(stream))).await;
+    let Some(greeting) = line.core.shared.guard.caps.greet() else {
+        line.core.shared.guard.turn_away(Reason::Handshakes, line.core.shared.clock.since_boot());
+        return;
+    };
+    let patience = line.core.table.load().patience.handshake;
+    let handshake = line.core.handshakes.run(Box::pin(tls.acceptor.accept(stream)));
+    let accepted = timeout(patience, handshake).await;
+    drop(greeting);
     let Ok(Ok(stream)) = accepted else {
         line.core.shared.seeing.failed_handshakes.inc();
         return;
@@ -115,7 +129,7 @@ where
             // How a client leaves is its own affair.
             let over = connection.as_mut().poll(cx).is_ready()
                 || close.poll(cx).is_ready()
-                || pacing.pace.poll_late(&mut timer, cx).is_ready();
+                || pacing.pace.poll_late(&mut timer, cx, || pacing.core.table.load().patience.header).is_ready();
             if over {
                 return Poll::Ready(());
             }
@@ -144,6 +158,7 @@ where
     let _open = Open::new(&line);
     let (close, retire) = (line.close.clone(), line.retire.clone());
     let streams = Streams(line.turns.clone().unwrap_or_else(|| Arc::new(Turns::new())));
+    let stream = Calm::new(stream, line.core.shared.guard.turned.counter(Reason::Flood));
     let service = service_fn(move |request| Box::pin(answer(Busy::new(Arc::clone(&line)), Box::new(request))));
     let connection = http2::Builder::new(streams)
         .timer(TokioTimer::new())

@@ -1,6 +1,9 @@
 //! One core: a current-thread runtime with its own listeners, routing table and upstream pool. Nothing here is locked across cores.
 
 use super::connection::{self, Line, Listener};
+use super::guard::arrival;
+use super::guard::turns::Turns;
+use super::guard::{Guard, Reason};
 use super::options::Options;
 use super::pace::LOOK;
 use super::table::Table;
@@ -32,6 +35,7 @@ pub(super) struct Shared {
     pub(super) tls: ArcSwapOption<TlsState>,
     /// How upstreams stand.
     pub(super) upstreams: Registry,
+    pub(super) guard: Guard,
     /// Every connection and WebSocket, so that a drain knows when it is done.
     pub(super) open: TaskTracker,
 }
@@ -41,6 +45,10 @@ pub(super) struct Core {
     pub(super) shared: Arc<Shared>,
     pub(super) table: ArcSwap<Table>,
     pub(super) pool: Pool,
+    /// TLS handshakes, step by step.
+    pub(super) handshakes: Turns,
+    /// Our own pages and reads of sessions.
+    pub(super) errands: Turns,
     /// No new work.
     pub(super) drain: CancellationToken,
     /// No work at all.
@@ -54,17 +62,20 @@ pub(super) struct Core {
 }
 
 impl Core {
+    /// The core at a place among so many.
     pub(super) fn new(
         shared: Arc<Shared>,
         options: &Options,
-        drain: &CancellationToken,
-        kill: &CancellationToken,
+        place: (usize, usize),
+        (drain, kill): (&CancellationToken, &CancellationToken),
     ) -> Self {
         let pool = Pool::default();
         Self {
-            table: ArcSwap::from_pointee(Table::new(options, &shared, &pool)),
+            table: ArcSwap::from_pointee(Table::new(options, &shared, &pool, place)),
             shared,
             pool,
+            handshakes: Turns::default(),
+            errands: Turns::default(),
             drain: drain.child_token(),
             kill: kill.child_token(),
             lines: Mutex::default(),
@@ -90,13 +101,16 @@ impl Core {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(line));
     }
 
-    /// Lets idle connections go.
+    /// Lets idle connections go, and cuts those that are still there at the next look: an HTTP/2 client may leave its goodbye
+    /// unanswered, or take no answer.
     fn retire_idle(&self) {
+        let idle = self.table.load().patience.idle;
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.retain(|line| {
             line.upgrade().is_some_and(|line| {
-                if line.pace.is_idle() {
-                    line.retire.cancel();
+                if line.pace.is_idle(idle) {
+                    let token = if line.retire.is_cancelled() { &line.close } else { &line.retire };
+                    token.cancel();
                 }
                 true
             })
@@ -111,6 +125,8 @@ impl Core {
                 Err(error) => tracing::error!(%error, "a listener cannot be used"),
             }
         }
+        let core = Arc::clone(&self);
+        tokio::spawn(async move { tokio::join!(core.handshakes.keep(), core.errands.keep()) });
         let mut sweep = interval(LOOK);
         loop {
             tokio::select! {
@@ -132,7 +148,12 @@ impl Core {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let serving = connection::serve(Arc::clone(&self), stream, peer.ip(), kind);
+                    let Some(seat) = self.shared.guard.caps.seat() else {
+                        self.shared.guard.turn_away(Reason::Connections, self.shared.clock.since_boot());
+                        arrival::close(&stream);
+                        continue;
+                    };
+                    let serving = connection::serve(Arc::clone(&self), stream, (peer.ip(), seat), kind);
                     self.shared.open.spawn(serving);
                 }
                 Err(error) => {

@@ -8,6 +8,8 @@ use super::connection::Line;
 use super::filter;
 use super::forward::{self, Admitted};
 use super::grpc;
+use super::guard::load::{Asker, Place};
+use super::guard::{self, Reason, queue};
 use super::head::{Passage, REQUEST_ID};
 use super::locate::locate;
 use super::pace::{Busy, Delivery};
@@ -69,6 +71,8 @@ impl Asked {
 struct Trace {
     wanted: bool,
     sid: Option<String>,
+    /// Kept until the answer is delivered.
+    place: Option<Place>,
 }
 
 /// Answers one request. An error ends its stream or connection without an answer. The request comes boxed: each step below is a
@@ -85,7 +89,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
     };
     let call = grpc::call(&request);
     let head = wanted.then(|| (request.method().clone(), request.uri().path().to_owned()));
-    let mut trace = Trace { wanted, sid: None };
+    let mut trace = Trace { wanted, sid: None, place: None };
     let (result, meters, place) = match &entry {
         Ok((entry, client)) => {
             let step = Step { line, entry, client: *client, request_id: &request_id, now: shared.clock.now() };
@@ -124,7 +128,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
     request_id.set_sensitive(true);
     answer.headers_mut().insert(REQUEST_ID, request_id);
     answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
-    Ok(answer.map(|body| Delivery { body, busy }))
+    Ok(answer.map(|body| Delivery::new(body, busy, trace.place)))
 }
 
 impl Step<'_> {
@@ -164,6 +168,10 @@ impl Step<'_> {
         if ours || target.door(path).is_some() {
             // Boxed, so that the futures of forwarded requests stay small.
             return Ok(Box::pin(self.own_page(request, path, target)).await);
+        }
+        match self.enter(target) {
+            Ok(place) => trace.place = Some(place),
+            Err(reason) => return Ok(self.turn_away(reason)),
         }
         if target.is_public(request.method(), path) {
             return self.forward(request, path, target, Admitted { live: None, public: true }).await;
@@ -221,8 +229,36 @@ impl Step<'_> {
         let sessions = &self.line.core.shared.sessions;
         match sessions.cached(&ask) {
             Some(admission) => admission,
-            None => sessions.admit(&ask).await,
+            None => {
+                let Some(_room) = self.line.core.shared.guard.cold.enter().await else {
+                    self.count(Reason::Sessions);
+                    return Admission::Unavailable;
+                };
+                self.line.core.errands.wait().await;
+                sessions.admit(&ask).await
+            }
         }
+    }
+
+    /// A place among the product's requests.
+    fn enter(&self, target: &Target) -> Result<Place, Reason> {
+        let direct = self.line.seat.client().filter(|_| self.client == self.line.peer);
+        let asker = match direct {
+            Some(client) => Asker::Direct(Arc::clone(client)),
+            None => Asker::Named(self.line.core.shared.guard.caps.guest(self.client)),
+        };
+        target.load.enter(asker)
+    }
+
+    /// Over a limit.
+    fn turn_away(&self, reason: Reason) -> Answer {
+        self.count(reason);
+        guard::busy(reason, self.id())
+    }
+
+    fn count(&self, reason: Reason) {
+        let shared = &self.line.core.shared;
+        shared.guard.turn_away(reason, shared.clock.since_boot());
     }
 
     async fn forward(
@@ -302,7 +338,16 @@ impl Step<'_> {
             request_id: self.id().to_owned(),
             now: self.now,
         };
-        answer::page(self.line.core.shared.routes.answer(page).await)
+        let core = &self.line.core;
+        let guard = &core.shared.guard;
+        // What a proxy of the operator's own asks for each request of a live session waits behind no login.
+        if path.is("/.fedgate/auth") {
+            return answer::page(core.shared.routes.answer(page).await);
+        }
+        match queue::page(&guard.pages, &guard.caps, self.client).await {
+            Ok(_room) => answer::page(core.errands.run(core.shared.routes.answer(page)).await),
+            Err(reason) => self.turn_away(reason),
+        }
     }
 
     /// Nobody: a person is led to the login, a script is told where it is. `Authorization` is no session (rule C7).

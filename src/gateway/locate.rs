@@ -59,7 +59,7 @@ pub(super) fn locate(
         return Err(Elsewhere::Misdirected);
     }
     if line.listener == Listener::Plain {
-        if !client::is_trusted(line.peer, &table.trusted) {
+        if !line.proxied && !client::is_trusted(line.peer, &table.trusted) {
             return Err(Elsewhere::Untrusted);
         }
         if !client::came_by_tls(request.headers()) {

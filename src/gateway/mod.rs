@@ -7,12 +7,14 @@
 
 mod answer;
 mod body;
+pub mod bounds;
 mod client;
 mod connection;
 mod core;
 mod filter;
 mod forward;
 mod grpc;
+mod guard;
 mod handle;
 mod head;
 mod locate;
@@ -35,6 +37,7 @@ pub use upstream::{Probe, probe};
 
 use self::connection::Listener;
 use self::core::{Core, Shared};
+use self::guard::Guard;
 use self::options::Options;
 use self::table::Table;
 use self::tls::{Tickets, TlsState};
@@ -128,7 +131,9 @@ impl Gateway {
         let tickets = Tickets::new()?;
         let tls = TlsState::load(&options, &tickets, ports.clock.now())?;
         let (drain, kill) = (CancellationToken::new(), CancellationToken::new());
+        let guard = Guard::new(options.listen.crowd, &ports.seeing);
         let shared = Arc::new(Shared {
+            guard,
             sessions: ports.sessions,
             routes: ports.routes,
             clock: ports.clock,
@@ -141,7 +146,7 @@ impl Gateway {
         let (listeners, mut addresses) = listen(&options, cores)?;
         let ops = options.listen.ops.map(bind).transpose()?;
         addresses.ops = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-        let core = |_| Arc::new(Core::new(Arc::clone(&shared), &options, &drain, &kill));
+        let core = |place| Arc::new(Core::new(Arc::clone(&shared), &options, (place, cores), (&drain, &kill)));
         let cores: Vec<Arc<Core>> = (0..cores).map(core).collect();
         let running = Running {
             shared,
@@ -214,7 +219,10 @@ impl Running {
             return Err(Fault::NeedsRestart);
         }
         let tls = TlsState::load(&options, &self.tickets, self.shared.clock.now())?;
-        let tables: Vec<Table> = self.cores.iter().map(|core| Table::new(&options, &self.shared, &core.pool)).collect();
+        let count = self.cores.len();
+        let table = |(place, core): (usize, &Arc<Core>)| Table::new(&options, &self.shared, &core.pool, (place, count));
+        let tables: Vec<Table> = self.cores.iter().enumerate().map(table).collect();
+        self.shared.guard.caps.set(options.listen.crowd);
         self.shared.tls.store(tls.map(Arc::new));
         for (core, table) in self.cores.iter().zip(tables) {
             core.table.store(Arc::new(table));

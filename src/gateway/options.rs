@@ -6,6 +6,7 @@ pub use reach::{Health, Reach, Sizes, Timeouts};
 
 pub use super::upstream::{TlsParts, UpstreamTls, UpstreamTlsFault};
 
+use super::bounds::{Crowd, InFlight, Patience};
 use crate::kernel::model::Product;
 use crate::kernel::values::{OrgName, Origin, ProductName};
 use std::collections::HashMap;
@@ -42,6 +43,12 @@ pub struct Listen {
     pub tls: Tls,
     /// From these alone `X-Forwarded-*` and `Forwarded` are believed.
     pub trusted_proxies: Vec<Network>,
+    /// Whether each connection begins with a PROXY protocol header of a trusted proxy.
+    pub proxy_protocol: bool,
+    /// How many connections there may be.
+    pub crowd: Crowd,
+    /// How long clients are waited for.
+    pub patience: Patience,
     /// Where the internal CA lives.
     pub state: PathBuf,
     /// An access line per request.
@@ -126,6 +133,8 @@ pub struct Site {
     pub keep_authorization: bool,
     /// The domain that the product may set cookies for, if it owns one (rule H6).
     pub cookie_domain: Option<String>,
+    /// How many of its requests may be under way.
+    pub in_flight: InFlight,
     /// Organizations allowed, for quick refusal texts.
     pub orgs: Vec<OrgName>,
 }

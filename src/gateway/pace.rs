@@ -5,6 +5,7 @@
 
 use super::body::{Broken, Outgoing, Progress};
 use super::connection::Line;
+use super::guard::load::Place;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::future::Future as _;
@@ -17,9 +18,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long the head of an HTTP/1.1 request may take from its first byte, the first one from the opening of the connection.
-const HEAD: Duration = Duration::from_secs(10);
-
 /// How often a client that has closed its side is looked at, and at which look without progress it is gone: 30 s. A body that is not
 /// whole at the first look will not become so.
 const HALF_CLOSED: Duration = Duration::from_secs(5);
@@ -28,16 +26,16 @@ const HALF_CLOSED_TIMES: u8 = 6;
 /// How often a core looks for idle connections.
 pub(super) const LOOK: Duration = Duration::from_secs(5);
 
-/// After how many looks without a request a connection is idle: 75 s, and less than [`LOOK`] more. Browsers and proxies keep theirs
-/// for about as long.
-const IDLE_LOOKS: u64 = 15;
-
 /// What a connection is doing. Only its own core writes it.
 pub(super) struct Pace {
     /// Requests so far.
     asked: AtomicU64,
     /// Requests whose answer is not delivered yet.
     open: AtomicU64,
+    /// Of them, those whose next step is the client's: it has to take what is there.
+    owed: AtomicU64,
+    /// Pieces of answers that it took.
+    taken: AtomicU64,
     /// A head has begun and is not whole.
     in_head: AtomicBool,
     seen: AtomicU64,
@@ -51,6 +49,8 @@ impl Pace {
         Self {
             asked: AtomicU64::new(0),
             open: AtomicU64::new(0),
+            owed: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             in_head: AtomicBool::new(true),
             seen: AtomicU64::new(0),
             quiet_looks: AtomicU64::new(0),
@@ -69,22 +69,36 @@ impl Pace {
         upload.as_ref().is_some_and(|upload| !upload.is_sent())
     }
 
-    /// Whether nothing was asked for, and nothing is being answered, since [`IDLE_LOOKS`] calls. Called once each [`LOOK`].
-    pub(super) fn is_idle(&self) -> bool {
-        let asked = self.asked.load(Ordering::Relaxed);
-        let quiet = self.seen.swap(asked, Ordering::Relaxed) == asked && self.open.load(Ordering::Relaxed) == 0;
+    /// Whether nothing was asked for and nothing is being answered, or nothing of all the answers that are there was taken (an
+    /// HTTP/2 client may grant no window for ever), for this long, and less than [`LOOK`] more. Called once each
+    /// [`LOOK`].
+    pub(super) fn is_idle(&self, patience: Duration) -> bool {
+        let (open, owed) = (self.open.load(Ordering::Relaxed), self.owed.load(Ordering::Relaxed));
+        let asked = if owed == 0 { self.asked.load(Ordering::Relaxed) } else { 0 };
+        let moved = asked.wrapping_add(self.taken.load(Ordering::Relaxed));
+        let quiet = self.seen.swap(moved, Ordering::Relaxed) == moved && open == owed;
         let looks = if quiet { self.quiet_looks.load(Ordering::Relaxed) + 1 } else { 0 };
         self.quiet_looks.store(looks, Ordering::Relaxed);
-        looks > IDLE_LOOKS
+        looks > patience.as_secs().div_ceil(LOOK.as_secs())
     }
 
-    /// Ready when a head takes too long. The timer exists only while a head is incomplete.
-    pub(super) fn poll_late(&self, timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Only this core writes: a load and a store are enough.
+    fn add(count: &AtomicU64, more: u64) {
+        count.store(count.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+    }
+
+    /// Ready when a head takes longer than `limit`. The timer exists only while a head is incomplete.
+    pub(super) fn poll_late(
+        &self,
+        timer: &mut Option<Pin<Box<Sleep>>>,
+        cx: &mut Context<'_>,
+        limit: impl FnOnce() -> Duration,
+    ) -> Poll<()> {
         if !self.in_head.load(Ordering::Relaxed) {
             *timer = None;
             return Poll::Pending;
         }
-        timer.get_or_insert_with(|| Box::pin(sleep(HEAD))).as_mut().poll(cx)
+        timer.get_or_insert_with(|| Box::pin(sleep(limit()))).as_mut().poll(cx)
     }
 }
 
@@ -110,10 +124,54 @@ impl Drop for Busy {
     }
 }
 
+/// A stream that outlives its answer, such as a WebSocket: its connection is not idle, and keeps its seat.
+pub(super) struct Held(Arc<Line>);
+
+impl Held {
+    pub(super) fn new(line: Arc<Line>) -> Self {
+        line.pace.open.fetch_add(1, Ordering::Relaxed);
+        Self(line)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.pace.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// An answer's body that keeps its request under way.
 pub(super) struct Delivery {
-    pub(super) body: Outgoing,
-    pub(super) busy: Busy,
+    body: Outgoing,
+    busy: Busy,
+    /// Whether more must come from elsewhere first.
+    waits: bool,
+    /// Its place among the product's requests.
+    _place: Option<Place>,
+}
+
+impl Delivery {
+    pub(super) fn new(body: Outgoing, busy: Busy, place: Option<Place>) -> Self {
+        Pace::add(&busy.0.pace.owed, 1);
+        Self { body, busy, waits: false, _place: place }
+    }
+
+    pub(super) fn line(&self) -> &Arc<Line> {
+        self.busy.line()
+    }
+
+    fn waits(&mut self, now: bool) {
+        if self.waits != now {
+            Pace::add(&self.busy.0.pace.owed, if now { u64::MAX } else { 1 });
+            self.waits = now;
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.waits(true);
+    }
 }
 
 impl Body for Delivery {
@@ -122,6 +180,10 @@ impl Body for Delivery {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.waits(polled.is_pending());
+        if polled.is_ready() {
+            Pace::add(&self.busy.0.pace.taken, 1);
+        }
         if let Some(turns) = &self.busy.line().turns {
             match &polled {
                 Poll::Ready(_) => turns.gave(self.body.session()),
@@ -239,12 +301,19 @@ mod tests {
     #[test]
     fn a_connection_is_idle_after_75_seconds_without_a_request() {
         let pace = Pace::new();
-        let looks = |pace: &Pace| (1..100).find(|_| pace.is_idle());
+        let idle = Duration::from_secs(75);
+        let looks = |pace: &Pace| (1..100).find(|_| pace.is_idle(idle));
         assert_eq!(looks(&pace), Some(16), "fifteen whole spans of five seconds");
         pace.asked.store(1, Ordering::Relaxed);
-        assert!(!pace.is_idle(), "a request came");
+        assert!(!pace.is_idle(idle), "a request came");
         pace.open.store(1, Ordering::Relaxed);
         assert_eq!(looks(&pace), None, "a request under way is never idle");
+        pace.owed.store(1, Ordering::Relaxed);
+        assert!(looks(&pace).is_some(), "unless it is the client that must take its answer");
+        pace.taken.store(1, Ordering::Relaxed);
+        assert!(!pace.is_idle(idle), "it took a piece");
+        pace.open.store(2, Ordering::Relaxed);
+        assert_eq!(looks(&pace), None, "another one waits for its product");
     }
 
     #[tokio::test]
@@ -254,7 +323,7 @@ mod tests {
         let mut timer = None;
         let mut poll = |pace: &Pace| {
             let mut cx = Context::from_waker(std::task::Waker::noop());
-            assert!(pace.poll_late(&mut timer, &mut cx).is_pending());
+            assert!(pace.poll_late(&mut timer, &mut cx, || Duration::from_secs(10)).is_pending());
             timer.as_ref().map(|timer| timer.deadline().duration_since(tokio::time::Instant::now()).as_secs())
         };
         assert_eq!(poll(&pace), Some(9), "a little less than ten");

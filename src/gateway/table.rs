@@ -2,7 +2,9 @@
 //!
 //! Deliberately absent: wildcards and a default site (rule M8).
 
+use super::bounds::Patience;
 use super::core::Shared;
+use super::guard::load::Load;
 use super::options::{Network, Options, PathRule, Site};
 use super::upstream::{Group, Pool};
 use crate::kernel::request::fields::MappedNames;
@@ -19,6 +21,8 @@ pub(super) struct Table {
     hosts: HashMap<String, Arc<Entry>>,
     pub(super) trusted: Vec<Network>,
     pub(super) access_log: bool,
+    pub(super) proxy_protocol: bool,
+    pub(super) patience: Patience,
     /// For whatever is no site's.
     pub(super) unknown: Meters,
 }
@@ -51,6 +55,8 @@ pub(super) struct Target {
     pub(super) upstream_host: Option<HeaderValue>,
     /// Where it is.
     pub(super) upstreams: Group,
+    /// Requests under way, with their limits.
+    pub(super) load: Load,
 }
 
 /// Why an authority leads nowhere.
@@ -63,8 +69,8 @@ pub(super) enum Misdirected {
 }
 
 impl Table {
-    /// For one core, which has this pool.
-    pub(super) fn new(options: &Options, shared: &Shared, pool: &Pool) -> Self {
+    /// For the core at a place among so many, which has this pool.
+    pub(super) fn new(options: &Options, shared: &Shared, pool: &Pool, place: (usize, usize)) -> Self {
         let seeing = &shared.seeing;
         let mut hosts = HashMap::new();
         let mut add = |origin: &Origin, kind: Kind, meters: Meters| {
@@ -79,6 +85,7 @@ impl Table {
                 mapped: MappedNames::new(site.product.identity_fields.iter().map(|(field, _)| field.as_str())),
                 upstream_host: site.upstream_host.as_deref().and_then(|host| HeaderValue::from_str(host).ok()),
                 upstreams: Group::new(site, &shared.upstreams, pool),
+                load: shared.guard.loads.of(name, place, site.in_flight),
                 doors: site.doors.all().cloned().collect(),
                 site: Arc::clone(site),
             });
@@ -94,6 +101,8 @@ impl Table {
             hosts,
             trusted: options.listen.trusted_proxies.clone(),
             access_log: options.listen.access_log,
+            proxy_protocol: options.listen.proxy_protocol,
+            patience: options.listen.patience,
             unknown: seeing.meters("unknown"),
         }
     }

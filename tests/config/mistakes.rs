@@ -96,6 +96,11 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
         replaced(C::Address, (4, 8), (tls, &listen("http = \"0.0.0.0:443\"")), "a port of its own"),
         replaced(C::Network, (4, 20), (tls, &listen("trusted_proxies = [\"0.0.0.0/0\"]")), "10.0.0.0/8"),
         replaced(C::Plain, (4, 9), (tls, &listen("plain = \"127.0.0.1:8080\"")), "trusted_proxies = ["),
+        replaced(C::Proxy, (4, 18), (tls, &listen("proxy_protocol = \"required\"")), "trusted_proxies = ["),
+        replaced(C::Limit, (4, 19), (tls, &listen("max_connections = 5")), "from 16 to 1000000"),
+        replaced(C::Limit, (4, 30), (tls, &listen("max_connections_per_client = 30000")), "from 1 to 20000"),
+        replaced(C::Limit, (4, 23), (tls, &listen("timeouts = { header = \"0s\" }")), "from \"1s\""),
+        in_product(C::Limit, 24, "limits = { in_flight = -1 }", "from 1 to"),
         replaced(C::Tls, (2, 1), (tls, ""), "tls = { cert = "),
         replaced(
             C::CertLogin,

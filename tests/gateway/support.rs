@@ -4,6 +4,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fedgate::clock::Clock;
+use fedgate::gateway::bounds::{Crowd, InFlight, Patience};
 use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Reach, Site, Tls, Upstream};
 use fedgate::gateway::{Gateway, Ports, Readiness, Running};
 use fedgate::kernel::model::{Allow, Claim, Limits, Outage, Product, Signup};
@@ -141,6 +142,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         accept_from: vec![],
         keep_authorization: false,
         cookie_domain: None,
+        in_flight: InFlight::default(),
         orgs: vec![],
     }
 }
@@ -151,6 +153,18 @@ pub fn any() -> Option<SocketAddr> {
 
 /// A gateway on loopback in front of a product that answers `respond`.
 pub fn world(respond: fn(&str, &mut TcpStream), change: impl FnOnce(&mut Options, &mut Site)) -> World {
+    let pages = Arc::new(Pages::default());
+    let mut world = world_with(respond, Arc::<Pages>::clone(&pages), change);
+    world.pages = pages;
+    world
+}
+
+/// The same with pages of the test's own.
+pub fn world_with(
+    respond: fn(&str, &mut TcpStream),
+    routes: Arc<dyn Routes>,
+    change: impl FnOnce(&mut Options, &mut Site),
+) -> World {
     let seen = Arc::new(Seen::default());
     let upstream = product(Arc::clone(&seen), respond);
     let state = std::env::temp_dir().join(format!("fedgate-{}-{}", std::process::id(), upstream.port()));
@@ -163,6 +177,9 @@ pub fn world(respond: fn(&str, &mut TcpStream), change: impl FnOnce(&mut Options
             ops: any(),
             tls: Tls::Internal,
             trusted_proxies: vec![network("127.0.0.0", 8)],
+            proxy_protocol: false,
+            crowd: Crowd::default(),
+            patience: Patience::default(),
             state: state.clone(),
             access_log: false,
         },
@@ -175,7 +192,7 @@ pub fn world(respond: fn(&str, &mut TcpStream), change: impl FnOnce(&mut Options
     let (sessions, pages, seeing) = (Arc::new(Memory::default()), Arc::new(Pages::default()), Seeing::new());
     let ports = Ports {
         sessions: Arc::<Memory>::clone(&sessions),
-        routes: Arc::<Pages>::clone(&pages),
+        routes,
         readiness: Arc::new(Always),
         clock: Clock::system(),
         seeing: Arc::clone(&seeing),

@@ -4,11 +4,13 @@
 //! - `enrol`: what the configuration names gets its row in the store: directories, domains, policies, keys.
 //! - `audit_key`: the audit log's key and name; a new key each day.
 //! - `back_room`: a thread of its own for the revocation log, the audit log and its sinks, never on a loop with requests.
+//! - `descriptors`: as many open files as the machine allows.
 //! - `control`: signals, the control socket and the file watch; reload and drain.
 
 pub(super) mod audit_key;
 mod back_room;
 pub mod control;
+mod descriptors;
 mod enrol;
 pub mod state;
 
@@ -194,6 +196,7 @@ impl Node {
         };
         record_start(&world).await?;
         let options = Options { version: 1, ..options };
+        descriptors::raise();
         let running = Gateway::start(options, ports, cores()).map_err(|why| NotStarted(why.to_string()))?;
         Ok(Self { login, running, back_room, _lock: lock })
     }

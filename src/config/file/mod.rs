@@ -5,6 +5,7 @@
 //! Keys of later versions are here too, so that they get their own sentence and not "unknown key". To add a key: a field
 //! here, its meaning in `resolve`, a line in `config/fedgate.example.toml`.
 
+mod bounds;
 mod directory;
 mod later;
 mod org;
@@ -13,13 +14,14 @@ mod server;
 mod spanned;
 mod upstream;
 
+pub use bounds::{ProductLimits, Timeouts};
 pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
 pub use org::{OnChange, Org, Policy, Session};
 pub use product::{Allow, Doors, Outage, Product};
 pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
-pub use upstream::{Health, Sizes, Timeouts, UpstreamTls};
+pub use upstream::{Health, UpstreamTls};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

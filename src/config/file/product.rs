@@ -1,7 +1,7 @@
 //! `[product.NAME]`.
 
-use super::upstream::{Health, Sizes, Timeouts, UpstreamTls};
-use super::{Anything, At, Named, OneOrMany, Session, Text, Texts, WordOr};
+use super::upstream::{Health, Timeouts, UpstreamTls};
+use super::{Anything, At, Named, OneOrMany, ProductLimits, Session, Text, Texts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -26,8 +26,8 @@ pub struct Product {
     pub upstream_tls: Option<At<UpstreamTls>>,
     /// How long what may take.
     pub timeouts: Option<At<Timeouts>>,
-    /// How large bodies may be.
-    pub limits: Option<At<Sizes>>,
+    /// How large bodies may be, and how much may be under way.
+    pub limits: Option<At<ProductLimits>>,
     /// Ask upstreams for their health; without it only their connections count.
     pub health: Option<At<Health>>,
     /// The upstream checks Fedgate-Assertion itself, so a network that others reach is no hole.

@@ -1,7 +1,7 @@
 //! Sections about the gateway itself: `[listen]`, `[store]`, `[log]`, `[admin]`, `[people]`, `[mail]`, `[dns]`, `[outbound]`,
 //! `[[audit.sink]]`.
 
-use super::{Anything, At, Text, Texts, WordOr};
+use super::{Anything, At, Text, Texts, Timeouts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -21,9 +21,16 @@ pub struct Listen {
     pub tls: Option<At<WordOr<CertPair>>>,
     /// Address ranges whose `X-Forwarded-*` and `Forwarded` are believed. Default none.
     pub trusted_proxies: Texts,
-    /// `off`; `required` comes in a later version.
+    /// `required`: each connection to https, http and plain begins with a header of the PROXY protocol, version 2, by one of
+    /// `trusted_proxies`. Default `off`.
     #[schemars(extend("enum" = ["off", "required"]))]
     pub proxy_protocol: Text,
+    /// Client connections at once, over it they are closed. Default 20000, or what `ulimit -n` leaves room for.
+    pub max_connections: Option<At<i64>>,
+    /// Of them from one client: an IPv4 address or an IPv6 /64. Default a quarter of `max_connections`.
+    pub max_connections_per_client: Option<At<i64>>,
+    /// How long clients are waited for.
+    pub timeouts: Option<At<Timeouts>>,
 }
 
 /// A certificate chain and its key, both PEM files; watched for changes.

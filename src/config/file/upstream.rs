@@ -34,16 +34,6 @@ pub struct Timeouts {
     pub whole: Text,
 }
 
-/// How large bodies may be.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Sizes {
-    /// A request's body; a larger one is answered 413. `off` (default) or a size: `25MiB`.
-    pub body: Text,
-    /// A response's body; a larger one is answered 502 or cut. `off` (default) or a size.
-    pub response: Text,
-}
-
 /// How upstreams are asked for their health.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -4,6 +4,7 @@
 //! never used. Deliberately absent: reading anything but secrets and certificates, and those only through [`Surroundings`].
 
 mod across;
+mod bounds;
 mod certificates;
 mod connections;
 mod identity;

@@ -27,7 +27,19 @@ impl Reader<'_> {
         let listens = text(&written.https) != Some("off");
         let tls = if listens { self.tls(written, section) } else { Tls::Off };
         let access_log = file.log.as_ref().and_then(|log| text(&log.access)) == Some("stdout");
-        Listen { https, http, plain, ops, tls, trusted_proxies, state: self.state.clone(), access_log }
+        Listen {
+            https,
+            http,
+            plain,
+            ops,
+            tls,
+            proxy_protocol: self.proxy_protocol(written, trusted_proxies.is_empty()),
+            trusted_proxies,
+            crowd: self.crowd(written),
+            patience: self.patience(written),
+            state: self.state.clone(),
+            access_log,
+        }
     }
 
     fn listen_checks(
@@ -64,9 +76,6 @@ impl Reader<'_> {
                 what,
                 "write ops = \"127.0.0.1:9180\", or keep strangers off by a firewall",
             );
-        }
-        if let Some(protocol) = written.proxy_protocol.as_ref().filter(|word| word.as_str() != "off") {
-            self.say.not_yet(protocol.span(), "proxy_protocol", "write proxy_protocol = \"off\"");
         }
     }
 

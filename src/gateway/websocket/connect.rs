@@ -11,6 +11,7 @@ use http::header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY, UPGRAD
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
+use std::sync::Arc;
 
 /// Answers a CONNECT. Without `:protocol` it goes the way of every request, and is refused there.
 pub(in super::super) async fn tunnel(
@@ -31,8 +32,9 @@ pub(in super::super) async fn tunnel(
     let answer = handle(busy, request).await?;
     // Over HTTP/2 any success opens the tunnel (RFC 9110 §9.3.6): one that no upstream granted must not look like one.
     if answer.status().is_success() && answer.extensions().get::<Opened>().is_none() {
-        let Delivery { busy, .. } = answer.into_body();
-        return Ok(instead(StatusCode::BAD_GATEWAY, "no WebSocket is served here", busy));
+        let line = Arc::clone(answer.body().line());
+        drop(answer);
+        return Ok(instead(StatusCode::BAD_GATEWAY, "no WebSocket is served here", Busy::new(line)));
     }
     Ok(answer)
 }
@@ -48,5 +50,5 @@ fn ask_upgrade(headers: &mut HeaderMap) -> Result<(), http::header::InvalidHeade
 
 fn instead(status: StatusCode, text: &str, busy: Busy) -> Response<Delivery> {
     let id = busy.line().core.request_id();
-    answer::plain(status, text, id.to_str().unwrap_or("-")).map(|body| Delivery { body, busy })
+    answer::plain(status, text, id.to_str().unwrap_or("-")).map(|body| Delivery::new(body, busy, None))
 }

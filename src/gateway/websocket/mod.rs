@@ -18,6 +18,7 @@ use super::body::{OpenStream, Outgoing};
 use super::connection::Line;
 use super::filter;
 use super::head::Passage;
+use super::pace::Held;
 use crate::web::LiveSession;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -96,9 +97,9 @@ impl Opening {
         let answer = self.answer(line, granted.headers().clone(), passage, &over);
         let (client, upstream) = (self.client, hyper::upgrade::on(granted));
         let open = OpenStream::new(&line.core.shared.seeing.open_streams);
-        let core = Arc::clone(&line.core);
+        let (core, held) = (Arc::clone(&line.core), Held::new(Arc::clone(line)));
         let relayed = async move {
-            let _open = open;
+            let _kept = (open, held);
             // However it ends, nothing of the stream remains.
             let _over = over.drop_guard();
             // Either side may be gone before the switch; then there is nothing to relay.

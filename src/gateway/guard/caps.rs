@@ -1,0 +1,273 @@
+//! Seats: how many connections there may be, how many of one client, and how many that have not said yet what they want.
+
+use crate::gateway::bounds::Crowd;
+use rustix::process::{Resource, getrlimit};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Descriptors that are not for clients: listeners, the database, connections to providers, files.
+const OTHERS: u64 = 256;
+
+/// Of the seats, those that connections without a finished handshake may have. A flood of them leaves the rest alone.
+const GREETING_SHARE: usize = 4;
+
+/// Locks over the clients, so that cores seldom wait for each other.
+const SHARDS: usize = 16;
+
+/// Pages that one client may have under way or waiting: an office behind one address logs in at once, a flood does not.
+const PAGES: usize = 64;
+
+/// Counts connections.
+pub(in crate::gateway) struct Caps {
+    open: AtomicUsize,
+    greeting: AtomicUsize,
+    connections: AtomicUsize,
+    per_client: AtomicUsize,
+    clients: [Mutex<HashMap<Key, Arc<Client>>>; SHARDS],
+}
+
+/// A client as far as limits go: an IPv4 address, or an IPv6 /64, which one customer has whole.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Key {
+    V4([u8; 4]),
+    V6([u16; 4]),
+}
+
+impl Key {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self::V4(v4.octets()),
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                Self::V6([a, b, c, d])
+            }
+        }
+    }
+
+    fn shard(self) -> usize {
+        let folded = match self {
+            Self::V4(bytes) => bytes.iter().fold(0, |sum, byte| sum ^ usize::from(*byte)),
+            Self::V6(words) => words.iter().fold(0, |sum, word| sum ^ usize::from(*word)),
+        };
+        folded % SHARDS
+    }
+}
+
+/// What one client has at once.
+#[derive(Debug, Default)]
+pub(in crate::gateway) struct Client {
+    connections: AtomicUsize,
+    /// Requests to products under way.
+    pub(in crate::gateway) requests: AtomicUsize,
+    pages: AtomicUsize,
+}
+
+/// A known client, forgotten with the last of these.
+pub(in crate::gateway) struct Guest {
+    caps: Arc<Caps>,
+    key: Key,
+    client: Arc<Client>,
+}
+
+impl Guest {
+    pub(in crate::gateway) fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut clients = self.caps.shard(self.key);
+        // The map's and this one; other guests are made and dropped under the same lock.
+        if Arc::strong_count(&self.client) <= 2 {
+            clients.remove(&self.key);
+        }
+    }
+}
+
+/// An open connection's place.
+pub(in crate::gateway) struct Seat {
+    caps: Arc<Caps>,
+    guest: Option<Guest>,
+}
+
+impl Seat {
+    /// Counts the connection as this client's; false when it has too many.
+    pub(in crate::gateway) fn belongs_to(&mut self, client: IpAddr) -> bool {
+        let guest = self.caps.guest(client);
+        let fits = raise(&guest.client.connections, self.caps.per_client.load(Ordering::Relaxed));
+        if fits {
+            self.guest = Some(guest);
+        }
+        fits
+    }
+
+    /// The client of a direct connection; `None` of a trusted proxy's.
+    pub(in crate::gateway) fn client(&self) -> Option<&Arc<Client>> {
+        self.guest.as_ref().map(|guest| &guest.client)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.caps.open.fetch_sub(1, Ordering::Relaxed);
+        if let Some(guest) = &self.guest {
+            guest.client.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A connection that has not finished its handshake.
+pub(in crate::gateway) struct Greeting(Arc<Caps>);
+
+impl Drop for Greeting {
+    fn drop(&mut self) {
+        self.0.greeting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One of a client's pages under way.
+pub(in crate::gateway) struct Page(Guest);
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.0.client.pages.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Caps {
+    pub(in crate::gateway) fn new(crowd: Crowd) -> Self {
+        let caps = Self {
+            open: AtomicUsize::new(0),
+            greeting: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            per_client: AtomicUsize::new(0),
+            clients: std::array::from_fn(|_| Mutex::default()),
+        };
+        caps.set(crowd);
+        caps
+    }
+
+    /// New limits; who is in stays.
+    pub(in crate::gateway) fn set(&self, crowd: Crowd) {
+        let room = usize::try_from(descriptors().saturating_sub(OTHERS) / 2).unwrap_or(usize::MAX).max(16);
+        if room < crowd.connections {
+            tracing::warn!(
+                wanted = crowd.connections,
+                room,
+                "fewer connections than configured: the process may not have more descriptors (ulimit -n)"
+            );
+        }
+        self.connections.store(crowd.connections.min(room), Ordering::Relaxed);
+        self.per_client.store(crowd.per_client, Ordering::Relaxed);
+    }
+
+    /// A seat for a connection, unless all are taken.
+    pub(in crate::gateway) fn seat(self: &Arc<Self>) -> Option<Seat> {
+        let most = self.connections.load(Ordering::Relaxed);
+        raise(&self.open, most).then(|| Seat { caps: Arc::clone(self), guest: None })
+    }
+
+    /// Counts a connection until its handshake is over, unless too many are under way.
+    pub(in crate::gateway) fn greet(self: &Arc<Self>) -> Option<Greeting> {
+        let most = (self.connections.load(Ordering::Relaxed) / GREETING_SHARE).max(1);
+        raise(&self.greeting, most).then(|| Greeting(Arc::clone(self)))
+    }
+
+    /// Counts a page of ours as this client's, unless it has too many under way.
+    pub(in crate::gateway) fn page(self: &Arc<Self>, client: IpAddr) -> Option<Page> {
+        let guest = self.guest(client);
+        raise(&guest.client.pages, PAGES).then(|| Page(guest))
+    }
+
+    /// The client at this address.
+    pub(in crate::gateway) fn guest(self: &Arc<Self>, address: IpAddr) -> Guest {
+        let key = Key::of(address);
+        let client = Arc::clone(self.shard(key).entry(key).or_default());
+        Guest { caps: Arc::clone(self), key, client }
+    }
+
+    fn shard(&self, key: Key) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Client>>> {
+        let [first, ..] = &self.clients;
+        self.clients.get(key.shard()).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One more, if that is not more than `most`.
+pub(in crate::gateway) fn raise(count: &AtomicUsize, most: usize) -> bool {
+    let fits = count.fetch_add(1, Ordering::Relaxed) < most;
+    if !fits {
+        count.fetch_sub(1, Ordering::Relaxed);
+    }
+    fits
+}
+
+/// How many descriptors the process may have.
+fn descriptors() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caps(connections: usize, per_client: usize) -> Arc<Caps> {
+        Arc::new(Caps::new(Crowd { connections, per_client }))
+    }
+
+    fn known(caps: &Caps) -> usize {
+        caps.clients.iter().map(|shard| shard.lock().unwrap().len()).sum()
+    }
+
+    #[test]
+    fn seats_are_given_back() {
+        let caps = caps(2, 2);
+        let seats: Vec<Seat> = std::iter::from_fn(|| caps.seat()).collect();
+        assert_eq!(seats.len(), 2);
+        drop(seats);
+        assert!(caps.seat().is_some());
+    }
+
+    #[test]
+    fn one_client_has_its_share_and_others_theirs() {
+        let caps = caps(16, 2);
+        let sit = |address: &str| {
+            let mut seat = caps.seat().unwrap();
+            seat.belongs_to(address.parse().unwrap()).then_some(seat)
+        };
+        let one = sit("192.0.2.1");
+        let two = sit("::ffff:192.0.2.1");
+        assert!(one.is_some() && two.is_some() && sit("192.0.2.1").is_none());
+        let other = sit("192.0.2.2");
+        assert!(other.is_some());
+        let six = (sit("2001:db8::1"), sit("2001:db8::2:3"));
+        assert!(six.0.is_some() && six.1.is_some() && sit("2001:db8::4").is_none() && sit("2001:db8:0:1::1").is_some());
+        drop(one);
+        assert!(sit("192.0.2.1").is_some());
+    }
+
+    #[test]
+    fn a_client_without_connections_is_forgotten() {
+        let caps = caps(16, 16);
+        for last in 0..=255 {
+            let mut seat = caps.seat().unwrap();
+            assert!(seat.belongs_to(IpAddr::from([192, 0, 2, last])));
+            let page = caps.page(IpAddr::from([192, 0, 2, last]));
+            drop(seat);
+            assert_eq!(known(&caps), 1);
+            drop(page);
+        }
+        assert_eq!(known(&caps), 0);
+    }
+
+    #[test]
+    fn handshakes_have_a_quarter_of_the_seats() {
+        let caps = caps(16, 16);
+        let greetings: Vec<Greeting> = std::iter::from_fn(|| caps.greet()).collect();
+        assert_eq!(greetings.len(), 4);
+        drop(greetings);
+        assert!(caps.greet().is_some());
+    }
+}

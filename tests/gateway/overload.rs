@@ -1,0 +1,178 @@
+//! More than can be done at once: what waits, what is refused, and that live sessions go on meanwhile.
+#![expect(clippy::disallowed_methods, reason = "these tests measure how long requests wait")]
+
+use super::arrival::{header, turned};
+use super::support::*;
+use async_trait::async_trait;
+use bytes::Bytes;
+use fedgate::web::{PageRequest, Routes, Turned};
+use http::Response;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A product that answers `/slow` after a while.
+fn slow(head: &str, stream: &mut std::net::TcpStream) {
+    if head.starts_with("GET /slow") {
+        thread::sleep(Duration::from_millis(600));
+    }
+    ok(head, stream);
+}
+
+/// A request on a connection of a client at this address.
+fn ask_from(world: &World, from: [u8; 4], line: &str, cookie: &str) -> Client {
+    let mut client = Client::open(world.running.addresses().plain.unwrap());
+    client.stream.write_all(&header(from)).unwrap();
+    client.send(&head(line, &[&format!("Cookie: {cookie}")]));
+    client
+}
+
+fn proxied(in_flight: (usize, usize)) -> World {
+    world(slow, |options, site| {
+        options.listen.proxy_protocol = true;
+        (site.in_flight.all, site.in_flight.per_client) = in_flight;
+    })
+}
+
+#[test]
+fn a_product_has_so_many_requests_at_once() {
+    let world = proxied((4, 4));
+    let (_, cookie) = world.session(1);
+    let under_way: Vec<Client> =
+        (0..4).map(|last| ask_from(&world, [198, 51, 100, last], "GET /slow", &cookie)).collect();
+    while world.seen.heads.lock().unwrap().len() < 4 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let reply = ask_from(&world, [198, 51, 100, 9], "GET /", &cookie).reply();
+    assert_eq!((reply.status, reply.one("retry-after")), (503, "2"));
+    assert_eq!(turned(&world, "product"), 1);
+    for mut client in under_way {
+        assert_eq!(client.reply().status, 200);
+    }
+    assert_eq!(ask_from(&world, [198, 51, 100, 9], "GET /", &cookie).reply().status, 200);
+}
+
+#[test]
+fn a_client_has_so_many_requests_at_once_and_others_are_served() {
+    let world = proxied((100, 2));
+    let (_, cookie) = world.session(1);
+    let under_way: Vec<Client> = (0..2).map(|_| ask_from(&world, [198, 51, 100, 7], "GET /slow", &cookie)).collect();
+    while world.seen.heads.lock().unwrap().len() < 2 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let reply = ask_from(&world, [198, 51, 100, 7], "GET /", &cookie).reply();
+    assert_eq!((reply.status, reply.one("retry-after")), (429, "2"));
+    assert_eq!(ask_from(&world, [198, 51, 100, 8], "GET /", &cookie).reply().status, 200);
+    for mut client in under_way {
+        assert_eq!(client.reply().status, 200);
+    }
+    assert_eq!(ask_from(&world, [198, 51, 100, 7], "GET /", &cookie).reply().status, 200);
+}
+
+/// Pages that cost a core much, as a login with its signatures does.
+#[derive(Default)]
+struct Costly {
+    answered: AtomicUsize,
+}
+
+#[async_trait]
+impl Routes for Costly {
+    async fn answer(&self, _: PageRequest) -> Response<Bytes> {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(5) {
+            std::hint::spin_loop();
+        }
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        Response::new(Bytes::from_static(b"page"))
+    }
+
+    fn refuse(&self, _: Turned) -> Response<Bytes> {
+        Response::new(Bytes::new())
+    }
+}
+
+/// Tells the flooders to stop, also when the test fails meanwhile.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn live_sessions_are_served_while_logins_wait() {
+    let pages = std::sync::Arc::new(Costly::default());
+    let world = world_with(ok, std::sync::Arc::<Costly>::clone(&pages), |_, _| {});
+    let (_, cookie) = world.session(1);
+    let stop = AtomicBool::new(false);
+    let refused = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let stopping = Stopping(&stop);
+        for flooder in 0..150_u8 {
+            let (world, stop, refused) = (&world, &stop, &refused);
+            scope.spawn(move || {
+                let mut client = world.plain();
+                while !stop.load(Ordering::Relaxed) {
+                    // Each from another address: one alone is refused by its own limit.
+                    let from = format!("X-Forwarded-For: 198.51.100.{flooder}");
+                    client.send(&head("GET /.fedgate/login", &[&from]));
+                    match client.reply().status {
+                        200 => {}
+                        503 => drop(refused.fetch_add(1, Ordering::Relaxed)),
+                        other => panic!("{other}"),
+                    }
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(300));
+        let mut client = world.plain();
+        let mut took: Vec<Duration> = (0..100)
+            .map(|_| {
+                let began = Instant::now();
+                client.send(&head("GET /", &[&format!("Cookie: {cookie}")]));
+                assert_eq!(client.reply().status, 200);
+                began.elapsed()
+            })
+            .collect();
+        drop(stopping);
+        took.sort();
+        // Behind 75 pages of 5 ms on its core each request would take 375 ms.
+        println!("live requests: p50 {:?}, p99 {:?}; pages {:?}", took[50], took[98], pages.answered);
+        assert!(took[50] < Duration::from_millis(150), "p50 {:?}", took[50]);
+    });
+    assert!(pages.answered.load(Ordering::Relaxed) > 0, "logins are served too");
+}
+
+#[test]
+fn a_client_that_floods_the_login_is_told_to_wait() {
+    let world = world_with(ok, std::sync::Arc::new(Waiting), |_, _| {});
+    let mut clients: Vec<Client> = (0..80)
+        .map(|_| {
+            let mut client = world.plain();
+            client.send(&head("GET /.fedgate/login", &["X-Forwarded-For: 198.51.100.7"]));
+            client
+        })
+        .collect();
+    let refused = clients.iter_mut().map(|client| client.reply().status).filter(|status| *status == 429).count();
+    assert_eq!(refused, 80 - 64);
+    let mut other = world.plain();
+    other.send(&head("GET /.fedgate/login", &["X-Forwarded-For: 198.51.100.8"]));
+    assert_eq!(other.reply().status, 200);
+}
+
+/// Pages that wait for a provider.
+struct Waiting;
+
+#[async_trait]
+impl Routes for Waiting {
+    async fn answer(&self, _: PageRequest) -> Response<Bytes> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Response::new(Bytes::from_static(b"page"))
+    }
+
+    fn refuse(&self, _: Turned) -> Response<Bytes> {
+        Response::new(Bytes::new())
+    }
+}
