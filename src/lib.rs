@@ -17,6 +17,7 @@
 //! login    [5] begin, finish, handover, logout; live sessions, lease, revocation
 //! pages    [6] HTML from templates
 //! site     [7] our own routes: HTTP ↔ login ↔ pages      gateway [7] the data path: listen, route, check, forward, streams
+//! acme     [7] certificates from an authority: ordered, kept in the store, handed to the data path
 //! demo     [8] sample products and a sample issuer
 //! config   [9] File → Config, every mistake with its place
 //! cli      [10] one file per command; `cli/node` puts a process together
@@ -44,6 +45,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable))]
 
+pub mod acme;
 pub mod audit;
 pub mod cli;
 pub mod clock;

@@ -6,18 +6,30 @@ mod support;
 
 #[path = "gateway/arrival.rs"]
 mod arrival;
+#[path = "support/authority.rs"]
+mod authority;
 #[path = "gateway/floods.rs"]
 mod floods;
+#[expect(dead_code, reason = "what these tests compare is whole certificates, not their root")]
+#[path = "support/pebble.rs"]
+mod pebble;
+#[path = "support/ports.rs"]
+mod ports;
+
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
 #[path = "gateway/grpc.rs"]
 mod grpc;
 #[path = "gateway/h2_product.rs"]
 mod h2_product;
+#[path = "gateway/issued.rs"]
+mod issued;
 #[path = "gateway/life.rs"]
 mod life;
 #[path = "gateway/overload.rs"]
 mod overload;
+#[path = "gateway/renewal.rs"]
+mod renewal;
 #[path = "gateway/replies.rs"]
 mod replies;
 #[path = "gateway/routing.rs"]

@@ -1,5 +1,7 @@
 //! What an operator does while the gateway runs: commands on its store, revocation, keys for providers, an outage of the store.
 
+#[path = "operator/acme.rs"]
+mod acme;
 #[path = "operator/client_keys.rs"]
 mod client_keys;
 #[path = "operator/commands.rs"]

@@ -1,5 +1,6 @@
 //! `fedgate check`: everything that is wrong with a configuration, before it runs.
 
+use super::authority::{self, Authority};
 use super::online::{Asked, ask};
 use super::upstreams::{Tried, try_products};
 use super::{Common, Screen, WRONG};
@@ -20,7 +21,8 @@ pub struct Arguments {
     /// The text alone: no secrets, no certificates, no network.
     #[arg(long)]
     pub syntax: bool,
-    /// Ask every provider as well: its documents, keys, clock and certificate; and try products that check the assertion.
+    /// Ask every provider as well: its documents, keys, clock and certificate; try products that check the assertion; and ask
+    /// the authority of our own certificates.
     #[arg(long, conflicts_with = "syntax")]
     pub online: bool,
 }
@@ -57,22 +59,26 @@ pub fn run(arguments: &Arguments, common: &Common, screen: &mut Screen<'_>) -> i
     Ok(if report.has_errors() { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
 }
 
-/// The file is good; now the providers.
+/// The file is good; now the providers and the authority.
 fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let (asked, tried) = match ask(config).and_then(|asked| Ok((asked, try_products(config)?))) {
-        Ok(both) => both,
+    let all = ask(config).and_then(|asked| Ok((asked, try_products(config)?, authority::ask(config)?)));
+    let (asked, tried, authority) = match all {
+        Ok(found) => found,
         Err(why) => {
             writeln!(screen.err, "error: {why}")?;
             return Ok(ExitCode::from(WRONG));
         }
     };
-    let good = asked.iter().all(Asked::is_good) && tried.iter().all(Tried::is_good);
+    let authority_is_good = authority.as_ref().is_none_or(Authority::is_good);
+    let good = asked.iter().all(Asked::is_good) && tried.iter().all(Tried::is_good) && authority_is_good;
     if named.0.json {
         let providers: Vec<_> = asked.iter().map(Asked::json).collect();
         let keys = jwks_uris(config);
         let products: Vec<_> = tried.iter().map(Tried::json).collect();
+        let authority = authority.as_ref().map(Authority::json);
         let shown = json!({
             "good": good, "findings": report.json(), "providers": providers, "products": products, "jwks_uris": keys,
+            "authority": authority,
         });
         writeln!(screen.out, "{shown}")?;
     } else {
@@ -86,6 +92,9 @@ fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut
         }
         for one in &tried {
             one.show(screen)?;
+        }
+        if let Some(authority) = &authority {
+            authority.show(screen)?;
         }
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

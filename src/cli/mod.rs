@@ -6,6 +6,7 @@
 
 pub mod arguments;
 mod audit;
+mod authority;
 mod check;
 mod demo;
 mod events;

@@ -19,6 +19,7 @@ pub use loosen::{Loosening, confirmation, loosened};
 pub use report::{Place, Report};
 pub use shape::schema;
 
+use crate::acme::AcmeOptions;
 use crate::gateway::options::{Network, Options};
 use crate::kernel::values::{EmailAddress, Origin};
 use serde::Deserialize as _;
@@ -49,6 +50,8 @@ pub struct Config {
     pub catalog: DraftCatalog,
     /// What the data path is told; its `version` is 0 until it is set to the catalog's.
     pub gateway: Options,
+    /// Whom certificates are ordered from; exactly where `gateway.listen.tls` is [`Tls::Acme`](crate::gateway::options::Tls).
+    pub acme: Option<AcmeOptions>,
     /// Requests that the gateway makes.
     pub outbound: Outbound,
     /// Where audit events go besides the store.

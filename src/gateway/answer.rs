@@ -62,6 +62,15 @@ pub(super) fn healthy() -> Answer {
     answer
 }
 
+/// What an authority wants to read (RFC 8555 §8.3).
+pub(super) fn key_authorization(text: &str) -> Answer {
+    let mut answer = Response::new(Outgoing::from(Bytes::copy_from_slice(text.as_bytes())));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
 /// One of our pages.
 pub(super) fn page(response: Response<Bytes>) -> Answer {
     let mut answer = response.map(Outgoing::from);

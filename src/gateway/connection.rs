@@ -11,6 +11,7 @@ use super::pace::{Busy, Delivery, Heads, Pace};
 use super::patient::Patient;
 use super::rarely::Rarely;
 use super::stream::{Streams, Turns};
+use super::tls::ACME_TLS;
 use super::websocket;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
@@ -24,7 +25,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -94,6 +95,9 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
         return;
     };
     let (_, session) = stream.get_ref();
+    if session.alpn_protocol() == Some(ACME_TLS) {
+        return part(stream, patience).await;
+    }
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let turns = is_h2.then(|| Arc::new(Turns::new()));
     let line = Arc::new(Line { names: Some(tls.covered(session.server_name())), turns, ..line });
@@ -106,6 +110,11 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     } else {
         open.spawn(serve_http1(stream, line));
     }
+}
+
+/// An authority has seen who we are, and that was all (RFC 8737 §3). How it leaves is its own affair.
+async fn part<S: AsyncWrite + Unpin>(mut stream: S, patience: Duration) {
+    drop(timeout(patience, stream.shutdown()).await);
 }
 
 async fn serve_http1<S>(stream: S, line: Arc<Line>)

@@ -13,6 +13,7 @@ use super::websocket::Scratch;
 use crate::clock::Clock;
 use crate::entropy;
 use crate::seeing::Seeing;
+use crate::web::issued::Issued;
 use crate::web::{Routes, Sessions};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::HeaderValue;
@@ -33,9 +34,11 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) seeing: Arc<Seeing>,
     pub(super) tls: ArcSwapOption<TlsState>,
+    /// What an authority issued, and the answers that it asks for.
+    pub(super) issued: Arc<Issued>,
+    pub(super) guard: Guard,
     /// How upstreams stand.
     pub(super) upstreams: Registry,
-    pub(super) guard: Guard,
     /// Every connection and WebSocket, so that a drain knows when it is done.
     pub(super) open: TaskTracker,
 }
@@ -45,6 +48,8 @@ pub(super) struct Core {
     pub(super) shared: Arc<Shared>,
     pub(super) table: ArcSwap<Table>,
     pub(super) pool: Pool,
+    /// Which core it is, among how many.
+    place: (usize, usize),
     /// TLS handshakes, step by step.
     pub(super) handshakes: Turns,
     /// Our own pages and reads of sessions.
@@ -67,12 +72,13 @@ impl Core {
         shared: Arc<Shared>,
         options: &Options,
         place: (usize, usize),
-        (drain, kill): (&CancellationToken, &CancellationToken),
+        [drain, kill]: [&CancellationToken; 2],
     ) -> Self {
         let pool = Pool::default();
         Self {
-            table: ArcSwap::from_pointee(Table::new(options, &shared, &pool, place)),
+            table: ArcSwap::from_pointee(Table::new(options, &shared, place, &pool)),
             shared,
+            place,
             pool,
             handshakes: Turns::default(),
             errands: Turns::default(),
@@ -83,6 +89,11 @@ impl Core {
             count: AtomicU64::new(0),
             relayed: Scratch::default(),
         }
+    }
+
+    /// New options as this core uses them.
+    pub(super) fn compile(&self, options: &Options) -> Table {
+        Table::new(options, &self.shared, self.place, &self.pool)
     }
 
     /// Unique among all cores and starts; not a secret.

@@ -22,6 +22,8 @@ pub(super) enum Elsewhere {
     Untrusted,
     /// Plain HTTP: the same place over TLS.
     NotTls(String),
+    /// An authority asks who we are, and this is the answer (RFC 8555 §8.3).
+    Challenge(String),
 }
 
 impl Elsewhere {
@@ -34,6 +36,7 @@ impl Elsewhere {
             Self::Untrusted => {
                 answer::plain(StatusCode::FORBIDDEN, "only trusted proxies may speak plain HTTP here", id)
             }
+            Self::Challenge(text) => answer::key_authorization(text),
             Self::NotTls(location) => answer::redirect(StatusCode::PERMANENT_REDIRECT, location, id),
         }
     }
@@ -52,7 +55,8 @@ pub(super) fn locate(
     let authority = authority(request).ok_or(Elsewhere::Malformed)?;
     if line.listener == Listener::Redirect {
         let entry = table.find_host(authority).map_err(refused)?;
-        return Err(Elsewhere::NotTls(secure_url(entry, request)?));
+        let challenge = challenge(line, entry.origin.host(), path);
+        return Err(challenge.map_or(Elsewhere::NotTls(secure_url(entry, request)?), Elsewhere::Challenge));
     }
     let entry = table.find(authority).map_err(refused)?;
     if line.names.as_ref().is_some_and(|names| !names.contains(entry.origin.host())) {
@@ -67,6 +71,11 @@ pub(super) fn locate(
         }
     }
     Ok((Arc::clone(entry), client::address(line.peer, request.headers(), &table.trusted)))
+}
+
+/// The answer to an authority's challenge, where that token is awaited. Others are redirected like everything else.
+fn challenge(line: &Line, host: &str, path: &str) -> Option<String> {
+    line.core.shared.issued.http_answer(host, path.strip_prefix("/.well-known/acme-challenge/")?)
 }
 
 fn refused(misdirected: Misdirected) -> Elsewhere {

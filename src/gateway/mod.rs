@@ -44,6 +44,7 @@ use self::tls::{Tickets, TlsState};
 use self::upstream::{Probes, Registry};
 use crate::clock::Clock;
 use crate::seeing::Seeing;
+use crate::web::issued::Issued;
 use crate::web::{Routes, Sessions};
 use arc_swap::ArcSwapOption;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -68,6 +69,8 @@ pub struct Ports {
     pub clock: Clock,
     /// The process's metrics.
     pub seeing: Arc<Seeing>,
+    /// What an authority issued; empty without ACME.
+    pub issued: Arc<Issued>,
 }
 
 /// The data path, not yet running.
@@ -129,7 +132,7 @@ impl Gateway {
     /// [`Fault`] when an address, a certificate or a thread cannot be had; nothing is left running then.
     pub fn start(options: Options, ports: Ports, cores: usize) -> Result<Running, Fault> {
         let tickets = Tickets::new()?;
-        let tls = TlsState::load(&options, &tickets, ports.clock.now())?;
+        let tls = TlsState::load(&options, &ports.issued, &tickets, ports.clock.now())?;
         let (drain, kill) = (CancellationToken::new(), CancellationToken::new());
         let guard = Guard::new(options.listen.crowd, &ports.seeing);
         let shared = Arc::new(Shared {
@@ -140,13 +143,14 @@ impl Gateway {
             upstreams: Registry::new(&ports.seeing),
             seeing: ports.seeing,
             tls: ArcSwapOption::from(tls.map(Arc::new)),
+            issued: ports.issued,
             open: TaskTracker::new(),
         });
         let cores = cores.max(1);
         let (listeners, mut addresses) = listen(&options, cores)?;
         let ops = options.listen.ops.map(bind).transpose()?;
         addresses.ops = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-        let core = |place| Arc::new(Core::new(Arc::clone(&shared), &options, (place, cores), (&drain, &kill)));
+        let core = |place| Arc::new(Core::new(Arc::clone(&shared), &options, (place, cores), [&drain, &kill]));
         let cores: Vec<Arc<Core>> = (0..cores).map(core).collect();
         let running = Running {
             shared,
@@ -218,10 +222,8 @@ impl Running {
         if moved {
             return Err(Fault::NeedsRestart);
         }
-        let tls = TlsState::load(&options, &self.tickets, self.shared.clock.now())?;
-        let count = self.cores.len();
-        let table = |(place, core): (usize, &Arc<Core>)| Table::new(&options, &self.shared, &core.pool, (place, count));
-        let tables: Vec<Table> = self.cores.iter().enumerate().map(table).collect();
+        let tls = TlsState::load(&options, &self.shared.issued, &self.tickets, self.shared.clock.now())?;
+        let tables: Vec<Table> = self.cores.iter().map(|core| core.compile(&options)).collect();
         self.shared.guard.caps.set(options.listen.crowd);
         self.shared.tls.store(tls.map(Arc::new));
         for (core, table) in self.cores.iter().zip(tables) {

@@ -28,6 +28,19 @@ pub struct Options {
     pub version: u64,
 }
 
+impl Options {
+    /// Every public host name, once, in a fixed order.
+    pub fn host_names(&self) -> Vec<String> {
+        let sites =
+            self.sites.values().flat_map(|site| std::iter::once(&site.host).chain(&site.also).chain(&site.redirects));
+        let mut names: Vec<String> =
+            std::iter::once(&self.login).chain(sites).map(|origin| origin.host().to_owned()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
 /// Listening addresses and TLS. A changed address, state folder or kind of certificates needs a restart, which `reload` says.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Listen {
@@ -62,6 +75,8 @@ pub enum Tls {
     Off,
     /// Our own CA in the state folder, with name constraints (rule M17).
     Internal,
+    /// Ordered from an authority while the gateway runs, one for each host name (ACME).
+    Acme,
     /// Pairs of PEM files, chosen by name, watched.
     Files(Vec<CertFiles>),
 }

@@ -53,10 +53,10 @@ pub(super) struct Target {
     pub(super) site: Arc<Site>,
     pub(super) mapped: MappedNames,
     pub(super) upstream_host: Option<HeaderValue>,
-    /// Where it is.
-    pub(super) upstreams: Group,
     /// Requests under way, with their limits.
     pub(super) load: Load,
+    /// Where it is.
+    pub(super) upstreams: Group,
 }
 
 /// Why an authority leads nowhere.
@@ -69,8 +69,8 @@ pub(super) enum Misdirected {
 }
 
 impl Table {
-    /// For the core at a place among so many, which has this pool.
-    pub(super) fn new(options: &Options, shared: &Shared, pool: &Pool, place: (usize, usize)) -> Self {
+    /// For one core, which is at this place among so many and has this pool.
+    pub(super) fn new(options: &Options, shared: &Shared, place: (usize, usize), pool: &Pool) -> Self {
         let seeing = &shared.seeing;
         let mut hosts = HashMap::new();
         let mut add = |origin: &Origin, kind: Kind, meters: Meters| {
@@ -84,8 +84,8 @@ impl Table {
             let target = Arc::new(Target {
                 mapped: MappedNames::new(site.product.identity_fields.iter().map(|(field, _)| field.as_str())),
                 upstream_host: site.upstream_host.as_deref().and_then(|host| HeaderValue::from_str(host).ok()),
-                upstreams: Group::new(site, &shared.upstreams, pool),
                 load: shared.guard.loads.of(name, place, site.in_flight),
+                upstreams: Group::new(site, &shared.upstreams, pool),
                 doors: site.doors.all().cloned().collect(),
                 site: Arc::clone(site),
             });

@@ -1,4 +1,5 @@
-//! Certificates stay fresh by themselves: files are watched, the internal CA's leaves are made again before they expire.
+//! Certificates stay fresh by themselves: files are watched, the internal CA's leaves are made again before they expire, and what
+//! an authority issues is taken over.
 
 use super::core::Shared;
 use super::options::Options;
@@ -26,13 +27,13 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// Loads certificates again whenever a file changes, and once a week. A failed load keeps the old ones.
+    /// Loads certificates again whenever a file changes or one is issued, and once a week. A failed load keeps the old ones.
     pub(super) async fn keep_fresh(self, kill: CancellationToken) {
         let (mut watcher, mut changes) = match watcher() {
-            Ok(pair) => pair,
+            Ok((watcher, changes)) => (Some(watcher), changes),
             Err(error) => {
                 tracing::error!(%error, "certificate files cannot be watched; reload after changing them");
-                return;
+                (None, channel(1).1)
             }
         };
         let mut watched = HashSet::new();
@@ -44,6 +45,7 @@ impl Certificates {
                 () = kill.cancelled() => return,
                 // A reload may name other files.
                 _ = look.tick() => {
+                    let Some(watcher) = &mut watcher else { continue };
                     for folder in self.folders().difference(&watched.clone()) {
                         match watcher.watch(folder, RecursiveMode::NonRecursive) {
                             Ok(()) => drop(watched.insert(folder.clone())),
@@ -52,6 +54,7 @@ impl Certificates {
                     }
                 }
                 _ = renew.tick() => self.load(),
+                () = self.shared.issued.changed() => self.load(),
                 Some(()) = changes.recv() => {
                     sleep(SETTLE).await;
                     while changes.try_recv().is_ok() {}
@@ -69,7 +72,7 @@ impl Certificates {
 
     fn load(&self) {
         let options = self.options.lock().unwrap_or_else(PoisonError::into_inner);
-        match TlsState::load(&options, &self.tickets, self.shared.clock.now()) {
+        match TlsState::load(&options, &self.shared.issued, &self.tickets, self.shared.clock.now()) {
             Ok(state) => {
                 self.shared.tls.store(state.map(Arc::new));
                 tracing::info!("certificates were loaded again");

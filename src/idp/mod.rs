@@ -4,7 +4,6 @@
 //! at start; a provider that is down is served from memory or disk for 24 h. Deliberately absent: refresh tokens, dynamic
 //! registration, pushed requests. A new protocol gets its own file beside `redeem.rs`.
 
-mod certificate;
 mod disk;
 mod fetch;
 mod memory;

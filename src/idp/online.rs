@@ -1,7 +1,8 @@
 //! What `check --online` finds out about a provider: asked now, nothing remembered.
 
 use super::fetch::{self, Provider};
-use super::{ProviderUnavailable, Providers, certificate, configured};
+use super::{ProviderUnavailable, Providers, configured};
+use crate::kernel::certificate::not_after;
 use crate::kernel::model::{ClientAuth, Directory, OidcSettings, Protocol};
 use crate::kernel::oidc::Metadata;
 use crate::kernel::values::Timestamp;
@@ -77,7 +78,7 @@ impl Providers {
                 mismatches: Vec::new(),
                 keys: None,
                 clock_offset: date(&answer).map(|date| date.seconds().saturating_sub(self.0.clock.now().seconds())),
-                certificate_ends: answer.certificate.as_deref().and_then(certificate::not_after),
+                certificate_ends: answer.certificate.as_deref().and_then(not_after),
             },
         }
     }

@@ -125,6 +125,12 @@ pub enum Action {
     /// Keys were made or rotated.
     #[serde(rename = "keys.rotated")]
     KeysRotated,
+    /// A certificate was ordered from an authority (ACME) and is in use.
+    #[serde(rename = "certificate.issued")]
+    CertificateIssued,
+    /// An order for a certificate failed; the old certificate stays.
+    #[serde(rename = "certificate.failed")]
+    CertificateFailed,
     /// A request was refused before any person was known; sampled (rule M15).
     #[serde(rename = "request.refused")]
     RequestRefused,

@@ -44,6 +44,8 @@ pub enum MarkKind {
     Handover,
     /// The `jti` of a provider's id_token, or its `nonce`.
     Token,
+    /// An attempt to get a certificate for a host name: one in the cluster at a time, few in an hour.
+    Order,
 }
 
 impl MarkKind {
@@ -53,6 +55,7 @@ impl MarkKind {
             Self::State => "state",
             Self::Handover => "handover",
             Self::Token => "token",
+            Self::Order => "order",
         }
     }
 }
@@ -155,7 +158,7 @@ pub struct PolicyRow {
 /// A sealed key as stored; opaque to the store (rule H12).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeyRow {
-    /// What it is for: `assertion`, `audit`, `client.DIRECTORY_ID`, `token`, `cookie`…
+    /// What it is for: `assertion`, `audit`, `client.DIRECTORY_ID`, `token`, `cookie`, `acme.certificate.HOST`…
     pub kind: String,
     /// Counts up; unique with `kind`.
     pub generation: u32,

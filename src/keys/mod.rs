@@ -2,12 +2,14 @@
 //!
 //! One kind of key per purpose, never two purposes with one key (rule M21). Rows are sealed with their kind and generation, so an
 //! old row put back or moved to another kind does not open (rule M23). Deliberately absent: the store (rows come and go as values),
-//! clocks and randomness for new keys (arguments). A new kind is a variant of [`Kind`]; a new thing to seal is a [`Purpose`].
+//! clocks and randomness for new keys (arguments). A new kind is a variant of [`Kind`]; a new thing to seal is a [`Purpose`];
+//! secrets of other rooms in rows of their own are in `item`.
 
 mod assertion;
 mod audit;
 mod canonical;
 mod ec;
+mod item;
 mod kek;
 mod kind;
 mod mac;

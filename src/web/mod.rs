@@ -1,6 +1,9 @@
 //! What the data path, the login and the pages say to each other about HTTP: the session check and our own routes as two ports.
 //!
-//! The data path owns connections and bodies; it knows sessions and pages only through [`Sessions`] and [`Routes`].
+//! The data path owns connections and bodies; it knows sessions and pages only through [`Sessions`] and [`Routes`], and what an
+//! authority issued through [`issued::Issued`].
+
+pub mod issued;
 
 use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;

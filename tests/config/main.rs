@@ -6,6 +6,7 @@ mod drafts;
 mod mistakes;
 mod upstreams;
 
+use fedgate::acme::Challenge;
 use fedgate::config::{Code, Config, KeySource, LogFormat, Report, Severity, Surroundings, read};
 use fedgate::gateway::options::Tls;
 use fedgate::kernel::model::{Allow, ClientAuth, Outage, Protocol, Signup, Sso, ThirdPartyRule};
@@ -33,6 +34,7 @@ impl Surroundings for World {
         match path.file_name().and_then(|name| name.to_str()) {
             Some("missing") => Err("no such file".into()),
             Some("empty") => Ok(b"\n".to_vec()),
+            Some("acme-hmac") => Ok(b"c2VjcmV0\n".to_vec()),
             Some("id.pem") => Ok(PAIR.0.as_bytes().to_vec()),
             Some("id.key") => Ok(PAIR.1.as_bytes().to_vec()),
             _ => Ok(b"s3cret\n".to_vec()),
@@ -99,13 +101,31 @@ fn the_short_file_means_what_the_interface_says() {
 }
 
 #[test]
-fn without_tls_the_error_names_the_choices() {
-    let (config, report) = load(SHORT);
-    assert!(config.is_none());
-    let finding = report.findings().iter().find(|finding| finding.code == Code::Tls).expect("E-TLS");
-    for choice in ["tls = \"internal\"", "{ cert = ", "https = \"off\""] {
-        assert!(finding.write.contains(choice), "{}", finding.write);
-    }
+fn without_tls_certificates_are_ordered_from_the_default_authority() {
+    let config = config(SHORT);
+    let acme = config.acme.expect("a directory");
+    assert_eq!(config.gateway.listen.tls, Tls::Acme);
+    assert_eq!(acme.directory.as_str(), "https://acme-v02.api.letsencrypt.org/directory");
+    assert_eq!(acme.challenges, [Challenge::TlsAlpn, Challenge::Http]);
+    assert!(acme.contact.is_empty() && acme.external.is_none() && acme.ca_file.is_none());
+    assert_eq!(config.gateway.host_names(), ["id.example.com", "trello.example.com"]);
+}
+
+#[test]
+fn acme_as_written() {
+    let lines = "[acme]\ndirectory = \"https://ca.internal:14000/dir\"\ncontact = [\"mailto:Ops@Example.net\"]\n\
+                 challenge = \"http-01\"\neab = { kid = \"k1\", hmac_file = \"acme-hmac\" }";
+    let local = with("", SSO, lines).replace("\"internal\"", "\"acme\"").replace("trello.example.com", "trello.test");
+    let acme = config(&local).acme.expect("a directory");
+    assert_eq!((acme.directory.as_str(), acme.challenges), ("https://ca.internal:14000/dir", vec![Challenge::Http]));
+    assert_eq!(acme.contact, ["mailto:ops@example.net"]);
+    assert_eq!(
+        acme.external.map(|eab| (eab.kid.clone(), eab.key())),
+        Some(("k1".to_owned(), Some(b"secret".to_vec())))
+    );
+    let off = local.replace("challenge = \"http-01\"", "").replace("[listen]", "[listen]\nhttp = \"off\"");
+    assert_eq!(config(&off).acme.map(|acme| acme.challenges), Some(vec![Challenge::TlsAlpn]), "port 80 is not ours");
+    assert!(config(&with("", SSO, "")).acme.is_none(), "nothing is ordered for other certificates");
 }
 
 /// A good file with lines for the product, for the organization, and sections at the end.
@@ -223,6 +243,7 @@ fn doubtful_files_are_used_with_a_warning() {
     warns(&good.replace("tls = ", "ops = \"0.0.0.0:9180\"\ntls = "), Code::WOpsOpen);
     warns(&good.replace("id.example.net", "id.example.com"), Code::WSameSite);
     warns(&format!("{SHORT}{LISTEN}"), Code::WUnanchored);
+    warns(&with("", SSO, "[acme]\ncontact = []"), Code::WNoEffect);
     warns(&with("", &sso("profile_url = \"https://a.example\""), ""), Code::WNoEffect);
     let covered = good.replace("\"internal\"", "{ cert = \"id.pem\", key = \"id.key\" }");
     warns(&covered.replace("id.example.net", "other.example.net"), Code::WCertProduct);

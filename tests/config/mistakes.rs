@@ -76,7 +76,6 @@ fn mistakes_of_shape() -> Vec<Mistake> {
             "sso = { oidc = \"https://a.example\", client_id = \"c\", client_auth = \"none\", client_secret_file = \"s\" }",
             "client_auth = \"basic\"",
         ),
-        replaced(C::NotYet, (3, 7), ("\"internal\"", "\"acme\""), "tls = \"internal\""),
         in_product(C::NotYet, 13, "passwords = \"here\"", "passwords = \"none\""),
         in_product(C::NotYet, 13, "migration = { phase = \"optional\", deadline = 2026-12-31 }", "remove it"),
         in_org(C::NotYet, 16, "sso = { saml = \"https://idp.example/metadata\" }", "write oidc = "),
@@ -88,6 +87,9 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
     use Code as C;
     let listen = |line: &str| format!("tls = \"internal\"\n{line}");
     let tls = "tls = \"internal\"";
+    let acme = |code, column, line: &str, write| {
+        row(code, (END + 1, column), with("", SSO, &format!("[acme]\n{line}")).replace(tls, "tls = \"acme\""), write)
+    };
     vec![
         replaced(C::Name, (4, 10), ("[product.trello]", "[product.Trello]"), "write `trello`"),
         replaced(C::Origin, (1, 9), ("\"id.example.net\"", "\"https://id.example.net/\""), "write \"id.example.net\""),
@@ -101,7 +103,24 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
         replaced(C::Limit, (4, 30), (tls, &listen("max_connections_per_client = 30000")), "from 1 to 20000"),
         replaced(C::Limit, (4, 23), (tls, &listen("timeouts = { header = \"0s\" }")), "from \"1s\""),
         in_product(C::Limit, 24, "limits = { in_flight = -1 }", "from 1 to"),
-        replaced(C::Tls, (2, 1), (tls, ""), "tls = { cert = "),
+        replaced(C::Tls, (3, 7), ("\"internal\"", "\"acne\""), "tls = { cert = "),
+        row(
+            C::Tls,
+            (END + 1, 13),
+            with("", SSO, "[acme]\nchallenge = \"http-01\"").replace(tls, "http = \"off\""),
+            "http = \"0.0.0.0:80\"",
+        ),
+        row(
+            C::Tls,
+            (5, 8),
+            with("", SSO, "").replace(tls, "").replace("trello.example.com", "trello.localhost"),
+            "[acme] directory",
+        ),
+        acme(C::Url, 13, "directory = \"http://ca.example.net/\"", "https://acme-v02"),
+        acme(C::Email, 12, "contact = [\"ops@example.net\"]", "mailto:ops@"),
+        acme(C::Value, 13, "challenge = \"dns-01\"", "one of"),
+        acme(C::Missing, 7, "eab = { kid = \"a\" }", "hmac_file"),
+        acme(C::SecretUnreadable, 32, "eab = { kid = \"a\", hmac_file = \"s!\" }", "as the authority gave them"),
         replaced(
             C::CertLogin,
             (3, 7),

@@ -2,9 +2,11 @@
 #![expect(clippy::disallowed_methods, reason = "these tests measure how long clients are waited for")]
 
 use super::support::*;
+use super::tls::{connect, over, root, run};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// A gateway that wants PROXY protocol headers from 127.0.0.1 and from whom it names.
 fn proxied(change: impl FnOnce(&mut fedgate::gateway::options::Options)) -> World {
@@ -55,6 +57,27 @@ fn m29_the_proxy_protocol_names_the_client() {
     assert_eq!(told(&world, &header([10, 1, 1, 1]), &["X-Forwarded-For: 203.0.113.9"]), "203.0.113.9");
     // A connection of the proxy's own (LOCAL).
     assert_eq!(told(&world, b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00", &[]), "127.0.0.1");
+}
+
+#[test]
+fn m29_tls_follows_the_header() {
+    let world = proxied(|_| {});
+    let (_, cookie) = world.session(1);
+    let reply = run(async {
+        let https = world.running.addresses().https.unwrap();
+        let mut stream = tokio::net::TcpStream::connect(https).await.unwrap();
+        stream.write_all(&header([198, 51, 100, 7])).await.unwrap();
+        let mut stream = over(stream, &root(&world), HOST, "http/1.1").await.unwrap();
+        let text = format!("GET / HTTP/1.1\r\nHost: {HOST}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.unwrap();
+        // Without the header there is no handshake either.
+        assert!(connect(&world, &root(&world), HOST, "http/1.1").await.is_err());
+        reply
+    });
+    assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    assert!(world.seen.last().to_lowercase().contains("x-forwarded-for: 198.51.100.7"), "{}", world.seen.last());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use fedgate::kernel::values::{
     AccountId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, Timestamp, Token,
 };
 use fedgate::seeing::Seeing;
+use fedgate::web::issued::Issued;
 use fedgate::web::{Admission, Ask, Identity, LiveSession, PageRequest, Routes, Sessions, Turned};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::collections::HashMap;
@@ -49,6 +50,8 @@ impl Seen {
 pub struct Memory {
     pub live: Mutex<HashMap<[u8; 32], Arc<LiveSession>>>,
     pub answer: Mutex<Option<Admission>>,
+    /// How long `admit` takes.
+    pub slow: Mutex<Duration>,
 }
 
 #[async_trait]
@@ -59,6 +62,10 @@ impl Sessions for Memory {
     }
 
     async fn admit(&self, _: &Ask<'_>) -> Admission {
+        let slow = *self.slow.lock().unwrap();
+        if !slow.is_zero() {
+            tokio::time::sleep(slow).await;
+        }
         self.answer.lock().unwrap().clone().unwrap_or(Admission::Nobody)
     }
 }
@@ -103,6 +110,7 @@ pub struct World {
     pub sessions: Arc<Memory>,
     pub pages: Arc<Pages>,
     pub seeing: Arc<Seeing>,
+    pub issued: Arc<Issued>,
     pub options: Options,
     pub state: PathBuf,
 }
@@ -190,15 +198,17 @@ pub fn world_with(
     change(&mut options, &mut site);
     options.sites.insert(site.product.name.clone(), Arc::new(site));
     let (sessions, pages, seeing) = (Arc::new(Memory::default()), Arc::new(Pages::default()), Seeing::new());
+    let issued = Arc::<Issued>::default();
     let ports = Ports {
         sessions: Arc::<Memory>::clone(&sessions),
         routes,
         readiness: Arc::new(Always),
         clock: Clock::system(),
         seeing: Arc::clone(&seeing),
+        issued: Arc::clone(&issued),
     };
     let running = Gateway::start(options.clone(), ports, 2).unwrap();
-    World { running, seen, sessions, pages, seeing, options, state }
+    World { running, seen, sessions, pages, seeing, issued, options, state }
 }
 
 impl Drop for World {

@@ -26,6 +26,12 @@ pub fn run_within<T>(limit: Duration, work: impl Future<Output = T>) -> T {
 }
 
 pub async fn connect(world: &World, root: &Path, name: &str, protocol: &str) -> std::io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(world.running.addresses().https.unwrap()).await?;
+    over(stream, root, name, protocol).await
+}
+
+/// TLS on a connection that is there.
+pub async fn over(stream: TcpStream, root: &Path, name: &str, protocol: &str) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(root).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -35,7 +41,6 @@ pub async fn connect(world: &World, root: &Path, name: &str, protocol: &str) -> 
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-    let stream = TcpStream::connect(world.running.addresses().https.unwrap()).await?;
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
 }
 

@@ -8,6 +8,7 @@
 //! | `browser.rs` | Chromium, one context per person |
 //! | `gateway.rs`, `configuration.rs` | the program under test, started from a file as an operator would |
 //! | `upstream.rs`, `answer.rs`, `http1.rs` | a product that records every byte it is sent and answers as told |
+//! | `pebble.rs` | a real ACME authority |
 //! | `authority.rs`, `clock.rs`, `ports.rs` | certificates, time, ports |
 //!
 //! Nothing here knows the crate: a test that needs its inside belongs in `src/`. A binary takes this module by
@@ -26,6 +27,7 @@ pub mod http1;
 pub mod intent;
 pub mod op;
 pub mod page;
+pub mod pebble;
 pub mod peer;
 pub mod ports;
 pub mod site;

@@ -1,7 +1,9 @@
-//! A thread of its own for what must go on beside requests: the revocation log and the lease, the audit log, its sinks.
+//! A thread of its own for what must go on beside requests: the revocation log and the lease, the audit log, its sinks,
+//! certificates.
 
 use super::NotStarted;
 use super::audit_key::{self, AuditKey};
+use crate::acme::Acme;
 use crate::audit::{self, Log, People, PseudonymKey, SinkOptions};
 use crate::config::{AuditSink, Config, PeopleIn};
 use crate::kernel::values::Token;
@@ -26,6 +28,7 @@ impl BackRoom {
         world: &Arc<World>,
         live: &Arc<Live>,
         at: (u64, String),
+        acme: Option<Arc<Acme>>,
     ) -> Result<Self, NotStarted> {
         let (cursor, name) = at;
         let (log, key) = audit_log(config, world, name)?;
@@ -43,6 +46,9 @@ impl BackRoom {
             tasks.spawn(audit::run(log, Arc::clone(&world.sampler), stopped.clone()));
             for sink in sinks {
                 tasks.spawn(audit::deliver(Arc::clone(&world.store), sink, stopped.clone()));
+            }
+            if let Some(acme) = acme {
+                tasks.spawn(acme.keep_valid(stopped.clone()));
             }
             tasks.close();
             tasks.wait().await;

@@ -2,11 +2,13 @@
 //!
 //! - `state`: the state folder, its lock, the key-encryption key.
 //! - `enrol`: what the configuration names gets its row in the store: directories, domains, policies, keys.
+//! - `acme`: certificates from an authority, where the configuration wants them.
 //! - `audit_key`: the audit log's key and name; a new key each day.
 //! - `back_room`: a thread of its own for the revocation log, the audit log and its sinks, never on a loop with requests.
 //! - `descriptors`: as many open files as the machine allows.
 //! - `control`: signals, the control socket and the file watch; reload and drain.
 
+mod acme;
 pub(super) mod audit_key;
 mod back_room;
 pub mod control;
@@ -14,6 +16,9 @@ mod descriptors;
 mod enrol;
 pub mod state;
 
+pub(super) use acme::wanted;
+
+use crate::acme::Acme;
 use crate::audit::Sampler;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
@@ -36,6 +41,7 @@ use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +76,8 @@ pub struct Node {
     pub login: Login,
     /// The data path.
     pub running: Running,
+    acme: Option<Arc<Acme>>,
+    extras: Extras,
     back_room: back_room::BackRoom,
     _lock: state::Lock,
 }
@@ -129,8 +137,18 @@ fn ranges(config: &Config) -> Vec<Range> {
 }
 
 pub(super) fn outbound(config: &Config, extras: &Extras) -> Result<Outbound, NotStarted> {
+    client(config, extras, config.outbound.ca_file.as_deref(), None)
+}
+
+/// A client that trusts one more file of roots, with another deadline where one is given.
+fn client(
+    config: &Config,
+    extras: &Extras,
+    ca_file: Option<&Path>,
+    deadline: Option<Duration>,
+) -> Result<Outbound, NotStarted> {
     let mut roots = extras.roots.clone();
-    if let Some(file) = &config.outbound.ca_file {
+    if let Some(file) = ca_file {
         let more =
             std::fs::read(file).map_err(|why| NotStarted::new(&format!("{} cannot be read", file.display()), &why))?;
         roots.extend_from_slice(&more);
@@ -139,6 +157,7 @@ pub(super) fn outbound(config: &Config, extras: &Extras) -> Result<Outbound, Not
         extra_roots_pem: (!roots.is_empty()).then_some(roots),
         allow: ranges(config),
         overrides: extras.overrides.clone(),
+        deadline,
         ..OutboundOptions::default()
     })
     .map_err(|why| NotStarted::new("the HTTP client cannot be set up", &why))
@@ -186,19 +205,22 @@ impl Node {
         let login = Login::new(Arc::clone(&world), Arc::clone(&live));
         let pages = Pages::new(&config.login.to_string()).map_err(|why| NotStarted::new("pages", &why))?;
         let log_name = audit_key::log_name(store.as_ref(), &config.login).await?;
-        let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name))?;
+        let issued = Arc::default();
+        let acme = acme::start(&config, &extras, &world, (&issued, &seeing)).await?;
+        let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name), acme.clone())?;
         let ports = Ports {
             sessions: Arc::clone(&live) as _,
             routes: Arc::new(Site::new(login.clone(), Arc::clone(&live), pages)),
             readiness: Arc::new(Ready { live, world: Arc::clone(&world) }),
             clock,
             seeing,
+            issued,
         };
         record_start(&world).await?;
         let options = Options { version: 1, ..options };
         descriptors::raise();
         let running = Gateway::start(options, ports, cores()).map_err(|why| NotStarted(why.to_string()))?;
-        Ok(Self { login, running, back_room, _lock: lock })
+        Ok(Self { login, running, acme, extras, back_room, _lock: lock })
     }
 
     /// Applies a configuration whole or not at all, without dropping a request.
@@ -208,6 +230,7 @@ impl Node {
     pub async fn apply(&self, config: Config) -> Result<(), NotStarted> {
         let world = self.login.world();
         let version = world.catalog.load().version + 1;
+        let wanted = acme::wanted(&config, &self.extras)?;
         let Config { catalog: draft, gateway: options, .. } = config;
         // First what can fail without a trace: addresses, certificates. The old table still knows only the old products, so
         // between the two stores a new product answers 421 and nothing is served under half a configuration.
@@ -216,6 +239,9 @@ impl Node {
         world.catalog.store(Arc::new(enrolled.catalog));
         let rows = world.store.keys().await.map_err(|why| NotStarted(why.to_string()))?;
         world.keys.reopen(&world.kek, &rows).map_err(|why| NotStarted(why.to_string()))?;
+        if let (Some(acme), Some(wanted)) = (&self.acme, wanted) {
+            acme.want(wanted);
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// `[listen] timeouts`: how long clients are waited for.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Timeouts {
+pub struct ClientTimeouts {
     /// For the whole head of a request. Default `10s`.
     pub header: Text,
     /// For the next request on a connection. Default `75s`.
@@ -16,7 +16,7 @@ pub struct Timeouts {
     pub handshake: Text,
 }
 
-/// `[product.NAME] limits`: how large bodies may be, and how much may be under way.
+/// `[product.NAME] limits`: how large bodies may be, and how many requests may be under way.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProductLimits {

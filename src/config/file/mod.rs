@@ -5,6 +5,7 @@
 //! Keys of later versions are here too, so that they get their own sentence and not "unknown key". To add a key: a field
 //! here, its meaning in `resolve`, a line in `config/fedgate.example.toml`.
 
+mod acme;
 mod bounds;
 mod directory;
 mod later;
@@ -14,14 +15,15 @@ mod server;
 mod spanned;
 mod upstream;
 
-pub use bounds::{ProductLimits, Timeouts};
+pub use acme::{Acme, ExternalAccount};
+pub use bounds::{ClientTimeouts, ProductLimits};
 pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
 pub use org::{OnChange, Org, Policy, Session};
 pub use product::{Allow, Doors, Outage, Product};
 pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
-pub use upstream::{Health, UpstreamTls};
+pub use upstream::{Health, Timeouts, UpstreamTls};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -46,6 +48,8 @@ pub struct File {
     pub key_env: Text,
     /// Where to listen, and TLS.
     pub listen: Option<At<Listen>>,
+    /// Whom certificates are ordered from.
+    pub acme: Option<At<Acme>>,
     /// What is durable, and where.
     pub store: Option<Store>,
     /// Logs.

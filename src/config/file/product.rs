@@ -1,7 +1,8 @@
 //! `[product.NAME]`.
 
+use super::bounds::ProductLimits;
 use super::upstream::{Health, Timeouts, UpstreamTls};
-use super::{Anything, At, Named, OneOrMany, ProductLimits, Session, Text, Texts, WordOr};
+use super::{Anything, At, Named, OneOrMany, Session, Text, Texts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -26,7 +27,7 @@ pub struct Product {
     pub upstream_tls: Option<At<UpstreamTls>>,
     /// How long what may take.
     pub timeouts: Option<At<Timeouts>>,
-    /// How large bodies may be, and how much may be under way.
+    /// How large bodies may be, and how many requests may be under way.
     pub limits: Option<At<ProductLimits>>,
     /// Ask upstreams for their health; without it only their connections count.
     pub health: Option<At<Health>>,

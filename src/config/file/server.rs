@@ -1,7 +1,7 @@
 //! Sections about the gateway itself: `[listen]`, `[store]`, `[log]`, `[admin]`, `[people]`, `[mail]`, `[dns]`, `[outbound]`,
 //! `[[audit.sink]]`.
 
-use super::{Anything, At, Text, Texts, Timeouts, WordOr};
+use super::{Anything, At, ClientTimeouts, Text, Texts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -17,7 +17,8 @@ pub struct Listen {
     pub plain: Text,
     /// Address of `/metrics`, `/healthz` and `/readyz`, or `off`. Default `127.0.0.1:9180`.
     pub ops: Text,
-    /// `"internal"` (own CA, its root in state/ca.pem), `{ cert, key }`, or a list of such pairs chosen by name.
+    /// `"acme"` (ordered from the authority of `[acme]`; the default), `"internal"` (own CA, its root in state/ca.pem),
+    /// `{ cert, key }`, or a list of such pairs chosen by name.
     pub tls: Option<At<WordOr<CertPair>>>,
     /// Address ranges whose `X-Forwarded-*` and `Forwarded` are believed. Default none.
     pub trusted_proxies: Texts,
@@ -30,7 +31,7 @@ pub struct Listen {
     /// Of them from one client: an IPv4 address or an IPv6 /64. Default a quarter of `max_connections`.
     pub max_connections_per_client: Option<At<i64>>,
     /// How long clients are waited for.
-    pub timeouts: Option<At<Timeouts>>,
+    pub timeouts: Option<At<ClientTimeouts>>,
 }
 
 /// A certificate chain and its key, both PEM files; watched for changes.

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::config::Surroundings;
-use crate::config::file::{At, Listen, Span, WordOr};
+use crate::config::file::{At, Listen, WordOr};
 use crate::config::finding::Code;
 use crate::gateway::options::{CertFiles, Tls};
 use rustls::client::verify_server_name;
@@ -12,22 +12,16 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use std::path::Path;
 
-const CHOICES: &str = "write tls = \"internal\" (own CA, its root in state/ca.pem) or tls = { cert = \"…\", key = \"…\" }; \
+const CHOICES: &str = "write tls = \"acme\" (ordered from an authority, the default), tls = \"internal\" (own CA, its root in state/ca.pem) or tls = { cert = \"…\", key = \"…\" }; \
                        https = \"off\" with plain = \"…\" stands behind someone else's TLS";
 
 impl Reader<'_> {
     /// `tls`, for a file whose https listener is on.
-    pub(super) fn tls(&mut self, listen: &Listen, section: Span) -> Tls {
-        let Some(written) = &listen.tls else {
-            self.say.error(Code::Tls, section, "there is no `tls`, and ACME is not in this version", CHOICES);
-            return Tls::Off;
-        };
+    pub(super) fn tls(&mut self, listen: &Listen) -> Tls {
+        let Some(written) = &listen.tls else { return Tls::Acme };
         let pairs = match &**written {
             WordOr::Word(word) if word == "internal" => return Tls::Internal,
-            WordOr::Word(word) if word == "acme" => {
-                self.say.not_yet(written.span(), "tls = \"acme\"", CHOICES);
-                return Tls::Off;
-            }
+            WordOr::Word(word) if word == "acme" => return Tls::Acme,
             WordOr::Word(word) => {
                 self.say.error(Code::Tls, written.span(), format!("tls does not know {word:?}"), CHOICES);
                 return Tls::Off;

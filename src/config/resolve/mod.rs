@@ -3,6 +3,7 @@
 //! One file per topic, each an `impl Reader`. A topic reports and carries on with something harmless; a file with an error is
 //! never used. Deliberately absent: reading anything but secrets and certificates, and those only through [`Surroundings`].
 
+mod acme;
 mod across;
 mod bounds;
 mod certificates;
@@ -104,6 +105,7 @@ impl Reader<'_> {
         let profile_url = issuer.and_then(|issuer| self.https(&issuer.profile_url));
         let reset_url = issuer.and_then(|issuer| self.https(&issuer.reset_url));
         self.across(file, (&orgs, &directories, &sites));
+        let acme = self.acme(file, &listen);
         let login = login?;
         Some(Config {
             login: login.clone(),
@@ -122,6 +124,7 @@ impl Reader<'_> {
                 reset_url,
             },
             gateway: options(login, listen, sites),
+            acme,
             outbound,
             sinks,
         })

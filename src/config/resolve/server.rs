@@ -16,7 +16,6 @@ impl Reader<'_> {
     pub(super) fn listen(&mut self, file: &File) -> Listen {
         let absent = WrittenListen::default();
         let written = file.listen.as_deref().unwrap_or(&absent);
-        let section = file.listen.as_ref().map_or(Self::top(), |listen| listen.span());
         let https = self.address("https", &written.https, Some(SocketAddr::new(ANY, 443)));
         let http = self.address("http", &written.http, Some(SocketAddr::new(ANY, 80)));
         let plain = self.address("plain", &written.plain, None);
@@ -25,7 +24,7 @@ impl Reader<'_> {
         self.one_each(&[(&written.https, https), (&written.http, http), (&written.plain, plain), (&written.ops, ops)]);
         self.listen_checks(written, (plain, ops), trusted_proxies.is_empty());
         let listens = text(&written.https) != Some("off");
-        let tls = if listens { self.tls(written, section) } else { Tls::Off };
+        let tls = if listens { self.tls(written) } else { Tls::Off };
         let access_log = file.log.as_ref().and_then(|log| text(&log.access)) == Some("stdout");
         Listen {
             https,
@@ -161,7 +160,7 @@ impl Reader<'_> {
         Outbound { ca_file: ca_file.map(|(path, _)| path), allow: self.networks(&written.allow) }
     }
 
-    fn roots(&mut self, path: &Path, span: Span) {
+    pub(super) fn roots(&mut self, path: &Path, span: Span) {
         use rustls::pki_types::{CertificateDer, pem::PemObject as _};
         let Some(world) = self.world else { return };
         let wrong = match world.file(path) {

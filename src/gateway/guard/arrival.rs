@@ -76,7 +76,7 @@ async fn arrive(core: &Core, stream: &mut TcpStream, from: IpAddr, mut seat: Sea
         (true, false) => return Err(Reason::Proxy),
         (true, true) => {
             let _greeting = core.shared.guard.caps.greet().ok_or(Reason::Handshakes)?;
-            announced(stream, from).await?
+            announced(core, stream, from).await?
         }
     };
     let (peer, proxied) = match origin {
@@ -90,11 +90,13 @@ async fn arrive(core: &Core, stream: &mut TcpStream, from: IpAddr, mut seat: Sea
     Ok(Arrival { peer, proxied, seat })
 }
 
-async fn announced(stream: &mut TcpStream, from: IpAddr) -> Result<Origin, Reason> {
+async fn announced(core: &Core, stream: &mut TcpStream, from: IpAddr) -> Result<Origin, Reason> {
     match timeout(HEADER, header(stream)).await {
         Ok(Ok(origin)) => Ok(origin),
         Ok(Err(Fault::Header(wrong))) => {
-            tracing::debug!(proxy = %from, %wrong, "a connection was closed");
+            if core.shared.guard.may_say(core.shared.clock.since_boot()) {
+                tracing::warn!(proxy = %from, %wrong, "a connection of a trusted proxy was closed");
+            }
             Err(Reason::Proxy)
         }
         Ok(Err(Fault::Silent)) | Err(_) => Err(Reason::Proxy),

@@ -123,10 +123,15 @@ impl Guard {
     /// the time since boot.
     pub(super) fn turn_away(&self, reason: Reason, now: Duration) {
         self.turned.count(reason);
-        let span = now.as_secs() / 10 + 1;
-        if self.said.swap(span, Ordering::Relaxed) != span {
+        if self.may_say(now) {
             tracing::warn!(?reason, "over a limit: turned away; see the metric fedgate_turned_away");
         }
+    }
+
+    /// Whether a line may be logged: once in ten seconds.
+    pub(super) fn may_say(&self, now: Duration) -> bool {
+        let span = now.as_secs() / 10 + 1;
+        self.said.swap(span, Ordering::Relaxed) != span
     }
 }
 

@@ -1,12 +1,18 @@
 //! TLS: which certificate for which name, loaded as a whole, replaced as a whole.
 //!
 //! TLS 1.2 and 1.3 by aws-lc-rs, no early data (rule M9), tickets under keys of this process that rotate. Deliberately absent:
-//! choosing by anything but the name, and a process-default provider.
+//! choosing by anything but the name, and a process-default provider. `internal` makes certificates, `ordered` serves those that
+//! an authority issued.
 
 mod internal;
+mod ordered;
+
+pub(super) use ordered::ACME_TLS;
 
 use super::options::{CertFiles, Options, Tls};
 use crate::kernel::values::Timestamp;
+use crate::web::issued::Issued;
+use ordered::Ordered;
 use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
@@ -52,6 +58,8 @@ pub(super) struct TlsState {
 struct Chosen {
     by_host: HashMap<String, usize>,
     certificates: Vec<Certificate>,
+    /// Whether a name without a certificate gets the first one.
+    strangers: bool,
 }
 
 #[derive(Debug)]
@@ -87,21 +95,32 @@ pub fn internal_server(state: &Path, host: &str, now: Timestamp) -> Result<Serve
 
 impl TlsState {
     /// Loads or makes every certificate. `None` when there is no TLS listener.
-    pub(super) fn load(options: &Options, tickets: &Tickets, now: Timestamp) -> Result<Option<Self>, TlsFault> {
-        let hosts = host_names(options);
-        let pairs = match &options.listen.tls {
+    pub(super) fn load(
+        options: &Options,
+        issued: &Arc<Issued>,
+        tickets: &Tickets,
+        now: Timestamp,
+    ) -> Result<Option<Self>, TlsFault> {
+        let hosts = options.host_names();
+        let (pairs, issued) = match &options.listen.tls {
             Tls::Off => return Ok(None),
-            Tls::Files(files) => files.iter().map(read).collect::<Result<_, _>>()?,
-            Tls::Internal => internal::certificates(&options.listen.state, &hosts, now)?,
+            Tls::Files(files) => (files.iter().map(read).collect::<Result<_, _>>()?, None),
+            Tls::Internal => (internal::certificates(&options.listen.state, &hosts, now)?, None),
+            Tls::Acme => (ordered::certificates(issued), Some(issued)),
         };
-        Self::from_pairs(pairs, &hosts, tickets).map(Some)
+        Self::from_pairs(pairs, &hosts, issued, tickets).map(Some)
     }
 
-    fn from_pairs(pairs: Vec<Pair>, hosts: &[String], tickets: &Tickets) -> Result<Self, TlsFault> {
+    fn from_pairs(
+        pairs: Vec<Pair>,
+        hosts: &[String],
+        issued: Option<&Arc<Issued>>,
+        tickets: &Tickets,
+    ) -> Result<Self, TlsFault> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let certificates =
             pairs.into_iter().map(|pair| certify(pair, hosts, &provider)).collect::<Result<Vec<_>, _>>()?;
-        if certificates.is_empty() {
+        if certificates.is_empty() && issued.is_none() {
             return Err(TlsFault::Nothing);
         }
         let mut by_host = HashMap::new();
@@ -110,12 +129,17 @@ impl TlsState {
                 by_host.entry(host.clone()).or_insert(place);
             }
         }
-        let chosen = Arc::new(Chosen { by_host, certificates });
+        let chosen = Arc::new(Chosen { by_host, certificates, strangers: issued.is_none() });
+        let resolver: Arc<dyn ResolvesServerCert> = match issued {
+            None => Arc::<Chosen>::clone(&chosen),
+            Some(issued) => Arc::new(Ordered { chosen: Arc::clone(&chosen), issued: Arc::clone(issued) }),
+        };
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::<Chosen>::clone(&chosen));
+            .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols.extend(issued.map(|_| ACME_TLS.to_vec()));
         config.ticketer = Arc::clone(&tickets.0);
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.max_early_data_size = 0;
@@ -131,8 +155,8 @@ impl TlsState {
 impl Chosen {
     /// The first covers the name; the first of all for strangers, whose requests then get 421 (rule M8).
     fn choose(&self, name: Option<&str>) -> Option<&Certificate> {
-        let place = name.and_then(|name| self.by_host.get(name)).copied().unwrap_or(0);
-        self.certificates.get(place)
+        let place = name.and_then(|name| self.by_host.get(name)).copied();
+        self.certificates.get(place.or(self.strangers.then_some(0))?)
     }
 }
 
@@ -172,21 +196,10 @@ fn read(files: &CertFiles) -> Result<Pair, TlsFault> {
     Ok(Pair { chain, key })
 }
 
-/// Every public host name, once, in a fixed order.
-fn host_names(options: &Options) -> Vec<String> {
-    let sites =
-        options.sites.values().flat_map(|site| std::iter::once(&site.host).chain(&site.also).chain(&site.redirects));
-    let mut names: Vec<String> =
-        std::iter::once(&options.login).chain(sites).map(|origin| origin.host().to_owned()).collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
 /// The files to watch.
 pub(super) fn files(options: &Options) -> Vec<PathBuf> {
     match &options.listen.tls {
         Tls::Files(files) => files.iter().flat_map(|pair| [pair.cert.clone(), pair.key.clone()]).collect(),
-        Tls::Off | Tls::Internal => Vec::new(),
+        Tls::Off | Tls::Internal | Tls::Acme => Vec::new(),
     }
 }
