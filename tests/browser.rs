@@ -13,5 +13,7 @@ mod gallery;
 mod ground;
 #[path = "browser/journeys.rs"]
 mod journeys;
+#[path = "browser/replay.rs"]
+mod replay;
 #[path = "browser/world.rs"]
 mod world;

@@ -30,6 +30,8 @@ mod life;
 mod overload;
 #[path = "gateway/renewal.rs"]
 mod renewal;
+#[path = "gateway/replay.rs"]
+mod replay;
 #[path = "gateway/replies.rs"]
 mod replies;
 #[path = "gateway/routing.rs"]

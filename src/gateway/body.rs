@@ -1,6 +1,7 @@
 //! Bodies on their way: up with a stall limit, down until the session ends, and the upstream connection back into its pool.
 
 use super::options::Site;
+use super::spool::Reader;
 use super::table::Target;
 use super::upstream::{Connection, Lane, Ride, Ticket};
 use crate::kernel::request::fields;
@@ -90,7 +91,7 @@ impl Progress {
 pub(super) struct Upload(Option<Box<Carried>>);
 
 struct Carried {
-    inner: Incoming,
+    inner: Source,
     progress: Arc<Progress>,
     stall: Option<Pin<Box<Sleep>>>,
     /// How long the client may send nothing.
@@ -102,6 +103,14 @@ struct Carried {
     trailing: Option<Arc<Target>>,
 }
 
+/// Where it comes from.
+enum Source {
+    /// The client.
+    Client(Incoming),
+    /// It was kept (rule H9).
+    Kept(Reader),
+}
+
 impl Upload {
     /// No body.
     pub(super) fn none() -> Self {
@@ -109,11 +118,21 @@ impl Upload {
     }
 
     /// Wraps a body, and says how to learn how far it came; `None` when there is no body.
-    #[expect(clippy::disallowed_methods, reason = "a body's pace is measured by the runtime's clock, like its timers")]
     pub(super) fn new(inner: Incoming, site: &Site) -> (Self, Option<Arc<Progress>>) {
         if inner.is_end_stream() {
             return (Self(None), None);
         }
+        let (upload, progress) = Self::carry(Source::Client(inner), site);
+        (upload, Some(progress))
+    }
+
+    /// The body of a kept request, also where it is empty.
+    pub(super) fn kept(reader: Reader, site: &Site) -> (Self, Arc<Progress>) {
+        Self::carry(Source::Kept(reader), site)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a body's pace is measured by the runtime's clock, like its timers")]
+    fn carry(inner: Source, site: &Site) -> (Self, Arc<Progress>) {
         let progress = Arc::new(Progress::default());
         let carried = Carried {
             inner,
@@ -125,7 +144,7 @@ impl Upload {
             most: site.reach.sizes.body.unwrap_or(u64::MAX),
             trailing: None,
         };
-        (Self(Some(Box::new(carried))), Some(progress))
+        (Self(Some(Box::new(carried))), progress)
     }
 
     /// The upstream can take trailers.
@@ -161,7 +180,7 @@ impl Carried {
         loop {
             match Pin::new(&mut self.inner).poll_frame(cx) {
                 Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some(Err(error))) => return self.fail(error.into()),
+                Poll::Ready(Some(Err(error))) => return self.fail(error),
                 Poll::Ready(Some(Ok(frame))) => {
                     self.stall = None;
                     match frame.into_data() {
@@ -213,6 +232,32 @@ impl Carried {
     fn is_too_slow(&self) -> bool {
         let spent = self.began.elapsed();
         spent > FLOOR_AFTER && self.bytes / spent.as_secs().max(1) < FLOOR
+    }
+}
+
+impl Body for Source {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Part> {
+        match self.get_mut() {
+            Self::Client(inner) => Pin::new(inner).poll_frame(cx).map_err(Into::into),
+            Self::Kept(reader) => reader.poll(cx).map_ok(Frame::data),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Client(inner) => inner.is_end_stream(),
+            Self::Kept(reader) => reader.left() == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Client(inner) => inner.size_hint(),
+            Self::Kept(reader) => SizeHint::with_exact(reader.left()),
+        }
     }
 }
 

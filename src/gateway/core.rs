@@ -6,6 +6,7 @@ use super::guard::turns::Turns;
 use super::guard::{Guard, Reason};
 use super::options::Options;
 use super::pace::LOOK;
+use super::spool::Spool;
 use super::table::Table;
 use super::tls::TlsState;
 use super::upstream::{Pool, Registry};
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     pub(super) upstreams: Registry,
     /// Every connection and WebSocket, so that a drain knows when it is done.
     pub(super) open: TaskTracker,
+    /// Requests of expired sessions, kept until their people come back (rule H9).
+    pub(super) spool: Arc<Spool>,
 }
 
 /// What a core has for itself.

@@ -6,8 +6,10 @@ use super::connection::Line;
 use super::filter;
 use super::head::{self, Passage};
 use super::sending::{Fault, Ready, Sending, Sent};
+use super::spool::Reader;
 use super::websocket;
 use crate::web::LiveSession;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -85,6 +87,33 @@ pub(super) async fn forward(
         Err(Fault::Down) => Ok(down(line, passage)),
         Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
         Err(Fault::Ended) => Ok(answer::session_ended()),
+    }
+}
+
+/// Sends a request whose body was kept (rule H9). It has a progress even without a body, so that it is never sent twice by itself.
+pub(super) async fn replay(
+    line: &Arc<Line>,
+    (mut parts, body): (Parts, Reader),
+    passage: &Passage<'_>,
+    admitted: &Admitted,
+) -> Result<Answer, Broken> {
+    parts.extensions.clear();
+    if head::prepare(&mut parts, passage).is_err() {
+        return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
+    }
+    let (upload, progress) = Upload::kept(body, &passage.target.site);
+    let sizes = &passage.target.site.reach.sizes;
+    let sending = Sending::new(line, passage, admitted, Some(&progress));
+    let deadline = sending.deadline();
+    match sending.anew(Request::from_parts(parts, upload)).await {
+        Ok(sent) if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS => Ok(down(line, passage)),
+        Ok(sent) if sizes.response.is_some_and(|most| sent.response.body().size_hint().lower() > most) => {
+            Ok(down(line, passage))
+        }
+        Ok(sent) => Ok(receive(sent, passage, admitted, (Some(progress), deadline), false)),
+        Err(Fault::Down) => Ok(down(line, passage)),
+        Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
+        Err(Fault::Ended) => Err(body::cancelled()),
     }
 }
 

@@ -13,6 +13,7 @@ use super::guard::{self, Reason, queue};
 use super::head::{Passage, REQUEST_ID};
 use super::locate::locate;
 use super::pace::{Busy, Delivery};
+use super::spool;
 use super::table::{Entry, Kind, Target};
 use super::websocket;
 use crate::kernel::refusal::Refusal;
@@ -40,12 +41,12 @@ const PAGE_BODY: usize = 64 * 1024;
 const PAGE_BODY_TIME: Duration = Duration::from_secs(10);
 
 /// One request: what every step may look at.
-struct Step<'a> {
-    line: &'a Arc<Line>,
-    entry: &'a Entry,
-    client: IpAddr,
-    request_id: &'a HeaderValue,
-    now: Timestamp,
+pub(super) struct Step<'a> {
+    pub(super) line: &'a Arc<Line>,
+    pub(super) entry: &'a Entry,
+    pub(super) client: IpAddr,
+    pub(super) request_id: &'a HeaderValue,
+    pub(super) now: Timestamp,
 }
 
 /// What a request asked for, kept for the case that its session ends before its answer.
@@ -68,11 +69,11 @@ impl Asked {
 }
 
 /// How a request went, for the access line.
-struct Trace {
-    wanted: bool,
-    sid: Option<String>,
+pub(super) struct Trace {
+    pub(super) wanted: bool,
+    pub(super) sid: Option<String>,
     /// Kept until the answer is delivered.
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
 }
 
 /// Answers one request. An error ends its stream or connection without an answer. The request comes boxed: each step below is a
@@ -167,6 +168,9 @@ impl Step<'_> {
         let ours = path.path().starts_with("/.fedgate/") || path.is("/.fedgate");
         if ours || target.door(path).is_some() {
             // Boxed, so that the futures of forwarded requests stay small.
+            if spool::is_replay(path) {
+                return Box::pin(self.replay(request, path, target, trace)).await;
+            }
             return Ok(Box::pin(self.own_page(request, path, target)).await);
         }
         match self.enter(target) {
@@ -184,7 +188,7 @@ impl Step<'_> {
             return Ok(self.refuse(refusal, &declared(request.headers()), Some(target)));
         }
         let admission = match &found {
-            SessionCookie::One(token) => self.admit(token, target, &request).await,
+            SessionCookie::One(token) => self.admit(token, target, request.headers()).await,
             SessionCookie::None | SessionCookie::Several => Admission::Nobody,
         };
         match admission {
@@ -198,7 +202,9 @@ impl Step<'_> {
                 self.forward(request, path, target, Admitted { live: None, public: false }).await
             }
             // An ended session that was still in a cache is none.
-            Admission::Nobody | Admission::Admitted(_) => Ok(self.to_login(&request, path, target)),
+            Admission::Nobody | Admission::Admitted(_) => {
+                Ok(Box::pin(self.keep_or_login(request, path, target, &found)).await)
+            }
             Admission::Refused(refusal) => Ok(self.refuse(refusal, &declared(request.headers()), Some(target))),
             Admission::Unavailable => Ok(answer::unavailable(self.id())),
         }
@@ -221,9 +227,9 @@ impl Step<'_> {
         (!may_upgrade || !may_act).then_some(Refusal::CrossSite)
     }
 
-    async fn admit(&self, token: &Token, target: &Target, request: &Request<Incoming>) -> Admission {
+    pub(super) async fn admit(&self, token: &Token, target: &Target, headers: &HeaderMap) -> Admission {
         // A browser that fetches ahead is nobody's activity.
-        let active = request.headers().get("sec-purpose").is_none();
+        let active = headers.get("sec-purpose").is_none();
         let (product, host) = (&target.site.product.name, &self.entry.origin);
         let ask = Ask { token, product, host, now: self.now, active };
         let sessions = &self.line.core.shared.sessions;
@@ -351,7 +357,7 @@ impl Step<'_> {
     }
 
     /// Nobody: a person is led to the login, a script is told where it is. `Authorization` is no session (rule C7).
-    fn to_login(&self, request: &Request<Incoming>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
+    pub(super) fn to_login(&self, request: &Request<Incoming>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
         let said = declared(request.headers());
         let credential = request.headers().contains_key(header::AUTHORIZATION);
         if !said.is_navigation() || credential || asks_upgrade(request.headers()) {
@@ -366,12 +372,13 @@ impl Step<'_> {
         answer::redirect(status, &login_path(&return_to), self.id())
     }
 
-    fn refuse(&self, refusal: Refusal, said: &Declared<'_>, target: Option<&Arc<Target>>) -> Answer {
+    pub(super) fn refuse(&self, refusal: Refusal, said: &Declared<'_>, target: Option<&Arc<Target>>) -> Answer {
         let turned = Turned {
             refusal,
             product: target.map(|target| Arc::clone(&target.site.product)),
             page: said.is_navigation() && refusal != Refusal::LoginRequired,
             login_url: target.map(|_| format!("{}/.fedgate/login", self.entry.url)),
+            kept: None,
             client: self.client,
             request_id: self.id().to_owned(),
             now: self.now,
@@ -389,12 +396,12 @@ impl Step<'_> {
         }
     }
 
-    fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         self.request_id.to_str().unwrap_or("-")
     }
 }
 
-fn declared(headers: &HeaderMap) -> Declared<'_> {
+pub(super) fn declared(headers: &HeaderMap) -> Declared<'_> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // Of a field that must not be repeated, two values are none.
     let origin = if headers.get_all(header::ORIGIN).iter().count() > 1 { Some("null") } else { text(header::ORIGIN) };
@@ -406,7 +413,7 @@ fn declared(headers: &HeaderMap) -> Declared<'_> {
     }
 }
 
-fn asks_upgrade(headers: &HeaderMap) -> bool {
+pub(super) fn asks_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(header::UPGRADE)
 }
 
@@ -426,7 +433,7 @@ fn is_listed_preflight(request: &Request<Incoming>, target: &Target) -> bool {
 }
 
 /// The login on this very host, with the way back.
-fn login_path(return_to: &str) -> String {
+pub(super) fn login_path(return_to: &str) -> String {
     let mut path = String::from("/.fedgate/login?return_to=");
     for byte in return_to.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {

@@ -150,8 +150,32 @@ pub struct Site {
     pub cookie_domain: Option<String>,
     /// How many of its requests may be under way.
     pub in_flight: InFlight,
+    /// What is kept of requests that come with an expired session (rule H9).
+    pub spool: BodySpool,
     /// Organizations allowed, for quick refusal texts.
     pub orgs: Vec<OrgName>,
+}
+
+/// What is kept of unsafe requests that come with an expired session, until their person has logged in (rule H9).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BodySpool {
+    /// The most that a body may have, in bytes; 0 keeps nothing.
+    pub limit: u64,
+    /// The product's release: what one release's page sent is not sent to another.
+    pub version: Option<String>,
+}
+
+impl BodySpool {
+    /// 1 MiB: a long text fits, and an upload does not fill a disk.
+    pub const DEFAULT: u64 = 1024 * 1024;
+    /// 25 MiB: more than a person would wait for twice.
+    pub const MOST: u64 = 25 * 1024 * 1024;
+}
+
+impl Default for BodySpool {
+    fn default() -> Self {
+        Self { limit: Self::DEFAULT, version: None }
+    }
 }
 
 /// An address of a product.

@@ -30,6 +30,9 @@ const SOON: Duration = Duration::from_secs(10);
 /// How often that may happen in a row before it is explained instead of repeated.
 const SOON_AT_MOST: u32 = 4;
 
+/// Where the data path offers what a person was sending.
+const REPLAY: &str = "/.fedgate/replay";
+
 /// Flow cookies that one browser may have on one product host, and their bytes: well inside the 64 KiB of a request's header.
 const FLOWS_AT_MOST: usize = 60;
 const FLOWS_BYTES: usize = 16 * 1024;
@@ -285,7 +288,10 @@ impl Login {
 
     fn entered(&self, visitor: &Visitor, at: &ProductHost, ticket: (&Code, &Flow, &str), token: &Token) -> Answer {
         let (code, flow, name) = ticket;
-        let mut answer = Answer::of(Step::Go(flow.return_to.clone()));
+        // A login that lost its way back ends at the root; a request that waits for it must not be forgotten (rule H9).
+        let waits = flow.return_to == "/" && visitor.cookies.beginning(cookies::SENT).next().is_some();
+        let to = if waits { REPLAY } else { &flow.return_to };
+        let mut answer = Answer::of(Step::Go(to.to_owned()));
         answer.cookies.push(cookies::expire(name));
         answer.cookies.push(cookies::set(cookies::SESSION, &token.expose(), None, CrossSite::Lax));
         answer.cookies.push(self.remember_last(visitor, at, &flow.return_to));

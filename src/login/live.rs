@@ -5,6 +5,8 @@
 //! one keyed hash and one look-up. What is read from the store is entered here *before* it is used, and read once more if a
 //! revocation was applied meanwhile, so that none falls between reading and entering. Streams are watched by `watch`.
 
+mod expired;
+
 use super::entry::{Entry, Rows};
 use super::identity::{Who, fields, renewed};
 use super::key_bits::KeyBits;
@@ -19,7 +21,7 @@ use crate::kernel::live::Live as Standing;
 use crate::kernel::model::{Catalog, LoginSession, Outage, ProductSession};
 use crate::kernel::values::{EventId, ProductName, ProductSessionId, SessionKey, Timestamp};
 use crate::store::{Touch, Unavailable};
-use crate::web::{Admission, Ask, Identity, LiveSession, Sessions};
+use crate::web::{Admission, Ask, Identity, LiveSession, Replays, Sessions};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -327,5 +329,9 @@ impl Sessions for Live {
                 self.in_grace(ask)
             }
         }
+    }
+
+    fn replays(&self) -> Option<&dyn Replays> {
+        Some(self)
     }
 }

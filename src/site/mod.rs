@@ -8,13 +8,14 @@ mod login_host;
 mod product_host;
 mod refuse;
 mod render;
+mod replay;
 mod texts;
 
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::intent::{Declared, is_safe};
 use crate::login::{Cookies, Live, Login, Visitor};
 use crate::pages::Pages;
-use crate::web::{PageRequest, Place, Routes, Turned};
+use crate::web::{Offer, PageRequest, Place, Routes, Turned};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
@@ -70,6 +71,10 @@ impl Routes for Site {
 
     fn refuse(&self, turned: Turned) -> Response<Bytes> {
         self.turn_away(turned)
+    }
+
+    fn offer(&self, offer: Offer) -> Response<Bytes> {
+        self.replay_page(&offer)
     }
 }
 

@@ -139,11 +139,16 @@ impl Site {
     }
 }
 
-/// A path and query of this host in normal form; anything else becomes `/`. Never ours, never a door (rule M11).
+/// Where the data path offers a kept request.
+const REPLAY: &str = "/.fedgate/replay";
+
+/// A path and query of this host in normal form; anything else becomes `/`. Never a door, never ours (rule M11) but [`REPLAY`].
 fn return_to(doors: &[String], text: &str) -> String {
     let is_local = text.starts_with('/') && !text.starts_with("//") && text.len() <= 2048 && !text.contains('#');
     let parsed = if is_local { NormalPath::parse(text).ok() } else { None };
     match parsed {
+        // The one page of ours to come back to: it only asks whether a kept request shall be sent (rule H9).
+        Some(path) if path.is(REPLAY) => path.target(),
         Some(path) if path.path().to_ascii_lowercase().starts_with("/.fedgate") => "/".to_owned(),
         Some(path) if doors.iter().any(|door| path.is(door)) => "/".to_owned(),
         Some(path) => path.target(),

@@ -5,6 +5,10 @@
 
 pub mod issued;
 
+mod replay;
+
+pub use replay::{Expired, Kept, Lost, Offer, Replays, Taken, Unsent};
+
 use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{
@@ -90,6 +94,11 @@ pub trait Sessions: Send + Sync + 'static {
 
     /// Answers from the store.
     async fn admit(&self, ask: &Ask<'_>) -> Admission;
+
+    /// What is asked about requests of expired sessions; without it none is kept (rule H9).
+    fn replays(&self) -> Option<&dyn Replays> {
+        None
+    }
 }
 
 /// Where a request for one of our own pages came in.
@@ -151,6 +160,8 @@ pub struct Turned {
     pub page: bool,
     /// Where to log in, for 401 answers.
     pub login_url: Option<String>,
+    /// What became of a request of an expired session (rule H9); `None` where that was no question.
+    pub kept: Option<Kept>,
     /// The client's address.
     pub client: IpAddr,
     /// The request id.
@@ -167,4 +178,7 @@ pub trait Routes: Send + Sync + 'static {
 
     /// Records a refusal of the data path (sampled, rule M15) and renders it with its reference.
     fn refuse(&self, turned: Turned) -> Response<Bytes>;
+
+    /// Asks the person whether a kept request shall be sent now, or says what became of it (rule H9).
+    fn offer(&self, offer: Offer) -> Response<Bytes>;
 }

@@ -36,7 +36,8 @@ impl World {
         world
     }
 
-    async fn build() -> Self {
+    /// A world of a scene's own.
+    pub async fn build() -> Self {
         let authority = Authority::new();
         let op = Op::start(&authority);
         let (trello, loom) = (Upstream::start(), Upstream::start());

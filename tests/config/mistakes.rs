@@ -256,6 +256,8 @@ fn mistakes_of_products() -> Vec<Mistake> {
         in_product(C::Value, 37, "health = { path = \"/up\", fails =    0 }", "1 to 100"),
         in_product(C::Value, 35, "health = { path = \"/up\", status = 20 }", "200 or 204"),
         in_product(C::Size, 14, "body_spool = \"1MB\"", "\"1MiB\""),
+        in_product(C::Size, 14, "body_spool = \"26MiB\"", "body_spool = \"25MiB\""),
+        in_product(C::Value, 11, "version = \"\"", "version = \"2026.11\""),
         in_product(C::Colour, 10, "colour = \"blue\"", "#0052cc"),
     ]
 }

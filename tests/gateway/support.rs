@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fedgate::clock::Clock;
 use fedgate::gateway::bounds::{Crowd, InFlight, Patience};
-use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Reach, Site, Tls, Upstream};
+use fedgate::gateway::options::{BodySpool, Doors, Listen, Network, Options, PathRule, Reach, Site, Tls, Upstream};
 use fedgate::gateway::{Gateway, Ports, Readiness, Running};
 use fedgate::kernel::model::{Allow, Claim, Limits, Outage, Product, Signup};
 use fedgate::kernel::refusal::Refusal;
@@ -14,7 +14,9 @@ use fedgate::kernel::values::{
 };
 use fedgate::seeing::Seeing;
 use fedgate::web::issued::Issued;
-use fedgate::web::{Admission, Ask, Identity, LiveSession, PageRequest, Routes, Sessions, Turned};
+use fedgate::web::{
+    Admission, Ask, Identity, LiveSession, Offer, PageRequest, Replays, Routes, Sessions, Turned, Unsent,
+};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -48,6 +50,8 @@ impl Seen {
 /// Sessions in memory; `admit` answers what `cached` does not.
 #[derive(Default)]
 pub struct Memory {
+    /// What is said about requests of expired sessions.
+    pub replays: crate::replay::Said,
     pub live: Mutex<HashMap<[u8; 32], Arc<LiveSession>>>,
     pub answer: Mutex<Option<Admission>>,
     /// How long `admit` takes.
@@ -67,6 +71,10 @@ impl Sessions for Memory {
             tokio::time::sleep(slow).await;
         }
         self.answer.lock().unwrap().clone().unwrap_or(Admission::Nobody)
+    }
+
+    fn replays(&self) -> Option<&dyn Replays> {
+        Some(&self.replays)
     }
 }
 
@@ -91,7 +99,18 @@ impl Routes for Pages {
             _ => StatusCode::FORBIDDEN,
         };
         let body = format!("{} {}", turned.refusal.code(), turned.login_url.unwrap_or_default());
+        let body = turned.kept.map_or_else(|| body.clone(), |kept| format!("{body} {kept:?}"));
         Response::builder().status(status).body(Bytes::from(body)).unwrap()
+    }
+
+    fn offer(&self, offer: Offer) -> Response<Bytes> {
+        let text = match offer.request {
+            Ok(Unsent { handle, csrf, method, path, size, failed, .. }) => {
+                format!("offer {method} {path} {size} failed={failed} to={handle}&csrf={csrf}")
+            }
+            Err(lost) => format!("lost {lost:?}"),
+        };
+        Response::new(Bytes::from(text))
     }
 }
 
@@ -151,6 +170,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         keep_authorization: false,
         cookie_domain: None,
         in_flight: InFlight::default(),
+        spool: BodySpool::default(),
         orgs: vec![],
     }
 }
@@ -162,13 +182,34 @@ pub fn any() -> Option<SocketAddr> {
 /// A gateway on loopback in front of a product that answers `respond`.
 pub fn world(respond: fn(&str, &mut TcpStream), change: impl FnOnce(&mut Options, &mut Site)) -> World {
     let pages = Arc::new(Pages::default());
-    let mut world = world_with(respond, Arc::<Pages>::clone(&pages), change);
+    let mut world = build(Clock::system(), respond, Arc::<Pages>::clone(&pages), change);
     world.pages = pages;
     world
 }
 
 /// The same with pages of the test's own.
 pub fn world_with(
+    respond: fn(&str, &mut TcpStream),
+    routes: Arc<dyn Routes>,
+    change: impl FnOnce(&mut Options, &mut Site),
+) -> World {
+    build(Clock::system(), respond, routes, change)
+}
+
+/// The same by another clock.
+pub fn world_at(
+    clock: Clock,
+    respond: fn(&str, &mut TcpStream),
+    change: impl FnOnce(&mut Options, &mut Site),
+) -> World {
+    let pages = Arc::new(Pages::default());
+    let mut world = build(clock, respond, Arc::<Pages>::clone(&pages), change);
+    world.pages = pages;
+    world
+}
+
+fn build(
+    clock: Clock,
     respond: fn(&str, &mut TcpStream),
     routes: Arc<dyn Routes>,
     change: impl FnOnce(&mut Options, &mut Site),
@@ -203,7 +244,7 @@ pub fn world_with(
         sessions: Arc::<Memory>::clone(&sessions),
         routes,
         readiness: Arc::new(Always),
-        clock: Clock::system(),
+        clock,
         seeing: Arc::clone(&seeing),
         issued: Arc::clone(&issued),
     };
@@ -218,6 +259,18 @@ impl Drop for World {
 }
 
 impl World {
+    /// The process ends, and another one starts on the same state.
+    pub fn restart(&mut self, clock: Clock) {
+        let ports = Ports {
+            sessions: Arc::<Memory>::clone(&self.sessions),
+            routes: Arc::<Pages>::clone(&self.pages),
+            readiness: Arc::new(Always),
+            clock,
+            seeing: Arc::clone(&self.seeing),
+        };
+        self.running = Gateway::start(self.options.clone(), ports, 2).unwrap();
+    }
+
     /// A session, and its cookie.
     pub fn session(&self, seed: u8) -> (Arc<LiveSession>, String) {
         let now = Timestamp::from_millis(1);

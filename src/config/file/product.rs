@@ -71,8 +71,11 @@ pub struct Product {
     pub keep_authorization: Option<bool>,
     /// The domain that the product may set cookies for, or `off` (default).
     pub cookie_domain: Text,
-    /// `off`; sizes come in a later version.
+    /// What is kept of a request that comes with a session that has just expired, until its person has logged in: `off`, or a
+    /// size up to `25MiB`. Default `1MiB`.
     pub body_spool: Text,
+    /// The product's release: what one release's page sent is never sent to another.
+    pub version: Text,
     /// `{ grace = "2m" }` (default), or `"deny"`.
     pub on_store_outage: Option<At<WordOr<Outage>>>,
 }

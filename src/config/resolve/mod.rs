@@ -14,6 +14,7 @@ mod paths;
 mod products;
 mod secrets;
 mod server;
+mod spool;
 mod upstreams;
 mod urls;
 mod values;
