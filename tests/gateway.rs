@@ -16,6 +16,10 @@ mod pebble;
 #[path = "support/ports.rs"]
 mod ports;
 
+#[path = "gateway/connection_auth.rs"]
+mod connection_auth;
+#[path = "gateway/forward_auth.rs"]
+mod forward_auth;
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
 #[path = "gateway/grpc.rs"]

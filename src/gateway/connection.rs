@@ -1,6 +1,7 @@
 //! One client connection: handshake, HTTP/1.1 or HTTP/2 by ALPN, and its end.
 
 use super::body::Broken;
+use super::bound::Bound;
 use super::core::Core;
 use super::guard::arrival::{self, Arrival};
 use super::guard::caps::Seat;
@@ -61,6 +62,8 @@ pub(super) struct Line {
     pub(super) pace: Pace,
     /// The last client's introduction to products; see `head.rs`.
     pub(super) introduced: Mutex<Option<Introduction>>,
+    /// Upstream connections of its last session's own; see `bound.rs`.
+    pub(super) bound: Mutex<Option<Box<Bound>>>,
     /// What bodies of HTTP/2 streams do; `None` over HTTP/1.1.
     pub(super) turns: Option<Arc<Turns>>,
 }
@@ -73,9 +76,10 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     let stream = Patient::new(stream);
     let close = core.kill.child_token();
     let retire = core.drain.child_token();
-    let introduced = Mutex::default();
+    let (introduced, bound) = (Mutex::default(), Mutex::default());
     let pace = Pace::new();
-    let line = Line { core, peer, proxied, seat, listener, names: None, close, retire, pace, introduced, turns: None };
+    let turns = None;
+    let line = Line { core, peer, proxied, seat, listener, names: None, close, retire, pace, introduced, bound, turns };
     if listener != Listener::Tls {
         let line = Arc::new(line);
         line.core.watch(&line);

@@ -2,8 +2,11 @@
 //!
 //! The first step that decides, answers. Anything that is not understood has no session.
 
+mod forward_auth;
+
 use super::answer::{self, Answer};
 use super::body::{Broken, Outgoing};
+use super::bound;
 use super::connection::Line;
 use super::filter;
 use super::forward::{self, Admitted};
@@ -47,6 +50,8 @@ pub(super) struct Step<'a> {
     pub(super) client: IpAddr,
     pub(super) request_id: &'a HeaderValue,
     pub(super) now: Timestamp,
+    /// Whether the request is only described, by a proxy that will forward it itself; see `forward_auth`.
+    pub(super) described: bool,
 }
 
 /// What a request asked for, kept for the case that its session ends before its answer.
@@ -72,6 +77,8 @@ impl Asked {
 pub(super) struct Trace {
     pub(super) wanted: bool,
     pub(super) sid: Option<String>,
+    /// Whether the answer went to a proxy that asked about another request.
+    pub(super) described: bool,
     /// Kept until the answer is delivered.
     pub(super) place: Option<Place>,
 }
@@ -90,10 +97,17 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
     };
     let call = grpc::call(&request);
     let head = wanted.then(|| (request.method().clone(), request.uri().path().to_owned()));
-    let mut trace = Trace { wanted, sid: None, place: None };
+    let mut trace = Trace { wanted, sid: None, described: false, place: None };
     let (result, meters, place) = match &entry {
         Ok((entry, client)) => {
-            let step = Step { line, entry, client: *client, request_id: &request_id, now: shared.clock.now() };
+            let step = Step {
+                line,
+                entry,
+                client: *client,
+                request_id: &request_id,
+                now: shared.clock.now(),
+                described: false,
+            };
             let place = match &entry.kind {
                 Kind::Product(target) => target.site.product.name.as_str(),
                 Kind::Login => "login",
@@ -121,7 +135,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
             micros,
         });
     }
-    if let (Some(kind), true) = (call, place != "unknown") {
+    if let (Some(kind), true) = (call, place != "unknown" && !trace.described) {
         grpc::translate(&mut answer, kind);
     }
     // Different each time: kept out of HTTP/2's compression table, where it would only push out what repeats.
@@ -167,6 +181,14 @@ impl Step<'_> {
     ) -> Result<Answer, Broken> {
         let ours = path.path().starts_with("/.fedgate/") || path.is("/.fedgate");
         if ours || target.door(path).is_some() {
+            if self.described {
+                // The proxy in front would send it to the product.
+                let write = "this path is the gateway's own: send it there";
+                return Ok(answer::plain(StatusCode::FORBIDDEN, write, self.id()));
+            }
+            if self.is_question(path, target) {
+                return Box::pin(self.judge_for_another(request, target, trace)).await;
+            }
             // Boxed, so that the futures of forwarded requests stay small.
             if spool::is_replay(path) {
                 return Box::pin(self.replay(request, path, target, trace)).await;
@@ -274,13 +296,18 @@ impl Step<'_> {
         target: &Arc<Target>,
         admitted: Admitted,
     ) -> Result<Answer, Broken> {
+        if self.described {
+            return Ok(forward_auth::vouch(request.headers(), target, admitted.live.as_deref()));
+        }
         let live: Option<Arc<LiveSession>> = admitted.live.clone();
+        let bound = live.as_deref().and_then(|live| bound::group(self.line, target, live));
         let asked = live.is_some().then(|| Asked::of(&request));
         let upgrade = live.is_some() && *request.method() == Method::GET && websocket::is_websocket(request.headers());
         let passage = Passage {
             line: self.line,
             entry: self.entry,
             target,
+            group: bound.as_deref().unwrap_or(&target.upstreams),
             path,
             client: self.client,
             request_id: self.request_id,

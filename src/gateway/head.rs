@@ -2,6 +2,7 @@
 
 use super::connection::Line;
 use super::table::{Entry, Target};
+use super::upstream::Group;
 use crate::kernel::request::cookies::{self, Remaining};
 use crate::kernel::request::fields;
 use crate::kernel::request::path::NormalPath;
@@ -54,6 +55,8 @@ pub(super) struct Passage<'a> {
     pub(super) line: &'a Line,
     pub(super) entry: &'a Entry,
     pub(super) target: &'a Arc<Target>,
+    /// Its upstreams, with connections that all share or of this session's own.
+    pub(super) group: &'a Group,
     pub(super) path: &'a NormalPath<'a>,
     pub(super) client: IpAddr,
     pub(super) request_id: &'a HeaderValue,
@@ -63,16 +66,31 @@ pub(super) struct Passage<'a> {
     pub(super) upgrade: bool,
 }
 
+impl Passage<'_> {
+    /// Whether the upstream's connection is one session's own (rule H8).
+    pub(super) fn is_bound(&self) -> bool {
+        self.live.is_some() && self.target.site.connection_auth
+    }
+}
+
 /// Edits the head in place. Fails only when the normal form is no URI, which it always is.
 pub(super) fn prepare(parts: &mut Parts, passage: &Passage<'_>) -> Result<(), http::Error> {
     retarget(&mut parts.uri, passage.path)?;
     parts.version = Version::HTTP_11;
-    let keeps_authorization = passage.live.is_some() && passage.target.site.keep_authorization;
     let headers = &mut parts.headers;
+    let keeps_authorization = passage.live.is_some() && may_keep_authorization(headers, passage.target);
     strip(headers, passage.target, keeps_authorization);
     remove_our_cookies(headers);
     set_ours(headers, passage)?;
     Ok(())
+}
+
+/// Rule C7: where the product declares it; with `connection_auth` the schemes that log a connection in, and no other.
+fn may_keep_authorization(headers: &HeaderMap, target: &Target) -> bool {
+    let site = &target.site;
+    let of_connection = |value: &HeaderValue| value.to_str().is_ok_and(fields::logs_connection_in);
+    site.keep_authorization
+        || (site.connection_auth && headers.get_all(header::AUTHORIZATION).iter().all(of_connection))
 }
 
 /// Origin form of the normal path; nothing is copied when it is that already.
@@ -114,7 +132,7 @@ fn ends_here(name: &HeaderName, target: &Target) -> bool {
 }
 
 /// One `Cookie` field without ours; HTTP/2 clients may have split it (RFC 9113 §8.2.3).
-fn remove_our_cookies(headers: &mut HeaderMap) {
+pub(super) fn remove_our_cookies(headers: &mut HeaderMap) {
     let mut fields = headers.get_all(header::COOKIE).iter();
     let Some(first) = fields.next() else { return };
     let second = fields.next();
