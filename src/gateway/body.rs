@@ -13,9 +13,9 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::future::Future as _;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::{DropGuard, WaitForCancellationFutureOwned};
@@ -50,6 +50,10 @@ pub(super) struct Progress {
     broken: AtomicBool,
     /// It passed the product's limit.
     too_large: AtomicBool,
+    /// Its answer has ended: nobody waits for the rest.
+    over: AtomicBool,
+    /// Who is to be told so.
+    waiting: Mutex<Option<Waker>>,
 }
 
 impl Progress {
@@ -59,6 +63,22 @@ impl Progress {
 
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
+    }
+
+    /// The answer has ended, or was cut with its session: what is left of the body goes nowhere. On HTTP/1.1 the connection ends; on
+    /// HTTP/2 the upload would go on beside it.
+    fn end(&self) {
+        if !self.is_sent() {
+            self.over.store(true, Ordering::Relaxed);
+            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Whether it has; the task is woken when it does.
+    fn poll_over(&self, cx: &mut Context<'_>) -> bool {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        self.over.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_too_large(&self) -> bool {
@@ -157,6 +177,10 @@ type Part = Option<Result<Frame<Bytes>, Broken>>;
 impl Carried {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
         if self.ended.as_mut().is_some_and(|ended| ended.as_mut().poll(cx).is_ready()) {
+            return self.fail(cancelled());
+        }
+        // An upstream that takes trailers shares its connection.
+        if self.trailing.is_some() && self.progress.poll_over(cx) {
             return self.fail(cancelled());
         }
         loop {
@@ -362,6 +386,7 @@ impl Download {
     pub(super) fn finish(&mut self) {
         self.watched = None;
         let sent = self.upload.as_ref().is_none_or(|upload| upload.is_sent());
+        self.end_upload();
         if let Some(Held { carrier: Carrier::Pooled(connection, lane), .. }) = self.held.take()
             && sent
         {
@@ -413,6 +438,12 @@ impl Download {
         }
     }
 
+    fn end_upload(&self) {
+        if let Some(upload) = &self.upload {
+            upload.end();
+        }
+    }
+
     /// The session has ended. A gRPC call is told so in trailers, which are its end.
     fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         self.watched = None;
@@ -439,6 +470,12 @@ impl Download {
             }
         }
         Poll::Pending
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        self.end_upload();
     }
 }
 

@@ -350,11 +350,15 @@ fn a_client_that_leaves_ends_the_call_at_the_product_and_so_does_the_session() {
         stream.send_data(Bytes::from_static(b"one"), false).unwrap();
         let mut body = answer.await.unwrap().into_body();
         body.data().await.unwrap().unwrap();
+        let (unanswered, _stream) = begin(&sender, "/silent", &fields(&cookie), true).await;
+        open(2).await;
         live.ended.cancel();
-        assert!(body.data().await.is_none(), "the call is told in trailers");
+        assert!(body.data().await.is_none());
         assert_eq!(body.trailers().await.unwrap().unwrap()["grpc-status"], "16");
-        // Nor does the product hear any more of it, whatever the client goes on to send.
-        open(0).await;
+        let answer = finish(unanswered).await.unwrap();
+        assert_eq!((answer.status, &answer.head["grpc-status"]), (200, &HeaderValue::from_static("16")));
+        // A product that is not asked any more may sleep on; the one that reads hears of it.
+        open(1).await;
     });
 }
 

@@ -154,13 +154,14 @@ fn only_what_is_idempotent_and_has_no_body_is_sent_twice() {
             let before = closed();
             let mut client = world.plain();
             client.send(&(head(line, &fields) + if fields.contains(&"Content-Length: 3") { "abc" } else { "" }));
-            let reply = client.reply();
+            // The head alone: what answers HEAD announces a body that does not come.
+            let reply = client.head();
             if closed() > before {
                 break reply;
             }
             assert!(tries < 20, "{line}: the upstream that closes was never asked");
         };
-        assert_eq!(reply.status, status, "{line} {fields:?}");
+        assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{line} {fields:?} {reply}");
         assert_eq!(closed(), 1, "{line}: at most one other upstream");
         assert!(good.heads.lock().unwrap().len() <= tries, "{line}");
     }
