@@ -16,6 +16,10 @@ mod pebble;
 #[path = "support/ports.rs"]
 mod ports;
 
+#[path = "gateway/connection_auth.rs"]
+mod connection_auth;
+#[path = "gateway/forward_auth.rs"]
+mod forward_auth;
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
 #[path = "gateway/fuzz.rs"]
@@ -32,6 +36,8 @@ mod life;
 mod overload;
 #[path = "gateway/renewal.rs"]
 mod renewal;
+#[path = "gateway/replay.rs"]
+mod replay;
 #[path = "gateway/replies.rs"]
 mod replies;
 #[path = "gateway/routing.rs"]

@@ -22,6 +22,8 @@ mod minute;
 mod mix_up;
 #[path = "login/neighbours.rs"]
 mod neighbours;
+#[path = "login/replay.rs"]
+mod replay;
 #[path = "login/soak.rs"]
 mod soak;
 #[path = "login/tabs.rs"]

@@ -1,8 +1,8 @@
 //! One sample of every page and of every state that looks different. Shared by the gallery and the snapshot tests.
 
 use super::pages::{
-    Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Link, Loop, Name, Page, Person,
-    ProductLink, Reenter, Reference, Refusal, SignedOut, Towards, Utc, Way,
+    Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Link, Loop, Lost, Name, Page,
+    Person, ProductLink, Reenter, Reference, Refusal, Resend, SignedOut, Towards, Utc, Way,
 };
 
 /// File name and page.
@@ -10,6 +10,7 @@ pub fn all() -> Vec<(&'static str, Page)> {
     let mut all = logins();
     all.extend(logouts());
     all.extend(refusals());
+    all.extend(replays());
     all
 }
 
@@ -128,6 +129,28 @@ fn refusals() -> Vec<(&'static str, Page)> {
         ),
         ("loop", Page::Loop(Loop { brand: Some(trello()), reference: reference(), again: href("/login?to=8hW2") })),
         ("fault", Page::Fault(Fault { reference: reference() })),
+    ]
+}
+
+fn replays() -> Vec<(&'static str, Page)> {
+    let resend = |brand, path: &str, size, failed| {
+        let (form, method, at) = (form("/.fedgate/replay"), "POST".to_owned(), Utc(1_795_312_327));
+        Page::Resend(Resend { brand, form, method, path: path.to_owned(), size, at, failed })
+    };
+    let long = "/workspaces/subsidiary-globex-example/boards/5f1c7b6a/cards/quarterly-report/attachments/upload";
+    vec![
+        ("resend", resend(trello(), "/boards", 2_100_000, false)),
+        ("resend-failed", resend(loom(), long, 17, true)),
+        (
+            "lost",
+            Page::Lost(Lost {
+                brand: trello(),
+                what: "Your session had ended, and it was larger than the 1.0 MB that can be kept during a login."
+                    .to_owned(),
+                can_do: "Go back to the page you came from and send it again.".to_owned(),
+                back: href("/"),
+            }),
+        ),
     ]
 }
 

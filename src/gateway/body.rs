@@ -1,6 +1,7 @@
 //! Bodies on their way: up with a stall limit, down until the session ends, and the upstream connection back into its pool.
 
 use super::options::Site;
+use super::spool::Reader;
 use super::table::Target;
 use super::upstream::{Connection, Lane, Ride, Ticket};
 use crate::kernel::request::fields;
@@ -70,7 +71,7 @@ impl Progress {
 pub(super) struct Upload(Option<Box<Carried>>);
 
 struct Carried {
-    inner: Incoming,
+    inner: Source,
     progress: Arc<Progress>,
     stall: Option<Pin<Box<Sleep>>>,
     /// How long the client may send nothing.
@@ -80,6 +81,16 @@ struct Carried {
     most: u64,
     /// Whose names trailers must not carry; without it none pass.
     trailing: Option<Arc<Target>>,
+    /// The end of the session: an upstream by HTTP/2 would be sent more though its answer was cut.
+    ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+/// Where it comes from.
+enum Source {
+    /// The client.
+    Client(Incoming),
+    /// It was kept (rule H9).
+    Kept(Reader),
 }
 
 impl Upload {
@@ -89,11 +100,21 @@ impl Upload {
     }
 
     /// Wraps a body, and says how to learn how far it came; `None` when there is no body.
-    #[expect(clippy::disallowed_methods, reason = "a body's pace is measured by the runtime's clock, like its timers")]
-    pub(super) fn new(inner: Incoming, site: &Site) -> (Self, Option<Arc<Progress>>) {
+    pub(super) fn new(inner: Incoming, site: &Site, live: Option<&LiveSession>) -> (Self, Option<Arc<Progress>>) {
         if inner.is_end_stream() {
             return (Self(None), None);
         }
+        let (upload, progress) = Self::carry(Source::Client(inner), site, live);
+        (upload, Some(progress))
+    }
+
+    /// The body of a kept request, also where it is empty.
+    pub(super) fn kept(reader: Reader, site: &Site, live: Option<&LiveSession>) -> (Self, Arc<Progress>) {
+        Self::carry(Source::Kept(reader), site, live)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a body's pace is measured by the runtime's clock, like its timers")]
+    fn carry(inner: Source, site: &Site, live: Option<&LiveSession>) -> (Self, Arc<Progress>) {
         let progress = Arc::new(Progress::default());
         let carried = Carried {
             inner,
@@ -104,8 +125,9 @@ impl Upload {
             bytes: 0,
             most: site.reach.sizes.body.unwrap_or(u64::MAX),
             trailing: None,
+            ended: live.map(|live| Box::pin(live.ended.clone().cancelled_owned())),
         };
-        (Self(Some(Box::new(carried))), Some(progress))
+        (Self(Some(Box::new(carried))), progress)
     }
 
     /// The upstream can take trailers.
@@ -134,10 +156,13 @@ type Part = Option<Result<Frame<Bytes>, Broken>>;
 
 impl Carried {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
+        if self.ended.as_mut().is_some_and(|ended| ended.as_mut().poll(cx).is_ready()) {
+            return self.fail(cancelled());
+        }
         loop {
             match Pin::new(&mut self.inner).poll_frame(cx) {
                 Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some(Err(error))) => return self.fail(error.into()),
+                Poll::Ready(Some(Err(error))) => return self.fail(error),
                 Poll::Ready(Some(Ok(frame))) => {
                     self.stall = None;
                     match frame.into_data() {
@@ -189,6 +214,32 @@ impl Carried {
     fn is_too_slow(&self) -> bool {
         let spent = self.began.elapsed();
         spent > FLOOR_AFTER && self.bytes / spent.as_secs().max(1) < FLOOR
+    }
+}
+
+impl Body for Source {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Part> {
+        match self.get_mut() {
+            Self::Client(inner) => Pin::new(inner).poll_frame(cx).map_err(Into::into),
+            Self::Kept(reader) => reader.poll(cx).map_ok(Frame::data),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Client(inner) => inner.is_end_stream(),
+            Self::Kept(reader) => reader.left() == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Client(inner) => inner.size_hint(),
+            Self::Kept(reader) => SizeHint::with_exact(reader.left()),
+        }
     }
 }
 
@@ -318,6 +369,17 @@ impl Download {
         }
     }
 
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut inner = Pin::new(&mut self.inner);
+        match &self.held {
+            Some(Held { carrier: Carrier::Pooled(connection, _), .. }) => connection.hush.unless_over(|| {
+                let part = inner.as_mut().poll_frame(cx);
+                (part, inner.is_end_stream())
+            }),
+            _ => inner.poll_frame(cx),
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
         if self.session.as_ref().is_some_and(|session| session.ended.is_cancelled()) {
             return self.cut();
@@ -325,7 +387,7 @@ impl Download {
         if self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Some(Err(Stalled.into())));
         }
-        match Pin::new(&mut self.inner).poll_frame(cx) {
+        match self.poll_inner(cx) {
             Poll::Ready(None) => {
                 self.finish();
                 Poll::Ready(None)

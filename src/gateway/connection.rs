@@ -1,7 +1,9 @@
 //! One client connection: handshake, HTTP/1.1 or HTTP/2 by ALPN, and its end.
 
 use super::body::Broken;
+use super::bound::Bound;
 use super::core::Core;
+use super::gather::gather;
 use super::guard::arrival::{self, Arrival};
 use super::guard::caps::Seat;
 use super::guard::{Reason, calm::Calm};
@@ -10,6 +12,7 @@ use super::head::Introduction;
 use super::pace::{Busy, Delivery, Heads, Pace};
 use super::patient::Patient;
 use super::rarely::Rarely;
+use super::recall::Recall;
 use super::stream::{Streams, Turns};
 use super::tls::ACME_TLS;
 use super::websocket;
@@ -59,8 +62,12 @@ pub(super) struct Line {
     pub(super) retire: CancellationToken,
     /// What it is doing.
     pub(super) pace: Pace,
+    /// What its last request said.
+    pub(super) recall: Recall,
     /// The last client's introduction to products; see `head.rs`.
     pub(super) introduced: Mutex<Option<Introduction>>,
+    /// Upstream connections of its last session's own; see `bound.rs`.
+    pub(super) bound: Mutex<Option<Box<Bound>>>,
     /// What bodies of HTTP/2 streams do; `None` over HTTP/1.1.
     pub(super) turns: Option<Arc<Turns>>,
 }
@@ -73,9 +80,11 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     let stream = Patient::new(stream);
     let close = core.kill.child_token();
     let retire = core.drain.child_token();
-    let introduced = Mutex::default();
-    let pace = Pace::new();
-    let line = Line { core, peer, proxied, seat, listener, names: None, close, retire, pace, introduced, turns: None };
+    let (pace, recall) = (Pace::new(), Recall::default());
+    let (introduced, bound) = (Mutex::default(), Mutex::default());
+    let (names, turns) = (None, None);
+    let line =
+        Line { core, peer, proxied, seat, listener, names, close, retire, pace, recall, introduced, bound, turns };
     if listener != Listener::Tls {
         let line = Arc::new(line);
         line.core.watch(&line);
@@ -167,7 +176,7 @@ where
     let _open = Open::new(&line);
     let (close, retire) = (line.close.clone(), line.retire.clone());
     let streams = Streams(line.turns.clone().unwrap_or_else(|| Arc::new(Turns::new())));
-    let stream = Calm::new(stream, line.core.shared.guard.turned.counter(Reason::Flood));
+    let (stream, outbox) = gather(Calm::new(stream, line.core.shared.guard.turned.counter(Reason::Flood)));
     let service = service_fn(move |request| Box::pin(answer(Busy::new(Arc::clone(&line)), Box::new(request))));
     let connection = http2::Builder::new(streams)
         .timer(TokioTimer::new())
@@ -182,18 +191,25 @@ where
         .enable_connect_protocol()
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
+    let (close, retire) = (pin!(close.cancelled()), pin!(retire.cancelled()));
+    let (mut close, mut retire) = (Rarely::new(close), Rarely::new(retire));
     let mut draining = false;
-    loop {
-        tokio::select! {
-            biased;
-            _ = connection.as_mut() => break,
-            () = close.cancelled() => break,
-            () = retire.cancelled(), if !draining => {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
+    poll_fn(|cx| {
+        loop {
+            let over = connection.as_mut().poll(cx).is_ready()
+                || close.poll(cx).is_ready()
+                || matches!(outbox.poll_send(cx), Poll::Ready(Err(_)));
+            if over {
+                return Poll::Ready(());
             }
+            if draining || retire.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            draining = true;
+            connection.as_mut().graceful_shutdown();
         }
-    }
+    })
+    .await;
 }
 
 /// Counts a connection while it is open.

@@ -4,22 +4,21 @@ use super::connection::{self, Line, Listener};
 use super::guard::arrival;
 use super::guard::turns::Turns;
 use super::guard::{Guard, Reason};
+use super::ids::RequestIds;
 use super::options::Options;
 use super::pace::LOOK;
+use super::spool::Spool;
 use super::table::Table;
 use super::tls::TlsState;
 use super::upstream::{Pool, Registry};
 use super::websocket::Scratch;
 use crate::clock::Clock;
-use crate::entropy;
 use crate::seeing::Seeing;
 use crate::web::issued::Issued;
 use crate::web::{Routes, Sessions};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use http::HeaderValue;
 use std::io;
 use std::net::TcpListener as StdListener;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -41,6 +40,8 @@ pub(super) struct Shared {
     pub(super) upstreams: Registry,
     /// Every connection and WebSocket, so that a drain knows when it is done.
     pub(super) open: TaskTracker,
+    /// Requests of expired sessions, kept until their people come back (rule H9).
+    pub(super) spool: Arc<Spool>,
 }
 
 /// What a core has for itself.
@@ -60,8 +61,7 @@ pub(super) struct Core {
     pub(super) kill: CancellationToken,
     /// The connections, to find the idle ones.
     lines: Mutex<Vec<Weak<Line>>>,
-    prefix: [u8; 16],
-    count: AtomicU64,
+    pub(super) ids: RequestIds,
     /// What this core's WebSockets read into.
     pub(super) relayed: Scratch,
 }
@@ -85,8 +85,7 @@ impl Core {
             drain: drain.child_token(),
             kill: kill.child_token(),
             lines: Mutex::default(),
-            prefix: hex(entropy::random()),
-            count: AtomicU64::new(0),
+            ids: RequestIds::new(),
             relayed: Scratch::default(),
         }
     }
@@ -94,17 +93,6 @@ impl Core {
     /// New options as this core uses them.
     pub(super) fn compile(&self, options: &Options) -> Table {
         Table::new(options, &self.shared, self.place, &self.pool)
-    }
-
-    /// Unique among all cores and starts; not a secret.
-    pub(super) fn request_id(&self) -> HeaderValue {
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let count: [u8; 16] = hex(count.to_be_bytes());
-        let mut text = [b'0'; 26];
-        let (start, end) = text.split_at_mut(self.prefix.len());
-        start.copy_from_slice(&self.prefix);
-        end.copy_from_slice(count.last_chunk::<10>().unwrap_or(&[b'0'; 10]));
-        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("-"))
     }
 
     /// Looks after a connection until it is dropped.
@@ -177,14 +165,4 @@ impl Core {
             }
         }
     }
-}
-
-/// Sixteen hexadecimal digits.
-fn hex(bytes: [u8; 8]) -> [u8; 16] {
-    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + (half - 10) };
-    let mut text = [b'0'; 16];
-    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = [digit(byte >> 4), digit(byte & 15)];
-    }
-    text
 }

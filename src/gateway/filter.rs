@@ -12,37 +12,77 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// One year. Without `includeSubDomains`: other hosts are not ours to speak for.
 pub(super) const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Edits a response's head in place. `public` for responses that shared caches may keep (rule M10 paths).
-pub(super) fn clean(headers: &mut HeaderMap, target: &Target, public: bool) {
-    strip(headers, public);
-    clean_cookies(headers, target.site.cookie_domain.as_deref());
-    rewrite(headers, &CLEAR_SITE_DATA, |value| match fields::clear_site_data(value) {
-        Some(kept) if kept == value => Change::Keep,
-        Some(kept) => Change::Replace(kept),
-        None => Change::Remove,
-    });
-    rewrite(headers, &header::WWW_AUTHENTICATE, |challenge| {
-        if fields::authenticates_connections(challenge) { Change::Remove } else { Change::Keep }
-    });
+/// Edits a response's head in place. `public` for responses that shared caches may keep (rule M10 paths); `bound` where the
+/// connection that it came on is one session's own.
+pub(super) fn clean(headers: &mut HeaderMap, target: &Target, public: bool, bound: bool) {
+    let found = look(headers, public);
+    strip(headers, &found);
+    if found.cookies {
+        clean_cookies(headers, target.site.cookie_domain.as_deref());
+    }
+    if found.clears {
+        rewrite(headers, &CLEAR_SITE_DATA, |value| match fields::clear_site_data(value) {
+            Some(kept) if kept == value => Change::Keep,
+            Some(kept) => Change::Replace(kept),
+            None => Change::Remove,
+        });
+    }
+    if found.challenges {
+        rewrite(headers, &header::WWW_AUTHENTICATE, |challenge| {
+            if !bound && fields::authenticates_connections(challenge) { Change::Remove } else { Change::Keep }
+        });
+    }
     if !public {
-        make_private(headers);
+        make_private(headers, found.caching);
     }
 }
 
-fn strip(headers: &mut HeaderMap, public: bool) {
-    let mut doomed: Vec<HeaderName> = Vec::new();
-    for value in headers.get_all(header::CONNECTION) {
-        let names = fields::named_by_connection(value.as_bytes());
-        doomed.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()));
+/// What one pass over the names saw: most responses have little of it, and need not be searched for each.
+#[derive(Default)]
+struct Found {
+    connection: bool,
+    cookies: bool,
+    clears: bool,
+    challenges: bool,
+    caching: bool,
+    doomed: Vec<HeaderName>,
+}
+
+fn look(headers: &HeaderMap, public: bool) -> Found {
+    let mut found = Found::default();
+    for name in headers.keys() {
+        match *name {
+            header::CONNECTION => found.connection = true,
+            header::SET_COOKIE => found.cookies = true,
+            header::WWW_AUTHENTICATE => found.challenges = true,
+            header::CACHE_CONTROL => found.caching = true,
+            _ => {
+                let text = name.as_str();
+                found.clears |= *name == CLEAR_SITE_DATA;
+                let goes = fields::is_kept_from_browsers(text)
+                    || fields::is_hop_by_hop(text)
+                    || (!public && fields::opens_shared_caches(text));
+                if goes {
+                    found.doomed.push(name.clone());
+                }
+            }
+        }
     }
-    doomed.retain(|name| *name != header::CONTENT_LENGTH);
-    let goes = |name: &str| {
-        fields::is_kept_from_browsers(name)
-            || fields::is_hop_by_hop(name)
-            || (!public && fields::opens_shared_caches(name))
-    };
-    doomed.extend(headers.keys().filter(|name| goes(name.as_str())).cloned());
-    for name in doomed {
+    found
+}
+
+fn strip(headers: &mut HeaderMap, found: &Found) {
+    let mut named: Vec<HeaderName> = Vec::new();
+    if found.connection {
+        for value in headers.get_all(header::CONNECTION) {
+            let names = fields::named_by_connection(value.as_bytes());
+            named.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()));
+        }
+        // Its length is how the answer is framed.
+        named.retain(|name| *name != header::CONTENT_LENGTH);
+        headers.remove(header::CONNECTION);
+    }
+    for name in named.iter().chain(&found.doomed) {
         headers.remove(name);
     }
 }
@@ -92,7 +132,11 @@ fn rewrite(headers: &mut HeaderMap, name: &HeaderName, judge: impl Fn(&str) -> C
 }
 
 /// Rule H8: what was made for one person stays out of shared caches.
-fn make_private(headers: &mut HeaderMap) {
+fn make_private(headers: &mut HeaderMap, says_something: bool) {
+    if !says_something {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+        return;
+    }
     let mut fields = headers.get_all(header::CACHE_CONTROL).iter();
     let said = match (fields.next(), fields.next()) {
         (None, _) => {

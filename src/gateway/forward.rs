@@ -6,8 +6,10 @@ use super::connection::Line;
 use super::filter;
 use super::head::{self, Passage};
 use super::sending::{Fault, Ready, Sending, Sent};
+use super::spool::Reader;
 use super::websocket;
 use crate::web::LiveSession;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -76,12 +78,41 @@ pub(super) async fn forward(
             Ok(down(line, passage))
         }
         Ok(sent) => Ok(receive(sent, passage, admitted, (progress, deadline), is_head)),
+        // Its body may have been cut first, which the upstream's connection says as a fault.
+        Err(_) if admitted.live.as_ref().is_some_and(|live| live.ended.is_cancelled()) => Ok(answer::session_ended()),
         Err(Fault::Down) if progress.as_ref().is_some_and(|upload| upload.is_too_large()) => {
             Ok(fault_answer(StatusCode::PAYLOAD_TOO_LARGE, passage))
         }
         Err(Fault::Down) if progress.is_some_and(|upload| upload.is_broken()) => {
             Ok(fault_answer(StatusCode::BAD_REQUEST, passage))
         }
+        Err(Fault::Down) => Ok(down(line, passage)),
+        Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
+        Err(Fault::Ended) => Ok(answer::session_ended()),
+    }
+}
+
+/// Sends a request whose body was kept (rule H9). It has a progress even without a body, so that it is never sent twice by itself.
+pub(super) async fn replay(
+    line: &Arc<Line>,
+    (mut parts, body): (Parts, Reader),
+    passage: &Passage<'_>,
+    admitted: &Admitted,
+) -> Result<Answer, Broken> {
+    parts.extensions.clear();
+    if head::prepare(&mut parts, passage).is_err() {
+        return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
+    }
+    let (upload, progress) = Upload::kept(body, &passage.target.site, passage.live);
+    let sizes = &passage.target.site.reach.sizes;
+    let sending = Sending::new(line, passage, admitted, Some(&progress));
+    let deadline = sending.deadline();
+    match sending.anew(Request::from_parts(parts, upload)).await {
+        Ok(sent) if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS => Ok(down(line, passage)),
+        Ok(sent) if sizes.response.is_some_and(|most| sent.response.body().size_hint().lower() > most) => {
+            Ok(down(line, passage))
+        }
+        Ok(sent) => Ok(receive(sent, passage, admitted, (Some(progress), deadline), false)),
         Err(Fault::Down) => Ok(down(line, passage)),
         Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
         Err(Fault::Ended) => Ok(answer::session_ended()),
@@ -96,7 +127,7 @@ fn outgoing(
     let (mut parts, body) = request.into_parts();
     let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
     parts.extensions.clear();
-    let (upload, progress) = Upload::new(body, &passage.target.site);
+    let (upload, progress) = Upload::new(body, &passage.target.site, passage.live);
     head::prepare(&mut parts, passage)?;
     if chunked {
         parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -118,7 +149,7 @@ fn receive(
     let length = inner.size_hint().exact();
     // Only a body without an announced length can have trailers.
     let trailers = if length.is_none() { body::announced_trailers(&parts.headers) } else { None };
-    filter::clean(&mut parts.headers, passage.target, admitted.public);
+    filter::clean(&mut parts.headers, passage.target, admitted.public, passage.is_bound());
     if let Some(trailers) = trailers {
         parts.headers.insert(header::TRAILER, trailers);
     }

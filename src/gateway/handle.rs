@@ -2,8 +2,11 @@
 //!
 //! The first step that decides, answers. Anything that is not understood has no session.
 
+mod forward_auth;
+
 use super::answer::{self, Answer};
 use super::body::{Broken, Outgoing};
+use super::bound;
 use super::connection::Line;
 use super::filter;
 use super::forward::{self, Admitted};
@@ -13,13 +16,15 @@ use super::guard::{self, Reason, queue};
 use super::head::{Passage, REQUEST_ID};
 use super::locate::locate;
 use super::pace::{Busy, Delivery};
+use super::recall::{Cookies, Rest};
+use super::spool;
 use super::table::{Entry, Kind, Target};
 use super::websocket;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::cookies::{self, SessionCookie};
 use crate::kernel::request::intent::{self, Declared};
 use crate::kernel::request::path::NormalPath;
-use crate::kernel::values::{Timestamp, Token};
+use crate::kernel::values::{SessionKey, Timestamp, Token};
 use crate::seeing::logs::{self, Access};
 use crate::web::{Admission, Ask, LiveSession, PageRequest, Turned};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -40,13 +45,18 @@ const PAGE_BODY: usize = 64 * 1024;
 /// How long it may take to arrive.
 const PAGE_BODY_TIME: Duration = Duration::from_secs(10);
 
+/// What browsers say when they fetch ahead.
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+
 /// One request: what every step may look at.
-struct Step<'a> {
-    line: &'a Arc<Line>,
-    entry: &'a Entry,
-    client: IpAddr,
-    request_id: &'a HeaderValue,
-    now: Timestamp,
+pub(super) struct Step<'a> {
+    pub(super) line: &'a Arc<Line>,
+    pub(super) entry: &'a Entry,
+    pub(super) client: IpAddr,
+    pub(super) request_id: &'a HeaderValue,
+    pub(super) now: Timestamp,
+    /// Whether the request is only described, by a proxy that will forward it itself; see `forward_auth`.
+    pub(super) described: bool,
 }
 
 /// What a request asked for, kept for the case that its session ends before its answer.
@@ -69,11 +79,13 @@ impl Asked {
 }
 
 /// How a request went, for the access line.
-struct Trace {
-    wanted: bool,
-    sid: Option<String>,
+pub(super) struct Trace {
+    pub(super) wanted: bool,
+    pub(super) sid: Option<String>,
+    /// Whether the answer went to a proxy that asked about another request.
+    pub(super) described: bool,
     /// Kept until the answer is delivered.
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
 }
 
 /// Answers one request. An error ends its stream or connection without an answer. The request comes boxed: each step below is a
@@ -82,7 +94,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
     let line = busy.line();
     let shared = &line.core.shared;
     let began = shared.clock.since_boot();
-    let request_id = line.core.request_id();
+    let request_id = line.core.ids.next();
     let (entry, wanted) = {
         let table = line.core.table.load();
         let entry = locate(line, &table, &request).map_err(|elsewhere| (elsewhere, table.unknown.clone()));
@@ -90,10 +102,17 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
     };
     let call = grpc::call(&request);
     let head = wanted.then(|| (request.method().clone(), request.uri().path().to_owned()));
-    let mut trace = Trace { wanted, sid: None, place: None };
+    let mut trace = Trace { wanted, sid: None, described: false, place: None };
     let (result, meters, place) = match &entry {
         Ok((entry, client)) => {
-            let step = Step { line, entry, client: *client, request_id: &request_id, now: shared.clock.now() };
+            let step = Step {
+                line,
+                entry,
+                client: *client,
+                request_id: &request_id,
+                now: shared.clock.now(),
+                described: false,
+            };
             let place = match &entry.kind {
                 Kind::Product(target) => target.site.product.name.as_str(),
                 Kind::Login => "login",
@@ -121,7 +140,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
             micros,
         });
     }
-    if let (Some(kind), true) = (call, place != "unknown") {
+    if let (Some(kind), true) = (call, place != "unknown" && !trace.described) {
         grpc::translate(&mut answer, kind);
     }
     // Different each time: kept out of HTTP/2's compression table, where it would only push out what repeats.
@@ -167,39 +186,56 @@ impl Step<'_> {
     ) -> Result<Answer, Broken> {
         let ours = path.path().starts_with("/.fedgate/") || path.is("/.fedgate");
         if ours || target.door(path).is_some() {
+            if self.described {
+                // The proxy in front would send it to the product.
+                let write = "this path is the gateway's own: send it there";
+                return Ok(answer::plain(StatusCode::FORBIDDEN, write, self.id()));
+            }
+            if self.is_question(path, target) {
+                return Box::pin(self.judge_for_another(request, target, trace)).await;
+            }
             // Boxed, so that the futures of forwarded requests stay small.
+            if spool::is_replay(path) {
+                match self.enter(target) {
+                    Ok(place) => trace.place = Some(place),
+                    Err(reason) => return Ok(self.turn_away(reason)),
+                }
+                return Box::pin(self.replay(request, path, target, trace)).await;
+            }
             return Ok(Box::pin(self.own_page(request, path, target)).await);
         }
         match self.enter(target) {
             Ok(place) => trace.place = Some(place),
             Err(reason) => return Ok(self.turn_away(reason)),
         }
+        let cookies = self.cookies(request.headers());
         if target.is_public(request.method(), path) {
-            return self.forward(request, path, target, Admitted { live: None, public: true }).await;
+            return self.forward(request, path, target, cookies.rest, Admitted { live: None, public: true }).await;
         }
         if is_listed_preflight(&request, target) {
-            return self.forward(request, path, target, Admitted { live: None, public: false }).await;
+            return self.forward(request, path, target, cookies.rest, Admitted { live: None, public: false }).await;
         }
-        let found = cookies::session(request.headers().get_all(header::COOKIE).iter().map(HeaderValue::as_bytes));
-        if let Some(refusal) = self.objection(&request, &found, target) {
+        if let Some(refusal) = self.objection(&request, &cookies.session, target) {
             return Ok(self.refuse(refusal, &declared(request.headers()), Some(target)));
         }
-        let admission = match &found {
-            SessionCookie::One(token) => self.admit(token, target, &request).await,
+        let admission = match &cookies.session {
+            SessionCookie::One(token) => self.admit(token, cookies.key, target, request.headers()).await,
             SessionCookie::None | SessionCookie::Several => Admission::Nobody,
         };
         match admission {
             Admission::Admitted(live) if !live.ended.is_cancelled() => {
                 trace.sid = trace.wanted.then(|| live.sid.to_string());
-                self.forward(request, path, target, Admitted { live: Some(live), public: false }).await
+                self.forward(request, path, target, cookies.rest, Admitted { live: Some(live), public: false }).await
             }
             Admission::Nobody | Admission::Admitted(_)
                 if target.is_optional(path) && !asks_upgrade(request.headers()) =>
             {
-                self.forward(request, path, target, Admitted { live: None, public: false }).await
+                self.forward(request, path, target, cookies.rest, Admitted { live: None, public: false }).await
             }
             // An ended session that was still in a cache is none.
-            Admission::Nobody | Admission::Admitted(_) => Ok(self.to_login(&request, path, target)),
+            Admission::Nobody | Admission::Admitted(_) => {
+                Ok(Box::pin(self.keep_or_login(request, path, target, &cookies.session)).await)
+            }
             Admission::Refused(refusal) => Ok(self.refuse(refusal, &declared(request.headers()), Some(target))),
             Admission::Unavailable => Ok(answer::unavailable(self.id())),
         }
@@ -222,23 +258,41 @@ impl Step<'_> {
         (!may_upgrade || !may_act).then_some(Refusal::CrossSite)
     }
 
-    async fn admit(&self, token: &Token, target: &Target, request: &Request<Incoming>) -> Admission {
+    pub(super) fn cookies(&self, headers: &HeaderMap) -> Cookies {
+        let sessions = &self.line.core.shared.sessions;
+        self.line.recall.cookies(headers, |token| sessions.key(token))
+    }
+
+    pub(super) async fn admit(
+        &self,
+        token: &Token,
+        key: Option<SessionKey>,
+        target: &Target,
+        headers: &HeaderMap,
+    ) -> Admission {
         // A browser that fetches ahead is nobody's activity.
-        let active = request.headers().get("sec-purpose").is_none();
+        let active = !headers.contains_key(SEC_PURPOSE);
         let (product, host) = (&target.site.product.name, &self.entry.origin);
-        let ask = Ask { token, product, host, now: self.now, active };
+        let ask = Ask { token, key, product, host, now: self.now, active };
         let sessions = &self.line.core.shared.sessions;
         match sessions.cached(&ask) {
             Some(admission) => admission,
             None => {
-                let Some(_room) = self.line.core.shared.guard.cold.enter().await else {
-                    self.count(Reason::Sessions);
-                    return Admission::Unavailable;
-                };
-                self.line.core.errands.wait().await;
-                sessions.admit(&ask).await
+                self.line.recall.forget_cookies();
+                // Boxed, so that the futures of requests in sessions that are in memory stay small.
+                Box::pin(self.admit_cold(&ask)).await
             }
         }
+    }
+
+    /// A session that is not in memory is read when there is room for it.
+    async fn admit_cold(&self, ask: &Ask<'_>) -> Admission {
+        let Some(_room) = self.line.core.shared.guard.cold.enter().await else {
+            self.count(Reason::Sessions);
+            return Admission::Unavailable;
+        };
+        self.line.core.errands.wait().await;
+        self.line.core.shared.sessions.admit(ask).await
     }
 
     /// A place among the product's requests.
@@ -267,18 +321,25 @@ impl Step<'_> {
         request: Box<Request<Incoming>>,
         path: &NormalPath<'_>,
         target: &Arc<Target>,
+        rest: Rest,
         admitted: Admitted,
     ) -> Result<Answer, Broken> {
+        if self.described {
+            return Ok(forward_auth::vouch(request.headers(), target, admitted.live.as_deref()));
+        }
         let live: Option<Arc<LiveSession>> = admitted.live.clone();
+        let bound = live.as_deref().and_then(|live| bound::group(self.line, target, live));
         let asked = live.is_some().then(|| Asked::of(&request));
         let upgrade = live.is_some() && *request.method() == Method::GET && websocket::is_websocket(request.headers());
         let passage = Passage {
             line: self.line,
             entry: self.entry,
             target,
+            group: bound.as_deref().unwrap_or(&target.upstreams),
             path,
             client: self.client,
             request_id: self.request_id,
+            cookies: rest,
             live: live.as_deref(),
             upgrade,
         };
@@ -352,7 +413,7 @@ impl Step<'_> {
     }
 
     /// Nobody: a person is led to the login, a script is told where it is. `Authorization` is no session (rule C7).
-    fn to_login(&self, request: &Request<Incoming>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
+    pub(super) fn to_login(&self, request: &Request<Incoming>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
         let said = declared(request.headers());
         let credential = request.headers().contains_key(header::AUTHORIZATION);
         if !said.is_navigation() || credential || asks_upgrade(request.headers()) {
@@ -367,12 +428,13 @@ impl Step<'_> {
         answer::redirect(status, &login_path(&return_to), self.id())
     }
 
-    fn refuse(&self, refusal: Refusal, said: &Declared<'_>, target: Option<&Arc<Target>>) -> Answer {
+    pub(super) fn refuse(&self, refusal: Refusal, said: &Declared<'_>, target: Option<&Arc<Target>>) -> Answer {
         let turned = Turned {
             refusal,
             product: target.map(|target| Arc::clone(&target.site.product)),
             page: said.is_navigation() && refusal != Refusal::LoginRequired,
             login_url: target.map(|_| format!("{}/.fedgate/login", self.entry.url)),
+            kept: None,
             client: self.client,
             request_id: self.id().to_owned(),
             now: self.now,
@@ -390,12 +452,12 @@ impl Step<'_> {
         }
     }
 
-    fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         self.request_id.to_str().unwrap_or("-")
     }
 }
 
-fn declared(headers: &HeaderMap) -> Declared<'_> {
+pub(super) fn declared(headers: &HeaderMap) -> Declared<'_> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // Of a field that must not be repeated, two values are one that nothing matches.
     let once = |name: HeaderName| {
@@ -415,7 +477,7 @@ fn echoes(method: &Method) -> bool {
     ["TRACE", "TRACK"].iter().any(|echo| method.as_str().eq_ignore_ascii_case(echo))
 }
 
-fn asks_upgrade(headers: &HeaderMap) -> bool {
+pub(super) fn asks_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(header::UPGRADE)
 }
 
@@ -437,7 +499,7 @@ fn is_listed_preflight(request: &Request<Incoming>, target: &Target) -> bool {
 }
 
 /// The login on this very host, with the way back.
-fn login_path(return_to: &str) -> String {
+pub(super) fn login_path(return_to: &str) -> String {
     let mut path = String::from("/.fedgate/login?return_to=");
     for byte in return_to.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {

@@ -1,12 +1,13 @@
 //! A request's head on its way to a product: what could deceive it is removed, then what we vouch for is set (rules H7, C7).
 
 use super::connection::Line;
-use super::table::{Entry, Target};
-use crate::kernel::request::cookies::{self, Remaining};
+use super::recall::Rest;
+use super::table::{self, Target};
+use super::upstream::Group;
 use crate::kernel::request::fields;
 use crate::kernel::request::path::NormalPath;
 use crate::web::LiveSession;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Uri, Version};
@@ -30,7 +31,7 @@ pub(super) struct Introduction {
 }
 
 impl Introduction {
-    fn new(client: IpAddr, entry: &Entry) -> Result<Self, http::Error> {
+    fn new(client: IpAddr, entry: &table::Entry) -> Result<Self, http::Error> {
         let node = match client {
             IpAddr::V4(_) => format!("for={client};host=\"{}\";proto=https", entry.origin),
             IpAddr::V6(_) => format!("for=\"[{client}]\";host=\"{}\";proto=https", entry.origin),
@@ -52,27 +53,46 @@ impl Introduction {
 /// What a request is forwarded with.
 pub(super) struct Passage<'a> {
     pub(super) line: &'a Line,
-    pub(super) entry: &'a Entry,
+    pub(super) entry: &'a table::Entry,
     pub(super) target: &'a Arc<Target>,
+    /// Its upstreams, with connections that all share or of this session's own.
+    pub(super) group: &'a Group,
     pub(super) path: &'a NormalPath<'a>,
     pub(super) client: IpAddr,
     pub(super) request_id: &'a HeaderValue,
+    /// What the product receives of the cookies.
+    pub(super) cookies: Rest,
     /// The session, where there is one and the path may know it.
     pub(super) live: Option<&'a LiveSession>,
     /// Whether the request asks for a WebSocket that may be opened.
     pub(super) upgrade: bool,
 }
 
+impl Passage<'_> {
+    /// Whether the upstream's connection is one session's own (rule H8).
+    pub(super) fn is_bound(&self) -> bool {
+        self.live.is_some() && self.target.site.connection_auth
+    }
+}
+
 /// Edits the head in place. Fails only when the normal form is no URI, which it always is.
 pub(super) fn prepare(parts: &mut Parts, passage: &Passage<'_>) -> Result<(), http::Error> {
     retarget(&mut parts.uri, passage.path)?;
     parts.version = Version::HTTP_11;
-    let keeps_authorization = passage.live.is_some() && passage.target.site.keep_authorization;
     let headers = &mut parts.headers;
+    let keeps_authorization = passage.live.is_some() && may_keep_authorization(headers, passage.target);
     strip(headers, passage.target, keeps_authorization);
-    remove_our_cookies(headers);
+    set_cookies(headers, &passage.cookies);
     set_ours(headers, passage)?;
     Ok(())
+}
+
+/// Rule C7: where the product declares it; with `connection_auth` the schemes that log a connection in, and no other.
+fn may_keep_authorization(headers: &HeaderMap, target: &Target) -> bool {
+    let site = &target.site;
+    let of_connection = |value: &HeaderValue| value.to_str().is_ok_and(fields::logs_connection_in);
+    site.keep_authorization
+        || (site.connection_auth && headers.get_all(header::AUTHORIZATION).iter().all(of_connection))
 }
 
 /// Origin form of the normal path; nothing is copied when it is that already.
@@ -89,20 +109,43 @@ fn retarget(uri: &mut Uri, path: &NormalPath<'_>) -> Result<(), http::Error> {
     Ok(())
 }
 
-/// Removes what ends at this hop, what `Connection` names, and every spelling of what only we may say.
+/// Removes what ends at this hop, what `Connection` names, and every spelling of what only we may say. What [`set_ours`] replaces
+/// may stay until then.
 fn strip(headers: &mut HeaderMap, target: &Target, keeps_authorization: bool) {
     let mut doomed: Vec<HeaderName> = Vec::new();
-    for value in headers.get_all(header::CONNECTION) {
-        let names = fields::named_by_connection(value.as_bytes());
-        doomed.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()));
+    let mut has_connection = false;
+    for name in headers.keys() {
+        if *name == header::CONNECTION {
+            has_connection = true;
+        } else if !is_replaced(name)
+            && (ends_here(name, target) || (!keeps_authorization && *name == header::AUTHORIZATION))
+        {
+            doomed.push(name.clone());
+        }
     }
-    // hyper counts the body; taking its length away here would change how it is framed.
-    doomed.retain(|name| *name != header::CONTENT_LENGTH && *name != header::HOST);
-    let goes = |name: &HeaderName| ends_here(name, target) || (!keeps_authorization && *name == header::AUTHORIZATION);
-    doomed.extend(headers.keys().filter(|name| goes(name)).cloned());
+    if has_connection {
+        for value in headers.get_all(header::CONNECTION) {
+            let names = fields::named_by_connection(value.as_bytes());
+            doomed.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()).filter(may_be_named));
+        }
+        headers.remove(header::CONNECTION);
+    }
     for name in doomed {
         headers.remove(name);
     }
+}
+
+/// hyper counts the body; taking its length away at a client's word would change how it is framed.
+fn may_be_named(name: &HeaderName) -> bool {
+    *name != header::CONTENT_LENGTH && *name != header::HOST
+}
+
+/// What every forwarded request has from us.
+fn is_replaced(name: &HeaderName) -> bool {
+    *name == header::HOST
+        || *name == header::FORWARDED
+        || (name.as_str().starts_with("x-")
+            && [REQUEST_ID, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO].contains(name))
 }
 
 fn ends_here(name: &HeaderName, target: &Target) -> bool {
@@ -114,28 +157,16 @@ fn ends_here(name: &HeaderName, target: &Target) -> bool {
         || name == "http2-settings"
 }
 
-/// One `Cookie` field without ours; HTTP/2 clients may have split it (RFC 9113 §8.2.3).
-fn remove_our_cookies(headers: &mut HeaderMap) {
-    let mut fields = headers.get_all(header::COOKIE).iter();
-    let Some(first) = fields.next() else { return };
-    let second = fields.next();
-    let joined = match (second, cookies::without_ours(first.as_bytes())) {
-        (None, Remaining::Unchanged) => return,
-        (None, Remaining::Nothing) => Vec::new(),
-        (None, Remaining::Others(rest)) => rest,
-        (Some(_), _) => {
-            let all: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-            let all = all.join(&b"; "[..]);
-            match cookies::without_ours(&all) {
-                Remaining::Unchanged => all,
-                Remaining::Nothing => Vec::new(),
-                Remaining::Others(rest) => rest,
+pub(super) fn set_cookies(headers: &mut HeaderMap, rest: &Rest) {
+    match rest {
+        Rest::AsItCame => {}
+        Rest::Nothing => drop(headers.remove(header::COOKIE)),
+        // Only where they still are: a client may have named them in `Connection`.
+        Rest::Others(others) => {
+            if let Entry::Occupied(mut field) = headers.entry(header::COOKIE) {
+                field.insert(others.clone());
             }
         }
-    };
-    match HeaderValue::from_bytes(&joined) {
-        Ok(value) if !joined.is_empty() => drop(headers.insert(header::COOKIE, value)),
-        _ => drop(headers.remove(header::COOKIE)),
     }
 }
 

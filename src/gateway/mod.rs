@@ -7,23 +7,28 @@
 
 mod answer;
 mod body;
+mod bound;
 pub mod bounds;
 mod client;
 mod connection;
 mod core;
 mod filter;
 mod forward;
+mod gather;
 mod grpc;
 mod guard;
 mod handle;
 mod head;
+mod ids;
 mod locate;
 mod ops;
 pub mod options;
 mod pace;
 mod patient;
 mod rarely;
+mod recall;
 mod sending;
+mod spool;
 mod stream;
 mod table;
 mod tls;
@@ -39,6 +44,7 @@ use self::connection::Listener;
 use self::core::{Core, Shared};
 use self::guard::Guard;
 use self::options::Options;
+use self::spool::Spool;
 use self::table::Table;
 use self::tls::{Tickets, TlsState};
 use self::upstream::{Probes, Registry};
@@ -139,6 +145,7 @@ impl Gateway {
             guard,
             sessions: ports.sessions,
             routes: ports.routes,
+            spool: Spool::open(&options.listen.state, ports.clock.now()),
             clock: ports.clock,
             upstreams: Registry::new(&ports.seeing),
             seeing: ports.seeing,
@@ -192,12 +199,14 @@ impl Running {
         let back = async move {
             let probing = tokio::spawn(probes.run(kill.clone()));
             let watching = tokio::spawn(certificates.keep_fresh(kill.clone()));
+            let sweeping = tokio::spawn(Arc::clone(&shared.spool).keep_swept(shared.clock.clone(), kill.clone()));
             match ops.map(tokio::net::TcpListener::from_std) {
                 Some(Ok(listener)) => ops::serve(listener, shared, readiness, drain, kill).await,
                 Some(Err(error)) => tracing::error!(%error, "the ops listener cannot be used"),
                 None => kill.cancelled().await,
             }
             watching.abort();
+            sweeping.abort();
             probing.abort();
         };
         threads.push(thread::Builder::new().name("gateway-back".to_owned()).spawn(move || runtime.block_on(back))?);

@@ -146,12 +146,40 @@ pub struct Site {
     pub accept_from: Vec<String>,
     /// Whether `Authorization` is kept beside a session (rule C7).
     pub keep_authorization: bool,
+    /// Whether each session has upstream connections of its own, so that NTLM and Negotiate may log them in (rule H8).
+    pub connection_auth: bool,
+    /// Whether a trusted proxy that forwards by itself may ask at `/.fedgate/auth`.
+    pub forward_auth: bool,
     /// The domain that the product may set cookies for, if it owns one (rule H6).
     pub cookie_domain: Option<String>,
     /// How many of its requests may be under way.
     pub in_flight: InFlight,
+    /// What is kept of requests that come with an expired session (rule H9).
+    pub spool: BodySpool,
     /// Organizations allowed, for quick refusal texts.
     pub orgs: Vec<OrgName>,
+}
+
+/// What is kept of unsafe requests that come with an expired session, until their person has logged in (rule H9).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BodySpool {
+    /// The most that a body may have, in bytes; 0 keeps nothing.
+    pub limit: u64,
+    /// The product's release: what one release's page sent is not sent to another.
+    pub version: Option<String>,
+}
+
+impl BodySpool {
+    /// 1 MiB: a long text fits, and an upload does not fill a disk.
+    pub const DEFAULT: u64 = 1024 * 1024;
+    /// 25 MiB: more than a person would wait for twice.
+    pub const MOST: u64 = 25 * 1024 * 1024;
+}
+
+impl Default for BodySpool {
+    fn default() -> Self {
+        Self { limit: Self::DEFAULT, version: None }
+    }
 }
 
 /// An address of a product.

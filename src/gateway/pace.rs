@@ -42,6 +42,8 @@ pub(super) struct Pace {
     quiet_looks: AtomicU64,
     /// How far the last body came that was sent over HTTP/1.1.
     upload: Mutex<Option<Arc<Progress>>>,
+    /// It became a WebSocket, whose end is at once the end of both directions.
+    upgraded: AtomicBool,
 }
 
 impl Pace {
@@ -55,12 +57,18 @@ impl Pace {
             seen: AtomicU64::new(0),
             quiet_looks: AtomicU64::new(0),
             upload: Mutex::default(),
+            upgraded: AtomicBool::new(false),
         }
     }
 
     /// The request under way has a body.
     pub(super) fn uploads(&self, progress: &Arc<Progress>) {
         *self.upload.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(progress));
+    }
+
+    /// From now on the connection carries no HTTP.
+    pub(super) fn upgrade(&self) {
+        self.upgraded.store(true, Ordering::Relaxed);
     }
 
     /// Whether that body is not whole.
@@ -222,7 +230,7 @@ impl<S> Heads<S> {
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let pace = &self.line.pace;
         loop {
-            if pace.open.load(Ordering::Relaxed) == 0 {
+            if pace.open.load(Ordering::Relaxed) == 0 || pace.upgraded.load(Ordering::Relaxed) {
                 return Poll::Ready(Ok(()));
             }
             let (timer, rung) = self.closed.get_or_insert_with(|| (Box::pin(sleep(HALF_CLOSED)), 0));

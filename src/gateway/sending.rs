@@ -93,7 +93,7 @@ impl<'a> Sending<'a> {
     }
 
     fn group(&self) -> &'a Group {
-        &self.passage.target.upstreams
+        self.passage.group
     }
 
     /// A ready connection to the only upstream. Upgrades are never pooled.
@@ -142,7 +142,7 @@ impl<'a> Sending<'a> {
         loop {
             let Some(seat) = self.group().choose(&tried, self.now()) else { return Err(Fault::Down) };
             tried.push(seat.place);
-            match self.attempt(seat, request).await {
+            match self.attempt(seat, request, false).await {
                 Ok(sent) => return Ok(sent),
                 Err(Failure::Unsent(back)) => request = *back,
                 Err(Failure::Sent { begun }) => return self.again(spare, begun, &tried).await,
@@ -157,22 +157,24 @@ impl<'a> Sending<'a> {
         let (group, now) = (self.group(), self.now());
         let seat = group.choose(tried, now).or_else(|| group.choose(&[], now));
         let Some(seat) = seat.filter(|_| group.may_retry(now)) else { return Err(Fault::Down) };
-        self.attempt(seat, spare.request(Upload::none())).await.map_err(|failure| match failure {
+        // On a new connection: others that were idle may be closing too.
+        self.attempt(seat, spare.request(Upload::none()), true).await.map_err(|failure| match failure {
             Failure::Unsent(_) | Failure::Sent { .. } => Fault::Down,
             Failure::Final(fault) => fault,
         })
     }
 
-    /// To this upstream: on connections that are there, or on a new one.
-    async fn attempt(&self, seat: Seat<'_>, request: Request<Upload>) -> Result<Sent, Failure> {
+    /// To this upstream: on connections that are there, or on a `fresh` one.
+    async fn attempt(&self, seat: Seat<'_>, request: Request<Upload>, fresh: bool) -> Result<Sent, Failure> {
         let Seat { peer, trial, ticket, .. } = seat;
         let done = if peer.lane.multiplexes() && !self.passage.upgrade {
             self.share(peer, trial, request).await
         } else {
-            self.alone(peer, trial, request).await
+            self.alone((peer, trial), request, fresh).await
         };
         let (response, carrier) = done?;
-        if ticket.is_some() {
+        // Where there is one upstream nothing is judged; a session's own may be one of several.
+        if ticket.is_some() || self.passage.target.site.connection_auth {
             peer.standing.worked();
         }
         Ok(Sent { response, held: Held { carrier, _ticket: ticket } })
@@ -181,9 +183,9 @@ impl<'a> Sending<'a> {
     /// By HTTP/1.1.
     async fn alone(
         &self,
-        peer: &Peer,
-        trial: bool,
+        (peer, trial): (&Peer, bool),
         mut request: Request<Upload>,
+        fresh: bool,
     ) -> Result<(Response<Incoming>, Carrier), Failure> {
         if self.passage.upgrade && !peer.lane.may_upgrade() {
             // What a client asks for says nothing about the upstream.
@@ -191,13 +193,13 @@ impl<'a> Sending<'a> {
             return Err(Failure::Unsent(Box::new(request)));
         }
         form::for_http1(&mut request).map_err(|_| Failure::Final(Fault::Down))?;
-        if let Some((connection, _)) = peer.lane.take().filter(|_| !self.passage.upgrade) {
+        if let Some((connection, _)) = (!fresh && !self.passage.upgrade).then(|| peer.lane.take()).flatten() {
             match self.on(connection, peer, trial, request).await {
                 Err(Failure::Unsent(back)) => request = *back,
                 done => return done,
             }
         }
-        let connection = peer.lane.connect(&self.passage.target.site.reach.timeouts, self.passage.upgrade).await;
+        let connection = peer.lane.connect(self.connect(), self.passage.upgrade).await;
         match connection {
             Ok(connection) => self.on(connection, peer, trial, request).await,
             Err(error) => {
@@ -229,9 +231,8 @@ impl<'a> Sending<'a> {
         trial: bool,
         mut request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Carrier), Failure> {
-        let site = &self.passage.target.site;
         for may_be_stale in [true, false] {
-            let found = match peer.lane.board(site.reach.timeouts.connect).await {
+            let found = match peer.lane.board(self.connect()).await {
                 Ok(found) => found,
                 Err(error) => {
                     self.note(&error, peer, trial);
@@ -284,7 +285,16 @@ impl<'a> Sending<'a> {
             return;
         }
         tracing::warn!(upstream = %peer.lane.upstream, error, "upstream did not answer");
-        peer.standing.failed(self.now(), trial);
+        match self.group().only() {
+            Some(_) => peer.standing.faulted(),
+            None => peer.standing.failed(self.now(), trial),
+        }
+    }
+
+    /// How long opening a connection may take.
+    fn connect(&self) -> Duration {
+        let connect = self.passage.target.site.reach.timeouts.connect;
+        self.deadline.map_or(connect, |deadline| connect.min(deadline.saturating_duration_since(now())))
     }
 
     fn now(&self) -> Duration {

@@ -10,6 +10,7 @@
 use crate::web::LiveSession;
 use hyper::rt::Executor;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -35,20 +36,31 @@ enum Turn {
 
 /// The last turn. One for all streams of a connection: they are polled one after the other, on one thread.
 pub(super) struct Turns {
+    /// Whether there is one: most polls have none, and need no lock.
+    any: AtomicBool,
     last: Mutex<Turn>,
     stall: Duration,
 }
 
 impl Turns {
     pub(super) fn new() -> Self {
-        Self { last: Mutex::default(), stall: STALL }
+        Self::giving_up_after(STALL)
+    }
+
+    fn giving_up_after(stall: Duration) -> Self {
+        Self { any: AtomicBool::new(false), last: Mutex::default(), stall }
     }
 
     fn set(&self, turn: Turn) {
+        self.any.store(true, Ordering::Relaxed);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = turn;
     }
 
     fn take(&self) -> Turn {
+        if !self.any.load(Ordering::Relaxed) {
+            return Turn::Quiet;
+        }
+        self.any.store(false, Ordering::Relaxed);
         std::mem::take(&mut self.last.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -145,7 +157,7 @@ mod tests {
 
     /// A stream whose body does `turn` once, and which then waits for ever.
     async fn ends(turn: fn(&Turns)) -> bool {
-        let turns = Arc::new(Turns { last: Mutex::default(), stall: Duration::from_millis(50) });
+        let turns = Arc::new(Turns::giving_up_after(Duration::from_millis(50)));
         let (its, mut first) = (Arc::clone(&turns), true);
         let stream = poll_fn(move |_| {
             if std::mem::take(&mut first) {

@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// Everything that a core needs to route.
 pub(super) struct Table {
+    /// Its entries have it too, so that one can be told from a former table's.
+    mark: Arc<()>,
     hosts: HashMap<String, Arc<Entry>>,
     pub(super) trusted: Vec<Network>,
     pub(super) access_log: bool,
@@ -29,6 +31,7 @@ pub(super) struct Table {
 
 /// One public origin.
 pub(super) struct Entry {
+    table: Arc<()>,
     pub(super) origin: Origin,
     /// As browsers write it in `Origin`.
     pub(super) url: String,
@@ -72,12 +75,13 @@ impl Table {
     /// For one core, which is at this place among so many and has this pool.
     pub(super) fn new(options: &Options, shared: &Shared, place: (usize, usize), pool: &Pool) -> Self {
         let seeing = &shared.seeing;
-        let mut hosts = HashMap::new();
+        let (mark, mut hosts) = (Arc::new(()), HashMap::new());
         let mut add = |origin: &Origin, kind: Kind, meters: Meters| {
             let authority = origin.to_string();
             let Ok(value) = HeaderValue::from_str(&authority) else { return };
-            let entry = Entry { origin: origin.clone(), url: origin.url(), authority: value, kind, meters };
-            hosts.insert(origin.host().to_owned(), Arc::new(entry));
+            let (table, origin) = (Arc::clone(&mark), origin.clone());
+            let entry = Entry { table, url: origin.url(), authority: value, kind, meters, origin };
+            hosts.insert(entry.origin.host().to_owned(), Arc::new(entry));
         };
         for (name, site) in &options.sites {
             let meters = seeing.meters(name.as_str());
@@ -98,6 +102,7 @@ impl Table {
         }
         add(&options.login, Kind::Login, seeing.meters("login"));
         Self {
+            mark,
             hosts,
             trusted: options.listen.trusted_proxies.clone(),
             access_log: options.listen.access_log,
@@ -105,6 +110,11 @@ impl Table {
             patience: options.listen.patience,
             unknown: seeing.meters("unknown"),
         }
+    }
+
+    /// Whether the entry is one of this table.
+    pub(super) fn has(&self, entry: &Entry) -> bool {
+        Arc::ptr_eq(&self.mark, &entry.table)
     }
 
     /// The origin that an authority names: host and port, both exactly.
@@ -155,6 +165,7 @@ impl Entry {
                 product: Arc::clone(&target.site.product),
                 host: self.origin.clone(),
                 doors: Arc::clone(&target.doors),
+                cookie_domain: target.site.cookie_domain.clone(),
             },
         }
     }

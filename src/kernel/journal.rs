@@ -46,6 +46,8 @@ pub enum MarkKind {
     Token,
     /// An attempt to get a certificate for a host name: one in the cluster at a time, few in an hour.
     Order,
+    /// A kept request that is sent to its product (rule H9).
+    Replay,
 }
 
 impl MarkKind {
@@ -56,6 +58,7 @@ impl MarkKind {
             Self::Handover => "handover",
             Self::Token => "token",
             Self::Order => "order",
+            Self::Replay => "replay",
         }
     }
 }

@@ -3,6 +3,10 @@
 //! Only the store's facts, the configuration of now and the time decide; nothing that a client declares is an argument (rule H15).
 //! Limits that were shortened bite at once. A stricter policy meets sessions as its `on_change` says.
 
+mod expired;
+
+pub use expired::{VOUCHES_FOR, expired};
+
 use super::admit::third_party_allows;
 use super::model::{
     Account, Catalog, LoginSession, Method, Product, ProductAccount, ProductAccountState, ProductSession, Sso,

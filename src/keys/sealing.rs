@@ -23,11 +23,21 @@ pub enum Purpose {
     Aim,
     /// What a logout still needs after the sessions have ended.
     Goodbye,
+    /// The handle and key of a kept request, in a cookie of its product host (rule H9).
+    Replay,
 }
 
 impl Purpose {
-    const ALL: [Self; 7] =
-        [Self::LoginUnderWay, Self::Flow, Self::Handover, Self::LogoutHint, Self::Marker, Self::Aim, Self::Goodbye];
+    const ALL: [Self; 8] = [
+        Self::LoginUnderWay,
+        Self::Flow,
+        Self::Handover,
+        Self::LogoutHint,
+        Self::Marker,
+        Self::Aim,
+        Self::Goodbye,
+        Self::Replay,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -38,6 +48,7 @@ impl Purpose {
             Self::Marker => "marker",
             Self::Aim => "aim",
             Self::Goodbye => "goodbye",
+            Self::Replay => "replay",
         }
     }
 }

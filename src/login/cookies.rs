@@ -16,6 +16,8 @@ pub(super) const PENDING: &str = "__Host-fedgate-in-";
 pub(super) const FLOW: &str = "__Host-fedgate-flow-";
 /// A keyed digest of the last person on a product host (rule H8).
 pub(super) const WHO: &str = "__Host-fedgate-who";
+/// A kept request of the data path; a tag of its handle follows (rule H9).
+pub(super) const SENT: &str = "__Host-fedgate-sent-";
 /// Where the last login of a product host led, to notice one that keeps coming back.
 pub(super) const LAST: &str = "__Host-fedgate-last";
 

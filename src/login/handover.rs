@@ -30,6 +30,9 @@ const SOON: Duration = Duration::from_secs(10);
 /// How often that may happen in a row before it is explained instead of repeated.
 const SOON_AT_MOST: u32 = 4;
 
+/// Where the data path offers what a person was sending.
+const REPLAY: &str = "/.fedgate/replay";
+
 /// Flow cookies that one browser may have on one product host, and their bytes: well inside the 64 KiB of a request's header.
 const FLOWS_AT_MOST: usize = 60;
 const FLOWS_BYTES: usize = 16 * 1024;
@@ -41,6 +44,8 @@ pub struct ProductHost {
     pub product: Arc<Product>,
     /// The host, exactly as configured.
     pub host: Origin,
+    /// The domain that the product may set cookies for, besides this host.
+    pub cookie_domain: Option<String>,
 }
 
 impl Login {
@@ -71,7 +76,8 @@ impl Login {
     /// Whether the browser already has a live session of this product.
     async fn is_inside(&self, visitor: &Visitor, at: &ProductHost) -> bool {
         let Some(token) = session_token(visitor) else { return false };
-        let ask = Ask { token: &token, product: &at.product.name, host: &at.host, now: visitor.now, active: true };
+        let ask =
+            Ask { token: &token, key: None, product: &at.product.name, host: &at.host, now: visitor.now, active: true };
         matches!(self.live.admit(&ask).await, Admission::Admitted(_))
     }
 
@@ -285,7 +291,10 @@ impl Login {
 
     fn entered(&self, visitor: &Visitor, at: &ProductHost, ticket: (&Code, &Flow, &str), token: &Token) -> Answer {
         let (code, flow, name) = ticket;
-        let mut answer = Answer::of(Step::Go(flow.return_to.clone()));
+        // A login that lost its way back ends at the root; a request that waits for it must not be forgotten (rule H9).
+        let waits = flow.return_to == "/" && visitor.cookies.beginning(cookies::SENT).next().is_some();
+        let to = if waits { REPLAY } else { &flow.return_to };
+        let mut answer = Answer::of(Step::Go(to.to_owned()));
         answer.cookies.push(cookies::expire(name));
         answer.cookies.push(cookies::set(cookies::SESSION, &token.expose(), None, CrossSite::Lax));
         answer.cookies.push(self.remember_last(visitor, at, &flow.return_to));
@@ -295,7 +304,10 @@ impl Login {
         if before.is_some_and(|before| before != who) {
             // Another person than the last one on this host: nothing of the last one's may be left (rule H8).
             answer.clear_site = true;
-            answer.cookies.extend(visitor.cookies.foreign().filter(|name| is_token(name)).map(expire_foreign));
+            for name in visitor.cookies.foreign().filter(|name| is_token(name)) {
+                answer.cookies.push(expire_foreign(name, None));
+                answer.cookies.extend(at.cookie_domain.as_deref().map(|domain| expire_foreign(name, Some(domain))));
+            }
         }
         self.world.tally.product_session_created(at.product.name.as_str());
         answer
@@ -334,7 +346,9 @@ fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-fn expire_foreign(name: &str) -> String {
+/// A cookie of one name may be the host's and the domain's: each goes by a line of its own (RFC 6265 §5.3).
+fn expire_foreign(name: &str, domain: Option<&str>) -> String {
     let secure = if name.starts_with("__") { "; Secure" } else { "" };
-    format!("{name}=; Path=/; Max-Age=0{secure}")
+    let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+    format!("{name}=; Path=/; Max-Age=0{domain}{secure}")
 }

@@ -5,6 +5,8 @@
 //! one keyed hash and one look-up. What is read from the store is entered here *before* it is used, and read once more if a
 //! revocation was applied meanwhile, so that none falls between reading and entering. Streams are watched by `watch`.
 
+mod expired;
+
 use super::entry::{Entry, Rows};
 use super::identity::{Who, fields, renewed};
 use super::key_bits::KeyBits;
@@ -17,9 +19,9 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::live::Live as Standing;
 use crate::kernel::model::{Catalog, LoginSession, Outage, ProductSession};
-use crate::kernel::values::{EventId, ProductName, ProductSessionId, SessionKey, Timestamp};
+use crate::kernel::values::{EventId, ProductName, ProductSessionId, SessionKey, Timestamp, Token};
 use crate::store::{Touch, Unavailable};
-use crate::web::{Admission, Ask, Identity, LiveSession, Sessions};
+use crate::web::{Admission, Ask, Identity, LiveSession, Replays, Sessions};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -306,11 +308,16 @@ impl Live {
 
 #[async_trait]
 impl Sessions for Live {
+    fn key(&self, token: &Token) -> Option<SessionKey> {
+        Some(self.world.keys.session_key(token))
+    }
+
     fn cached(&self, ask: &Ask<'_>) -> Option<Admission> {
         if !self.is_fresh() {
             return None;
         }
-        let entry = self.cache.get(&self.world.keys.session_key(ask.token))?;
+        let key = ask.key.unwrap_or_else(|| self.world.keys.session_key(ask.token));
+        let entry = self.cache.get(&key)?;
         if !entry.is_at(ask) {
             return Some(Admission::Nobody);
         }
@@ -327,5 +334,9 @@ impl Sessions for Live {
                 self.in_grace(ask)
             }
         }
+    }
+
+    fn replays(&self) -> Option<&dyn Replays> {
+        Some(self)
     }
 }

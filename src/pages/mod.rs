@@ -24,8 +24,9 @@ pub use colour::{Colour, NotAColour};
 pub use href::{Href, NotAnHref};
 pub use name::{Name, legible};
 pub use page::{
-    Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Page, Person, ProductLink, Reenter,
-    Reference, Refusal, SignedOut, Towards, Way,
+    Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Lost, Page, Person, ProductLink,
+    Reenter, Reference, Refusal, Resend, SignedOut, Towards, Way,
 };
 pub use render::{BadTemplate, Html, Pages};
 pub use utc::Utc;
+pub use view::bytes;

@@ -31,6 +31,10 @@ pub enum Page {
     Fault(Fault),
     /// The login host's own page of a person who is logged in.
     Home(Home),
+    /// One click before what a person was sending is sent (rule H9).
+    Resend(Resend),
+    /// What a person was sending cannot be sent.
+    Lost(Lost),
 }
 
 /// The product that a person is on the way to: its name and, where it has one, its colour.
@@ -259,4 +263,36 @@ pub struct ProductLink {
     pub brand: Brand,
     /// Its own host.
     pub href: Href,
+}
+
+/// A request of an ended session, kept until its person has logged in. The button posts `act=send`, the other `act=discard`.
+#[derive(Clone, Debug)]
+pub struct Resend {
+    /// The product that it was sent to.
+    pub brand: Brand,
+    /// The form; `to` is the handle.
+    pub form: Form,
+    /// Like `POST`.
+    pub method: String,
+    /// Its path at the product.
+    pub path: String,
+    /// Bytes of its body.
+    pub size: u64,
+    /// When it was first sent.
+    pub at: Utc,
+    /// The product could not be reached at the last click.
+    pub failed: bool,
+}
+
+/// What a person was sending is not kept, or not any more. The sentences are fixed text.
+#[derive(Clone, Debug)]
+pub struct Lost {
+    /// The product that it was sent to.
+    pub brand: Brand,
+    /// What happened.
+    pub what: String,
+    /// What the person can do now.
+    pub can_do: String,
+    /// On to the product.
+    pub back: Href,
 }

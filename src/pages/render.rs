@@ -12,7 +12,7 @@ use super::view;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 12] = [
+const TEMPLATES: [(&str, &str); 14] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
@@ -25,6 +25,8 @@ const TEMPLATES: [(&str, &str); 12] = [
     ("loop.html", include_str!("templates/loop.html")),
     ("fault.html", include_str!("templates/fault.html")),
     ("home.html", include_str!("templates/home.html")),
+    ("resend.html", include_str!("templates/resend.html")),
+    ("lost.html", include_str!("templates/lost.html")),
 ];
 
 /// Shown when a template fails: a defect of ours that a person must still be able to report.

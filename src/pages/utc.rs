@@ -30,6 +30,12 @@ impl Utc {
         format!("{year:04}-{month:02}-{day:02}T{}Z", self.clock())
     }
 
+    /// `01:52 UTC`: a moment of today.
+    pub fn short(self) -> String {
+        let clock = self.clock();
+        format!("{} UTC", clock.get(..5).unwrap_or(&clock))
+    }
+
     fn clock(self) -> String {
         let second = self.0.clamp(0, LAST) % 86_400;
         format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)

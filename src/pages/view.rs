@@ -5,12 +5,15 @@ use minijinja::{Value, context};
 use super::colour::Colour;
 use super::name::{Name, legible};
 use super::page::{
-    Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Loop, Page, Person, Reenter, Reference, Refusal,
-    SignedOut, Towards,
+    Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Loop, Lost, Page, Person, Reenter, Reference,
+    Refusal, Resend, SignedOut, Towards,
 };
 
 /// Longest prefilled address, in characters (RFC 5321 §4.5.3.1.3 allows a path of 256 octets with its brackets).
 const LONGEST_ADDRESS: usize = 254;
+
+/// Longest path shown, in characters.
+const LONGEST_PATH: usize = 120;
 
 /// A template and what it is filled with.
 pub(super) struct View {
@@ -32,6 +35,8 @@ pub(super) fn of(page: &Page, login_host: &str, style: &'static str) -> View {
         Page::Loop(page) => ("loop.html", 400, page.brand.as_ref(), looping(page)),
         Page::Fault(page) => ("fault.html", 500, None, fault(page)),
         Page::Home(page) => ("home.html", 200, None, home(page)),
+        Page::Resend(page) => ("resend.html", 200, Some(&page.brand), resend(page)),
+        Page::Lost(page) => ("lost.html", 200, Some(&page.brand), lost(page)),
     };
     let frame = context! { login_host => legible(login_host), style => Value::from_safe_string(style.to_owned()), brand => brand.map(mark) };
     View { template, status, values: context! { ..values, ..frame } }
@@ -109,6 +114,29 @@ fn home(page: &Home) -> Value {
         .map(|product| context! { mark => mark(&product.brand), href => product.href.as_str() })
         .collect();
     context! { person => person(&page.person), products, logout => form(&page.logout) }
+}
+
+fn resend(page: &Resend) -> Value {
+    let path: String = legible(&page.path).chars().take(LONGEST_PATH).collect();
+    context! {
+        form => form(&page.form), method => legible(&page.method), path, size => bytes(page.size),
+        spoken => page.at.short(), machine => page.at.machine(), failed => page.failed,
+    }
+}
+
+fn lost(page: &Lost) -> Value {
+    context! { what => legible(&page.what), can_do => legible(&page.can_do), back => page.back.as_str() }
+}
+
+/// A size as people write it, in steps of 1,000: `17 bytes`, `2.1 kB`, `25.0 MB`. A limit of 1 MiB reads as 1.0 MB.
+pub fn bytes(count: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", count / unit, count % unit * 10 / unit);
+    match count {
+        1 => "1 byte".to_owned(),
+        0..1_000 => format!("{count} bytes"),
+        1_000..1_000_000 => format!("{} kB", tenths(1_000)),
+        _ => format!("{} MB", tenths(1_000_000)),
+    }
 }
 
 fn form(form: &Form) -> Value {

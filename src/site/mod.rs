@@ -8,13 +8,14 @@ mod login_host;
 mod product_host;
 mod refuse;
 mod render;
+mod replay;
 mod texts;
 
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::intent::{Declared, is_safe};
 use crate::login::{Cookies, Live, Login, Visitor};
 use crate::pages::Pages;
-use crate::web::{PageRequest, Place, Routes, Turned};
+use crate::web::{Offer, PageRequest, Place, Routes, Turned};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
@@ -54,6 +55,10 @@ impl Routes for Site {
         if Self::is_foreign(&request, &own) {
             return self.refuse_request(&request, &visitor, Refusal::CrossSite).await;
         }
+        if request.head.uri.path().starts_with("/.fedgate/auth") {
+            // Asked by nobody who may ask, or about a product that is not asked about; and to a proxy every 2xx is a yes.
+            return render::empty(http::StatusCode::NOT_FOUND);
+        }
         let is_page = request.head.method == Method::GET || request.head.method == Method::HEAD;
         if is_page && is_prefetch(&request.head.headers) {
             // Speculation must not act, nor spend anything one-use (rule M11).
@@ -61,8 +66,9 @@ impl Routes for Site {
         }
         match &request.place {
             Place::Login => self.on_login_host(&request, &visitor).await,
-            Place::Product { product, host, doors } => {
-                let at = crate::login::ProductHost { product: Arc::clone(product), host: host.clone() };
+            Place::Product { product, host, doors, cookie_domain } => {
+                let (product, cookie_domain) = (Arc::clone(product), cookie_domain.clone());
+                let at = crate::login::ProductHost { product, host: host.clone(), cookie_domain };
                 self.on_product_host(&request, &visitor, (&at, doors)).await
             }
         }
@@ -70,6 +76,10 @@ impl Routes for Site {
 
     fn refuse(&self, turned: Turned) -> Response<Bytes> {
         self.turn_away(turned)
+    }
+
+    fn offer(&self, offer: Offer) -> Response<Bytes> {
+        self.replay_page(&offer)
     }
 }
 

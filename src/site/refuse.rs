@@ -30,6 +30,7 @@ impl Site {
             },
             page: Self::wants_page(request),
             login_url: None,
+            kept: None,
             client: visitor.client,
             request_id: visitor.request_id.clone(),
             now: visitor.now,
@@ -52,9 +53,7 @@ impl Site {
         }
         if !turned.page {
             let status = texts::status(turned.refusal);
-            return render::problem(
-                status,
-                &serde_json::json!({
+            let mut problem = serde_json::json!({
                     "type": "about:blank",
                     "title": texts::title(turned.refusal),
                     "status": status.as_u16(),
@@ -62,8 +61,11 @@ impl Site {
                     "ref": reference.to_string(),
                     "time": turned.now.to_string(),
                     "login_url": turned.login_url,
-                }),
-            );
+            });
+            if let Some(kept) = turned.kept {
+                super::replay::tell(&mut problem, kept);
+            }
+            return render::problem(status, &problem);
         }
         let refused = Refused {
             refusal: turned.refusal,

@@ -5,11 +5,15 @@
 
 pub mod issued;
 
+mod replay;
+
+pub use replay::{Expired, Kept, Lost, Offer, Replays, Taken, Unsent};
+
 use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{
     AccountId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName, ProductSessionId,
-    Timestamp, Token,
+    SessionKey, Timestamp, Token,
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -25,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Ask<'a> {
     /// The cookie's token.
     pub token: &'a Token,
+    /// What finds its session ([`Sessions::key`]), where the asker has remembered it.
+    pub key: Option<SessionKey>,
     /// The product that the request is for.
     pub product: &'a ProductName,
     /// The host that it came to; a session of another host is no session.
@@ -73,6 +79,17 @@ pub struct LiveSession {
     pub last_seen: AtomicI64,
 }
 
+/// The identity fields that every product may receive, besides those that it maps for itself.
+pub const IDENTITY_FIELDS: [HeaderName; 7] = [
+    HeaderName::from_static("fedgate-assertion"),
+    HeaderName::from_static("x-fedgate-user"),
+    HeaderName::from_static("x-fedgate-email"),
+    HeaderName::from_static("x-fedgate-name"),
+    HeaderName::from_static("x-fedgate-account"),
+    HeaderName::from_static("x-fedgate-org"),
+    HeaderName::from_static("x-fedgate-groups"),
+];
+
 /// Identity header fields, ready to send.
 #[derive(Debug)]
 pub struct Identity {
@@ -85,11 +102,21 @@ pub struct Identity {
 /// The session check of the data path.
 #[async_trait]
 pub trait Sessions: Send + Sync + 'static {
+    /// What finds a token's session, for whoever sees the token again: a keyed hash, which costs. `None` when it costs nothing.
+    fn key(&self, _: &Token) -> Option<SessionKey> {
+        None
+    }
+
     /// Answers from memory, without waiting; `None` when the store must be asked (unknown token, lapsed lease, stale assertion).
     fn cached(&self, ask: &Ask<'_>) -> Option<Admission>;
 
     /// Answers from the store.
     async fn admit(&self, ask: &Ask<'_>) -> Admission;
+
+    /// What is asked about requests of expired sessions; without it none is kept (rule H9).
+    fn replays(&self) -> Option<&dyn Replays> {
+        None
+    }
 }
 
 /// Where a request for one of our own pages came in.
@@ -105,6 +132,8 @@ pub enum Place {
         host: Origin,
         /// The paths of all its doors; no login leads back to one (rule M11).
         doors: Arc<[String]>,
+        /// The domain that the product may set cookies for, besides its hosts (rule H6).
+        cookie_domain: Option<String>,
     },
 }
 
@@ -151,6 +180,8 @@ pub struct Turned {
     pub page: bool,
     /// Where to log in, for 401 answers.
     pub login_url: Option<String>,
+    /// What became of a request of an expired session (rule H9); `None` where that was no question.
+    pub kept: Option<Kept>,
     /// The client's address.
     pub client: IpAddr,
     /// The request id.
@@ -167,4 +198,7 @@ pub trait Routes: Send + Sync + 'static {
 
     /// Records a refusal of the data path (sampled, rule M15) and renders it with its reference.
     fn refuse(&self, turned: Turned) -> Response<Bytes>;
+
+    /// Asks the person whether a kept request shall be sent now, or says what became of it (rule H9).
+    fn offer(&self, offer: Offer) -> Response<Bytes>;
 }

@@ -98,6 +98,13 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
         replaced(C::Address, (4, 8), (tls, &listen("http = \"0.0.0.0:443\"")), "a port of its own"),
         replaced(C::Network, (4, 20), (tls, &listen("trusted_proxies = [\"0.0.0.0/0\"]")), "10.0.0.0/8"),
         replaced(C::Plain, (4, 9), (tls, &listen("plain = \"127.0.0.1:8080\"")), "trusted_proxies = ["),
+        row(
+            C::ConnectionAuth,
+            (PRODUCT, 19),
+            with("connection_auth = true", SSO, "").replace("http://127.0.0.1:3000", "h2c://127.0.0.1:3000"),
+            "remove connection_auth",
+        ),
+        in_product(C::ForwardAuth, 16, "forward_auth = true", "trusted_proxies = ["),
         replaced(C::Proxy, (4, 18), (tls, &listen("proxy_protocol = \"required\"")), "trusted_proxies = ["),
         replaced(C::Limit, (4, 19), (tls, &listen("max_connections = 5")), "from 16 to 1000000"),
         replaced(C::Limit, (4, 30), (tls, &listen("max_connections_per_client = 30000")), "from 1 to 20000"),
@@ -256,6 +263,8 @@ fn mistakes_of_products() -> Vec<Mistake> {
         in_product(C::Value, 37, "health = { path = \"/up\", fails =    0 }", "1 to 100"),
         in_product(C::Value, 35, "health = { path = \"/up\", status = 20 }", "200 or 204"),
         in_product(C::Size, 14, "body_spool = \"1MB\"", "\"1MiB\""),
+        in_product(C::Size, 14, "body_spool = \"26MiB\"", "body_spool = \"25MiB\""),
+        in_product(C::Value, 11, "version = \"\"", "version = \"2026.11\""),
         in_product(C::Colour, 10, "colour = \"blue\"", "#0052cc"),
     ]
 }

@@ -182,8 +182,7 @@ fn connections_over_the_cap_are_closed_and_those_within_are_served() {
 #[test]
 fn websockets_keep_their_seats() {
     let respond = |_: &str, stream: &mut std::net::TcpStream| {
-        let _ =
-            stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
     };
     let world = world(respond, |options, _| options.listen.crowd.connections = 16);
     let (_, cookie) = world.session(1);

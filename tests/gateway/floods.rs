@@ -5,7 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "these tests measure how long a flood is borne")]
 
 use super::support::*;
-use super::tls::{connect, root, run};
+use super::tls::{connect, root, run, run_within};
 use rustix::process::{Resource, getrlimit};
 use std::io::Write as _;
 use std::net::TcpStream as StdStream;
@@ -320,7 +320,7 @@ fn a_client_that_ignores_its_goodbye_is_cut() {
     let world = world(ok, |options, _| options.listen.patience.idle = Duration::from_secs(1));
     let (_, cookie) = world.session(1);
     let began = Instant::now();
-    run(async {
+    run_within(Duration::from_secs(45), async {
         let stream = connect(&world, &root(&world), HOST, "h2").await.unwrap();
         let (mut from, mut to) = split(stream);
         // Answers that it never makes room for, and no answer to a PING.

@@ -3,13 +3,14 @@
 use super::h2_product::Product;
 use super::support::*;
 use bytes::Bytes;
-use fedgate::gateway::options::Timeouts;
+use fedgate::gateway::options::{Timeouts, Upstream};
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -247,8 +248,7 @@ fn a_refusal_of_ours_is_a_status_of_grpc() {
     });
     assert_eq!(product.seen.count(), 1, "only the late one reached the product");
     for site in options.sites.values_mut() {
-        Arc::make_mut(site).upstreams =
-            vec![fedgate::gateway::options::Upstream::H2c { host: "127.0.0.1".into(), port: 1 }];
+        Arc::make_mut(site).upstreams = vec![Upstream::H2c { host: "127.0.0.1".into(), port: 1 }];
     }
     world.running.reload(options).unwrap();
     run(async {
@@ -351,7 +351,74 @@ fn a_client_that_leaves_ends_the_call_at_the_product_and_so_does_the_session() {
         let mut body = answer.await.unwrap().into_body();
         body.data().await.unwrap().unwrap();
         live.ended.cancel();
-        assert_eq!(body.data().await.unwrap().unwrap_err().reason(), Some(Reason::CANCEL));
+        assert!(body.data().await.is_none(), "the call is told in trailers");
+        assert_eq!(body.trailers().await.unwrap().unwrap()["grpc-status"], "16");
+        // Nor does the product hear any more of it, whatever the client goes on to send.
         open(0).await;
     });
+}
+
+#[test]
+fn a_client_of_http1_reaches_a_product_of_http2_and_its_bodies_are_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("product.sock");
+    let (tcp, unix) = (Product::start(100, None), Product::start_at(&path));
+    for (product, upstream) in [(&tcp, tcp.h2c()), (&unix, Upstream::UnixH2c(path))] {
+        let world = world(ok, |_, site| site.upstreams = vec![upstream]);
+        let cookie = format!("Cookie: {}", world.session(1).1);
+        let same = "Sec-Fetch-Site: same-origin";
+        // More than every window on the way.
+        let large = "0123456789abcdef".repeat(256 * 1024);
+        for (framing, chunked) in
+            [(format!("Content-Length: {}", large.len()), false), ("Transfer-Encoding: chunked".into(), true)]
+        {
+            let mut client = world.plain();
+            let mut writer = client.stream.try_clone().unwrap();
+            let start = head("POST /echo?x", &[&cookie, same, &framing]);
+            let body = if chunked { format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len()) } else { large.clone() };
+            let sending = std::thread::spawn(move || writer.write_all((start + &body).as_bytes()));
+            assert!(client.head().contains(" 200 "), "{framing}");
+            let mut received = String::new();
+            while received.len() < large.len() {
+                let size = client.head_line();
+                let size = usize::from_str_radix(&size, 16).unwrap();
+                received += &String::from_utf8(client.bytes(size)).unwrap();
+                assert_eq!(client.head_line(), "");
+            }
+            sending.join().unwrap().unwrap();
+            assert!(received == large, "{framing}: what was sent came back");
+            let seen = product.seen.last();
+            assert_eq!((seen.uri.as_str(), seen.body.len()), ("http://trello.localhost/echo?x", large.len()));
+            assert_eq!(seen.headers.contains_key("content-length"), !chunked);
+            for name in ["transfer-encoding", "connection", "host", "te"] {
+                assert!(!seen.headers.contains_key(name), "{name}: {:?}", seen.headers);
+            }
+        }
+        let mut client = world.plain();
+        client.send(&head("HEAD /only", &[&cookie]));
+        assert!(client.head().contains(" 200 "));
+        client.send(&head("GET /only", &[&cookie]));
+        assert!(client.head().contains(" 200 "), "the answer to HEAD had no body");
+    }
+}
+
+#[test]
+fn a_websocket_to_a_product_of_http2_is_502_and_puts_nothing_out() {
+    let product = Product::start(100, None);
+    let upstreams = vec![product.h2c(), product.h2c()];
+    let world = world(ok, |_, site| site.upstreams = upstreams);
+    let cookie = format!("Cookie: {}", world.session(1).1);
+    let origin = format!("Origin: https://{HOST}");
+    let fields =
+        [cookie.as_str(), origin.as_str(), "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
+    for _ in 0..4 {
+        assert_eq!(world.ask("GET /socket", &fields).status, 502);
+    }
+    let text = world.seeing.text();
+
+    assert!(
+        text.lines().filter(|line| line.starts_with("fedgate_upstream_in{")).all(|line| line.ends_with(" 1")),
+        "{text}"
+    );
+    assert_eq!(world.ask("GET /only", &[&cookie]).status, 200);
 }

@@ -8,11 +8,12 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use rustls::ServerConfig;
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -88,6 +89,24 @@ impl Product {
             }));
         });
         Self { seen, address, stop }
+    }
+
+    /// Without TLS, on a socket file.
+    pub fn start_at(path: &Path) -> Self {
+        let (seen, stop) = (Arc::new(Seen::default()), CancellationToken::new());
+        let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let (shared, token) = (Arc::clone(&seen), stop.clone());
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(token.run_until_cancelled(async move {
+                let listener = UnixListener::from_std(listener).unwrap();
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(serve(stream, 100, Arc::clone(&shared)));
+                }
+            }));
+        });
+        Self { seen, address: SocketAddr::from(([127, 0, 0, 1], 0)), stop }
     }
 
     pub fn h2c(&self) -> Upstream {

@@ -157,6 +157,20 @@ fn a_websocket_is_closed_with_1008_when_its_session_ends() {
 }
 
 #[test]
+fn a_websocket_ends_at_its_product_when_its_browser_is_gone() {
+    let world = world(lasting, |_, _| {});
+    let (_, cookie) = world.session(1);
+    let mut client = upgrade(&world, "/socket", &[&format!("Cookie: {cookie}"), "Origin: https://trello.localhost"]);
+    client.head();
+    assert_eq!(client.bytes(5).len(), 5);
+    let began = Instant::now();
+    drop(client);
+    until(|| world.seen.ended.load(Ordering::SeqCst) == 1);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    open_streams(&world, 0);
+}
+
+#[test]
 fn a_websocket_that_no_product_granted_is_none() {
     let world = world(lasting, |_, _| {});
     let (_, cookie) = world.session(1);

@@ -5,16 +5,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fedgate::clock::Clock;
 use fedgate::gateway::bounds::{Crowd, InFlight, Patience};
-use fedgate::gateway::options::{Doors, Listen, Network, Options, PathRule, Reach, Site, Tls, Upstream};
+use fedgate::gateway::options::{BodySpool, Doors, Listen, Network, Options, PathRule, Reach, Site, Tls, Upstream};
 use fedgate::gateway::{Gateway, Ports, Readiness, Running};
 use fedgate::kernel::model::{Allow, Claim, Limits, Outage, Product, Signup};
 use fedgate::kernel::refusal::Refusal;
 use fedgate::kernel::values::{
-    AccountId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, Timestamp, Token,
+    AccountId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp, Token,
 };
 use fedgate::seeing::Seeing;
 use fedgate::web::issued::Issued;
-use fedgate::web::{Admission, Ask, Identity, LiveSession, PageRequest, Routes, Sessions, Turned};
+use fedgate::web::{
+    Admission, Ask, Identity, LiveSession, Offer, PageRequest, Replays, Routes, Sessions, Turned, Unsent,
+};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -48,6 +50,8 @@ impl Seen {
 /// Sessions in memory; `admit` answers what `cached` does not.
 #[derive(Default)]
 pub struct Memory {
+    /// What is said about requests of expired sessions.
+    pub replays: crate::replay::Said,
     pub live: Mutex<HashMap<[u8; 32], Arc<LiveSession>>>,
     pub answer: Mutex<Option<Admission>>,
     /// How long `admit` takes.
@@ -56,8 +60,13 @@ pub struct Memory {
 
 #[async_trait]
 impl Sessions for Memory {
+    fn key(&self, token: &Token) -> Option<SessionKey> {
+        Some(SessionKey(*token.bytes()))
+    }
+
     fn cached(&self, ask: &Ask<'_>) -> Option<Admission> {
-        let live = self.live.lock().unwrap().get(ask.token.bytes()).cloned()?;
+        let key = ask.key.map_or(*ask.token.bytes(), |key| key.0);
+        let live = self.live.lock().unwrap().get(&key).cloned()?;
         (live.product == *ask.product && !live.ended.is_cancelled()).then_some(Admission::Admitted(live))
     }
 
@@ -67,6 +76,10 @@ impl Sessions for Memory {
             tokio::time::sleep(slow).await;
         }
         self.answer.lock().unwrap().clone().unwrap_or(Admission::Nobody)
+    }
+
+    fn replays(&self) -> Option<&dyn Replays> {
+        Some(&self.replays)
     }
 }
 
@@ -91,7 +104,18 @@ impl Routes for Pages {
             _ => StatusCode::FORBIDDEN,
         };
         let body = format!("{} {}", turned.refusal.code(), turned.login_url.unwrap_or_default());
+        let body = turned.kept.map_or_else(|| body.clone(), |kept| format!("{body} {kept:?}"));
         Response::builder().status(status).body(Bytes::from(body)).unwrap()
+    }
+
+    fn offer(&self, offer: Offer) -> Response<Bytes> {
+        let text = match offer.request {
+            Ok(Unsent { handle, csrf, method, path, size, failed, .. }) => {
+                format!("offer {method} {path} {size} failed={failed} to={handle}&csrf={csrf}")
+            }
+            Err(lost) => format!("lost {lost:?}"),
+        };
+        Response::new(Bytes::from(text))
     }
 }
 
@@ -149,8 +173,11 @@ pub fn site(upstream: SocketAddr) -> Site {
         origins: vec!["https://app.example.com".into()],
         accept_from: vec![],
         keep_authorization: false,
+        connection_auth: false,
+        forward_auth: false,
         cookie_domain: None,
         in_flight: InFlight::default(),
+        spool: BodySpool::default(),
         orgs: vec![],
     }
 }
@@ -162,13 +189,34 @@ pub fn any() -> Option<SocketAddr> {
 /// A gateway on loopback in front of a product that answers `respond`.
 pub fn world(respond: fn(&str, &mut TcpStream), change: impl FnOnce(&mut Options, &mut Site)) -> World {
     let pages = Arc::new(Pages::default());
-    let mut world = world_with(respond, Arc::<Pages>::clone(&pages), change);
+    let mut world = build(Clock::system(), respond, Arc::<Pages>::clone(&pages), change);
     world.pages = pages;
     world
 }
 
 /// The same with pages of the test's own.
 pub fn world_with(
+    respond: fn(&str, &mut TcpStream),
+    routes: Arc<dyn Routes>,
+    change: impl FnOnce(&mut Options, &mut Site),
+) -> World {
+    build(Clock::system(), respond, routes, change)
+}
+
+/// The same by another clock.
+pub fn world_at(
+    clock: Clock,
+    respond: fn(&str, &mut TcpStream),
+    change: impl FnOnce(&mut Options, &mut Site),
+) -> World {
+    let pages = Arc::new(Pages::default());
+    let mut world = build(clock, respond, Arc::<Pages>::clone(&pages), change);
+    world.pages = pages;
+    world
+}
+
+fn build(
+    clock: Clock,
     respond: fn(&str, &mut TcpStream),
     routes: Arc<dyn Routes>,
     change: impl FnOnce(&mut Options, &mut Site),
@@ -203,7 +251,7 @@ pub fn world_with(
         sessions: Arc::<Memory>::clone(&sessions),
         routes,
         readiness: Arc::new(Always),
-        clock: Clock::system(),
+        clock,
         seeing: Arc::clone(&seeing),
         issued: Arc::clone(&issued),
     };
@@ -218,6 +266,19 @@ impl Drop for World {
 }
 
 impl World {
+    /// The process ends, and another one starts on the same state.
+    pub fn restart(&mut self, clock: Clock) {
+        let ports = Ports {
+            sessions: Arc::<Memory>::clone(&self.sessions),
+            routes: Arc::<Pages>::clone(&self.pages),
+            readiness: Arc::new(Always),
+            clock,
+            seeing: Arc::clone(&self.seeing),
+            issued: Arc::clone(&self.issued),
+        };
+        self.running = Gateway::start(self.options.clone(), ports, 2).unwrap();
+    }
+
     /// A session, and its cookie.
     pub fn session(&self, seed: u8) -> (Arc<LiveSession>, String) {
         let now = Timestamp::from_millis(1);
@@ -319,6 +380,18 @@ impl Client {
             if self.more() == 0 {
                 return String::from_utf8_lossy(&self.buffer).into_owned();
             }
+        }
+    }
+
+    /// Reads a line.
+    pub fn head_line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") {
+                let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+                self.buffer.drain(..end + 2);
+                return line;
+            }
+            assert!(self.more() > 0, "a line was to come");
         }
     }
 

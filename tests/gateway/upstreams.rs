@@ -94,6 +94,21 @@ fn what_was_not_sent_goes_to_another_upstream_and_a_dead_one_is_left_out() {
 }
 
 #[test]
+fn a_single_upstream_that_fails_is_counted_and_never_out() {
+    let dead = nobody();
+    let world = world(ok, |_, site| site.upstreams = vec![address(dead)]);
+    let cookie = cookie(&world);
+    for _ in 0..4 {
+        assert_eq!(world.ask("GET /", &[&cookie]).status, 502);
+    }
+    let text = world.seeing.text();
+    let labels = format!("{{product=\"trello\",upstream=\"http://{dead}\"}}");
+    for line in [format!("fedgate_upstream_in{labels} 1"), format!("fedgate_upstream_faults_total{labels} 4")] {
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+}
+
+#[test]
 fn when_all_are_out_each_is_still_tried() {
     let (dead, late) = (nobody(), nobody());
     let world = world(ok, |_, site| site.upstreams = vec![address(dead), address(late)]);

@@ -156,6 +156,18 @@ fn a_grpc_call_is_told_in_trailers_that_its_session_ended() {
         let trailers = call.trailers().await.unwrap().expect("trailers");
         assert_eq!((&trailers["grpc-status"], trailers.len()), (&"16".parse().unwrap(), 2));
         assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+        // A call that was not answered yet is refused as a new one would be.
+        let (waiting, waiting_cookie) = world.session(3);
+        let request = Request::post("https://trello.localhost/silence").header("cookie", &waiting_cookie);
+        let request = request.header("sec-fetch-site", "same-origin").header("content-type", "application/grpc");
+        let request = request.header("te", "trailers").body(()).unwrap();
+        let (answer, _upload) = sender.clone().ready().await.unwrap().send_request(request, false).unwrap();
+        while world.seen.heads.lock().unwrap().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        waiting.ended.cancel();
+        let answer = answer.await.unwrap();
+        assert_eq!((answer.status(), &answer.headers()["grpc-status"]), (StatusCode::OK, &"16".parse().unwrap()));
         // Where not even data can be sent, trailers would wait behind it for ever.
         let narrow = client(&world, 0, 1 << 20).await;
         let mut call = get(&narrow, "/grpc", &stuck_cookie).await;
@@ -164,7 +176,7 @@ fn a_grpc_call_is_told_in_trailers_that_its_session_ended() {
         assert_eq!(reset(&mut call).await, Some(Reason::CANCEL));
     });
     open_streams(&world, 0);
-    until(|| world.seen.ended.load(Ordering::SeqCst) == 2);
+    until(|| world.seen.ended.load(Ordering::SeqCst) == 3);
 }
 
 #[test]

@@ -69,10 +69,18 @@ pub struct Product {
     pub api: Option<Anything>,
     /// Keep `Authorization` beside a session. Default false.
     pub keep_authorization: Option<bool>,
+    /// The product logs connections in (NTLM, Negotiate): each session gets its own. Upstreams by HTTP/1.1 only. Default false.
+    pub connection_auth: Option<At<bool>>,
+    /// A proxy of your own forwards this product's requests and asks at `/.fedgate/auth` first; needs `trusted_proxies`. Default
+    /// false.
+    pub forward_auth: Option<At<bool>>,
     /// The domain that the product may set cookies for, or `off` (default).
     pub cookie_domain: Text,
-    /// `off`; sizes come in a later version.
+    /// What is kept of a request that comes with a session that has just expired, until its person has logged in: `off`, or a
+    /// size up to `25MiB`. Default `1MiB`.
     pub body_spool: Text,
+    /// The product's release: what one release's page sent is never sent to another.
+    pub version: Text,
     /// `{ grace = "2m" }` (default), or `"deny"`.
     pub on_store_outage: Option<At<WordOr<Outage>>>,
 }

@@ -14,6 +14,7 @@ mod paths;
 mod products;
 mod secrets;
 mod server;
+mod spool;
 mod upstreams;
 mod urls;
 mod values;
@@ -149,6 +150,8 @@ impl Reader<'_> {
         self.issuer_slashes();
         self.sub_domains();
         self.same_site(file);
+        self.forward_auth(file);
+        self.connection_auth(file, sites);
         self.ways_in(file, orgs, directories, sites);
     }
 

@@ -1,6 +1,6 @@
 //! Sections about the gateway itself.
 
-use super::values::{each, size, text};
+use super::values::{each, text};
 use super::{AuditSink, KeySource, LogFormat, Outbound, PeopleIn, Reader};
 use crate::config::file::{Dns, File, Listen as WrittenListen, Mail, People, Sink, Span, Store, Text};
 use crate::config::finding::Code;
@@ -245,24 +245,6 @@ impl Reader<'_> {
         if let Some(required) = written.as_ref().filter(|word| word.as_str() == "required") {
             let write = "write second_step = \"optional\"; with single sign-on, require_amr = [\"mfa\"] asks the directory for it";
             self.say.not_yet(required.span(), "second_step = \"required\"", write);
-        }
-    }
-
-    /// `body_spool`.
-    pub(super) fn body_spool(&mut self, written: &Text) {
-        let Some(written) = written.as_ref().filter(|word| word.as_str() != "off") else { return };
-        match size(written) {
-            Some(0) => {}
-            Some(_) => self.say.not_yet(written.span(), "body_spool", "write body_spool = \"off\""),
-            None => {
-                let what = format!("{:?} is not a size", written.as_str());
-                self.say.error(
-                    Code::Size,
-                    written.span(),
-                    what,
-                    "write a whole number and a unit: \"1MiB\", \"64KiB\", or \"off\"",
-                );
-            }
         }
     }
 

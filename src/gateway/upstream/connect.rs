@@ -1,5 +1,6 @@
 //! Opening a connection: TCP or a socket file, TLS where the address says so, then HTTP/1.1 or HTTP/2.
 
+use super::hush::hushed;
 use super::links::Found;
 use super::pool::{Connection, Lane};
 use crate::gateway::options::Upstream;
@@ -84,10 +85,14 @@ where
 {
     let (sender, connection) = Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     // The outcome reaches whoever waits for the answer on this connection; there is nobody else to tell.
-    if upgrades {
-        tokio::spawn(async move { drop(connection.with_upgrades().await) });
-    } else {
+    let hush = if upgrades {
+        let (connection, hush) = hushed(connection.with_upgrades());
         tokio::spawn(async move { drop(connection.await) });
-    }
-    Ok(Connection::new(sender))
+        hush
+    } else {
+        let (connection, hush) = hushed(connection);
+        tokio::spawn(async move { drop(connection.await) });
+        hush
+    };
+    Ok(Connection::new(sender, hush))
 }

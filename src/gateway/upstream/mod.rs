@@ -5,6 +5,7 @@
 //! | `mod.rs` | a product's upstreams as one core sees them, and the choice: least requests in flight |
 //! | `pool.rs`, `links.rs` | connections: HTTP/1.1 for one request at a time, HTTP/2 shared |
 //! | `connect.rs`, `tls.rs` | opening them |
+//! | `hush.rs` | not waking them for nothing |
 //! | `form.rs` | a request as HTTP/1.1 or HTTP/2 wants it |
 //! | `standing.rs` | whether an upstream is out, by what its connections do |
 //! | `probe.rs` | and by what its health checks say |
@@ -17,6 +18,7 @@
 
 mod connect;
 pub(super) mod form;
+mod hush;
 mod links;
 mod pool;
 mod probe;
@@ -90,6 +92,13 @@ impl Group {
         };
         let peers = site.upstreams.iter().map(peer).collect();
         Self { peers, turn: AtomicUsize::new(0), budget: registry.budget(name) }
+    }
+
+    /// The upstream that would be chosen now, with connections of its own that nobody else is given.
+    pub(super) fn bound(&self, now: Duration) -> Self {
+        let alone = |peer: &Peer| Peer { lane: peer.lane.alone(), standing: Arc::clone(&peer.standing) };
+        let peers = self.choose(&[], now).map(|seat| alone(seat.peer)).into_iter().collect();
+        Self { peers, turn: AtomicUsize::new(0), budget: Arc::clone(&self.budget) }
     }
 
     /// The one upstream of a product that has one.

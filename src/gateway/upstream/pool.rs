@@ -3,10 +3,11 @@
 //! An HTTP/1.1 connection goes back only by the body that ended on it (see `body.rs`) and is taken only when it says that it is
 //! ready. HTTP/2 connections are shared by requests; see `links.rs`.
 
+use super::hush::Hush;
 use super::links::Links;
 use super::tls::UpstreamTls;
 use crate::gateway::body::Upload;
-use crate::gateway::options::{Timeouts, Upstream};
+use crate::gateway::options::Upstream;
 use http::uri::Scheme;
 use hyper::client::conn::http1::SendRequest;
 use std::pin::Pin;
@@ -46,11 +47,12 @@ struct Idle {
 pub(in crate::gateway) struct Connection {
     pub(in crate::gateway) sender: SendRequest<Upload>,
     pub(in crate::gateway) patience: Pin<Box<Sleep>>,
+    pub(in crate::gateway) hush: Hush,
 }
 
 impl Connection {
-    pub(super) fn new(sender: SendRequest<Upload>) -> Self {
-        Self { sender, patience: Box::pin(sleep(IDLE)) }
+    pub(super) fn new(sender: SendRequest<Upload>, hush: Hush) -> Self {
+        Self { sender, patience: Box::pin(sleep(IDLE)), hush }
     }
 }
 
@@ -91,6 +93,13 @@ impl Lane {
         };
         let (idle, links) = (Mutex::default(), Links::default());
         Self { upstream, tls, idle, multiplexes: AtomicBool::new(multiplexes), links }
+    }
+
+    /// The same upstream, with connections that no other lane knows: one request at a time on each.
+    pub(super) fn alone(&self) -> Arc<Self> {
+        let lane = Self::new(self.upstream.clone(), self.tls.clone());
+        lane.multiplexes.store(false, Ordering::Relaxed);
+        Arc::new(lane)
     }
 
     /// Whether requests to it share connections.
@@ -139,7 +148,7 @@ impl Lane {
     }
 
     /// Opens an HTTP/1.1 connection. `upgrades` for a request that may become a WebSocket; such a connection is never pooled.
-    pub(in crate::gateway) async fn connect(&self, timeouts: &Timeouts, upgrades: bool) -> std::io::Result<Connection> {
-        super::connect::alone(self, timeouts.connect, upgrades).await
+    pub(in crate::gateway) async fn connect(&self, limit: Duration, upgrades: bool) -> std::io::Result<Connection> {
+        super::connect::alone(self, limit, upgrades).await
     }
 }

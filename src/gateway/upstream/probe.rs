@@ -7,7 +7,7 @@ use super::pool::{Lane, Pool};
 use super::standing::Standing;
 use crate::gateway::body::Upload;
 use crate::gateway::core::Shared;
-use crate::gateway::options::{Health, Options, Site, Timeouts, Upstream};
+use crate::gateway::options::{Health, Options, Site, Upstream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,10 +47,9 @@ async fn ask(lane: &Lane, site: &Site, probe: &Probe<'_>) -> io::Result<StatusCo
     let mut request = Request::new(Upload::none());
     *request.headers_mut() = headers;
     *request.uri_mut() = probe.path.parse::<Uri>().map_err(|_| wrong(()))?;
-    let timeouts = Timeouts { connect: probe.timeout, ..Timeouts::default() };
     let found = match lane.multiplexes() {
-        true => lane.board(timeouts.connect).await?,
-        false => Found::Alone(lane.connect(&timeouts, false).await?),
+        true => lane.board(probe.timeout).await?,
+        false => Found::Alone(lane.connect(probe.timeout, false).await?),
     };
     let answer = match found {
         Found::Alone(mut connection) => connection.sender.send_request(request).await,
@@ -78,6 +77,10 @@ impl Probes {
             for site in self.sites() {
                 for upstream in &site.upstreams {
                     let standing = self.shared.upstreams.standing(&site.product.name, upstream);
+                    if site.upstreams.len() == 1 {
+                        // It may have been one of several before.
+                        standing.worked();
+                    }
                     match &site.reach.health {
                         Some(health) => drop(asking.spawn(keep_asking(
                             Arc::clone(&site),

@@ -78,6 +78,11 @@ impl Standing {
             && self.out_until.compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
+    /// A connection failed, of the only upstream: that is counted, and it is tried all the same.
+    pub(in crate::gateway) fn faulted(&self) {
+        self.faults.inc();
+    }
+
     /// A connection failed before the head of an answer. `trial` when the caller had claimed it.
     pub(in crate::gateway) fn failed(&self, now: Duration, trial: bool) {
         self.faults.inc();

@@ -49,6 +49,6 @@ fn ask_upgrade(headers: &mut HeaderMap) -> Result<(), http::header::InvalidHeade
 }
 
 fn instead(status: StatusCode, text: &str, busy: Busy) -> Response<Delivery> {
-    let id = busy.line().core.request_id();
+    let id = busy.line().core.ids.next();
     answer::plain(status, text, id.to_str().unwrap_or("-")).map(|body| Delivery::new(body, busy, None))
 }

@@ -98,6 +98,9 @@ impl Opening {
         let (client, upstream) = (self.client, hyper::upgrade::on(granted));
         let open = OpenStream::new(&line.core.shared.seeing.open_streams);
         let (core, held) = (Arc::clone(&line.core), Held::new(Arc::clone(line)));
+        if !self.tunnel {
+            line.pace.upgrade();
+        }
         let relayed = async move {
             let _kept = (open, held);
             // However it ends, nothing of the stream remains.
@@ -118,7 +121,7 @@ impl Opening {
     fn answer(&self, line: &Line, fields: HeaderMap, passage: &Passage<'_>, over: &CancellationToken) -> Answer {
         let mut answer = Response::new(Outgoing::empty());
         *answer.headers_mut() = fields;
-        filter::clean(answer.headers_mut(), passage.target, false);
+        filter::clean(answer.headers_mut(), passage.target, false, passage.is_bound());
         if self.tunnel {
             answer.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
             answer.extensions_mut().insert(Opened);

@@ -326,3 +326,43 @@ fn phase_b_never_lets_in_what_phase_c_ends() {
         }
     }
 }
+
+#[test]
+fn h9_only_time_alone_makes_a_session_expired() {
+    let check = |change: fn(&mut Case), hours: u64, expected: bool| {
+        let case = Case::of(C, "ann@c.com")
+            .with(|case| {
+                case.session.abs_at = NOW.plus(MINUTE);
+                case.session.account_epoch = case.account.epoch;
+            })
+            .with(change);
+        let now = NOW.plus(MINUTE).plus(Duration::from_secs(3600 * hours));
+        let ended = expired(&LiveFacts {
+            now,
+            catalog: &case.catalog,
+            product: &case.product,
+            login: &case.login,
+            session: &case.session,
+            account: &case.account,
+            product_account: case.record.as_ref(),
+            further: &case.further,
+        });
+        assert_eq!(ended.is_some(), expected, "after {hours} h");
+        assert!(ended.is_none_or(|ended| ended <= NOW.plus(MINUTE)));
+    };
+    check(|_| {}, 0, true);
+    check(|_| {}, 24, true);
+    check(|_| {}, 25, false);
+    // By idleness, its own and the parent's.
+    check(|case| (case.session.abs_at, case.session.idle_millis) = (NOW.plus(DAY), 60_000), 0, true);
+    check(|case| (case.session.abs_at, case.login.idle_millis) = (NOW.plus(DAY), 60_000), 0, true);
+    // It lives.
+    check(|case| case.session.abs_at = NOW.plus(MINUTE * 2), 0, false);
+    // Something else ended it as well.
+    check(|case| case.account.status = AccountStatus::Deactivated, 0, false);
+    check(|case| case.account.epoch += 1, 0, false);
+    check(|case| case.product.allow = Allow::default(), 0, false);
+    check(|case| case.record = None, 0, false);
+    check(|case| case.session.parent = LoginSessionId::from_bytes([9; 16]), 0, false);
+    check(|case| set_policy(&mut case.catalog, "c", |policy| policy.require_amr = vec!["mfa".into()]), 0, false);
+}
