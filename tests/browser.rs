@@ -11,6 +11,8 @@ mod attacks;
 mod gallery;
 #[path = "browser/ground.rs"]
 mod ground;
+#[path = "browser/hostile.rs"]
+mod hostile;
 #[path = "browser/journeys.rs"]
 mod journeys;
 #[path = "browser/replay.rs"]

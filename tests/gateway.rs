@@ -16,8 +16,14 @@ mod pebble;
 #[path = "support/ports.rs"]
 mod ports;
 
+#[path = "gateway/connection_auth.rs"]
+mod connection_auth;
+#[path = "gateway/forward_auth.rs"]
+mod forward_auth;
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
+#[path = "gateway/fuzz.rs"]
+mod fuzz;
 #[path = "gateway/grpc.rs"]
 mod grpc;
 #[path = "gateway/h2_product.rs"]
@@ -50,5 +56,7 @@ mod tunnels;
 mod upstream_tls;
 #[path = "gateway/upstreams.rs"]
 mod upstreams;
+#[path = "gateway/wall/mod.rs"]
+mod wall;
 #[path = "gateway/windows.rs"]
 mod windows;

@@ -24,6 +24,8 @@ mod mix_up;
 mod neighbours;
 #[path = "login/replay.rs"]
 mod replay;
+#[path = "login/soak.rs"]
+mod soak;
 #[path = "login/tabs.rs"]
 mod tabs;
 #[path = "login/third_parties.rs"]

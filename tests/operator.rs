@@ -1,4 +1,5 @@
-//! What an operator does while the gateway runs: commands on its store, revocation, keys for providers, an outage of the store.
+//! What an operator does while the gateway runs: commands on its store, revocation, keys for providers, an outage of the store,
+//! a proxy of the operator's own in front.
 
 #[path = "operator/acme.rs"]
 mod acme;
@@ -8,6 +9,10 @@ mod client_keys;
 mod commands;
 #[path = "operator/failing.rs"]
 mod failing;
+#[path = "operator/forward_auth.rs"]
+mod forward_auth;
+#[path = "operator/front.rs"]
+mod front;
 #[path = "operator/ground.rs"]
 mod ground;
 #[path = "operator/online.rs"]
@@ -18,6 +23,8 @@ mod outage;
 mod provider;
 #[path = "operator/revocation.rs"]
 mod revocation;
+#[path = "operator/shared_cache.rs"]
+mod shared_cache;
 #[expect(dead_code, reason = "no test binary uses all of the support")]
 mod support;
 #[path = "operator/warned.rs"]

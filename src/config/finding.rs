@@ -62,6 +62,10 @@ codes! {
     Network = "E-NETWORK",
     /// The plain listener without trusted proxies.
     Plain = "E-PLAIN",
+    /// Logins of connections where requests share them.
+    ConnectionAuth = "E-CONNECTION-AUTH",
+    /// Forward-auth without trusted proxies.
+    ForwardAuth = "E-FORWARD-AUTH",
     /// The PROXY protocol without trusted proxies.
     Proxy = "E-PROXY",
     /// Not a usable limit.

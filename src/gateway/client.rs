@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, header};
 use std::net::IpAddr;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Whether a proxy of ours is at that address.
@@ -63,6 +64,25 @@ fn nearest(peer: IpAddr, hops: impl Iterator<Item = Option<IpAddr>>, trusted: &[
         }
     }
     client
+}
+
+/// The authority that a trusted proxy says the browser asked for.
+pub(super) fn forwarded_host(headers: &HeaderMap) -> Result<Option<&str>, NotOnce> {
+    once(headers, &FORWARDED_HOST)
+}
+
+/// A field that must come once came more often, or is not ASCII.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct NotOnce;
+
+/// The value of a field that comes at most once.
+pub(super) fn once<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, NotOnce> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| NotOnce),
+        (Some(_), Some(_)) => Err(NotOnce),
+    }
 }
 
 /// Whether the trusted proxy says that the browser spoke TLS to it: `X-Forwarded-Proto`, once, and the last hop of `Forwarded`.

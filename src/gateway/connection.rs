@@ -1,6 +1,7 @@
 //! One client connection: handshake, HTTP/1.1 or HTTP/2 by ALPN, and its end.
 
 use super::body::Broken;
+use super::bound::Bound;
 use super::core::Core;
 use super::gather::gather;
 use super::guard::arrival::{self, Arrival};
@@ -65,6 +66,8 @@ pub(super) struct Line {
     pub(super) recall: Recall,
     /// The last client's introduction to products; see `head.rs`.
     pub(super) introduced: Mutex<Option<Introduction>>,
+    /// Upstream connections of its last session's own; see `bound.rs`.
+    pub(super) bound: Mutex<Option<Box<Bound>>>,
     /// What bodies of HTTP/2 streams do; `None` over HTTP/1.1.
     pub(super) turns: Option<Arc<Turns>>,
 }
@@ -77,9 +80,10 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     let stream = Patient::new(stream);
     let close = core.kill.child_token();
     let retire = core.drain.child_token();
-    let (pace, recall, introduced) = (Pace::new(), Recall::default(), Mutex::default());
-    let (names, turns) = (None, None);
-    let line = Line { core, peer, proxied, seat, listener, names, close, retire, pace, recall, introduced, turns };
+    let (introduced, bound) = (Mutex::default(), Mutex::default());
+    let (pace, recall, names, turns) = (Pace::new(), Recall::default(), None, None);
+    let line =
+        Line { core, peer, proxied, seat, listener, names, close, retire, pace, recall, introduced, bound, turns };
     if listener != Listener::Tls {
         let line = Arc::new(line);
         line.core.watch(&line);

@@ -12,8 +12,9 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// One year. Without `includeSubDomains`: other hosts are not ours to speak for.
 pub(super) const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Edits a response's head in place. `public` for responses that shared caches may keep (rule M10 paths).
-pub(super) fn clean(headers: &mut HeaderMap, target: &Target, public: bool) {
+/// Edits a response's head in place. `public` for responses that shared caches may keep (rule M10 paths); `bound` where the
+/// connection that it came on is one session's own.
+pub(super) fn clean(headers: &mut HeaderMap, target: &Target, public: bool, bound: bool) {
     let found = look(headers, public);
     strip(headers, &found);
     if found.cookies {
@@ -26,7 +27,7 @@ pub(super) fn clean(headers: &mut HeaderMap, target: &Target, public: bool) {
             None => Change::Remove,
         });
     }
-    if found.challenges {
+    if found.challenges && !bound {
         rewrite(headers, &header::WWW_AUTHENTICATE, |challenge| {
             if fields::authenticates_connections(challenge) { Change::Remove } else { Change::Keep }
         });

@@ -147,7 +147,7 @@ fn receive(
     let length = inner.size_hint().exact();
     // Only a body without an announced length can have trailers.
     let trailers = if length.is_none() { body::announced_trailers(&parts.headers) } else { None };
-    filter::clean(&mut parts.headers, passage.target, admitted.public);
+    filter::clean(&mut parts.headers, passage.target, admitted.public, passage.is_bound());
     if let Some(trailers) = trailers {
         parts.headers.insert(header::TRAILER, trailers);
     }

@@ -12,9 +12,12 @@ use http::{Method, Request, StatusCode};
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// The content type of a call; `None` for everything else. Calls are always POST, so other requests cost one comparison.
+/// The content type of a call; `None` for everything else. Calls are always POST, so other requests cost one comparison. Under
+/// `/.fedgate` there is none: to a proxy that asks there whether a call may pass, 200 is a yes.
 pub(super) fn call<B>(request: &Request<B>) -> Option<HeaderValue> {
-    let is_call = *request.method() == Method::POST && is_grpc(request.headers());
+    let is_call = *request.method() == Method::POST
+        && is_grpc(request.headers())
+        && !request.uri().path().starts_with("/.fedgate");
     is_call.then(|| request.headers().get(header::CONTENT_TYPE).cloned()).flatten()
 }
 

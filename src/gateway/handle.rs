@@ -2,8 +2,11 @@
 //!
 //! The first step that decides, answers. Anything that is not understood has no session.
 
+mod forward_auth;
+
 use super::answer::{self, Answer};
 use super::body::{Broken, Outgoing};
+use super::bound;
 use super::connection::Line;
 use super::filter;
 use super::forward::{self, Admitted};
@@ -26,6 +29,7 @@ use crate::seeing::logs::{self, Access};
 use crate::web::{Admission, Ask, LiveSession, PageRequest, Turned};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use std::net::IpAddr;
@@ -51,6 +55,8 @@ pub(super) struct Step<'a> {
     pub(super) client: IpAddr,
     pub(super) request_id: &'a HeaderValue,
     pub(super) now: Timestamp,
+    /// Whether the request is only described, by a proxy that will forward it itself; see `forward_auth`.
+    pub(super) described: bool,
 }
 
 /// What a request asked for, kept for the case that its session ends before its answer.
@@ -76,6 +82,8 @@ impl Asked {
 pub(super) struct Trace {
     pub(super) wanted: bool,
     pub(super) sid: Option<String>,
+    /// Whether the answer went to a proxy that asked about another request.
+    pub(super) described: bool,
     /// Kept until the answer is delivered.
     pub(super) place: Option<Place>,
 }
@@ -94,10 +102,17 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
     };
     let call = grpc::call(&request);
     let head = wanted.then(|| (request.method().clone(), request.uri().path().to_owned()));
-    let mut trace = Trace { wanted, sid: None, place: None };
+    let mut trace = Trace { wanted, sid: None, described: false, place: None };
     let (result, meters, place) = match &entry {
         Ok((entry, client)) => {
-            let step = Step { line, entry, client: *client, request_id: &request_id, now: shared.clock.now() };
+            let step = Step {
+                line,
+                entry,
+                client: *client,
+                request_id: &request_id,
+                now: shared.clock.now(),
+                described: false,
+            };
             let place = match &entry.kind {
                 Kind::Product(target) => target.site.product.name.as_str(),
                 Kind::Login => "login",
@@ -125,7 +140,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
             micros,
         });
     }
-    if let (Some(kind), true) = (call, place != "unknown") {
+    if let (Some(kind), true) = (call, place != "unknown" && !trace.described) {
         grpc::translate(&mut answer, kind);
     }
     // Different each time: kept out of HTTP/2's compression table, where it would only push out what repeats.
@@ -142,7 +157,7 @@ impl Step<'_> {
         let raw = raw.as_ref().map_or("", |target| target.as_str());
         let scheme = request.uri().scheme_str().is_none_or(|scheme| matches!(scheme, "https" | "http"));
         let path = match NormalPath::parse(raw) {
-            Ok(path) if scheme && *request.method() != Method::CONNECT => path,
+            Ok(path) if scheme && *request.method() != Method::CONNECT && !echoes(request.method()) => path,
             _ => return Ok(self.refuse(Refusal::Malformed, &declared(request.headers()), None)),
         };
         match &self.entry.kind {
@@ -171,6 +186,14 @@ impl Step<'_> {
     ) -> Result<Answer, Broken> {
         let ours = path.path().starts_with("/.fedgate/") || path.is("/.fedgate");
         if ours || target.door(path).is_some() {
+            if self.described {
+                // The proxy in front would send it to the product.
+                let write = "this path is the gateway's own: send it there";
+                return Ok(answer::plain(StatusCode::FORBIDDEN, write, self.id()));
+            }
+            if self.is_question(path, target) {
+                return Box::pin(self.judge_for_another(request, target, trace)).await;
+            }
             // Boxed, so that the futures of forwarded requests stay small.
             if spool::is_replay(path) {
                 return Box::pin(self.replay(request, path, target, trace)).await;
@@ -297,13 +320,18 @@ impl Step<'_> {
         rest: Rest,
         admitted: Admitted,
     ) -> Result<Answer, Broken> {
+        if self.described {
+            return Ok(forward_auth::vouch(request.headers(), target, admitted.live.as_deref()));
+        }
         let live: Option<Arc<LiveSession>> = admitted.live.clone();
+        let bound = live.as_deref().and_then(|live| bound::group(self.line, target, live));
         let asked = live.is_some().then(|| Asked::of(&request));
         let upgrade = live.is_some() && *request.method() == Method::GET && websocket::is_websocket(request.headers());
         let passage = Passage {
             line: self.line,
             entry: self.entry,
             target,
+            group: bound.as_deref().unwrap_or(&target.upstreams),
             path,
             client: self.client,
             request_id: self.request_id,
@@ -427,14 +455,22 @@ impl Step<'_> {
 
 pub(super) fn declared(headers: &HeaderMap) -> Declared<'_> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    // Of a field that must not be repeated, two values are none.
-    let origin = if headers.get_all(header::ORIGIN).iter().count() > 1 { Some("null") } else { text(header::ORIGIN) };
+    // Of a field that must not be repeated, two values are one that nothing matches.
+    let once = |name: HeaderName| {
+        let several = headers.get_all(&name).iter().nth(1).is_some();
+        if several { Some("null") } else { text(name) }
+    };
     Declared {
         mode: text(SEC_FETCH_MODE),
-        site: text(HeaderName::from_static("sec-fetch-site")),
+        site: once(HeaderName::from_static("sec-fetch-site")),
         accept: text(header::ACCEPT),
-        origin,
+        origin: once(header::ORIGIN),
     }
+}
+
+/// Methods by which a server sends back what it was sent, our fields to it included (RFC 9110 §9.3.8).
+fn echoes(method: &Method) -> bool {
+    ["TRACE", "TRACK"].iter().any(|echo| method.as_str().eq_ignore_ascii_case(echo))
 }
 
 pub(super) fn asks_upgrade(headers: &HeaderMap) -> bool {
@@ -451,7 +487,9 @@ fn listed_origin(headers: &HeaderMap, target: &Target) -> Option<HeaderValue> {
 }
 
 fn is_listed_preflight(request: &Request<Incoming>, target: &Target) -> bool {
+    // Browsers send none with a body; what strangers say ends here (rule C7).
     *request.method() == Method::OPTIONS
+        && request.body().is_end_stream()
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         && listed_origin(request.headers(), target).is_some()
 }

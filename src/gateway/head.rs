@@ -1,8 +1,9 @@
 //! A request's head on its way to a product: what could deceive it is removed, then what we vouch for is set (rules H7, C7).
 
 use super::connection::Line;
-use super::recall::Rest;
+use super::recall::{self, Rest};
 use super::table::{self, Target};
+use super::upstream::Group;
 use crate::kernel::request::fields;
 use crate::kernel::request::path::NormalPath;
 use crate::web::LiveSession;
@@ -54,6 +55,8 @@ pub(super) struct Passage<'a> {
     pub(super) line: &'a Line,
     pub(super) entry: &'a table::Entry,
     pub(super) target: &'a Arc<Target>,
+    /// Its upstreams, with connections that all share or of this session's own.
+    pub(super) group: &'a Group,
     pub(super) path: &'a NormalPath<'a>,
     pub(super) client: IpAddr,
     pub(super) request_id: &'a HeaderValue,
@@ -65,16 +68,31 @@ pub(super) struct Passage<'a> {
     pub(super) upgrade: bool,
 }
 
+impl Passage<'_> {
+    /// Whether the upstream's connection is one session's own (rule H8).
+    pub(super) fn is_bound(&self) -> bool {
+        self.live.is_some() && self.target.site.connection_auth
+    }
+}
+
 /// Edits the head in place. Fails only when the normal form is no URI, which it always is.
 pub(super) fn prepare(parts: &mut Parts, passage: &Passage<'_>) -> Result<(), http::Error> {
     retarget(&mut parts.uri, passage.path)?;
     parts.version = Version::HTTP_11;
-    let keeps_authorization = passage.live.is_some() && passage.target.site.keep_authorization;
     let headers = &mut parts.headers;
+    let keeps_authorization = passage.live.is_some() && may_keep_authorization(headers, passage.target);
     strip(headers, passage.target, keeps_authorization);
     set_cookies(headers, &passage.cookies);
     set_ours(headers, passage)?;
     Ok(())
+}
+
+/// Rule C7: where the product declares it; with `connection_auth` the schemes that log a connection in, and no other.
+fn may_keep_authorization(headers: &HeaderMap, target: &Target) -> bool {
+    let site = &target.site;
+    let of_connection = |value: &HeaderValue| value.to_str().is_ok_and(fields::logs_connection_in);
+    site.keep_authorization
+        || (site.connection_auth && headers.get_all(header::AUTHORIZATION).iter().all(of_connection))
 }
 
 /// Origin form of the normal path; nothing is copied when it is that already.
@@ -134,8 +152,15 @@ fn ends_here(name: &HeaderName, target: &Target) -> bool {
     // `Expect` is answered by us when the body is first asked for.
     fields::is_hop_by_hop(name.as_str())
         || target.mapped.removes(name.as_str())
+        || fields::frames_anew(name.as_str())
         || *name == header::EXPECT
         || name == "http2-settings"
+}
+
+/// Takes our cookies out of a request that is not forwarded.
+pub(super) fn remove_our_cookies(headers: &mut HeaderMap) {
+    let rest = recall::rest_of(headers);
+    set_cookies(headers, &rest);
 }
 
 fn set_cookies(headers: &mut HeaderMap, rest: &Rest) {

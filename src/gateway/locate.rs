@@ -58,7 +58,7 @@ pub(super) fn locate(
         let challenge = challenge(line, entry.origin.host(), path);
         return Err(challenge.map_or(Elsewhere::NotTls(secure_url(entry, request)?), Elsewhere::Challenge));
     }
-    let entry = place(line, table, authority)?;
+    let entry = place(line, table, authority, request)?;
     if line.listener == Listener::Plain {
         if !line.proxied && !client::is_trusted(line.peer, &table.trusted) {
             return Err(Elsewhere::Untrusted);
@@ -71,11 +71,14 @@ pub(super) fn locate(
 }
 
 /// The origin that an authority names, if this connection's certificate covers it.
-fn place(line: &Line, table: &Table, authority: &str) -> Result<Arc<Entry>, Elsewhere> {
+fn place(line: &Line, table: &Table, authority: &str, request: &Request<Incoming>) -> Result<Arc<Entry>, Elsewhere> {
     if let Some(entry) = line.recall.place(table, authority) {
         return Ok(entry);
     }
-    let entry = table.find(authority).map_err(refused)?;
+    let entry = match table.find(authority) {
+        Ok(entry) => entry,
+        Err(misdirected) => described(line, table, request).ok_or_else(|| refused(misdirected))?,
+    };
     if line.names.as_ref().is_some_and(|names| !names.contains(entry.origin.host())) {
         return Err(Elsewhere::Misdirected);
     }
@@ -86,6 +89,14 @@ fn place(line: &Line, table: &Table, authority: &str) -> Result<Arc<Entry>, Else
 /// The answer to an authority's challenge, where that token is awaited. Others are redirected like everything else.
 fn challenge(line: &Line, host: &str, path: &str) -> Option<String> {
     line.core.shared.issued.http_answer(host, path.strip_prefix("/.well-known/acme-challenge/")?)
+}
+
+/// Some proxies ask at `/.fedgate/auth` under the gateway's own address: the origin is then the one that they say, once.
+fn described<'t>(line: &Line, table: &'t Table, request: &Request<Incoming>) -> Option<&'t Arc<Entry>> {
+    if request.uri().path() != "/.fedgate/auth" || !client::is_trusted(line.peer, &table.trusted) {
+        return None;
+    }
+    table.find(client::forwarded_host(request.headers()).ok()??).ok()
 }
 
 fn refused(misdirected: Misdirected) -> Elsewhere {

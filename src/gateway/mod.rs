@@ -7,6 +7,7 @@
 
 mod answer;
 mod body;
+mod bound;
 pub mod bounds;
 mod client;
 mod connection;

@@ -146,6 +146,10 @@ pub struct Site {
     pub accept_from: Vec<String>,
     /// Whether `Authorization` is kept beside a session (rule C7).
     pub keep_authorization: bool,
+    /// Whether each session has upstream connections of its own, so that NTLM and Negotiate may log them in (rule H8).
+    pub connection_auth: bool,
+    /// Whether a trusted proxy that forwards by itself may ask at `/.fedgate/auth`.
+    pub forward_auth: bool,
     /// The domain that the product may set cookies for, if it owns one (rule H6).
     pub cookie_domain: Option<String>,
     /// How many of its requests may be under way.

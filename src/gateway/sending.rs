@@ -93,7 +93,7 @@ impl<'a> Sending<'a> {
     }
 
     fn group(&self) -> &'a Group {
-        &self.passage.target.upstreams
+        self.passage.group
     }
 
     /// A ready connection to the only upstream. Upgrades are never pooled.
@@ -173,7 +173,8 @@ impl<'a> Sending<'a> {
             self.alone((peer, trial), request, fresh).await
         };
         let (response, carrier) = done?;
-        if ticket.is_some() {
+        // Where there is one upstream nothing is judged; a session's own may be one of several.
+        if ticket.is_some() || self.passage.target.site.connection_auth {
             peer.standing.worked();
         }
         Ok(Sent { response, held: Held { carrier, _ticket: ticket } })

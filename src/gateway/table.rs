@@ -165,6 +165,7 @@ impl Entry {
                 product: Arc::clone(&target.site.product),
                 host: self.origin.clone(),
                 doors: Arc::clone(&target.doors),
+                cookie_domain: target.site.cookie_domain.clone(),
             },
         }
     }

@@ -44,6 +44,8 @@ pub struct ProductHost {
     pub product: Arc<Product>,
     /// The host, exactly as configured.
     pub host: Origin,
+    /// The domain that the product may set cookies for, besides this host.
+    pub cookie_domain: Option<String>,
 }
 
 impl Login {
@@ -302,7 +304,10 @@ impl Login {
         if before.is_some_and(|before| before != who) {
             // Another person than the last one on this host: nothing of the last one's may be left (rule H8).
             answer.clear_site = true;
-            answer.cookies.extend(visitor.cookies.foreign().filter(|name| is_token(name)).map(expire_foreign));
+            for name in visitor.cookies.foreign().filter(|name| is_token(name)) {
+                answer.cookies.push(expire_foreign(name, None));
+                answer.cookies.extend(at.cookie_domain.as_deref().map(|domain| expire_foreign(name, Some(domain))));
+            }
         }
         self.world.tally.product_session_created(at.product.name.as_str());
         answer
@@ -341,7 +346,9 @@ fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-fn expire_foreign(name: &str) -> String {
+/// A cookie of one name may be the host's and the domain's: each goes by a line of its own (RFC 6265 §5.3).
+fn expire_foreign(name: &str, domain: Option<&str>) -> String {
     let secure = if name.starts_with("__") { "; Secure" } else { "" };
-    format!("{name}=; Path=/; Max-Age=0{secure}")
+    let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+    format!("{name}=; Path=/; Max-Age=0{domain}{secure}")
 }

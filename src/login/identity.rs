@@ -70,7 +70,7 @@ impl<'a> Who<'a> {
 
 const ASSERTION: HeaderName = HeaderName::from_static("fedgate-assertion");
 
-/// The fields beside the assertion, for products that read no JWT.
+/// The fields beside the assertion, for products that read no JWT; all are in [`crate::web::IDENTITY_FIELDS`].
 const PLAIN: [(&str, Claim); 6] = [
     ("x-fedgate-user", Claim::Sub),
     ("x-fedgate-email", Claim::Email),
@@ -137,4 +137,16 @@ fn packed(written: &[(HeaderName, String)]) -> Result<Vec<(HeaderName, HeaderVal
         }
     }
     Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PLAIN;
+    use crate::web::IDENTITY_FIELDS;
+
+    #[test]
+    fn the_list_of_identity_fields_is_what_is_sent() {
+        let sent = std::iter::once("fedgate-assertion").chain(PLAIN.iter().map(|(name, _)| *name));
+        assert!(sent.eq(IDENTITY_FIELDS.iter().map(|name| name.as_str())));
+    }
 }

@@ -55,6 +55,10 @@ impl Routes for Site {
         if Self::is_foreign(&request, &own) {
             return self.refuse_request(&request, &visitor, Refusal::CrossSite).await;
         }
+        if request.head.uri.path().starts_with("/.fedgate/auth") {
+            // Asked by nobody who may ask, or about a product that is not asked about; and to a proxy every 2xx is a yes.
+            return render::empty(http::StatusCode::NOT_FOUND);
+        }
         let is_page = request.head.method == Method::GET || request.head.method == Method::HEAD;
         if is_page && is_prefetch(&request.head.headers) {
             // Speculation must not act, nor spend anything one-use (rule M11).
@@ -62,8 +66,9 @@ impl Routes for Site {
         }
         match &request.place {
             Place::Login => self.on_login_host(&request, &visitor).await,
-            Place::Product { product, host, doors } => {
-                let at = crate::login::ProductHost { product: Arc::clone(product), host: host.clone() };
+            Place::Product { product, host, doors, cookie_domain } => {
+                let (product, cookie_domain) = (Arc::clone(product), cookie_domain.clone());
+                let at = crate::login::ProductHost { product, host: host.clone(), cookie_domain };
                 self.on_product_host(&request, &visitor, (&at, doors)).await
             }
         }

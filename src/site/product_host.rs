@@ -10,7 +10,7 @@ use crate::kernel::values::Token;
 use crate::login::{Cookies, ProductHost, SESSION, Visitor};
 use crate::web::{Admission, Ask, Door, LiveSession, PageRequest, Sessions as _};
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::sync::Arc;
 
 impl Site {
@@ -39,7 +39,7 @@ impl Site {
                 let form = Fields::of_form(request);
                 let everywhere = form.text("scope") == "everywhere";
                 let answer = self.login.leave_session(visitor, at, everywhere, form.text("to")).await;
-                self.respond(answer, At::Product)
+                forget_pages(self.respond(answer, At::Product))
             }
             // The password is kept where people log in; the answer is the same for everybody (row T06).
             (Some(Door::Reset), "GET" | "HEAD" | "POST", _) => self.reset(),
@@ -65,7 +65,7 @@ impl Site {
         place: (&ProductHost, &[String]),
     ) -> Response<Bytes> {
         let (at, doors) = place;
-        if !is_page_navigation(request) {
+        if !is_page_navigation(request) && !is_passed_on(request) {
             return self.refuse_request(request, visitor, Refusal::CrossSite).await;
         }
         let fields = Fields::of_query(request);
@@ -76,7 +76,7 @@ impl Site {
     }
 
     async fn finish(&self, request: &PageRequest, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
-        if !is_page_navigation(request) {
+        if !is_page_navigation(request) && !is_passed_on(request) {
             return self.refuse_request(request, visitor, Refusal::CrossSite).await;
         }
         let answer = self.login.finish_at_product(visitor, at, Fields::of_query(request).text("code")).await;
@@ -143,6 +143,22 @@ impl Site {
     pub(super) fn wants_page(request: &PageRequest) -> bool {
         declared(&request.head.headers).is_navigation()
     }
+}
+
+/// A navigation that this host's own service worker passes on, as products that work offline do (`fetch(event.request)`): Chromium
+/// then names no destination. No script can make a request of this mode (Fetch §5.4), a sibling's neither, so that rule H6 holds: and
+/// what a worker passes on for a frame comes no further than to the login host, whose requests no product's worker touches.
+fn is_passed_on(request: &PageRequest) -> bool {
+    let says = |name: &str, value: &str| request.head.headers.get(name).is_some_and(|said| said == value);
+    says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "empty")
+}
+
+/// Whoever goes back after the person has left finds no page of theirs in the browser's cache (rule H8). What a tab keeps in its
+/// memory nobody but its user can take away; the page says to close the browser on a shared computer.
+fn forget_pages(mut response: Response<Bytes>) -> Response<Bytes> {
+    let cache = HeaderValue::from_static("\"cache\"");
+    response.headers_mut().insert(HeaderName::from_static("clear-site-data"), cache);
+    response
 }
 
 /// Where the data path offers a kept request.

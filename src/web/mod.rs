@@ -79,6 +79,17 @@ pub struct LiveSession {
     pub last_seen: AtomicI64,
 }
 
+/// The identity fields that every product may receive, besides those that it maps for itself.
+pub const IDENTITY_FIELDS: [HeaderName; 7] = [
+    HeaderName::from_static("fedgate-assertion"),
+    HeaderName::from_static("x-fedgate-user"),
+    HeaderName::from_static("x-fedgate-email"),
+    HeaderName::from_static("x-fedgate-name"),
+    HeaderName::from_static("x-fedgate-account"),
+    HeaderName::from_static("x-fedgate-org"),
+    HeaderName::from_static("x-fedgate-groups"),
+];
+
 /// Identity header fields, ready to send.
 #[derive(Debug)]
 pub struct Identity {
@@ -121,6 +132,8 @@ pub enum Place {
         host: Origin,
         /// The paths of all its doors; no login leads back to one (rule M11).
         doors: Arc<[String]>,
+        /// The domain that the product may set cookies for, besides its hosts (rule H6).
+        cookie_domain: Option<String>,
     },
 }
 

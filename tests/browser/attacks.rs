@@ -15,7 +15,8 @@ async fn h6_a_page_on_one_product_fires_every_verb_at_its_siblings() {
     let before = world.loom.seen().len();
 
     let at_loom =
-        ["/h6", "/live", "/.fedgate/logout", "/.fedgate/login?return_to=/h6"].map(|path| world.url("loom", path));
+        ["/h6", "/live", "/.fedgate/logout", "/.fedgate/login?return_to=/h6", "/.fedgate/session", "/.fedgate/auth"]
+            .map(|path| world.url("loom", path));
     let at_login = ["/logout", "/login/identify", "/account", "/"].map(|path| world.url("id", path));
     let targets: Vec<&str> = at_loom.iter().chain(&at_login).map(String::as_str).collect();
     let attempts = ann.attack(&targets).await;

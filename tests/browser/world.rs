@@ -17,7 +17,7 @@ pub struct World {
     pub op: Op,
     pub trello: Upstream,
     pub loom: Upstream,
-    _authority: Authority,
+    pub authority: Authority,
 }
 
 static SHARED: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -49,7 +49,7 @@ impl World {
         let gateway = Gateway::start(&configuration);
         op.allow_redirects(&[&gateway.url("id", "/login/callback/acme")], &[&gateway.url("id", "/logout/done")]).await;
         let browser = Browser::start(&[&gateway.ca_file(), &authority.ca_file()]);
-        Self { browser, gateway, op, trello, loom, _authority: authority }
+        Self { browser, gateway, op, trello, loom, authority }
     }
 
     pub fn url(&self, host: &str, path: &str) -> String {

@@ -98,6 +98,13 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
         replaced(C::Address, (4, 8), (tls, &listen("http = \"0.0.0.0:443\"")), "a port of its own"),
         replaced(C::Network, (4, 20), (tls, &listen("trusted_proxies = [\"0.0.0.0/0\"]")), "10.0.0.0/8"),
         replaced(C::Plain, (4, 9), (tls, &listen("plain = \"127.0.0.1:8080\"")), "trusted_proxies = ["),
+        row(
+            C::ConnectionAuth,
+            (PRODUCT, 19),
+            with("connection_auth = true", SSO, "").replace("http://127.0.0.1:3000", "h2c://127.0.0.1:3000"),
+            "remove connection_auth",
+        ),
+        in_product(C::ForwardAuth, 16, "forward_auth = true", "trusted_proxies = ["),
         replaced(C::Proxy, (4, 18), (tls, &listen("proxy_protocol = \"required\"")), "trusted_proxies = ["),
         replaced(C::Limit, (4, 19), (tls, &listen("max_connections = 5")), "from 16 to 1000000"),
         replaced(C::Limit, (4, 30), (tls, &listen("max_connections_per_client = 30000")), "from 1 to 20000"),

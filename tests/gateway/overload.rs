@@ -5,7 +5,7 @@ use super::arrival::{header, turned};
 use super::support::*;
 use async_trait::async_trait;
 use bytes::Bytes;
-use fedgate::web::{PageRequest, Routes, Turned};
+use fedgate::web::{Offer, PageRequest, Routes, Turned};
 use http::Response;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -92,6 +92,10 @@ impl Routes for Costly {
     }
 
     fn refuse(&self, _: Turned) -> Response<Bytes> {
+        Response::new(Bytes::new())
+    }
+
+    fn offer(&self, _: Offer) -> Response<Bytes> {
         Response::new(Bytes::new())
     }
 }
@@ -217,6 +221,10 @@ impl Routes for Waiting {
     }
 
     fn refuse(&self, _: Turned) -> Response<Bytes> {
+        Response::new(Bytes::new())
+    }
+
+    fn offer(&self, _: Offer) -> Response<Bytes> {
         Response::new(Bytes::new())
     }
 }

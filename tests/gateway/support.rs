@@ -173,6 +173,8 @@ pub fn site(upstream: SocketAddr) -> Site {
         origins: vec!["https://app.example.com".into()],
         accept_from: vec![],
         keep_authorization: false,
+        connection_auth: false,
+        forward_auth: false,
         cookie_domain: None,
         in_flight: InFlight::default(),
         spool: BodySpool::default(),
@@ -272,6 +274,7 @@ impl World {
             readiness: Arc::new(Always),
             clock,
             seeing: Arc::clone(&self.seeing),
+            issued: Arc::clone(&self.issued),
         };
         self.running = Gateway::start(self.options.clone(), ports, 2).unwrap();
     }

@@ -177,6 +177,16 @@ async fn handover_a_script_of_a_sibling_cannot_run_it() {
     let framed =
         Intent { destination: "iframe", ..Intent::navigation(Some(&from), Url::parse(&login).expect("a URL")) };
     assert_eq!(ann.load(framed).await.status, StatusCode::FORBIDDEN);
+    // What loom's own service worker passes on is the person's: no script makes a request of this mode. For the login host it is not.
+    let passed_on = |url: &str| Intent {
+        destination: "empty",
+        follow: false,
+        ..Intent::navigation(Some(&from), Url::parse(url).expect("a URL"))
+    };
+    let to = location(&ann.load(passed_on(&login)).await);
+    assert_eq!(ann.load(passed_on(&to)).await.status, StatusCode::FORBIDDEN);
+    let code = location(&step(&ann, &to).await);
+    assert!(gave_session(&ann.load(passed_on(&code)).await));
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ async fn handover_a_code_lives_a_minute() {
     let (login, now) = (&node.login, node.login.world().clock.now());
     let host = Origin::parse(&format!("loom.example.test:{}", world.gateway.ports().https)).expect("an origin");
     let product = login.world().catalog.load().products[&ProductName::parse("loom").expect("a name")].clone();
-    let at = ProductHost { product, host };
+    let at = ProductHost { product, host, cookie_domain: None };
     // The late one first: it must not even spend the code.
     for (seconds, enters) in [(62, false), (3_700, false), (50, true), (51, false)] {
         let visitor = visitor(&ann, &url, now.plus(Duration::from_secs(seconds)));

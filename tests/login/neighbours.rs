@@ -43,6 +43,44 @@ async fn h8_a_second_person_in_the_same_browser_finds_nothing_of_the_first() {
 }
 
 #[tokio::test]
+async fn h8_cookies_of_the_products_own_domain_go_with_the_first_person() {
+    let (authority, product) = (Authority::new(), Upstream::start());
+    let op = Op::start(&authority);
+    let file = Configuration::new()
+        .trust(&authority.ca_file())
+        .product("trello", &product.url(), "cookie_domain = \"trello.example.test\"")
+        .organization("acme", "acme.example.test", op.issuer(), op.client_secret());
+    let gateway = Gateway::start(&file);
+    op.allow_redirects(&[&gateway.url("id", "/login/callback/acme")], &[]).await;
+    let cookies = [
+        ("set-cookie", "wide=ann; Path=/; Domain=trello.example.test"),
+        ("set-cookie", "narrow=ann; Path=/"),
+        ("content-type", "text/html"),
+    ];
+    product.answer("/own", Answer::new(200, &cookies, "x"));
+    let agent = gateway.agent(&[&authority.ca_file()]);
+    let log_in = async |name: &str| {
+        let page = agent.visit(&gateway.url("trello", "/page")).await;
+        let page = agent.submit(&page, "email", &[("email", &format!("{name}@acme.example.test"))]).await;
+        let page = sign_in(&agent, page, name).await;
+        assert_eq!(page.url.as_str(), gateway.url("trello", "/page"), "{}", page.describe());
+    };
+    log_in("ann").await;
+    agent.visit(&gateway.url("trello", "/own")).await;
+    agent.visit(&gateway.url("trello", "/page")).await;
+    let sent = product.last("/page").head.first("cookie").map(str::to_owned).unwrap_or_default();
+    assert!(sent.contains("wide=ann") && sent.contains("narrow=ann"), "{sent}");
+    // Ann's sessions are gone; Bob comes.
+    agent.forget(|cookie| cookie.name == SESSION || cookie.domain.starts_with("127."));
+    log_in("bob").await;
+    assert_eq!(
+        product.last("/page").head.first("cookie"),
+        None,
+        "nothing of hers reaches the product with his identity"
+    );
+}
+
+#[tokio::test]
 async fn h12_a_session_row_written_by_hand_opens_nothing_and_is_an_event() {
     let world = World::own("", |file, _| file).await;
     let (ann, bob) = (world.logged_in("ann").await, world.logged_in("bob").await);

@@ -69,6 +69,11 @@ pub struct Product {
     pub api: Option<Anything>,
     /// Keep `Authorization` beside a session. Default false.
     pub keep_authorization: Option<bool>,
+    /// The product logs connections in (NTLM, Negotiate): each session gets its own. Upstreams by HTTP/1.1 only. Default false.
+    pub connection_auth: Option<At<bool>>,
+    /// A proxy of your own forwards this product's requests and asks at `/.fedgate/auth` first; needs `trusted_proxies`. Default
+    /// false.
+    pub forward_auth: Option<At<bool>>,
     /// The domain that the product may set cookies for, or `off` (default).
     pub cookie_domain: Text,
     /// What is kept of a request that comes with a session that has just expired, until its person has logged in: `off`, or a

@@ -1,10 +1,11 @@
 //! Checks across sections: host names, sites, sub-domains, whether anybody can come in at all.
 
 use super::Reader;
+use super::values::each;
 use crate::config::draft::{DraftDirectory, DraftOrg};
 use crate::config::file::{File, Span};
 use crate::config::finding::Code;
-use crate::gateway::options::Site;
+use crate::gateway::options::{Site, Upstream};
 use crate::kernel::model::Sso;
 use crate::kernel::values::DirectoryName;
 
@@ -41,6 +42,33 @@ impl Reader<'_> {
                 what,
                 "where you can, give the login host a domain of its own: \"id.example.net\"",
             );
+        }
+    }
+
+    /// Whoever may ask at `/.fedgate/auth` is told who is logged in, so somebody must be trusted to.
+    pub(super) fn forward_auth(&mut self, file: &File) {
+        let trusted = file.listen.as_ref().is_some_and(|listen| each(&listen.trusted_proxies).next().is_some());
+        for (name, product) in &file.product.0 {
+            if let Some(key) = product.forward_auth.as_ref().filter(|asked| ***asked && !trusted) {
+                let what = format!("[product.{}] has `forward_auth`, and no proxy is trusted to ask", name.as_str());
+                let write =
+                    "write trusted_proxies = [\"10.0.0.7/32\"] under [listen] with the addresses of the proxy in front";
+                self.say.error(Code::ForwardAuth, key.span(), what, write);
+            }
+        }
+    }
+
+    /// A login of a connection needs one that carries a request at a time.
+    pub(super) fn connection_auth(&mut self, file: &File, sites: &[Site]) {
+        let shares = |upstream: &Upstream| matches!(upstream, Upstream::H2c { .. } | Upstream::UnixH2c(_));
+        for site in sites.iter().filter(|site| site.connection_auth && site.upstreams.iter().any(shares)) {
+            let written = file.product.0.iter().find(|(name, _)| name.as_str() == site.product.name.as_str());
+            if let Some(key) = written.and_then(|(_, product)| product.connection_auth.as_ref()) {
+                let what =
+                    "`connection_auth` and an upstream that speaks HTTP/2 alone, where all requests share a connection";
+                let write = "write upstream = \"http://…\", \"https://…\" or \"unix:…\", or remove connection_auth";
+                self.say.error(Code::ConnectionAuth, key.span(), what, write);
+            }
         }
     }
 

@@ -150,6 +150,8 @@ impl Reader<'_> {
         self.issuer_slashes();
         self.sub_domains();
         self.same_site(file);
+        self.forward_auth(file);
+        self.connection_auth(file, sites);
         self.ways_in(file, orgs, directories, sites);
     }
 

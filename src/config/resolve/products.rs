@@ -68,6 +68,8 @@ impl Reader<'_> {
             origins: self.web_origins(&written.origins),
             accept_from: self.web_origins(&written.accept_from),
             keep_authorization: written.keep_authorization.unwrap_or(false),
+            connection_auth: written.connection_auth.as_deref().copied().unwrap_or(false),
+            forward_auth: written.forward_auth.as_deref().copied().unwrap_or(false),
             in_flight: self.in_flight(written.limits.as_ref()),
             cookie_domain: self.cookie_domain(written, hosts.first()),
             spool: self.body_spool(written),

@@ -7,6 +7,7 @@ use super::take::limit;
 use super::ticket::{TRIES, Ticket, expire, release};
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::body::{Broken, Outgoing};
+use crate::gateway::bound;
 use crate::gateway::forward::{self, Admitted};
 use crate::gateway::handle::{Step, Trace, declared, login_path};
 use crate::gateway::head::Passage;
@@ -231,10 +232,12 @@ impl Visit<'_> {
 
     async fn forward(&self, head: Parts, body: Reader, path: &NormalPath<'_>) -> Result<Answer, Broken> {
         let step = self.step;
+        let bound = bound::group(step.line, self.target, &self.live);
         let passage = Passage {
             line: step.line,
             entry: step.entry,
             target: self.target,
+            group: bound.as_deref().unwrap_or(&self.target.upstreams),
             path,
             client: step.client,
             request_id: step.request_id,

@@ -64,7 +64,9 @@ impl Step<'_> {
         let SessionCookie::One(token) = found else { return None };
         let acts = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(request.method());
         let own = declared(request.headers()).is_same_origin(&self.entry.url, &[]);
-        if target.site.spool.limit == 0 || !acts || !own || asks_upgrade(request.headers()) {
+        // Of a request that is only described there is no body to keep.
+        let off = target.site.spool.limit == 0 || self.described;
+        if off || !acts || !own || asks_upgrade(request.headers()) {
             return None;
         }
         let replays = self.line.core.shared.sessions.replays()?;

@@ -94,6 +94,13 @@ impl Group {
         Self { peers, turn: AtomicUsize::new(0), budget: registry.budget(name) }
     }
 
+    /// The upstream that would be chosen now, with connections of its own that nobody else is given.
+    pub(super) fn bound(&self, now: Duration) -> Self {
+        let alone = |peer: &Peer| Peer { lane: peer.lane.alone(), standing: Arc::clone(&peer.standing) };
+        let peers = self.choose(&[], now).map(|seat| alone(seat.peer)).into_iter().collect();
+        Self { peers, turn: AtomicUsize::new(0), budget: Arc::clone(&self.budget) }
+    }
+
     /// The one upstream of a product that has one.
     pub(super) fn only(&self) -> Option<&Peer> {
         match &*self.peers {

@@ -95,6 +95,13 @@ impl Lane {
         Self { upstream, tls, idle, multiplexes: AtomicBool::new(multiplexes), links }
     }
 
+    /// The same upstream, with connections that no other lane knows: one request at a time on each.
+    pub(super) fn alone(&self) -> Arc<Self> {
+        let lane = Self::new(self.upstream.clone(), self.tls.clone());
+        lane.multiplexes.store(false, Ordering::Relaxed);
+        Arc::new(lane)
+    }
+
     /// Whether requests to it share connections.
     pub(in crate::gateway) fn multiplexes(&self) -> bool {
         self.multiplexes.load(Ordering::Relaxed)

@@ -118,7 +118,7 @@ impl Opening {
     fn answer(&self, line: &Line, fields: HeaderMap, passage: &Passage<'_>, over: &CancellationToken) -> Answer {
         let mut answer = Response::new(Outgoing::empty());
         *answer.headers_mut() = fields;
-        filter::clean(answer.headers_mut(), passage.target, false);
+        filter::clean(answer.headers_mut(), passage.target, false, passage.is_bound());
         if self.tunnel {
             answer.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
             answer.extensions_mut().insert(Opened);

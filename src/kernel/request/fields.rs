@@ -76,6 +76,14 @@ fn folds_to_prefix(name: &[u8], prefix: &[u8]) -> bool {
     name.len() >= prefix.len() && name.iter().zip(prefix).all(|(byte, wanted)| folded(*byte) == *wanted)
 }
 
+/// Whether a request's name is another spelling of a field that says where the body ends: a server that folds names would frame
+/// it anew.
+pub fn frames_anew(name: &str) -> bool {
+    ["content-length", "transfer-encoding"].iter().any(|framing| {
+        name.len() == framing.len() && name != *framing && folds_to_prefix(name.as_bytes(), framing.as_bytes())
+    })
+}
+
 /// Names of a product's own identity mapping, folded once.
 #[derive(Clone, Debug, Default)]
 pub struct MappedNames(Vec<Vec<u8>>);
@@ -90,7 +98,16 @@ impl MappedNames {
     pub fn removes(&self, name: &str) -> bool {
         is_ours(name) || self.0.iter().any(|mapped| folds_to_prefix(name.as_bytes(), mapped))
     }
+
+    /// Whether a field of this name says who somebody is, in any spelling that a product could fold into one of ours.
+    pub fn identifies(&self, name: &str) -> bool {
+        let mapped = self.0.iter().map(Vec::as_slice);
+        IDENTITY.iter().map(|ours| ours.as_bytes()).chain(mapped).any(|ours| folds_to_prefix(name.as_bytes(), ours))
+    }
 }
+
+/// What tells a product who somebody is: with these names, or anything that begins so, only we may speak.
+const IDENTITY: [&str; 2] = ["fedgate", "x-fedgate"];
 
 /// Whether the name is one that only we may send to a product, in any spelling.
 pub fn is_ours(name: &str) -> bool {
@@ -175,6 +192,12 @@ pub fn authenticates_connections(challenge: &str) -> bool {
         })
 }
 
+/// Whether `Authorization` logs the connection in, and nothing else.
+pub fn logs_connection_in(credentials: &str) -> bool {
+    let scheme = credentials.trim_start().split(' ').next().unwrap_or("");
+    scheme.eq_ignore_ascii_case("ntlm") || scheme.eq_ignore_ascii_case("negotiate")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,10 +231,36 @@ mod tests {
         ] {
             assert!(mapped.removes(name), "{name}");
         }
+        for (name, identifies) in [
+            ("X.Fedgate_User", true),
+            ("fedgate-assertion", true),
+            ("remote_user", true),
+            ("x-forwarded-uri", false),
+            ("x-request-id", false),
+            ("x-http-method", false),
+        ] {
+            assert_eq!(mapped.identifies(name), identifies, "{name}");
+        }
         for name in
             ["accept", "cookie", "x-requested-with", "x-csrf-token", "fetch-x", "priority", "user-agent", "remote-x"]
         {
             assert!(!mapped.removes(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn framing_has_one_spelling() {
+        for (name, anew) in [
+            ("content_length", true),
+            ("content.length", true),
+            ("transfer_encoding", true),
+            ("transfer~encoding", true),
+            ("content-length", false),
+            ("transfer-encoding", false),
+            ("content_lengths", false),
+            ("content_type", false),
+        ] {
+            assert_eq!(frames_anew(name), anew, "{name}");
         }
     }
 
@@ -293,6 +342,11 @@ mod tests {
             [("NTLM", true), ("negotiate abc", true), ("Basic realm=\"x\"", false), ("Basic realm=x, NTLM", true)]
         {
             assert_eq!(authenticates_connections(challenge), bound, "{challenge}");
+        }
+        for (credentials, bound) in
+            [("NTLM TlR", true), ("negotiate x", true), ("Basic eDp5, NTLM", false), ("Basic NTLM", false), ("", false)]
+        {
+            assert_eq!(logs_connection_in(credentials), bound, "{credentials}");
         }
     }
 

@@ -1,0 +1,183 @@
+//! What each fuzz target does with its input: a plain function, so that the tests run the same bodies on stable Rust
+//! (`tests/gateway/fuzz.rs`). Each holds the gateway's own functions to what must be true of every input.
+//!
+//! A further target is a function here, a line in `BODIES`, a file in `fuzz_targets/` and a folder in `seeds/`.
+
+use fedgate::kernel::request::cookies::{self, Remaining, SessionCookie, SetCookie};
+use fedgate::kernel::request::fields::{self, MappedNames};
+use fedgate::kernel::request::forwarded;
+use fedgate::kernel::request::intent::Declared;
+use fedgate::kernel::request::path::NormalPath;
+use fedgate::kernel::request::proxied::{Announced, MOST, Origin, PREFIX};
+
+/// A target's name and body.
+pub type Body = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const BODIES: [Body; 7] = [
+    ("proxied", proxied),
+    ("forwarded", hops),
+    ("paths", paths),
+    ("cookies", cookies),
+    ("set_cookies", set_cookies),
+    ("fields", fields),
+    ("heads", heads),
+];
+
+/// A path has one normal form, which is its own, and nothing strange is in it.
+pub fn paths(input: &[u8]) {
+    let Ok(target) = std::str::from_utf8(input) else { return };
+    let Ok(path) = NormalPath::parse(target) else { return };
+    let normal = path.target();
+    assert!(
+        normal.is_ascii()
+            && normal.starts_with('/')
+            && !normal.contains(['\0', '\r', '\n', ' ', '#'])
+            && !path.path().contains('\\')
+    );
+    let again = NormalPath::parse(&normal).expect("a normal form is one");
+    assert_eq!(again.target(), normal);
+    assert!(again.unchanged() || again.path() == path.path());
+    for segment in path.path().split('/').skip(1) {
+        let name = segment.split(';').next().unwrap_or_default();
+        assert!(!matches!(name, "." | ".."), "{normal}");
+    }
+    let lower = path.path().to_ascii_lowercase();
+    for escape in ["%2f", "%5c", "%00", "%0d", "%0a", "%2e", "%61", "//"] {
+        assert!(!lower.contains(escape), "{escape} in {normal}");
+    }
+    // What lies below a rule lies below it for whoever cuts at slashes.
+    if path.is_below("/assets/") {
+        assert_eq!(path.path().split('/').nth(1), Some("assets"));
+        assert!(!path.path().contains(';'));
+    }
+}
+
+/// Nothing of ours remains for the product, and what is not ours remains.
+pub fn cookies(input: &[u8]) {
+    let fields: Vec<&[u8]> = input.split(|byte| *byte == b'\n').collect();
+    let session = cookies::session(fields.iter().copied());
+    let mut others = Vec::new();
+    for field in &fields {
+        let rest = match cookies::without_ours(field) {
+            Remaining::Unchanged => field.to_vec(),
+            Remaining::Nothing => Vec::new(),
+            Remaining::Others(rest) => rest,
+        };
+        assert!(rest.len() <= field.len() + field.iter().filter(|byte| **byte == b';').count());
+        let lower = rest.to_ascii_lowercase();
+        let ours = |pair: &[u8]| {
+            let name: &[u8] = pair.trim_ascii();
+            [&b"__host-fedgate"[..], b"__secure-fedgate", b"fedgate", b"=__host-fedgate"]
+                .iter()
+                .any(|o| name.starts_with(o))
+        };
+        assert!(!lower.split(|byte| *byte == b';').any(ours), "{:?}", String::from_utf8_lossy(&rest));
+        others.push(rest);
+    }
+    assert_eq!(cookies::session(others.iter().map(Vec::as_slice)), SessionCookie::None);
+    if matches!(session, SessionCookie::One(_)) {
+        let twice: Vec<&[u8]> = fields.iter().chain(&fields).copied().collect();
+        assert_eq!(cookies::session(twice.into_iter()), SessionCookie::Several);
+    }
+}
+
+/// A product sets no cookie of ours, and none for another host.
+pub fn set_cookies(input: &[u8]) {
+    let changed = cookies::set_cookie(input, Some("example.com"));
+    let SetCookie::HostOnly(kept) = &changed else { return };
+    assert_eq!(cookies::set_cookie(kept, Some("example.com")), SetCookie::Unchanged);
+    for attribute in kept.to_ascii_lowercase().split(|byte| *byte == b';').skip(1) {
+        let attribute = attribute.trim_ascii();
+        let name = attribute.split(|byte| *byte == b'=').next().unwrap_or_default();
+        let own = attribute.ends_with(b"example.com");
+        assert!(name.trim_ascii() != b"domain" || own, "{:?}", String::from_utf8_lossy(kept));
+    }
+}
+
+/// Names fold, caches stay shut, and what reaches beyond this host is taken out of what a product says.
+pub fn fields(input: &[u8]) {
+    let mapped = MappedNames::new(["X-Auth-Name"].into_iter());
+    let named: Vec<&[u8]> = fields::named_by_connection(input).collect();
+    assert!(named.iter().all(|name| !name.contains(&b',')));
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let folded: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    if text.is_ascii()
+        && ["x-fedgate", "fedgate", "x-forwarded", "x-auth-name"].iter().any(|ours| folded.starts_with(ours))
+    {
+        assert!(mapped.removes(text), "{text}");
+    }
+    if let Some(kept) = fields::private_cache_control(text) {
+        assert_eq!(fields::private_cache_control(&kept), None, "{kept}");
+        let lower = kept.to_ascii_lowercase();
+        let opens =
+            |part: &str| matches!(part.trim().split('=').next().unwrap_or_default().trim(), "public" | "s-maxage");
+        assert!(!lower.split(',').any(opens), "{kept}");
+    }
+    if let Some(kept) = fields::clear_site_data(text) {
+        assert!(!kept.contains('*') && !kept.contains("cookies"), "{kept}");
+    }
+    let _bound = fields::authenticates_connections(text);
+}
+
+/// A head as the wire has it, through everything that is asked of it before a session is looked up.
+pub fn heads(input: &[u8]) {
+    let mut slots = [httparse::EMPTY_HEADER; 64];
+    let mut request = httparse::Request::new(&mut slots);
+    if !matches!(request.parse(input), Ok(httparse::Status::Complete(_))) {
+        return;
+    }
+    if let Some(target) = request.path {
+        paths(target.as_bytes());
+    }
+    let all = |name: &'static str| {
+        request.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    };
+    cookies(&all("cookie").collect::<Vec<_>>().join(&b'\n'));
+    let text = |name| all(name).next().and_then(|value| std::str::from_utf8(value).ok());
+    let declared = Declared {
+        mode: text("sec-fetch-mode"),
+        site: text("sec-fetch-site"),
+        accept: text("accept"),
+        origin: text("origin"),
+    };
+    let own = "https://trello.example.com";
+    if declared.may_upgrade(own) {
+        assert_eq!(declared.origin, Some(own));
+    }
+    if declared.is_same_origin(own, &[]) {
+        assert!(declared.site == Some("same-origin") || (declared.site.is_none() && declared.origin == Some(own)));
+    }
+    for field in request.headers.iter() {
+        fields(field.name.as_bytes());
+        fields(field.value);
+    }
+}
+
+/// The PROXY protocol's header is read to its announced end and no further, and names an address or nobody.
+pub fn proxied(input: &[u8]) {
+    let Some((prefix, rest)) = input.split_first_chunk::<PREFIX>() else { return };
+    let Ok(announced) = Announced::parse(prefix) else { return };
+    assert!(announced.length() <= MOST && prefix.starts_with(b"\r\n\r\n\0\r\nQUIT\n"));
+    let Some(header) = rest.get(..announced.length()) else {
+        assert!(announced.origin(rest).is_err(), "a header that was cut short");
+        return;
+    };
+    if let Ok(Origin::Client(address)) = announced.origin(header) {
+        assert_eq!(address, address.to_canonical());
+        assert!(announced.length() >= 12);
+    }
+    if rest.len() > header.len() {
+        assert!(announced.origin(rest).is_err(), "more than was announced");
+    }
+}
+
+/// What trusted proxies say is read as a whole or not at all.
+pub fn hops(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let _one = forwarded::node(text);
+    if let Some(hops) = forwarded::forwarded(text) {
+        assert!(hops.len() <= text.split(',').count());
+    }
+}
