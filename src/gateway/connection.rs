@@ -80,9 +80,8 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     let stream = Patient::new(stream);
     let close = core.kill.child_token();
     let retire = core.drain.child_token();
-    let (pace, recall) = (Pace::new(), Recall::default());
     let (introduced, bound) = (Mutex::default(), Mutex::default());
-    let (names, turns) = (None, None);
+    let (pace, recall, names, turns) = (Pace::new(), Recall::default(), None, None);
     let line =
         Line { core, peer, proxied, seat, listener, names, close, retire, pace, recall, introduced, bound, turns };
     if listener != Listener::Tls {

@@ -27,7 +27,7 @@ pub(super) fn clean(headers: &mut HeaderMap, target: &Target, public: bool, boun
             None => Change::Remove,
         });
     }
-    if found.challenges {
+    if found.challenges && !bound {
         rewrite(headers, &header::WWW_AUTHENTICATE, |challenge| {
             if !bound && fields::authenticates_connections(challenge) { Change::Remove } else { Change::Keep }
         });

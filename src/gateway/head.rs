@@ -1,7 +1,7 @@
 //! A request's head on its way to a product: what could deceive it is removed, then what we vouch for is set (rules H7, C7).
 
 use super::connection::Line;
-use super::recall::Rest;
+use super::recall::{self, Rest};
 use super::table::{self, Target};
 use super::upstream::Group;
 use crate::kernel::request::fields;
@@ -157,7 +157,13 @@ fn ends_here(name: &HeaderName, target: &Target) -> bool {
         || name == "http2-settings"
 }
 
-pub(super) fn set_cookies(headers: &mut HeaderMap, rest: &Rest) {
+/// Takes our cookies out of a request that is not forwarded.
+pub(super) fn remove_our_cookies(headers: &mut HeaderMap) {
+    let rest = recall::rest_of(headers);
+    set_cookies(headers, &rest);
+}
+
+fn set_cookies(headers: &mut HeaderMap, rest: &Rest) {
     match rest {
         Rest::AsItCame => {}
         Rest::Nothing => drop(headers.remove(header::COOKIE)),

@@ -58,7 +58,7 @@ pub(super) fn locate(
         let challenge = challenge(line, entry.origin.host(), path);
         return Err(challenge.map_or(Elsewhere::NotTls(secure_url(entry, request)?), Elsewhere::Challenge));
     }
-    let entry = place(line, table, (authority, request))?;
+    let entry = place(line, table, authority, request)?;
     if line.listener == Listener::Plain {
         if !line.proxied && !client::is_trusted(line.peer, &table.trusted) {
             return Err(Elsewhere::Untrusted);
@@ -71,11 +71,7 @@ pub(super) fn locate(
 }
 
 /// The origin that an authority names, if this connection's certificate covers it.
-fn place(
-    line: &Line,
-    table: &Table,
-    (authority, request): (&str, &Request<Incoming>),
-) -> Result<Arc<Entry>, Elsewhere> {
+fn place(line: &Line, table: &Table, authority: &str, request: &Request<Incoming>) -> Result<Arc<Entry>, Elsewhere> {
     if let Some(entry) = line.recall.place(table, authority) {
         return Ok(entry);
     }

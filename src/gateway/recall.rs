@@ -75,16 +75,10 @@ impl Recall {
         if let Some(known) = last.cookies.as_ref().filter(|known| known.is_said_by(first, fields.iter().skip(1))) {
             return known.cookies.clone();
         }
-        let mut field = Cow::Borrowed(first.as_bytes());
-        for more in fields.iter().skip(1) {
-            let joined = field.to_mut();
-            joined.extend_from_slice(b"; ");
-            joined.extend_from_slice(more.as_bytes());
-        }
-        let split = matches!(field, Cow::Owned(_));
+        let field = joined(first, fields.iter().skip(1));
         let session = cookies::session(std::iter::once(&*field));
         let key = if let SessionCookie::One(token) = &session { key(token) } else { None };
-        let found = Cookies { session, key, rest: rest(&field, split) };
+        let found = Cookies { session, key, rest: rest(&field) };
         last.cookies = (found.key.is_some() && field.len() <= LONGEST)
             .then(|| Known { field: Zeroizing::new(field.into_owned()), cookies: found.clone() });
         found
@@ -114,12 +108,29 @@ impl Known {
     }
 }
 
-fn rest(field: &[u8], split: bool) -> Rest {
-    let others = match cookies::without_ours(field) {
-        Remaining::Unchanged if !split => return Rest::AsItCame,
-        Remaining::Unchanged => field.to_vec(),
-        Remaining::Nothing => return Rest::Nothing,
-        Remaining::Others(others) => others,
+/// What a product receives of a request's cookies.
+pub(super) fn rest_of(headers: &HeaderMap) -> Rest {
+    let fields = headers.get_all(COOKIE);
+    fields.iter().next().map_or(Rest::AsItCame, |first| rest(&joined(first, fields.iter().skip(1))))
+}
+
+/// All fields as one; borrowed if there is one.
+fn joined<'a>(first: &'a HeaderValue, more: impl Iterator<Item = &'a HeaderValue>) -> Cow<'a, [u8]> {
+    let mut field = Cow::Borrowed(first.as_bytes());
+    for value in more {
+        let joined = field.to_mut();
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(value.as_bytes());
+    }
+    field
+}
+
+fn rest(field: &Cow<'_, [u8]>) -> Rest {
+    let others = match (cookies::without_ours(field), field) {
+        (Remaining::Unchanged, Cow::Borrowed(_)) => return Rest::AsItCame,
+        (Remaining::Unchanged, Cow::Owned(all)) => all.clone(),
+        (Remaining::Nothing, _) => return Rest::Nothing,
+        (Remaining::Others(others), _) => others,
     };
     HeaderValue::try_from(others).map_or(Rest::Nothing, Rest::Others)
 }

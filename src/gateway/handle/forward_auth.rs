@@ -10,7 +10,6 @@
 
 use super::super::answer::{self, Answer};
 use super::super::body::{Broken, Outgoing};
-use super::super::recall::Recall;
 use super::super::table::Target;
 use super::super::{client, head};
 use super::{Step, Trace, declared};
@@ -173,8 +172,7 @@ fn mark_upgrade(headers: &mut HeaderMap) {
 /// `Authorization` are there as the product may have them.
 pub(super) fn vouch(asked: &HeaderMap, target: &Target, live: Option<&LiveSession>) -> Answer {
     let mut asked = asked.clone();
-    let cookies = Recall::default().cookies(&asked, |_| None);
-    head::set_cookies(&mut asked, &cookies.rest);
+    head::remove_our_cookies(&mut asked);
     let mut answer = Response::new(Outgoing::empty());
     answer.extensions_mut().insert(Vouched);
     let fields = answer.headers_mut();
