@@ -49,8 +49,6 @@ pub(super) struct Core {
     pub(super) shared: Arc<Shared>,
     pub(super) table: ArcSwap<Table>,
     pub(super) pool: Pool,
-    /// Which core it is, among how many.
-    place: (usize, usize),
     /// TLS handshakes, step by step.
     pub(super) handshakes: Turns,
     /// Our own pages and reads of sessions.
@@ -67,18 +65,11 @@ pub(super) struct Core {
 }
 
 impl Core {
-    /// The core at a place among so many.
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        options: &Options,
-        place: (usize, usize),
-        [drain, kill]: [&CancellationToken; 2],
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, options: &Options, [drain, kill]: [&CancellationToken; 2]) -> Self {
         let pool = Pool::default();
         Self {
-            table: ArcSwap::from_pointee(Table::new(options, &shared, place, &pool)),
+            table: ArcSwap::from_pointee(Table::new(options, &shared, &pool)),
             shared,
-            place,
             pool,
             handshakes: Turns::default(),
             errands: Turns::default(),
@@ -92,7 +83,7 @@ impl Core {
 
     /// New options as this core uses them.
     pub(super) fn compile(&self, options: &Options) -> Table {
-        Table::new(options, &self.shared, self.place, &self.pool)
+        Table::new(options, &self.shared, &self.pool)
     }
 
     /// Looks after a connection until it is dropped.

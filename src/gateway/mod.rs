@@ -157,7 +157,7 @@ impl Gateway {
         let (listeners, mut addresses) = listen(&options, cores)?;
         let ops = options.listen.ops.map(bind).transpose()?;
         addresses.ops = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-        let core = |place| Arc::new(Core::new(Arc::clone(&shared), &options, (place, cores), [&drain, &kill]));
+        let core = |_| Arc::new(Core::new(Arc::clone(&shared), &options, [&drain, &kill]));
         let cores: Vec<Arc<Core>> = (0..cores).map(core).collect();
         let running = Running {
             shared,

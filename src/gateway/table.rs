@@ -72,8 +72,8 @@ pub(super) enum Misdirected {
 }
 
 impl Table {
-    /// For one core, which is at this place among so many and has this pool.
-    pub(super) fn new(options: &Options, shared: &Shared, place: (usize, usize), pool: &Pool) -> Self {
+    /// For one core, which has this pool.
+    pub(super) fn new(options: &Options, shared: &Shared, pool: &Pool) -> Self {
         let seeing = &shared.seeing;
         let (mark, mut hosts) = (Arc::new(()), HashMap::new());
         let mut add = |origin: &Origin, kind: Kind, meters: Meters| {
@@ -88,7 +88,7 @@ impl Table {
             let target = Arc::new(Target {
                 mapped: MappedNames::new(site.product.identity_fields.iter().map(|(field, _)| field.as_str())),
                 upstream_host: site.upstream_host.as_deref().and_then(|host| HeaderValue::from_str(host).ok()),
-                load: shared.guard.loads.of(name, place, site.in_flight),
+                load: shared.guard.loads.of(name, site.in_flight),
                 upstreams: Group::new(site, &shared.upstreams, pool),
                 doors: site.doors.all().cloned().collect(),
                 site: Arc::clone(site),

@@ -1,5 +1,4 @@
-//! Requests under way per product, counted by each core for itself: a request touches what its own core counts and no other's,
-//! until its core has more than its share.
+//! Requests under way per product: one count for all cores, so that the limit is the limit whichever core serves.
 
 use super::Reason;
 use super::caps::{Client, Guest, raise};
@@ -9,31 +8,26 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What one core counts, on cache lines of its own.
+/// A count on cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Count(AtomicUsize);
 
 /// The counts of all products; they outlive reloads, as requests do.
 #[derive(Default)]
-pub(in crate::gateway) struct Loads(Mutex<HashMap<ProductName, Vec<Arc<Count>>>>);
+pub(in crate::gateway) struct Loads(Mutex<HashMap<ProductName, Arc<Count>>>);
 
 impl Loads {
-    /// A product's load as one of the cores sees it.
-    pub(in crate::gateway) fn of(&self, product: &ProductName, place: (usize, usize), most: InFlight) -> Load {
-        let (core, cores) = place;
+    /// A product's load.
+    pub(in crate::gateway) fn of(&self, product: &ProductName, most: InFlight) -> Load {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = known.entry(product.clone()).or_insert_with(|| (0..cores).map(|_| Arc::default()).collect());
-        let own = all.get(core).map(Arc::clone).unwrap_or_default();
-        Load { own, all: all.clone(), share: most.all / cores.max(1), most }
+        Load { count: Arc::clone(known.entry(product.clone()).or_default()), most }
     }
 }
 
 /// A product's load, and its limits.
 pub(in crate::gateway) struct Load {
-    own: Arc<Count>,
-    all: Vec<Arc<Count>>,
-    share: usize,
+    count: Arc<Count>,
     most: InFlight,
 }
 
@@ -70,19 +64,14 @@ impl Drop for Place {
 impl Load {
     /// A place for a request.
     pub(in crate::gateway) fn enter(&self, asker: Asker) -> Result<Place, Reason> {
-        if self.is_full() {
+        if !raise(&self.count.0, self.most.all) {
             return Err(Reason::Product);
         }
         if !raise(&asker.client().requests, self.most.per_client) {
+            self.count.0.fetch_sub(1, Ordering::Relaxed);
             return Err(Reason::ClientRequests);
         }
-        self.own.0.fetch_add(1, Ordering::Relaxed);
-        Ok(Place { count: Arc::clone(&self.own), asker })
-    }
-
-    fn is_full(&self) -> bool {
-        self.own.0.load(Ordering::Relaxed) >= self.share
-            && self.all.iter().map(|count| count.0.load(Ordering::Relaxed)).sum::<usize>() >= self.most.all
+        Ok(Place { count: Arc::clone(&self.count), asker })
     }
 }
 
@@ -101,24 +90,21 @@ mod tests {
         let (loads, caps) = (Loads::default(), Arc::new(Caps::new(Crowd::default())));
         let name = ProductName::parse("trello").unwrap();
         let most = InFlight { all: 4, per_client: 4 };
-        let cores = [0, 1].map(|core| loads.of(&name, (core, 2), most));
+        let cores = [(); 2].map(|()| loads.of(&name, most));
         let mut places: Vec<Place> = (0..4).map(|last| cores[0].enter(asker(&caps, last)).ok().unwrap()).collect();
         for core in &cores {
-            assert_eq!(
-                core.enter(asker(&caps, 9)).err(),
-                Some(Reason::Product).filter(|_| core.share == 2 && core.is_full())
-            );
+            assert_eq!(core.enter(asker(&caps, 9)).err(), Some(Reason::Product));
         }
         // After a reload the same requests are still under way.
-        assert_eq!(loads.of(&name, (0, 2), most).enter(asker(&caps, 9)).err(), Some(Reason::Product));
+        assert_eq!(loads.of(&name, most).enter(asker(&caps, 9)).err(), Some(Reason::Product));
         places.pop();
-        assert!(cores[0].enter(asker(&caps, 9)).is_ok());
+        assert!(cores[1].enter(asker(&caps, 9)).is_ok());
     }
 
     #[test]
     fn a_client_has_its_limit_and_gets_its_places_back() {
         let (loads, caps) = (Loads::default(), Arc::new(Caps::new(Crowd::default())));
-        let load = loads.of(&ProductName::parse("trello").unwrap(), (0, 1), InFlight { all: 100, per_client: 2 });
+        let load = loads.of(&ProductName::parse("trello").unwrap(), InFlight { all: 100, per_client: 2 });
         let places: Vec<Place> = (0..2).map(|_| load.enter(asker(&caps, 1)).ok().unwrap()).collect();
         assert_eq!(load.enter(asker(&caps, 1)).err(), Some(Reason::ClientRequests));
         assert!(load.enter(asker(&caps, 2)).is_ok());
