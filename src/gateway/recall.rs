@@ -78,7 +78,7 @@ impl Recall {
         let field = joined(first, fields.iter().skip(1));
         let session = cookies::session(std::iter::once(&*field));
         let key = if let SessionCookie::One(token) = &session { key(token) } else { None };
-        let found = Cookies { session, key, rest: rest(&field) };
+        let found = Cookies { session, key, rest: rest(&field, matches!(field, Cow::Owned(_))) };
         last.cookies = (found.key.is_some() && field.len() <= LONGEST)
             .then(|| Known { field: Zeroizing::new(field.into_owned()), cookies: found.clone() });
         found
@@ -111,7 +111,9 @@ impl Known {
 /// What a product receives of a request's cookies.
 pub(super) fn rest_of(headers: &HeaderMap) -> Rest {
     let fields = headers.get_all(COOKIE);
-    fields.iter().next().map_or(Rest::AsItCame, |first| rest(&joined(first, fields.iter().skip(1))))
+    let Some(first) = fields.iter().next() else { return Rest::AsItCame };
+    let field = joined(first, fields.iter().skip(1));
+    rest(&field, matches!(field, Cow::Owned(_)))
 }
 
 /// All fields as one; borrowed if there is one.
@@ -125,12 +127,12 @@ fn joined<'a>(first: &'a HeaderValue, more: impl Iterator<Item = &'a HeaderValue
     field
 }
 
-fn rest(field: &Cow<'_, [u8]>) -> Rest {
-    let others = match (cookies::without_ours(field), field) {
-        (Remaining::Unchanged, Cow::Borrowed(_)) => return Rest::AsItCame,
-        (Remaining::Unchanged, Cow::Owned(all)) => all.clone(),
-        (Remaining::Nothing, _) => return Rest::Nothing,
-        (Remaining::Others(others), _) => others,
+fn rest(field: &[u8], split: bool) -> Rest {
+    let others = match cookies::without_ours(field) {
+        Remaining::Unchanged if !split => return Rest::AsItCame,
+        Remaining::Unchanged => field.to_vec(),
+        Remaining::Nothing => return Rest::Nothing,
+        Remaining::Others(others) => others,
     };
     HeaderValue::try_from(others).map_or(Rest::Nothing, Rest::Others)
 }
