@@ -72,7 +72,10 @@ impl Asked {
         // Browsers say it in one field; the other is read only without it.
         let page = match headers.get(SEC_FETCH_MODE) {
             Some(mode) => mode == "navigate",
-            None => declared(headers).is_navigation(),
+            None => {
+                let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+                Declared { mode: None, site: None, accept, origin: None }.is_navigation()
+            }
         };
         Self { safe: intent::is_safe(request.method().as_str()), page }
     }

@@ -78,7 +78,7 @@ impl Recall {
         let field = joined(first, fields.iter().skip(1));
         let session = cookies::session(std::iter::once(&*field));
         let key = if let SessionCookie::One(token) = &session { key(token) } else { None };
-        let found = Cookies { session, key, rest: rest(&field, is_split(&field)) };
+        let found = Cookies { session, key, rest: rest(&field, matches!(field, Cow::Owned(_))) };
         last.cookies = (found.key.is_some() && field.len() <= LONGEST)
             .then(|| Known { field: Zeroizing::new(field.into_owned()), cookies: found.clone() });
         found
@@ -111,10 +111,9 @@ impl Known {
 /// What a product receives of a request's cookies.
 pub(super) fn rest_of(headers: &HeaderMap) -> Rest {
     let fields = headers.get_all(COOKIE);
-    fields.iter().next().map_or(Rest::AsItCame, |first| {
-        let field = joined(first, fields.iter().skip(1));
-        rest(&field, is_split(&field))
-    })
+    let Some(first) = fields.iter().next() else { return Rest::AsItCame };
+    let field = joined(first, fields.iter().skip(1));
+    rest(&field, matches!(field, Cow::Owned(_)))
 }
 
 /// All fields as one; borrowed if there is one.
@@ -126,11 +125,6 @@ fn joined<'a>(first: &'a HeaderValue, more: impl Iterator<Item = &'a HeaderValue
         joined.extend_from_slice(value.as_bytes());
     }
     field
-}
-
-#[expect(clippy::ptr_arg, reason = "whether it is borrowed is the question")]
-fn is_split(field: &Cow<'_, [u8]>) -> bool {
-    matches!(field, Cow::Owned(_))
 }
 
 fn rest(field: &[u8], split: bool) -> Rest {
