@@ -7,7 +7,7 @@ mod forward_auth;
 use super::answer::{self, Answer};
 use super::body::{Broken, Outgoing};
 use super::bound;
-use super::connection::Line;
+use super::connection::{Line, Listener};
 use super::filter;
 use super::forward::{self, Admitted};
 use super::grpc;
@@ -150,7 +150,10 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
     let mut request_id = request_id;
     request_id.set_sensitive(true);
     answer.headers_mut().insert(REQUEST_ID, request_id);
-    answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
+    // Over plain HTTP it must not be said (RFC 6797 §7.2).
+    if line.listener != Listener::Redirect {
+        answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, filter::HSTS);
+    }
     Ok(answer.map(|body| Delivery::new(body, busy, trace.place)))
 }
 

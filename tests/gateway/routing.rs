@@ -226,5 +226,6 @@ fn plain_http_is_redirected_for_known_hosts_only() {
         client.send(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         let reply = client.reply();
         assert_eq!((reply.status, reply.one("location")), (status, location), "{host} {target}");
+        assert_eq!(reply.one("strict-transport-security"), "", "not over plain HTTP (RFC 6797 §7.2)");
     }
 }
