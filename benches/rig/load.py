@@ -56,20 +56,27 @@ def h2_target(proxy, path):
     return (["-H", f"cookie: {proxy.cookie}"] if proxy.cookie else []) + target
 
 
-def paced(proxy, path, connections, rate, seconds, run_folder):
-    """Latencies in milliseconds, sorted, of HTTP/1.1 requests at a constant rate: each connection has a timetable of its own."""
-    log = os.path.join(run_folder, "latency.log")
-    if os.path.exists(log):
-        os.unlink(log)
-    command = ["h2load", "--h1", "-t1", f"-c{connections}", "-m1", f"--rps={rate / connections}", f"-D{seconds}", f"--log-file={log}"]
+def paced(proxy, path, rate, seconds, run_folder, lines=4):
+    """Latencies in milliseconds, sorted, of HTTP/1.1 requests at a constant rate. A few programs with a connection each: one program
+    would let all its connections ask at the same instant, and measure its own bursts."""
     name = proxy.host or f"localhost:{proxy.plain}"
     sent = [part for field in fields(proxy, True) if not field.startswith("Host") for part in ("-H", field)]
-    run([*command, *sent, f"--connect-to=127.0.0.1:{proxy.plain}", f"http://{name}{path}"])
-    with open(log) as lines:
-        rows = [line.split("\t") for line in lines]
+    logs = [os.path.join(run_folder, f"latency-{number}.log") for number in range(lines)]
+    asking = []
+    for log in logs:
+        if os.path.exists(log):
+            os.unlink(log)
+        command = ["h2load", "--h1", "-t1", "-c1", "-m1", f"--rps={rate / lines}", f"-D{seconds}", f"--log-file={log}", *sent]
+        command += [f"--connect-to=127.0.0.1:{proxy.plain}", f"http://{name}{path}"]
+        asking.append(subprocess.Popen(["taskset", "-c", LOAD_CORE, *command], stdout=subprocess.DEVNULL))
+    rows = []
+    for one, log in zip(asking, logs):
+        one.wait()
+        with open(log) as written:
+            rows += [line.split("\t") for line in written]
     judged(proxy, sum(row[1] == "200" for row in rows), sum(row[1] != "200" for row in rows))
     began = min(int(row[0]) for row in rows)
-    # The first second holds the handshakes of all connections.
+    # The first second holds the connecting.
     return sorted(int(row[2]) / 1000 for row in rows if int(row[0]) > began + 1_000_000)
 
 

@@ -72,7 +72,7 @@ def latency(proxies, rate, seconds, repeats, run):
     found = {proxy.name: [] for proxy in proxies}
     for turn in range(repeats):
         for proxy in proxies if turn % 2 == 0 else proxies[::-1]:
-            times = load.paced(proxy, "/1k", 64, rate, seconds, run)
+            times = load.paced(proxy, "/1k", rate, seconds, run)
             found[proxy.name].append((times[len(times) // 2], times[math.ceil(len(times) * 0.99) - 1]))
     return {name: tuple(statistics.median(column) for column in zip(*rows)) for name, rows in found.items()}
 

@@ -45,7 +45,9 @@ impl Pebble {
         let mut pebble = Self { folder, ports: setup.ports, processes: Vec::new(), log: Arc::default() };
         let mut server = Command::new("pebble-challtestsrv");
         server.args(["-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", ""]);
-        server.args(["-management", "", "-dns01", &format!("127.0.0.1:{names}")]);
+        // Without an address of its own the management would listen on port 80 of every interface.
+        let management = format!("127.0.0.1:{}", super::ports::free());
+        server.args(["-management", &management, "-dns01", &format!("127.0.0.1:{names}")]);
         pebble.launch(server);
         let mut authority = Command::new("pebble");
         authority.arg("-strict").arg("-config").arg(&file).args(["-dnsserver", &format!("127.0.0.1:{names}")]);
