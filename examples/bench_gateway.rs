@@ -69,6 +69,7 @@ plain = "127.0.0.1:{plain}"
 ops   = "off"
 tls   = "internal"
 trusted_proxies = ["127.0.0.0/8"]
+max_connections = 15000
 [log]
 access = "{}"
 [product.bench]
