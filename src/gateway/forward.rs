@@ -1,12 +1,14 @@
 //! To a product and back: send (see `sending.rs`), filter, stream.
 
 use super::answer::{self, Answer};
-use super::body::{self, Broken, Download, OpenStream, Outgoing, Progress, Upload, Watched};
+use super::body::{self, Broken, Download, OpenStream, Outgoing, Watched};
 use super::connection::Line;
 use super::filter;
 use super::head::{self, Passage};
 use super::sending::{Fault, Ready, Sending, Sent};
 use super::spool::Reader;
+use super::upload::{Progress, Upload};
+use super::upstream::form;
 use super::websocket;
 use crate::web::LiveSession;
 use http::request::Parts;
@@ -103,7 +105,7 @@ pub(super) async fn replay(
     if head::prepare(&mut parts, passage).is_err() {
         return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
     }
-    let (upload, progress) = Upload::kept(body, &passage.target.site, passage.live);
+    let (upload, progress) = Upload::kept(body, &passage.target.site);
     let sizes = &passage.target.site.reach.sizes;
     let sending = Sending::new(line, passage, admitted, Some(&progress));
     let deadline = sending.deadline();
@@ -127,7 +129,7 @@ fn outgoing(
     let (mut parts, body) = request.into_parts();
     let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
     parts.extensions.clear();
-    let (upload, progress) = Upload::new(body, &passage.target.site, passage.live);
+    let (upload, progress) = Upload::new(body, &passage.target.site);
     head::prepare(&mut parts, passage)?;
     if chunked {
         parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -167,7 +169,7 @@ fn receive(
         ended: None,
         watched,
         stall: None,
-        grpc: passage.line.turns.is_some() && length.is_none() && body::is_grpc(&parts.headers),
+        grpc: passage.line.turns.is_some() && length.is_none() && form::is_grpc(&parts.headers),
     };
     if download.inner.is_end_stream() {
         download.finish();

@@ -5,7 +5,7 @@
 
 use super::answer::Answer;
 use super::body::Outgoing;
-use super::upstream::form::is_grpc;
+use super::upstream::form::{is_grpc, is_grpc_web};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode};
 
@@ -16,7 +16,7 @@ const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// `/.fedgate` there is none: to a proxy that asks there whether a call may pass, 200 is a yes.
 pub(super) fn call<B>(request: &Request<B>) -> Option<HeaderValue> {
     let is_call = *request.method() == Method::POST
-        && is_grpc(request.headers())
+        && (is_grpc(request.headers()) || is_grpc_web(request.headers()))
         && !request.uri().path().starts_with("/.fedgate");
     is_call.then(|| request.headers().get(header::CONTENT_TYPE).cloned()).flatten()
 }

@@ -32,6 +32,7 @@ mod spool;
 mod stream;
 mod table;
 mod tls;
+mod upload;
 mod upstream;
 mod watch;
 mod websocket;

@@ -3,9 +3,10 @@
 //!
 //! Deliberately absent: bodies and writes, which have limits of their own (`body.rs`, `patient.rs`).
 
-use super::body::{Broken, Outgoing, Progress};
+use super::body::{Broken, Outgoing};
 use super::connection::Line;
 use super::guard::load::Place;
+use super::upload::Progress;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::future::Future as _;

@@ -3,10 +3,11 @@
 //! A request of a product with one HTTP/1.1 upstream and a ready connection takes [`Sending::ready`] and nothing else of this
 //! file. Everything here ends when the session does.
 
-use super::body::{Carrier, Held, Progress, Upload};
+use super::body::{Carrier, Held};
 use super::connection::Line;
 use super::forward::Admitted;
 use super::head::Passage;
+use super::upload::{Progress, Upload};
 use super::upstream::{Connection, Found, Group, Peer, Seat, Spare, form, was_not_begun, was_stream_reset};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -315,6 +316,9 @@ impl<'a> Sending<'a> {
                 return Poll::Ready(Ok(answer));
             }
             if ended.as_mut().as_pin_mut().is_some_and(|ended| ended.poll(cx).is_ready()) {
+                if let Some(upload) = self.progress {
+                    upload.end();
+                }
                 return Poll::Ready(Err(Fault::Ended));
             }
             while patience.as_mut().poll(cx).is_ready() {

@@ -3,7 +3,8 @@
 //!
 //! The question describes a request: its method and path by `X-Forwarded-Method` and `X-Forwarded-Uri` (Envoy writes them into the
 //! question's own line as well, behind our path; they must agree), its fields as they are. It goes through the very steps of every
-//! request and ends where one would be forwarded. Only products with `forward_auth` are asked about, and only by trusted proxies: to all others there is nothing here.
+//! request and ends where one would be forwarded. Only products with `forward_auth` are asked about, and only by trusted proxies:
+//! to all others there is nothing here.
 //!
 //! Deliberately absent: bodies, streams and what the product answers. They never come here, so nothing of them is checked, kept for
 //! a login or ended with a session.

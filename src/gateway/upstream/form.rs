@@ -1,16 +1,26 @@
 //! A request in the form that its connection's protocol wants: made as HTTP/1.1, changed for HTTP/2, and back when another
 //! upstream is asked instead.
 
-use crate::gateway::body::Upload;
 use crate::gateway::table::Target;
+use crate::gateway::upload::Upload;
 use http::uri::{Authority, Parts, Scheme};
 use http::{HeaderMap, HeaderValue, Request, Uri, Version, header};
 use http_body::Body as _;
 use std::sync::Arc;
 
-/// Whether it is a call of gRPC, by its content type: `application/grpc`, `application/grpc+proto`, `application/grpc-web`.
+/// Whether it is gRPC, by its content type: `application/grpc`, with a kind of message (`+proto`) or parameters.
 pub(in crate::gateway) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    is_kind(headers, b"application/grpc")
+}
+
+/// Whether it is gRPC-Web, which has its trailers in the body.
+pub(in crate::gateway) fn is_grpc_web(headers: &HeaderMap) -> bool {
+    is_kind(headers, b"application/grpc-web")
+}
+
+fn is_kind(headers: &HeaderMap, kind: &[u8]) -> bool {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|said| said.as_bytes().strip_prefix(kind));
+    said.is_some_and(|rest| rest.first().is_none_or(|next| matches!(next, b'+' | b';' | b' ')))
 }
 
 /// For HTTP/2: the host goes into `:authority` (RFC 9113 §8.3.1), the framing of HTTP/1.1 goes, and trailers may pass (rule H7

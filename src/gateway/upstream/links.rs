@@ -6,7 +6,7 @@
 
 use super::connect;
 use super::pool::Lane;
-use crate::gateway::body::Upload;
+use crate::gateway::upload::Upload;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::io;

@@ -6,8 +6,8 @@
 use super::hush::Hush;
 use super::links::Links;
 use super::tls::UpstreamTls;
-use crate::gateway::body::Upload;
 use crate::gateway::options::Upstream;
+use crate::gateway::upload::Upload;
 use http::uri::Scheme;
 use hyper::client::conn::http1::SendRequest;
 use std::pin::Pin;

@@ -5,9 +5,9 @@
 use super::links::Found;
 use super::pool::{Lane, Pool};
 use super::standing::Standing;
-use crate::gateway::body::Upload;
 use crate::gateway::core::Shared;
 use crate::gateway::options::{Health, Options, Site, Upstream};
+use crate::gateway::upload::Upload;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
