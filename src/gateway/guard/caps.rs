@@ -154,10 +154,10 @@ impl Caps {
     pub(in crate::gateway) fn set(&self, crowd: Crowd) {
         let room = usize::try_from(descriptors().saturating_sub(OTHERS) / 2).unwrap_or(usize::MAX).max(16);
         if room < crowd.connections {
-            tracing::warn!(
+            tracing::info!(
                 wanted = crowd.connections,
                 room,
-                "fewer connections than configured: the process may not have more descriptors (ulimit -n)"
+                "connections are limited by the descriptors that the process may have (ulimit -n)"
             );
         }
         self.connections.store(crowd.connections.min(room), Ordering::Relaxed);
