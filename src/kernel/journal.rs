@@ -8,7 +8,8 @@ use super::model::{
     Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use super::values::{
-    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductName, ProductSessionId, Timestamp,
+    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductName,
+    ProductSessionId, Timestamp,
 };
 
 /// One atomic write.
@@ -148,8 +149,10 @@ pub struct DomainRow {
 /// A policy's state as stored. The policy itself is the configuration's.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PolicyRow {
-    /// Whose default policy; unique.
+    /// Whose.
     pub org: OrgName,
+    /// Which of its policies; unique with `org`.
+    pub name: PolicyName,
     /// SHA-256 over what it demands.
     pub fingerprint: [u8; 32],
     /// Raised with each change.

@@ -170,6 +170,8 @@ impl Login {
             abs_at: terms.proved.auth_time.plus(terms.bounds.absolute),
             account_epoch: account.epoch,
             ask_before: Vec::new(),
+            confined_to: terms.confined_to.clone(),
+            stepped_at: terms.proved.stepped_at,
             mac: [0; 32],
         };
         session.mac = self.world.keys.mac_login(&session);

@@ -8,8 +8,8 @@ use crate::kernel::model::{
     Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use crate::kernel::values::{
-    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductAccountId, ProductName,
-    ProductSessionId, SessionKey, Timestamp,
+    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductAccountId,
+    ProductName, ProductSessionId, SessionKey, Timestamp,
 };
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Params, Row, params};
@@ -182,9 +182,10 @@ impl Store for Sqlite {
     }
 
     async fn policies(&self) -> Result<Vec<PolicyRow>, Unavailable> {
-        self.all("SELECT org, fingerprint, epoch, changed_at FROM policy ORDER BY org", [], |row| {
+        self.all("SELECT org, fingerprint, epoch, changed_at, name FROM policy ORDER BY org, name", [], |row| {
             Ok(PolicyRow {
                 org: rows::parsed(row, 0, OrgName::parse)?,
+                name: rows::parsed(row, 4, PolicyName::parse)?,
                 fingerprint: row.get(1)?,
                 epoch: row.get(2)?,
                 changed_at: rows::time(row, 3)?,
