@@ -1,9 +1,11 @@
 //! The store's conformance suite, run against each store, and what is special to SQLite: its file, its clock, its death.
 //!
-//! A new store is a line like [`mod sqlite`]'s. A new rule of the port is a function in `store/cases.rs` and its name below.
+//! A new store is a line like [`mod sqlite`]'s. A new rule of the port is a function in `store/cases.rs`, or in the file of its topic, and its name below.
 
 #[path = "store/cases.rs"]
 mod cases;
+#[path = "store/credentials.rs"]
+mod credentials;
 #[path = "store/file.rs"]
 mod file;
 #[path = "store/fixtures.rs"]
@@ -14,6 +16,18 @@ macro_rules! conformance {
     ($open:path) => {
         conformance!(
             $open,
+            credentials,
+            a_password_moves_one_generation_at_a_time,
+            a_second_step_is_used_once,
+            a_recovery_code_is_used_once,
+            a_mailbox_proof_has_so_many_tries_and_one_end,
+            c3_an_address_is_one_records_at_a_product_and_finds_its_person,
+            m14_attempts_are_counted_until_their_time,
+            h18_the_local_share_counts_records_by_state
+        );
+        conformance!(
+            $open,
+            cases,
             a_mark_is_taken_once,
             of_racing_marks_one_is_first,
             of_racing_links_one_is_made,
@@ -36,13 +50,13 @@ macro_rules! conformance {
             a_closed_store_answers_unavailable
         );
     };
-    ($open:path, $($case:ident),+) => {
+    ($open:path, $topic:ident, $($case:ident),+) => {
         $(#[test]
         fn $case() {
             let folder = crate::fixtures::Folder::new();
             let store = $open(folder.path());
             crate::fixtures::block_on(async {
-                crate::cases::$case(std::sync::Arc::clone(&store)).await;
+                crate::$topic::$case(std::sync::Arc::clone(&store)).await;
                 store.close().await;
             });
         })+

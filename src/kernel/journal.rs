@@ -3,6 +3,10 @@
 //!
 //! A new kind of state is a variant of [`Change`], a column in the stores, and rows in the conformance suite.
 
+mod credential;
+
+pub use credential::CredentialChange;
+
 use super::event::AuditEvent;
 use super::model::{
     Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
@@ -126,6 +130,8 @@ pub enum Change {
     },
     /// A signed checkpoint of the audit log.
     PutCheckpoint(CheckpointRow),
+    /// A change of a person's own credentials.
+    Credential(CredentialChange),
     /// A small value of the gateway's own, such as the last time a sweep ran.
     PutSetting {
         /// Its name.

@@ -30,6 +30,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::values::{DirectoryId, EventId, Timestamp};
 use crate::keys::Keys;
+use crate::login::local::{Bench, Slots};
 use crate::login::{Live, Login, Tally, World};
 use crate::outbound::{Outbound, OutboundOptions, Range};
 use crate::pages::Pages;
@@ -199,6 +200,8 @@ impl Node {
             clock: clock.clone(),
             sampler,
             tally: Tally::new(&seeing),
+            bench: Bench::start(cores()).map_err(|why| NotStarted::new("no thread for passwords", &why))?,
+            slots: Slots::new(),
         });
         let live = Arc::new(Live::new(Arc::clone(&world)));
         let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;

@@ -5,6 +5,7 @@
 
 mod account;
 mod catalog;
+mod credential;
 mod directory;
 mod policy;
 mod product;
@@ -14,6 +15,7 @@ pub use account::{
     Account, AccountStatus, IdentityKey, LinkedBy, LinkedIdentity, ProductAccount, ProductAccountState, SubjectSource,
 };
 pub use catalog::{Catalog, DomainClaim, Organization};
+pub use credential::{Address, Factor, FactorKind, MailboxProof, MailboxPurpose, PasswordCredential};
 pub use directory::{
     ACCOUNT_SOURCE, ClientAuth, Directory, DirectoryRow, OauthEndpoints, OidcSettings, Protocol, ResponseMode,
 };

@@ -15,7 +15,10 @@ mod time;
 
 pub use domain::{DomainName, NotADomain};
 pub use email::{EmailAddress, NotAnEmail};
-pub use ids::{AccountId, DirectoryId, EventId, LoginSessionId, NotAnId, ProductAccountId, ProductSessionId};
+pub use ids::{
+    AccountId, DirectoryId, EventId, FactorId, LoginSessionId, MailboxProofId, NotAnId, ProductAccountId,
+    ProductSessionId,
+};
 pub use names::{DirectoryName, NotAName, OrgName, PolicyName, ProductName, ThirdPartyName};
 pub use network::Network;
 pub use origin::{NotAnOrigin, Origin};

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 const FEED: u32 = 10_000;
 
 impl Sqlite {
-    fn one<T>(
+    pub(super) fn one<T>(
         &self,
         sql: &str,
         key: impl Params,
@@ -29,7 +29,7 @@ impl Sqlite {
         self.read(|db| db.prepare_cached(sql)?.query_row(key, decode).optional())
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         key: impl Params,
@@ -126,7 +126,12 @@ impl Store for Sqlite {
     }
 
     async fn accounts_by_email(&self, email: &EmailAddress) -> Result<Vec<Account>, Unavailable> {
-        let sql = format!("SELECT {} FROM account WHERE email = ? ORDER BY id", rows::ACCOUNT);
+        let sql = format!(
+            "SELECT {} FROM account WHERE email = ?1 OR id IN (
+                 SELECT p.account FROM address a JOIN product_account p ON p.id = a.product_account WHERE a.email = ?1
+             ) ORDER BY id",
+            rows::ACCOUNT
+        );
         self.all(&sql, params![email.as_str()], rows::account)
     }
 

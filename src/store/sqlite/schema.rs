@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     // Policies for some people, confined sessions.
     include_str!("schema_policies.sql"),
+    include_str!("credentials.sql"),
 ];
 
 /// How long a connection waits for another process's lock before the store counts as unavailable. A browser waits with it, so
