@@ -3,6 +3,8 @@
 //!
 //! A new kind of state is a variant of [`Change`], a column in the stores, and rows in the conformance suite.
 
+pub mod mail;
+
 use super::event::AuditEvent;
 use super::model::{
     Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
@@ -125,6 +127,8 @@ pub enum Change {
     },
     /// A signed checkpoint of the audit log.
     PutCheckpoint(CheckpointRow),
+    /// Mail that waits to be sent.
+    Mail(mail::MailChange),
     /// A small value of the gateway's own, such as the last time a sweep ran.
     PutSetting {
         /// Its name.

@@ -25,10 +25,12 @@ pub enum Purpose {
     Goodbye,
     /// The handle and key of a kept request, in a cookie of its product host (rule H9).
     Replay,
+    /// The code and the link of a letter that waits (rule H12).
+    Outbox,
 }
 
 impl Purpose {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::LoginUnderWay,
         Self::Flow,
         Self::Handover,
@@ -37,6 +39,7 @@ impl Purpose {
         Self::Aim,
         Self::Goodbye,
         Self::Replay,
+        Self::Outbox,
     ];
 
     const fn name(self) -> &'static str {
@@ -49,6 +52,7 @@ impl Purpose {
             Self::Aim => "aim",
             Self::Goodbye => "goodbye",
             Self::Replay => "replay",
+            Self::Outbox => "outbox",
         }
     }
 }

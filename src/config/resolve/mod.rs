@@ -9,6 +9,7 @@ mod bounds;
 mod certificates;
 mod connections;
 mod identity;
+mod mail;
 mod orgs;
 mod paths;
 mod products;
@@ -108,6 +109,7 @@ impl Reader<'_> {
         self.across(file, (&orgs, &directories, &sites));
         let acme = self.acme(file, &listen);
         let login = login?;
+        let mail = self.mail(file, &login)?;
         Some(Config {
             login: login.clone(),
             state: self.state.clone(),
@@ -126,6 +128,7 @@ impl Reader<'_> {
             },
             gateway: options(login, listen, sites),
             acme,
+            mail,
             outbound,
             sinks,
         })

@@ -100,6 +100,10 @@ id!(
     ProductSessionId
 );
 id!(
+    /// One letter to one recipient.
+    MailId
+);
+id!(
     /// One audit event.
     EventId
 );

@@ -10,13 +10,15 @@ mod names;
 mod origin;
 mod reference;
 mod secret;
+mod shown;
 mod time;
 
 pub use domain::{DomainName, NotADomain};
 pub use email::{EmailAddress, NotAnEmail};
-pub use ids::{AccountId, DirectoryId, EventId, LoginSessionId, NotAnId, ProductAccountId, ProductSessionId};
+pub use ids::{AccountId, DirectoryId, EventId, LoginSessionId, MailId, NotAnId, ProductAccountId, ProductSessionId};
 pub use names::{DirectoryName, NotAName, OrgName, ProductName, ThirdPartyName};
 pub use origin::{NotAnOrigin, Origin};
 pub use reference::Reference;
 pub use secret::{Secret, SessionKey, Token};
+pub use shown::{Name, legible};
 pub use time::Timestamp;

@@ -29,7 +29,7 @@ impl Sqlite {
         self.read(|db| db.prepare_cached(sql)?.query_row(key, decode).optional())
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         key: impl Params,

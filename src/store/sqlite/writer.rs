@@ -4,6 +4,7 @@
 
 use super::super::{Committed, NotCommitted, Touch, Unavailable};
 use super::change::{At, Halt, KEPT};
+use super::outbox;
 use crate::clock::Clock;
 use crate::kernel::journal::Batch;
 use crate::kernel::values::Timestamp;
@@ -195,6 +196,9 @@ fn sweep(db: &Connection, high_water: Timestamp, now: Timestamp) -> rusqlite::Re
         ("DELETE FROM revocation WHERE at < ?1", now.minus(KEPT).millis()),
     ] {
         rows += db.prepare_cached(sql)?.execute([time])?;
+    }
+    for (sql, kept) in outbox::SWEPT {
+        rows += db.prepare_cached(sql)?.execute([now.minus(kept).millis()])?;
     }
     db.prepare_cached("UPDATE clock SET high_water = max(high_water, ?)")?.execute([high_water.millis()])?;
     Ok(u64::try_from(rows).unwrap_or(u64::MAX))
