@@ -17,6 +17,8 @@ mod forward_auth;
 mod front;
 #[path = "operator/ground.rs"]
 mod ground;
+#[path = "operator/mail.rs"]
+mod mail;
 #[path = "operator/online.rs"]
 mod online;
 #[path = "operator/outage.rs"]

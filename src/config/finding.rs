@@ -102,6 +102,8 @@ codes! {
     DomainTwice = "E-DOMAIN-TWICE",
     /// Not an e-mail address.
     Email = "E-EMAIL",
+    /// Mail in the clear to another machine.
+    MailPlain = "E-MAIL-PLAIN",
     /// No such organization.
     OrgUnknown = "E-ORG-UNKNOWN",
     /// No such third party or directory.

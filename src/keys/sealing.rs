@@ -27,6 +27,8 @@ pub enum Purpose {
     Replay,
     /// The seed of a second step, in its row (rule H12).
     Seed,
+    /// The code and the link of a letter that waits (rule H12).
+    Outbox,
 }
 
 impl Purpose {
@@ -40,6 +42,7 @@ impl Purpose {
         Self::Goodbye,
         Self::Replay,
         Self::Seed,
+        Self::Outbox,
     ];
 
     const fn name(self) -> &'static str {
@@ -53,6 +56,7 @@ impl Purpose {
             Self::Goodbye => "goodbye",
             Self::Replay => "replay",
             Self::Seed => "seed",
+            Self::Outbox => "outbox",
         }
     }
 }

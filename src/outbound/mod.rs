@@ -13,6 +13,7 @@ mod tls;
 
 pub use addresses::{Range, is_public};
 pub use resolve::{Resolve, SystemResolver};
+pub use tls::Roots;
 
 use crate::kernel::oidc::is_loopback;
 use bytes::Bytes;

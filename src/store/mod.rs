@@ -5,9 +5,11 @@
 //! store. [`open`] names the concrete ones; to add one, add a file and a line there.
 
 mod credentials;
+mod outbox;
 mod sqlite;
 
 pub use credentials::{Credentials, LocalShare};
+pub use outbox::Outbox;
 pub use sqlite::Sqlite;
 
 use crate::clock::Clock;
@@ -156,7 +158,7 @@ pub struct LoggedEvent {
 
 /// Everything durable.
 #[async_trait]
-pub trait Store: Credentials + Send + Sync + 'static {
+pub trait Store: Credentials + Outbox + Send + Sync + 'static {
     /// Writes a batch: all of it durably, or nothing.
     ///
     /// # Errors

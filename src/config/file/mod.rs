@@ -66,7 +66,7 @@ pub struct File {
     pub org: Named<Org>,
     /// People whom no organization manages.
     pub people: Option<People>,
-    /// Outgoing mail; comes in a later version.
+    /// Outgoing mail.
     pub mail: Option<At<Mail>>,
     /// Name servers; comes in a later version.
     pub dns: Option<Dns>,

@@ -9,6 +9,7 @@ mod bounds;
 mod certificates;
 mod connections;
 mod identity;
+mod mail;
 mod orgs;
 mod paths;
 mod policies;
@@ -112,6 +113,7 @@ impl Reader<'_> {
         let local = sites.iter().map(|site| &*site.product).filter(|product| product.passwords != Passwords::None);
         directories.extend(local_directories(local));
         let login = login?;
+        let mail = self.mail(file, &login)?;
         Some(Config {
             login: login.clone(),
             state: self.state.clone(),
@@ -131,6 +133,7 @@ impl Reader<'_> {
             },
             gateway: options(login, listen, sites),
             acme,
+            mail,
             outbound,
             sinks,
         })

@@ -2,7 +2,7 @@
 
 use super::values::text;
 use super::{AuditSink, KeySource, LogFormat, Outbound, PeopleIn, Reader};
-use crate::config::file::{Dns, File, Listen as WrittenListen, Mail, Sink, Span, Store, Text};
+use crate::config::file::{Dns, File, Listen as WrittenListen, Sink, Span, Store, Text};
 use crate::config::finding::Code;
 use crate::gateway::options::{Listen, Tls};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -211,9 +211,6 @@ impl Reader<'_> {
 
     /// Sections whose features come later.
     pub(super) fn later(&mut self, file: &File) {
-        if let Some(mail) = &file.mail {
-            self.mail(mail, mail.span());
-        }
         if let Some(Dns { servers: Some(servers) }) = &file.dns
             && servers.iter().any(|server| server.as_str() != "system")
         {
@@ -221,12 +218,5 @@ impl Reader<'_> {
         }
     }
 
-    fn mail(&mut self, mail: &Mail, span: Span) {
-        if let Some(smtp) = &mail.smtp
-            && self.url(smtp, "write smtp = \"smtps://user@host\" and password_file = \"…\"").is_none()
-        {
-            return;
-        }
-        self.say.not_yet(span, "[mail]", "remove it: no mail is sent");
     }
 }

@@ -108,6 +108,10 @@ id!(
     MailboxProofId
 );
 id!(
+    /// One letter to one recipient.
+    MailId
+);
+id!(
     /// One audit event.
     EventId
 );

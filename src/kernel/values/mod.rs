@@ -11,17 +11,19 @@ mod network;
 mod origin;
 mod reference;
 mod secret;
+mod shown;
 mod time;
 
 pub use domain::{DomainName, NotADomain};
 pub use email::{EmailAddress, NotAnEmail};
 pub use ids::{
-    AccountId, DirectoryId, EventId, FactorId, LoginSessionId, MailboxProofId, NotAnId, ProductAccountId,
-    ProductSessionId,
+    AccountId, DirectoryId, EventId, FactorId, LoginSessionId, MailId, MailboxProofId, NotAnId,
+    ProductAccountId, ProductSessionId,
 };
 pub use names::{DirectoryName, NotAName, OrgName, PolicyName, ProductName, ThirdPartyName};
 pub use network::Network;
 pub use origin::{NotAnOrigin, Origin};
 pub use reference::Reference;
 pub use secret::{Secret, SessionKey, Token};
+pub use shown::{Name, legible};
 pub use time::Timestamp;

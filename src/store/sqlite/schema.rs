@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     // Policies for some people, confined sessions.
     include_str!("schema_policies.sql"),
     include_str!("credentials.sql"),
+    include_str!("outbox.sql"),
 ];
 
 /// How long a connection waits for another process's lock before the store counts as unavailable. A browser waits with it, so

@@ -4,6 +4,7 @@
 
 use super::super::{Committed, NotCommitted, Touch, Unavailable};
 use super::change::{At, Halt, KEPT};
+use super::outbox;
 use crate::clock::Clock;
 use crate::kernel::journal::Batch;
 use crate::kernel::values::Timestamp;
@@ -197,6 +198,9 @@ fn sweep(db: &Connection, high_water: Timestamp, now: Timestamp) -> rusqlite::Re
         ("DELETE FROM attempt WHERE until < ?1", now.millis()),
     ] {
         rows += db.prepare_cached(sql)?.execute([time])?;
+    }
+    for (sql, kept) in outbox::SWEPT {
+        rows += db.prepare_cached(sql)?.execute([now.minus(kept).millis()])?;
     }
     db.prepare_cached("UPDATE clock SET high_water = max(high_water, ?)")?.execute([high_water.millis()])?;
     Ok(u64::try_from(rows).unwrap_or(u64::MAX))
