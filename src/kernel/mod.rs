@@ -6,6 +6,7 @@
 pub mod admit;
 pub mod certificate;
 pub mod event;
+pub mod foresee;
 pub mod identify;
 pub mod journal;
 mod linking;

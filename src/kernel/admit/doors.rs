@@ -123,7 +123,7 @@ fn the_table_of_doors_states_and_policies_has_no_way_round_sso() {
     for rule in &POLICIES {
         writeln!(table, "\n{}", rule.0).unwrap();
         write!(table, "{:14}", "").unwrap();
-        STATES.iter().for_each(|(state, ..)| write!(table, "{state:20}").unwrap());
+        STATES.iter().for_each(|(state, ..)| write!(table, "{state:22}").unwrap());
         writeln!(table).unwrap();
         for door in DOORS {
             write!(table, "{:14}", door.0).unwrap();
@@ -142,7 +142,7 @@ fn the_table_of_doors_states_and_policies_has_no_way_round_sso() {
                 assert!(!inside || door.0 != "other-sso", "another organization's directory");
                 let local = door.2.is_local();
                 assert!(!(inside && local && state.1 == Some(ProductAccountState::Linked)), "a dead password");
-                write!(table, "{:20}", word(&decision.outcome)).unwrap();
+                write!(table, "{:22}", word(&decision.outcome)).unwrap();
             }
             writeln!(table).unwrap();
         }
