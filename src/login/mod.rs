@@ -4,8 +4,9 @@
 //! - `finish`: from the provider's reply to a login session.
 //! - `handover`: from the login session to a product's own session.
 //! - `logout`: of one product, or everywhere.
-//! - `live`: the session check of the data path, with `entry`, `cache`, `lease`, `registry`, `watch` and the back-room loop that keeps them
-//!   true.
+//! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
+//! - `live`: the session check of the data path, with `entry`, `cache`, `lease`, `registry`, `watch` and the back-room loop that
+//!   keeps them true.
 //!
 //! Deliberately absent: HTML, status codes and paths (one layer up), and every rule about who may enter (the kernel decides).
 //! What is under way is sealed into the browser (`ticket`); the store is written only when somebody was proved.
@@ -25,6 +26,7 @@ mod health;
 mod identity;
 mod lease;
 mod live;
+pub mod local;
 mod logout;
 mod record;
 mod registry;

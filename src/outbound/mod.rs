@@ -14,6 +14,7 @@ mod tls;
 
 pub use addresses::{Range, is_public};
 pub use resolve::{Resolve, SystemResolver};
+pub use tls::Roots;
 
 use crate::clock::Clock;
 use crate::kernel::oidc::is_loopback;
