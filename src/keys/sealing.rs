@@ -32,7 +32,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::LoginUnderWay,
         Self::Flow,
         Self::Handover,
