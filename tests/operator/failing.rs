@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use fedgate::kernel::event::AuditEvent;
+use fedgate::kernel::journal::mail::{DeadLetter, OutboxCount, OutboxRow};
 use fedgate::kernel::journal::{Batch, CheckpointRow, DomainRow, KeyRow, PolicyRow};
 use fedgate::kernel::model::{
     Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
@@ -12,12 +13,12 @@ use fedgate::kernel::model::{
 use fedgate::kernel::values::{
     AccountId, EmailAddress, LoginSessionId, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp,
 };
-use fedgate::store::{Committed, Feed, LoggedEvent, NotCommitted, Store, Touch, Unavailable};
+use fedgate::store::{Committed, Feed, LoggedEvent, NotCommitted, Outbox, Store, Touch, Unavailable};
 use tokio::sync::Notify;
 
 /// Another store behind a switch.
 pub struct Failing {
-    inner: Arc<dyn Store>,
+    pub(super) inner: Arc<dyn Store>,
     out: AtomicBool,
 }
 
@@ -31,7 +32,7 @@ impl Failing {
         self.out.store(out, Ordering::SeqCst);
     }
 
-    fn answers(&self) -> Result<(), Unavailable> {
+    pub(super) fn answers(&self) -> Result<(), Unavailable> {
         if self.out.load(Ordering::SeqCst) { Err(Unavailable("switched off".to_owned())) } else { Ok(()) }
     }
 }
@@ -187,5 +188,23 @@ impl Store for Failing {
 
     async fn close(&self) {
         self.inner.close().await;
+    }
+}
+
+#[async_trait]
+impl Outbox for Failing {
+    async fn mail_due(&self, now: Timestamp, limit: usize) -> Result<Vec<OutboxRow>, Unavailable> {
+        self.answers()?;
+        self.inner.mail_due(now, limit).await
+    }
+
+    async fn mail_dead(&self, limit: usize) -> Result<Vec<DeadLetter>, Unavailable> {
+        self.answers()?;
+        self.inner.mail_dead(limit).await
+    }
+
+    async fn mail_count(&self) -> Result<OutboxCount, Unavailable> {
+        self.answers()?;
+        self.inner.mail_count().await
     }
 }

@@ -9,8 +9,10 @@ mod bounds;
 mod certificates;
 mod connections;
 mod identity;
+mod mail;
 mod orgs;
 mod paths;
+mod policies;
 mod products;
 mod secrets;
 mod server;
@@ -19,12 +21,12 @@ mod upstreams;
 mod urls;
 mod values;
 
-use super::draft::{DraftCatalog, DraftDirectory, DraftOrg};
+use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, local_directories};
 use super::file::{At, File, Span};
 use super::finding::{Code, Findings};
 use super::{AuditSink, Config, KeySource, LogFormat, Outbound, PeopleIn, Surroundings};
 use crate::gateway::options::{Listen, Options, Site};
-use crate::kernel::model::Limits;
+use crate::kernel::model::{Limits, Passwords};
 use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, NotAName, OrgName, Origin, ThirdPartyName};
 use connections::Whose;
 use rustls::pki_types::CertificateDer;
@@ -95,7 +97,8 @@ impl Reader<'_> {
         let login = self.login(file);
         let listen = self.listen(file);
         let mut directories = self.providers(file);
-        let orgs = self.orgs(file, &mut directories);
+        let people = self.people(file);
+        let orgs = self.orgs(file, &people, &mut directories);
         let names: Vec<OrgName> = orgs.iter().map(|org| org.name.clone()).collect();
         let sites = self.products(file, &names);
         let (operators, auditors) = self.admin(file);
@@ -107,7 +110,10 @@ impl Reader<'_> {
         let reset_url = issuer.and_then(|issuer| self.https(&issuer.reset_url));
         self.across(file, (&orgs, &directories, &sites));
         let acme = self.acme(file, &listen);
+        let local = sites.iter().map(|site| &*site.product).filter(|product| product.passwords != Passwords::None);
+        directories.extend(local_directories(local));
         let login = login?;
+        let mail = self.mail(file, &login)?;
         Some(Config {
             login: login.clone(),
             state: self.state.clone(),
@@ -121,11 +127,13 @@ impl Reader<'_> {
                 products: sites.iter().map(|site| site.product.clone()).collect(),
                 orgs,
                 directories,
+                people,
                 profile_url,
                 reset_url,
             },
             gateway: options(login, listen, sites),
             acme,
+            mail,
             outbound,
             sinks,
         })

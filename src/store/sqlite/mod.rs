@@ -4,6 +4,8 @@
 //! read-only connections. The tables are in `schema.sql`, what a batch does to them in [`change`].
 
 mod change;
+mod credentials;
+mod outbox;
 mod read;
 mod rows;
 mod schema;
