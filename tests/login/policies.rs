@@ -82,7 +82,7 @@ async fn m29_networks_are_asked_of_each_request() {
 
 #[tokio::test]
 async fn h15_a_second_step_is_asked_of_every_request_whatever_it_declares() {
-    let world = began("sso = \"offered\"").await;
+    let world = began("sso = \"enforced\"").await;
     let ann = world.logged_in("ann").await;
     assert!(world.who(&ann, "trello").await.is_some());
     // Her company's own directory answers for her, so nothing more is asked of her.
