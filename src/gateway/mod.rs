@@ -20,7 +20,6 @@ mod guard;
 mod handle;
 mod head;
 mod ids;
-mod local;
 mod locate;
 mod ops;
 pub mod options;
