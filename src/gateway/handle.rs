@@ -306,7 +306,7 @@ impl Step<'_> {
         let direct = self.line.seat.client().filter(|_| self.client == self.line.peer);
         let asker = match direct {
             Some(client) => Asker::Direct(Arc::clone(client)),
-            None => Asker::Named(self.line.core.shared.guard.caps.guest(self.client)),
+            None => Asker::Named(self.line.recall.guest(self.client, &self.line.core.shared.guard.caps)),
         };
         target.load.enter(asker)
     }
