@@ -227,3 +227,31 @@ impl Drop for Open {
         self.0.dec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::answer::Answer;
+    use crate::gateway::forward::{Admitted, forward};
+    use crate::gateway::head::Passage;
+
+    /// What glibc's allocator keeps at hand when it is given back; for more it must search.
+    const AT_HAND: usize = 1032;
+
+    fn of_two<A, B, F>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    type Forward<'a, F> = fn(&'a Arc<Line>, Box<Request<Incoming>>, &'a Passage<'a>, &'a Admitted) -> F;
+
+    fn of_forward<'a, F: Future<Output = Result<Answer, Broken>>>(_: Forward<'a, F>) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_futures_of_a_request_are_blocks_that_the_allocator_has_at_hand() {
+        for size in [of_two(handle), of_forward(forward)] {
+            assert!(size <= AT_HAND, "{size} bytes");
+        }
+    }
+}
