@@ -3,6 +3,7 @@
 use super::body::Broken;
 use super::bound::Bound;
 use super::core::Core;
+use super::drained::Drained;
 use super::gather::gather;
 use super::guard::arrival::{self, Arrival};
 use super::guard::caps::Seat;
@@ -124,7 +125,7 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
         open.spawn(serve_http2(stream, line));
     } else {
         stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
-        open.spawn(serve_http1(stream, line));
+        open.spawn(serve_http1(Drained::new(stream), line));
     }
 }
 

@@ -25,6 +25,11 @@ impl Patient {
         Self { stream, limit: STALL, stall: None }
     }
 
+    /// Ready when there is something to read, an end or an error among it; nothing is read.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_read_ready(cx)
+    }
+
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stall = None;
