@@ -3,6 +3,7 @@
 //!
 //! A new kind of state is a variant of [`Change`], a column in the stores, and rows in the conformance suite.
 
+pub mod domain;
 pub mod mail;
 
 use super::event::AuditEvent;
@@ -127,6 +128,8 @@ pub enum Change {
     },
     /// A signed checkpoint of the audit log.
     PutCheckpoint(CheckpointRow),
+    /// A proof of a domain.
+    Domain(domain::DomainChange),
     /// Mail that waits to be sent.
     Mail(mail::MailChange),
     /// A small value of the gateway's own, such as the last time a sweep ran.

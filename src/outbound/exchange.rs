@@ -1,6 +1,6 @@
 //! One connection, one request, one answer.
 
-use super::{Answer, Ask, BODY_LIMIT, OutboundFault};
+use super::{Answer, Ask, OutboundFault};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONNECTION, HOST, HeaderValue, USER_AGENT};
 use http::{Request, Version};
@@ -36,11 +36,11 @@ pub(super) struct Addresses {
 pub(super) async fn exchange(
     tls: &Arc<ClientConfig>,
     addresses: &Addresses,
-    ask: &Ask<'_>,
+    (ask, limit): (&Ask<'_>, usize),
 ) -> Result<Answer, OutboundFault> {
     let tcp = connect(addresses).await?;
     if ask.url.scheme() == "http" {
-        return converse(tcp, ask).await;
+        return converse(tcp, ask, limit).await;
     }
     let name = match ask.url.host() {
         Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).map_err(|_| OutboundFault::Address)?,
@@ -52,7 +52,7 @@ pub(super) async fn exchange(
     let stream = stream.map_err(|fault| OutboundFault::Tls(fault.to_string()))?;
     let chain = stream.get_ref().1.peer_certificates();
     let certificate = chain.and_then(<[_]>::first).map(|leaf| leaf.as_ref().to_vec());
-    Ok(Answer { certificate, ..converse(stream, ask).await? })
+    Ok(Answer { certificate, ..converse(stream, ask, limit).await? })
 }
 
 async fn connect(addresses: &Addresses) -> Result<TcpStream, OutboundFault> {
@@ -77,7 +77,7 @@ fn is_ourselves(tcp: &TcpStream) -> bool {
     }
 }
 
-async fn converse<S>(stream: S, ask: &Ask<'_>) -> Result<Answer, OutboundFault>
+async fn converse<S>(stream: S, ask: &Ask<'_>, limit: usize) -> Result<Answer, OutboundFault>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -88,7 +88,7 @@ where
     let request = request(ask)?;
     let answer = async {
         let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
-        let body = collect(body).await?;
+        let body = collect(body, limit).await?;
         Ok(Answer { status: head.status, headers: head.headers, body, certificate: None })
     };
     let driver = async {
@@ -119,12 +119,12 @@ fn request(ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, OutboundFault> {
     Ok(request)
 }
 
-async fn collect(mut body: Incoming) -> Result<Bytes, OutboundFault> {
+async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, OutboundFault> {
     let mut collected = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|fault| OutboundFault::Protocol(fault.to_string()))?;
         if let Some(bytes) = frame.data_ref() {
-            if collected.len() + bytes.len() > BODY_LIMIT {
+            if collected.len() + bytes.len() > limit {
                 return Err(OutboundFault::TooLarge);
             }
             collected.extend_from_slice(bytes);

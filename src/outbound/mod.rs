@@ -90,14 +90,14 @@ pub struct Ask<'a> {
     pub accept: &'static str,
 }
 
-/// One answer. Its status is any but a redirect.
+/// One answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Status.
     pub status: StatusCode,
     /// Fields, at most 16 KiB.
     pub headers: HeaderMap,
-    /// At most [`BODY_LIMIT`].
+    /// At most [`BODY_LIMIT`], or the limit that was given.
     pub body: Bytes,
     /// The server's own certificate, DER, where it was asked over TLS.
     pub certificate: Option<Vec<u8>>,
@@ -167,13 +167,27 @@ impl Outbound {
     /// # Errors
     /// [`OutboundFault`].
     pub async fn fetch(&self, ask: Ask<'_>) -> Result<Answer, OutboundFault> {
+        let answer = self.ask(&ask, BODY_LIMIT).await?;
+        if answer.status.is_redirection() { Err(OutboundFault::Redirect) } else { Ok(answer) }
+    }
+
+    /// Looks at a page that an organization put somewhere: public, over https, at most `limit` bytes of it. A redirect is an
+    /// answer, for the caller to judge; it is not followed.
+    ///
+    /// # Errors
+    /// [`OutboundFault`].
+    pub async fn look(&self, url: &Url, limit: usize) -> Result<Answer, OutboundFault> {
+        let (kind, method, headers, body) = (Kind::Document, Method::GET, HeaderMap::new(), Bytes::new());
+        self.ask(&Ask { kind, url, method, headers, body, accept: "text/html, text/plain" }, limit).await
+    }
+
+    async fn ask(&self, ask: &Ask<'_>, limit: usize) -> Result<Answer, OutboundFault> {
         let trust = Trust::of(&ask.kind, ask.url)?;
         let exchange = async {
             let addresses = self.addresses(ask.url, trust).await?;
-            exchange::exchange(&self.0.tls, &addresses, &ask).await
+            exchange::exchange(&self.0.tls, &addresses, (ask, limit)).await
         };
-        let answer = timeout(self.0.deadline, exchange).await.map_err(|_| OutboundFault::Deadline)??;
-        if answer.status.is_redirection() { Err(OutboundFault::Redirect) } else { Ok(answer) }
+        timeout(self.0.deadline, exchange).await.map_err(|_| OutboundFault::Deadline)?
     }
 
     /// The addresses that may be connected to. All of a name's addresses are judged before any is used, and the connection goes

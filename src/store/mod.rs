@@ -4,9 +4,11 @@
 //! Reads are separate methods and may be inline. The conformance suite is the port's definition: a store that passes it is a
 //! store. [`open`] names the concrete ones; to add one, add a file and a line there.
 
+mod domains;
 mod outbox;
 mod sqlite;
 
+pub use domains::DomainProofs;
 pub use outbox::Outbox;
 pub use sqlite::Sqlite;
 
@@ -154,7 +156,7 @@ pub struct LoggedEvent {
 
 /// Everything durable.
 #[async_trait]
-pub trait Store: Outbox + Send + Sync + 'static {
+pub trait Store: DomainProofs + Outbox + Send + Sync + 'static {
     /// Writes a batch: all of it durably, or nothing.
     ///
     /// # Errors

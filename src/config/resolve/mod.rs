@@ -8,6 +8,7 @@ mod across;
 mod bounds;
 mod certificates;
 mod connections;
+mod dns;
 mod identity;
 mod mail;
 mod orgs;
@@ -110,6 +111,7 @@ impl Reader<'_> {
         let acme = self.acme(file, &listen);
         let login = login?;
         let mail = self.mail(file, &login)?;
+        let dns = self.dns(file);
         Some(Config {
             login: login.clone(),
             state: self.state.clone(),
@@ -129,6 +131,7 @@ impl Reader<'_> {
             gateway: options(login, listen, sites),
             acme,
             mail,
+            dns,
             outbound,
             sinks,
         })

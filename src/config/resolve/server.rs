@@ -2,7 +2,7 @@
 
 use super::values::{each, text};
 use super::{AuditSink, KeySource, LogFormat, Outbound, PeopleIn, Reader};
-use crate::config::file::{Dns, File, Listen as WrittenListen, People, Sink, Span, Store, Text};
+use crate::config::file::{File, Listen as WrittenListen, People, Sink, Span, Store, Text};
 use crate::config::finding::Code;
 use crate::gateway::options::{Listen, Tls};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -211,11 +211,6 @@ impl Reader<'_> {
 
     /// Sections whose features come later.
     pub(super) fn later(&mut self, file: &File) {
-        if let Some(Dns { servers: Some(servers) }) = &file.dns
-            && servers.iter().any(|server| server.as_str() != "system")
-        {
-            self.say.not_yet(servers.span(), "dns.servers", "write servers = [\"system\"]");
-        }
         if let Some(People { password, second_step }) = &file.people {
             if let Some(password) = password {
                 self.say.not_yet(

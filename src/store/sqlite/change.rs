@@ -122,6 +122,7 @@ impl At<'_> {
                 self.must("DELETE FROM key WHERE kind = ? AND generation = ?", key, Conflict::Row)
             }
             Change::PutCheckpoint(row) => self.put_checkpoint(row),
+            Change::Domain(change) => self.domain_proof(change),
             Change::Mail(change) => self.mail(change),
             Change::PutSetting { name, value } => self.any(
                 "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
