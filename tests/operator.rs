@@ -9,6 +9,8 @@ mod client_keys;
 mod commands;
 #[path = "operator/failing.rs"]
 mod failing;
+#[path = "operator/failing_credentials.rs"]
+mod failing_credentials;
 #[path = "operator/forward_auth.rs"]
 mod forward_auth;
 #[path = "operator/front.rs"]

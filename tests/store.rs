@@ -5,6 +5,8 @@
 
 #[path = "store/cases.rs"]
 mod cases;
+#[path = "store/credentials.rs"]
+mod credentials;
 #[path = "store/domains.rs"]
 mod domains;
 #[path = "store/file.rs"]
@@ -17,6 +19,17 @@ mod outbox;
 /// One test for each case of the suite; `$open` makes an empty store in a folder.
 macro_rules! conformance {
     ($open:path) => {
+        conformance!(
+            $open,
+            crate::credentials,
+            a_password_moves_one_generation_at_a_time,
+            a_second_step_is_used_once,
+            a_recovery_code_is_used_once,
+            a_mailbox_proof_has_so_many_tries_and_one_end,
+            c3_an_address_is_one_records_at_a_product_and_finds_its_person,
+            m14_attempts_are_counted_until_their_time,
+            h18_the_local_share_counts_records_by_state
+        );
         conformance!(
             $open,
             crate::cases,

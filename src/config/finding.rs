@@ -92,6 +92,10 @@ codes! {
     SsoAndDirectory = "E-SSO-AND-DIRECTORY",
     /// A policy that nobody could satisfy.
     Policy = "E-POLICY",
+    /// A second default policy, or a policy for nobody.
+    TwoDefaults = "E-TWO-DEFAULTS",
+    /// A policy for groups that lifts a rule.
+    LooseGroup = "E-LOOSE-GROUP",
     /// Not a domain that an organization can hold.
     Domain = "E-DOMAIN",
     /// A domain with two holders.

@@ -3,15 +3,19 @@
 //!
 //! A new kind of state is a variant of [`Change`], a column in the stores, and rows in the conformance suite.
 
+mod credential;
 pub mod domain;
 pub mod mail;
+
+pub use credential::CredentialChange;
 
 use super::event::AuditEvent;
 use super::model::{
     Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use super::values::{
-    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductName, ProductSessionId, Timestamp,
+    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductName,
+    ProductSessionId, Timestamp,
 };
 
 /// One atomic write.
@@ -128,6 +132,8 @@ pub enum Change {
     },
     /// A signed checkpoint of the audit log.
     PutCheckpoint(CheckpointRow),
+    /// A change of a person's own credentials.
+    Credential(CredentialChange),
     /// A proof of a domain.
     Domain(domain::DomainChange),
     /// Mail that waits to be sent.
@@ -155,8 +161,10 @@ pub struct DomainRow {
 /// A policy's state as stored. The policy itself is the configuration's.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PolicyRow {
-    /// Whose default policy; unique.
+    /// Whose.
     pub org: OrgName,
+    /// Which of its policies; unique with `org`.
+    pub name: PolicyName,
     /// SHA-256 over what it demands.
     pub fingerprint: [u8; 32],
     /// Raised with each change.

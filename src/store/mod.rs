@@ -4,10 +4,12 @@
 //! Reads are separate methods and may be inline. The conformance suite is the port's definition: a store that passes it is a
 //! store. [`open`] names the concrete ones; to add one, add a file and a line there.
 
+mod credentials;
 mod domains;
 mod outbox;
 mod sqlite;
 
+pub use credentials::{Credentials, LocalShare};
 pub use domains::DomainProofs;
 pub use outbox::Outbox;
 pub use sqlite::Sqlite;
@@ -90,6 +92,8 @@ pub enum Conflict {
     ProductAccount,
     /// The address was asserted to this product for another `sub`.
     Address,
+    /// A credential was used up, changed or taken away meanwhile.
+    Credential,
     /// The session, or the parent that it hangs on, has ended.
     Ended,
     /// A row with this id, name or generation exists, or the row to change does not.
@@ -156,7 +160,7 @@ pub struct LoggedEvent {
 
 /// Everything durable.
 #[async_trait]
-pub trait Store: DomainProofs + Outbox + Send + Sync + 'static {
+pub trait Store: Credentials + DomainProofs + Outbox + Send + Sync + 'static {
     /// Writes a batch: all of it durably, or nothing.
     ///
     /// # Errors
@@ -207,7 +211,8 @@ pub trait Store: DomainProofs + Outbox + Send + Sync + 'static {
 
     /// A person, tombstones included.
     async fn account(&self, id: AccountId) -> Result<Option<Account>, Unavailable>;
-    /// Persons whose live address this is, verified or not, tombstones included.
+    /// Persons whose address this is, as their live one or as one of their records' at products, verified or not, tombstones
+    /// included.
     async fn accounts_by_email(&self, email: &EmailAddress) -> Result<Vec<Account>, Unavailable>;
     /// The link of an external identity.
     async fn identity(&self, key: &IdentityKey) -> Result<Option<LinkedIdentity>, Unavailable>;

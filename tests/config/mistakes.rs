@@ -18,6 +18,7 @@ const PRODUCT: usize = 7;
 const ORG: usize = 10;
 const END: usize = 13;
 
+const GROUP: &str = "members = { groups = [\"pilot\"] }";
 const LOOM: &str = "[product.loom]\nhost = \"loom.example.com\"\nupstream = \"unix:/run/loom.sock\"";
 const MAIL: &str = "[mail]\nfrom = \"login@example.net\"\n";
 const CLIENT: &str = "client_id = \"c\", client_secret_file = \"s\" }";
@@ -207,6 +208,31 @@ fn mistakes_of_people() -> Vec<Mistake> {
     use Code as C;
     let client = "client_id = \"c\"\nclient_secret_file = \"s\"";
     vec![
+        at_end(
+            C::TwoDefaults,
+            (0, 20),
+            "[org.acme.policies.default]\nmembers = { people = [\"a@acme.com\"] }",
+            "another name",
+        ),
+        at_end(C::TwoDefaults, (0, 1), "[org.acme.policies.pilot]\nsso = \"offered\"", "members = { people"),
+        at_end(C::TwoDefaults, (1, 11), "[org.acme.policy]\nmembers = { people = [\"a@acme.com\"] }", "policies.NAME"),
+        at_end(C::LooseGroup, (0, 1), &format!("[org.acme.policies.pilot]\n{GROUP}\nsso = \"offered\""), "by `people`"),
+        at_end(
+            C::LooseGroup,
+            (0, 1),
+            &format!("[org.acme.policies.pilot]\n{GROUP}\nsecond_step = \"off\""),
+            "by `people`",
+        ),
+        at_end(
+            C::LooseGroup,
+            (0, 1),
+            &format!("[org.acme.policies.pilot]\n{GROUP}\nbreak_glass = [\"root@acme.com\"]"),
+            "by `people`",
+        ),
+        at_end(C::Policy, (1, 16), "[org.acme.policy]\nbreak_glass = [\"root@other.com\"]", "one of its `domains`"),
+        at_end(C::Value, (1, 13), "[org.acme.policy]\non_change = \"soon\"", "\"immediate\""),
+        at_end(C::Limit, (1, 26), "[people]\npassword = { min_score = 5 }", "min_score = 3"),
+        at_end(C::Duration, (1, 23), "[people]\npassword = { expire = \"0d\" }", "\"30d\""),
         at_end(
             C::IssuerSlash,
             (1, 8),

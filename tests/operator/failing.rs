@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 /// Another store behind a switch.
 pub struct Failing {
-    inner: Arc<dyn Store>,
+    pub(super) inner: Arc<dyn Store>,
     out: AtomicBool,
 }
 
@@ -34,7 +34,7 @@ impl Failing {
         self.out.store(out, Ordering::SeqCst);
     }
 
-    fn answers(&self) -> Result<(), Unavailable> {
+    pub(super) fn answers(&self) -> Result<(), Unavailable> {
         if self.out.load(Ordering::SeqCst) { Err(Unavailable("switched off".to_owned())) } else { Ok(()) }
     }
 }

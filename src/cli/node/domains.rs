@@ -8,7 +8,6 @@ use crate::kernel::values::{EmailAddress, OrgName};
 use crate::login::World;
 use crate::outbound::is_public;
 use arc_swap::ArcSwap;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Domains' own servers listen there.
@@ -17,32 +16,22 @@ const DNS: u16 = 53;
 /// The room with what a reload replaces in it.
 pub(super) struct Registry {
     pub domains: Arc<Domains>,
-    people: Arc<Listed>,
+    people: Arc<People>,
 }
 
-/// The people that the file names.
-#[derive(Default)]
-pub(super) struct People {
-    admins: HashMap<OrgName, Vec<EmailAddress>>,
-    operators: Vec<EmailAddress>,
+/// Organizations' admins as the catalog has them, and the operators of the file.
+struct People {
+    world: Arc<World>,
+    operators: ArcSwap<Vec<EmailAddress>>,
 }
 
-struct Listed(ArcSwap<People>);
-
-impl People {
-    pub fn of(config: &Config) -> Self {
-        let admins = config.catalog.orgs.iter().map(|org| (org.name.clone(), org.admins.clone())).collect();
-        Self { admins, operators: config.operators.clone() }
-    }
-}
-
-impl Contacts for Listed {
+impl Contacts for People {
     fn admins(&self, org: &OrgName) -> Vec<EmailAddress> {
-        self.0.load().admins.get(org).cloned().unwrap_or_default()
+        self.world.catalog.load().orgs.get(org).map(|org| org.admins.clone()).unwrap_or_default()
     }
 
     fn operators(&self) -> Vec<EmailAddress> {
-        self.0.load().operators.clone()
+        self.operators.load().as_ref().clone()
     }
 }
 
@@ -56,8 +45,9 @@ pub(super) fn asked(config: &Config, extras: &Extras) -> Result<Asked, NotStarte
 
 impl Registry {
     /// Ready; it begins in the back room.
-    pub fn start(config: &Config, extras: &Extras, world: &World) -> Result<Self, NotStarted> {
-        let people = Arc::new(Listed(ArcSwap::from_pointee(People::of(config))));
+    pub fn start(config: &Config, extras: &Extras, world: &Arc<World>) -> Result<Self, NotStarted> {
+        let operators = ArcSwap::from_pointee(config.operators.clone());
+        let people = Arc::new(People { world: Arc::clone(world), operators });
         let ports = Ports {
             store: Arc::clone(&world.store),
             keys: world.keys.clone(),
@@ -67,9 +57,9 @@ impl Registry {
         Ok(Self { domains: Arc::new(Domains::new(ports, asked(config, extras)?)), people })
     }
 
-    /// From now on these are asked, and these are told.
-    pub fn replace(&self, asked: Asked, people: People) {
+    /// From now on these are asked, and these operators are told.
+    pub fn replace(&self, asked: Asked, operators: Vec<EmailAddress>) {
         self.domains.replace(asked);
-        self.people.0.store(Arc::new(people));
+        self.people.operators.store(Arc::new(operators));
     }
 }

@@ -33,6 +33,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::values::{DirectoryId, EventId, Timestamp};
 use crate::keys::Keys;
+use crate::login::local::{Bench, Slots};
 use crate::login::{Live, Login, Tally, World};
 use crate::mail::Post;
 use crate::outbound::{Outbound, OutboundOptions, Range};
@@ -211,6 +212,8 @@ impl Node {
             clock: clock.clone(),
             sampler,
             tally: Tally::new(&seeing),
+            bench: Bench::start(cores()).map_err(|why| NotStarted::new("no thread for passwords", &why))?,
+            slots: Slots::new(),
         });
         let live = Arc::new(Live::new(Arc::clone(&world)));
         let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;
@@ -248,7 +251,7 @@ impl Node {
         let wanted = acme::wanted(&config, &self.extras)?;
         let setup = mail::setup(&config, &self.extras)?;
         let asked = domains::asked(&config, &self.extras)?;
-        let people = domains::People::of(&config);
+        let operators = config.operators.clone();
         let Config { catalog: draft, gateway: options, .. } = config;
         // First what can fail without a trace: addresses, certificates. The old table still knows only the old products, so
         // between the two stores a new product answers 421 and nothing is served under half a configuration.
@@ -261,7 +264,7 @@ impl Node {
             acme.want(wanted);
         }
         self.post.replace(setup);
-        self.domains.replace(asked, people);
+        self.domains.replace(asked, operators);
         Ok(())
     }
 

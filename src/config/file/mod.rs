@@ -19,7 +19,7 @@ pub use acme::{Acme, ExternalAccount};
 pub use bounds::{ClientTimeouts, ProductLimits};
 pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
-pub use org::{OnChange, Org, Policy, Session};
+pub use org::{Members, OnChange, Org, PasswordRules, Policy, Session};
 pub use product::{Allow, Doors, Outage, Product};
 pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};

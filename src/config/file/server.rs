@@ -1,7 +1,7 @@
 //! Sections about the gateway itself: `[listen]`, `[store]`, `[log]`, `[admin]`, `[people]`, `[mail]`, `[dns]`, `[outbound]`,
 //! `[[audit.sink]]`.
 
-use super::{Anything, At, ClientTimeouts, Text, Texts, WordOr};
+use super::{At, ClientTimeouts, PasswordRules, Text, Texts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -82,9 +82,9 @@ pub struct Admin {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct People {
-    /// Rules for local passwords; comes in a later version.
-    pub password: Option<Anything>,
-    /// `off` or `optional`; `required` comes in a later version.
+    /// What local passwords must be.
+    pub password: Option<PasswordRules>,
+    /// Our own second step: `off`, `optional` (default) or `required`.
     #[schemars(extend("enum" = ["off", "optional", "required"]))]
     pub second_step: Text,
 }

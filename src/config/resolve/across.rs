@@ -144,7 +144,9 @@ impl DraftDirectory {
     pub fn org(&self) -> Option<&crate::kernel::values::OrgName> {
         match &self.name {
             DirectoryName::Org(org, _) => Some(org),
-            DirectoryName::Issuer | DirectoryName::ThirdParty(_) => None,
+            DirectoryName::Issuer | DirectoryName::ThirdParty(_) | DirectoryName::Local(_) | DirectoryName::Here => {
+                None
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ mod identity;
 mod mail;
 mod orgs;
 mod paths;
+mod policies;
 mod products;
 mod secrets;
 mod server;
@@ -21,12 +22,12 @@ mod upstreams;
 mod urls;
 mod values;
 
-use super::draft::{DraftCatalog, DraftDirectory, DraftOrg};
+use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, local_directories};
 use super::file::{At, File, Span};
 use super::finding::{Code, Findings};
 use super::{AuditSink, Config, KeySource, LogFormat, Outbound, PeopleIn, Surroundings};
 use crate::gateway::options::{Listen, Options, Site};
-use crate::kernel::model::Limits;
+use crate::kernel::model::{Limits, Passwords};
 use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, NotAName, OrgName, Origin, ThirdPartyName};
 use connections::Whose;
 use rustls::pki_types::CertificateDer;
@@ -97,11 +98,11 @@ impl Reader<'_> {
         let login = self.login(file);
         let listen = self.listen(file);
         let mut directories = self.providers(file);
-        let orgs = self.orgs(file, &mut directories);
+        let people = self.people(file);
+        let orgs = self.orgs(file, &people, &mut directories);
         let names: Vec<OrgName> = orgs.iter().map(|org| org.name.clone()).collect();
         let sites = self.products(file, &names);
         let (operators, auditors) = self.admin(file);
-        self.later(file);
         let (key, store, outbound, sinks) =
             (self.key(file), self.store(file.store.as_ref()), self.outbound(file), self.sinks(file));
         let issuer = file.issuer.as_ref();
@@ -109,6 +110,8 @@ impl Reader<'_> {
         let reset_url = issuer.and_then(|issuer| self.https(&issuer.reset_url));
         self.across(file, (&orgs, &directories, &sites));
         let acme = self.acme(file, &listen);
+        let local = sites.iter().map(|site| &*site.product).filter(|product| product.passwords != Passwords::None);
+        directories.extend(local_directories(local));
         let login = login?;
         let mail = self.mail(file, &login)?;
         let dns = self.dns(file);
@@ -125,6 +128,7 @@ impl Reader<'_> {
                 products: sites.iter().map(|site| site.product.clone()).collect(),
                 orgs,
                 directories,
+                people,
                 profile_url,
                 reset_url,
             },

@@ -100,6 +100,14 @@ id!(
     ProductSessionId
 );
 id!(
+    /// One second step of a person.
+    FactorId
+);
+id!(
+    /// One proof of a mailbox that is under way.
+    MailboxProofId
+);
+id!(
     /// One letter to one recipient.
     MailId
 );

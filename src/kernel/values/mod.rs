@@ -7,6 +7,7 @@ mod domain;
 mod email;
 mod ids;
 mod names;
+mod network;
 mod origin;
 mod reference;
 mod secret;
@@ -15,8 +16,12 @@ mod time;
 
 pub use domain::{DomainName, NotADomain};
 pub use email::{EmailAddress, NotAnEmail};
-pub use ids::{AccountId, DirectoryId, EventId, LoginSessionId, MailId, NotAnId, ProductAccountId, ProductSessionId};
-pub use names::{DirectoryName, NotAName, OrgName, ProductName, ThirdPartyName};
+pub use ids::{
+    AccountId, DirectoryId, EventId, FactorId, LoginSessionId, MailId, MailboxProofId, NotAnId, ProductAccountId,
+    ProductSessionId,
+};
+pub use names::{DirectoryName, NotAName, OrgName, PolicyName, ProductName, ThirdPartyName};
+pub use network::Network;
 pub use origin::{NotAnOrigin, Origin};
 pub use reference::Reference;
 pub use secret::{Secret, SessionKey, Token};

@@ -122,6 +122,7 @@ impl At<'_> {
                 self.must("DELETE FROM key WHERE kind = ? AND generation = ?", key, Conflict::Row)
             }
             Change::PutCheckpoint(row) => self.put_checkpoint(row),
+            Change::Credential(change) => self.credential(change),
             Change::Domain(change) => self.domain_proof(change),
             Change::Mail(change) => self.mail(change),
             Change::PutSetting { name, value } => self.any(
@@ -152,9 +153,9 @@ impl At<'_> {
     /// An epoch only rises: of two nodes that saw the same change, the slower decides again.
     fn put_policy(&self, p: &PolicyRow) -> Result<(), Halt> {
         self.must(
-            "INSERT INTO policy (org, fingerprint, epoch, changed_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (org) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4 WHERE epoch < ?3",
-            params![p.org.as_str(), p.fingerprint, p.epoch, p.changed_at.millis()],
+            "INSERT INTO policy (org, name, fingerprint, epoch, changed_at) VALUES (?1, ?5, ?2, ?3, ?4)
+             ON CONFLICT (org, name) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4 WHERE epoch < ?3",
+            params![p.org.as_str(), p.fingerprint, p.epoch, p.changed_at.millis(), p.name.as_str()],
             Conflict::Row,
         )
     }
@@ -277,7 +278,7 @@ impl At<'_> {
 
     fn create_login_session(&self, s: &LoginSession) -> Result<(), Halt> {
         self.epoch_is_current(s.account, s.account_epoch)?;
-        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 18);
+        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 20);
         let row = params![
             s.id.to_bytes(),
             s.key.0,
@@ -297,6 +298,8 @@ impl At<'_> {
             s.account_epoch,
             rows::products_json(&s.ask_before),
             s.mac,
+            s.confined_to.as_ref().map(ProductName::as_str),
+            s.stepped_at.map(Timestamp::millis),
         ];
         self.must(&sql, row, Conflict::Row)
     }

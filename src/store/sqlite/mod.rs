@@ -4,6 +4,7 @@
 //! read-only connections. The tables are in `schema.sql`, what a batch does to them in [`change`].
 
 mod change;
+mod credentials;
 mod domains;
 mod outbox;
 mod read;

@@ -194,6 +194,8 @@ fn sweep(db: &Connection, high_water: Timestamp, now: Timestamp) -> rusqlite::Re
         ("DELETE FROM login_session WHERE abs_at < ?1 OR (idle_millis >= 0 AND last_seen + idle_millis < ?1)", past),
         ("DELETE FROM mark WHERE keep_until < ?1", high_water.millis()),
         ("DELETE FROM revocation WHERE at < ?1", now.minus(KEPT).millis()),
+        ("DELETE FROM mailbox_proof WHERE expires_at < ?1", now.millis()),
+        ("DELETE FROM attempt WHERE until < ?1", now.millis()),
     ] {
         rows += db.prepare_cached(sql)?.execute([time])?;
     }
