@@ -281,7 +281,7 @@ impl Step<'_> {
         // A browser that fetches ahead is nobody's activity.
         let active = !headers.contains_key(SEC_PURPOSE);
         let (product, host) = (&target.site.product.name, &self.entry.origin);
-        let ask = Ask { token, key, product, host, now: self.now, active };
+        let ask = Ask { token, key, product, host, client: self.client, now: self.now, active };
         let sessions = &self.line.core.shared.sessions;
         match sessions.cached(&ask) {
             Some(admission) => admission,
