@@ -4,6 +4,7 @@
 //! A new kind of state is a variant of [`Change`], a column in the stores, and rows in the conformance suite.
 
 mod credential;
+pub mod domain;
 pub mod mail;
 
 pub use credential::CredentialChange;
@@ -133,6 +134,8 @@ pub enum Change {
     PutCheckpoint(CheckpointRow),
     /// A change of a person's own credentials.
     Credential(CredentialChange),
+    /// A proof of a domain.
+    Domain(domain::DomainChange),
     /// Mail that waits to be sent.
     Mail(mail::MailChange),
     /// A small value of the gateway's own, such as the last time a sweep ran.

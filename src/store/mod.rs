@@ -5,10 +5,12 @@
 //! store. [`open`] names the concrete ones; to add one, add a file and a line there.
 
 mod credentials;
+mod domains;
 mod outbox;
 mod sqlite;
 
 pub use credentials::{Credentials, LocalShare};
+pub use domains::DomainProofs;
 pub use outbox::Outbox;
 pub use sqlite::Sqlite;
 
@@ -158,7 +160,7 @@ pub struct LoggedEvent {
 
 /// Everything durable.
 #[async_trait]
-pub trait Store: Credentials + Outbox + Send + Sync + 'static {
+pub trait Store: Credentials + DomainProofs + Outbox + Send + Sync + 'static {
     /// Writes a batch: all of it durably, or nothing.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use fedgate::kernel::domain::DomainProof;
 use fedgate::kernel::event::AuditEvent;
 use fedgate::kernel::journal::mail::{DeadLetter, OutboxCount, OutboxRow};
 use fedgate::kernel::journal::{Batch, CheckpointRow, DomainRow, KeyRow, PolicyRow};
@@ -11,9 +12,10 @@ use fedgate::kernel::model::{
     Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use fedgate::kernel::values::{
-    AccountId, EmailAddress, LoginSessionId, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp,
+    AccountId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductAccountId, ProductName, ProductSessionId,
+    SessionKey, Timestamp,
 };
-use fedgate::store::{Committed, Feed, LoggedEvent, NotCommitted, Outbox, Store, Touch, Unavailable};
+use fedgate::store::{Committed, DomainProofs, Feed, LoggedEvent, NotCommitted, Outbox, Store, Touch, Unavailable};
 use tokio::sync::Notify;
 
 /// Another store behind a switch.
@@ -206,5 +208,23 @@ impl Outbox for Failing {
     async fn mail_count(&self) -> Result<OutboxCount, Unavailable> {
         self.answers()?;
         self.inner.mail_count().await
+    }
+}
+
+#[async_trait]
+impl DomainProofs for Failing {
+    async fn domain_proofs(&self) -> Result<Vec<DomainProof>, Unavailable> {
+        self.answers()?;
+        self.inner.domain_proofs().await
+    }
+
+    async fn domain_proof(&self, org: &OrgName, domain: &DomainName) -> Result<Option<DomainProof>, Unavailable> {
+        self.answers()?;
+        self.inner.domain_proof(org, domain).await
+    }
+
+    async fn domain_proofs_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DomainProof>, Unavailable> {
+        self.answers()?;
+        self.inner.domain_proofs_due(now, limit).await
     }
 }

@@ -5,6 +5,7 @@
 
 mod change;
 mod credentials;
+mod domains;
 mod outbox;
 mod read;
 mod rows;
