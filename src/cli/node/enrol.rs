@@ -27,30 +27,68 @@ pub(super) async fn enrol(
     now: Timestamp,
     version: u64,
 ) -> Result<Enrolled, NotStarted> {
-    let unavailable = |why: Unavailable| NotStarted(why.to_string());
     let mut batch = Batch::default();
-    let directories = directories(&draft, &store.directories().await.map_err(unavailable)?, now, &mut batch);
-    let domains = domains(&draft, store.domains().await.map_err(unavailable)?, now, &mut batch);
-    let policies = policies(&draft, store.policies().await.map_err(unavailable)?, now, &mut batch);
-    let rows = keys(kek, &draft, &directories, store.keys().await.map_err(unavailable)?, now, &mut batch)?;
+    let joined = Joined::load(store, &draft, now, &mut batch).await?;
+    let stored = store.keys().await.map_err(|why| NotStarted(why.to_string()))?;
+    let rows = keys(kek, &draft, &joined.directories, stored, now, &mut batch)?;
     let is_news = !batch.changes.is_empty();
     if is_news {
         store.commit(batch).await.map_err(|why| NotStarted::new("the configuration cannot be recorded", &why))?;
     }
     let keys = Keys::open(kek, &rows).map_err(|why| NotStarted::new("the stored keys cannot be opened", &why))?;
-    let id_of = |directory: &DraftDirectory| directories.get(&fingerprint_of(directory)).copied();
-    let unnamed = draft.directories.iter().find(|directory| id_of(directory).is_none());
-    if let Some(directory) = unnamed {
-        return Err(NotStarted(format!("the directory {} has no row", directory.name)));
+    Ok(Enrolled { catalog: joined.catalog(draft, version)?, keys })
+}
+
+/// The catalog that a gateway with this configuration would have now. Nothing is recorded: what has no row yet gets an id that is
+/// forgotten again.
+pub(in crate::cli) async fn foresee(
+    store: &dyn Store,
+    draft: DraftCatalog,
+    now: Timestamp,
+) -> Result<Catalog, NotStarted> {
+    let joined = Joined::load(store, &draft, now, &mut Batch::default()).await?;
+    joined.catalog(draft, 0)
+}
+
+/// What the store says of what is configured.
+struct Joined {
+    directories: HashMap<Key, DirectoryId>,
+    domains: HashMap<DomainName, Timestamp>,
+    policies: HashMap<Which, (Timestamp, u32)>,
+    now: Timestamp,
+}
+
+impl Joined {
+    /// Reads it; what is new goes into the batch.
+    async fn load(
+        store: &dyn Store,
+        draft: &DraftCatalog,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> Result<Self, NotStarted> {
+        let unavailable = |why: Unavailable| NotStarted(why.to_string());
+        Ok(Self {
+            directories: directories(draft, &store.directories().await.map_err(unavailable)?, now, batch),
+            domains: domains(draft, store.domains().await.map_err(unavailable)?, now, batch),
+            policies: policies(draft, store.policies().await.map_err(unavailable)?, now, batch),
+            now,
+        })
     }
-    let catalog = draft.into_catalog(
-        // Every directory has its row: that was asked above.
-        |directory| id_of(directory).unwrap_or(DirectoryId::from_bytes([0; 16])),
-        |domain, _| domains.get(domain).copied().unwrap_or(now),
-        |org, name| policies.get(&(org.clone(), name.clone())).copied().unwrap_or((now, 0)),
-        version,
-    );
-    Ok(Enrolled { catalog, keys })
+
+    fn catalog(&self, draft: DraftCatalog, version: u64) -> Result<Catalog, NotStarted> {
+        let id_of = |directory: &DraftDirectory| self.directories.get(&fingerprint_of(directory)).copied();
+        let unnamed = draft.directories.iter().find(|directory| id_of(directory).is_none());
+        if let Some(directory) = unnamed {
+            return Err(NotStarted(format!("the directory {} has no row", directory.name)));
+        }
+        Ok(draft.into_catalog(
+            // Every directory has its row: that was asked above.
+            |directory| id_of(directory).unwrap_or(DirectoryId::from_bytes([0; 16])),
+            |domain, _| self.domains.get(domain).copied().unwrap_or(self.now),
+            |org, name| self.policies.get(&(org.clone(), name.clone())).copied().unwrap_or((self.now, 0)),
+            version,
+        ))
+    }
 }
 
 type Key = (String, [u8; 32]);

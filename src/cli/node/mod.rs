@@ -44,6 +44,7 @@ use crate::site::Site;
 use crate::store::{self, Store};
 use arc_swap::ArcSwap;
 use back_room::Beside;
+pub(in crate::cli) use enrol::foresee;
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
