@@ -14,6 +14,7 @@
 //! outbound [3] the one HTTP client       keys     [3] signing, sealing, MACs       web  [3] ports between data path and login
 //! seeing   [3] metrics and logs
 //! idp      [4] providers asked and cached                audit [4] Merkle log, checkpoints, verification, sinks
+//! orgs     [4] organizations at run time: their documents laid over the file, rows for what is named, what loosens
 //! login    [5] begin, finish, handover, logout; live sessions, lease, revocation
 //! pages    [6] HTML from templates
 //! site     [7] our own routes: HTTP ↔ login ↔ pages      gateway [7] the data path: listen, route, check, forward, streams
@@ -57,6 +58,7 @@ pub mod idp;
 pub mod kernel;
 pub mod keys;
 pub mod login;
+pub mod orgs;
 pub mod outbound;
 pub mod pages;
 pub mod seeing;

@@ -8,12 +8,22 @@ mod cases;
 mod file;
 #[path = "store/fixtures.rs"]
 mod fixtures;
+#[path = "store/organizations.rs"]
+mod organizations;
 
 /// One test for each case of the suite; `$open` makes an empty store in a folder.
 macro_rules! conformance {
     ($open:path) => {
         conformance!(
-            $open,
+            $open, organizations,
+            versions_of_an_organization_are_kept_and_none_is_written_over,
+            h3_a_role_is_taken_up_once,
+            tokens_read_back_as_written_until_they_end,
+            people_of_a_domain_are_read_page_by_page,
+            events_of_an_organization_are_read_backwards
+        );
+        conformance!(
+            $open, cases,
             a_mark_is_taken_once,
             of_racing_marks_one_is_first,
             of_racing_links_one_is_made,
@@ -36,13 +46,13 @@ macro_rules! conformance {
             a_closed_store_answers_unavailable
         );
     };
-    ($open:path, $($case:ident),+) => {
+    ($open:path, $file:ident, $($case:ident),+) => {
         $(#[test]
         fn $case() {
             let folder = crate::fixtures::Folder::new();
             let store = $open(folder.path());
             crate::fixtures::block_on(async {
-                crate::cases::$case(std::sync::Arc::clone(&store)).await;
+                crate::$file::$case(std::sync::Arc::clone(&store)).await;
                 store.close().await;
             });
         })+

@@ -22,7 +22,7 @@ impl MacKey {
         Some(Self(hmac::Key::new(hmac::HMAC_SHA256, raw.as_ref())))
     }
 
-    fn sign(&self, bytes: &[u8]) -> [u8; 32] {
+    pub(super) fn sign(&self, bytes: &[u8]) -> [u8; 32] {
         let mut mac = [0; 32];
         mac.copy_from_slice(hmac::sign(&self.0, bytes).as_ref());
         mac
@@ -31,7 +31,7 @@ impl MacKey {
 
 impl Generations<MacKey> {
     /// Whether a living generation made this MAC; compared in constant time.
-    fn holds(&self, bytes: &[u8], mac: &[u8]) -> bool {
+    pub(super) fn holds(&self, bytes: &[u8], mac: &[u8]) -> bool {
         self.iter().any(|(_, key)| hmac::verify(&key.0, bytes, mac).is_ok())
     }
 }

@@ -4,8 +4,12 @@
 //! Reads are separate methods and may be inline. The conformance suite is the port's definition: a store that passes it is a
 //! store. [`open`] names the concrete ones; to add one, add a file and a line there.
 
+mod admins;
+mod organizations;
 mod sqlite;
 
+pub use admins::Admins;
+pub use organizations::Organizations;
 pub use sqlite::Sqlite;
 
 use crate::clock::Clock;
@@ -152,7 +156,7 @@ pub struct LoggedEvent {
 
 /// Everything durable.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Organizations + Admins + Send + Sync + 'static {
     /// Writes a batch: all of it durably, or nothing.
     ///
     /// # Errors

@@ -72,7 +72,8 @@ impl Reader<'_> {
     fn org(&mut self, name: OrgName, org: &At<Org>, directories: &mut Vec<DraftDirectory>) -> DraftOrg {
         let label = self.label(&org.label, || label_of(name.as_str()));
         let domains = self.domains(&name, org);
-        let mine = self.directories(&name, &label, &domains, org);
+        let mut mine = self.directories(&name, &label, &domains, org);
+        self.add_below(&mut mine, &domains, org.span());
         if let Some(policies) = &org.policies {
             self.say.not_yet(policies.span(), "org.NAME.policies", "write one [org.NAME.policy] for all of its people");
         }
@@ -196,6 +197,22 @@ impl Reader<'_> {
         found
     }
 
+    /// What the file gives the organization stands before what its document adds. A directory that serves all of its domains
+    /// there serves those that are added.
+    fn add_below(&mut self, mine: &mut Vec<DraftDirectory>, domains: &[DomainName], span: Span) {
+        for directory in mine.iter().filter(|own| self.below.iter().any(|below| below.name == own.name)) {
+            let what = format!("the operator's file has the directory {} already", directory.name);
+            self.say.error(Code::NameTwice, span.clone(), what, "give the new one another name");
+        }
+        let mut below = self.below.clone();
+        for directory in &mut below {
+            if self.below_domains.iter().all(|(domain, _)| directory.domains.contains(domain)) {
+                directory.domains = domains.to_vec();
+            }
+        }
+        mine.splice(0..0, below);
+    }
+
     fn policy(&mut self, org: &OrgName, written: &Org, directories: &[DraftDirectory]) -> DraftPolicy {
         let absent = Policy::default();
         let (policy, span) = match &written.policy {
@@ -204,7 +221,7 @@ impl Reader<'_> {
         };
         self.policy_later(policy);
         let directory = self.policy_directory(org, policy, directories);
-        let has_one = written.sso.is_some() || !written.directory.0.is_empty();
+        let has_one = written.sso.is_some() || !written.directory.0.is_empty() || !self.below.is_empty();
         let sso = match text(&policy.sso) {
             Some("off") => Sso::Off,
             Some("offered") => Sso::Offered,

@@ -14,7 +14,9 @@ mod time;
 
 pub use domain::{DomainName, NotADomain};
 pub use email::{EmailAddress, NotAnEmail};
-pub use ids::{AccountId, DirectoryId, EventId, LoginSessionId, NotAnId, ProductAccountId, ProductSessionId};
+pub use ids::{
+    AccountId, ApiTokenId, DirectoryId, EventId, LoginSessionId, NotAnId, ProductAccountId, ProductSessionId,
+};
 pub use names::{DirectoryName, NotAName, OrgName, ProductName, ThirdPartyName};
 pub use origin::{NotAnOrigin, Origin};
 pub use reference::Reference;

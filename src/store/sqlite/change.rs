@@ -61,8 +61,8 @@ impl At<'_> {
         let mut position = self.log_size;
         for event in &batch.events {
             let bytes = event.bytes().map_err(|fault| Halt::Fault(fault.to_string()))?;
-            let row = params![position.cast_signed(), leaf_hash(&bytes), event.reference, bytes];
-            self.run("INSERT INTO event (position, leaf, reference, bytes) VALUES (?, ?, ?, ?)", row)?;
+            let row = params![position.cast_signed(), leaf_hash(&bytes), event.reference, bytes, event.org];
+            self.run("INSERT INTO event (position, leaf, reference, bytes, org) VALUES (?, ?, ?, ?, ?)", row)?;
             position += 1;
         }
         Ok(position)
@@ -73,7 +73,7 @@ impl At<'_> {
     }
 
     /// Runs a statement that must change a row.
-    fn must(&self, sql: &str, row: impl Params, otherwise: Conflict) -> Result<(), Halt> {
+    pub(super) fn must(&self, sql: &str, row: impl Params, otherwise: Conflict) -> Result<(), Halt> {
         if self.run(sql, row)? == 0 { Err(Halt::Conflict(otherwise)) } else { Ok(()) }
     }
 
@@ -122,6 +122,8 @@ impl At<'_> {
                 self.must("DELETE FROM key WHERE kind = ? AND generation = ?", key, Conflict::Row)
             }
             Change::PutCheckpoint(row) => self.put_checkpoint(row),
+            Change::Organization(change) => self.organization(change),
+            Change::Admin(change) => self.admin(change),
             Change::PutSetting { name, value } => self.any(
                 "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
                 params![name, value],
@@ -175,7 +177,7 @@ impl At<'_> {
         )
     }
 
-    fn any(&self, sql: &str, row: impl Params) -> Result<(), Halt> {
+    pub(super) fn any(&self, sql: &str, row: impl Params) -> Result<(), Halt> {
         self.run(sql, row).map(|_| ())
     }
 

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 const FEED: u32 = 10_000;
 
 impl Sqlite {
-    fn one<T>(
+    pub(super) fn one<T>(
         &self,
         sql: &str,
         key: impl Params,
@@ -29,7 +29,7 @@ impl Sqlite {
         self.read(|db| db.prepare_cached(sql)?.query_row(key, decode).optional())
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         key: impl Params,

@@ -1,5 +1,7 @@
-//! What the file means, before the store's part is known: ids of directories, since when domains are held and policies hold.
+//! What is configured, before the store's part is known: ids of directories, since when domains are held and policies hold. The
+//! operator's file gives one ([`DraftCatalog`]), and documents of organizations are laid over it.
 
+use super::roles::Staff;
 use crate::kernel::model::{
     Catalog, Directory, DomainClaim, Limits, OnChange, Organization, Policy, Product, Protocol, Sso, SubjectSource,
     ThirdPartyRule,
@@ -10,6 +12,7 @@ use crate::kernel::values::{
 use aws_lc_rs::digest;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The configured world without what only the store knows.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct DraftCatalog {
     pub products: Vec<Arc<Product>>,
     /// Organizations, in the file's order.
     pub orgs: Vec<DraftOrg>,
+    /// Who administers the whole installation.
+    pub staff: Staff,
     /// All directories: the issuer, third parties, organizations', in the file's order.
     pub directories: Vec<DraftDirectory>,
     /// Where people manage their account at the issuer.
@@ -47,6 +52,27 @@ pub struct DraftOrg {
     pub auditors: Vec<EmailAddress>,
 }
 
+impl DraftOrg {
+    /// Whether it has the domain.
+    pub fn has(&self, domain: &DomainName) -> bool {
+        self.domains.iter().any(|(held, _)| held == domain)
+    }
+
+    /// One that keeps its domains and lets nobody in: what it said of itself cannot be read.
+    pub fn shut(name: OrgName, domains: Vec<(DomainName, Option<DirectoryName>)>) -> Self {
+        let policy = DraftPolicy {
+            sso: Sso::Enforced,
+            directory: None,
+            limits: Limits::default(),
+            third_party: ThirdPartyRule::None,
+            require_amr: Vec::new(),
+            on_change: OnChange { grace: Duration::ZERO, spread: Duration::ZERO },
+        };
+        let label = name.to_string();
+        Self { name, label, domains, directories: Vec::new(), policy, admins: Vec::new(), auditors: Vec::new() }
+    }
+}
+
 /// A directory without its id.
 #[derive(Clone, Debug)]
 pub struct DraftDirectory {
@@ -62,6 +88,16 @@ pub struct DraftDirectory {
     pub subject_source: SubjectSource,
     /// The claim that lists groups.
     pub groups_claim: Option<String>,
+}
+
+impl DraftDirectory {
+    /// The organization it belongs to; none for the issuer and third parties.
+    pub fn org(&self) -> Option<&OrgName> {
+        match &self.name {
+            DirectoryName::Org(org, _) => Some(org),
+            DirectoryName::Issuer | DirectoryName::ThirdParty(_) => None,
+        }
+    }
 }
 
 /// A policy without its epoch.
