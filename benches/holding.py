@@ -18,13 +18,15 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 class Product(asyncio.Protocol):
-    """Answers `/events` and `/socket` with streams that say nothing more, anything else with two bytes."""
+    """Answers `/events` and `/socket` with streams that say nothing more but pongs, anything else with two bytes."""
 
     def connection_made(self, transport):
         self.transport, self.unread = transport, b""
 
     def data_received(self, data):
         if self.unread is None:
+            # A WebSocket: whoever pings is still there, and so are we.
+            self.transport.write(b"\x8a\0" * data.count(b"\x89\x80\0\0\0\0"))
             return
         self.unread += data
         while b"\r\n\r\n" in self.unread:
@@ -93,10 +95,14 @@ def gateway(binary, people):
                 process.wait(10)
 
 
+def address(person):
+    """Each person has one of their own."""
+    return f"10.{person >> 16 & 255}.{person >> 8 & 255}.{person & 255}"
+
+
 def request(where, line, person, more=()):
-    """A request of one person, as a trusted proxy passes it on: each person has an address of their own."""
-    address = f"10.{person >> 16 & 255}.{person >> 8 & 255}.{person & 255}"
-    fields = [f"Host: {HOST}:{where['https']}", "X-Forwarded-Proto: https", f"X-Forwarded-For: {address}", f"Cookie: {where['cookies'][person]}", *more]
+    """A request of one person, as a trusted proxy passes it on."""
+    fields = [f"Host: {HOST}:{where['https']}", "X-Forwarded-Proto: https", f"X-Forwarded-For: {address(person)}", f"Cookie: {where['cookies'][person]}", *more]
     return "\r\n".join([f"{line} HTTP/1.1", *fields, "", ""]).encode()
 
 

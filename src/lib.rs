@@ -15,6 +15,7 @@
 //! seeing   [3] metrics and logs
 //! idp      [4] providers asked and cached                audit [4] Merkle log, checkpoints, verification, sinks
 //! orgs     [4] organizations at run time: their documents laid over the file, rows for what is named, what loosens
+//! mail     [4] letters queued with their fact, sent by SMTP or as files
 //! login    [5] begin, finish, handover, logout; live sessions, lease, revocation
 //! pages    [6] HTML from templates
 //! site     [7] our own routes: HTTP ↔ login ↔ pages      gateway [7] the data path: listen, route, check, forward, streams
@@ -58,6 +59,7 @@ pub mod idp;
 pub mod kernel;
 pub mod keys;
 pub mod login;
+pub mod mail;
 pub mod orgs;
 pub mod outbound;
 pub mod pages;

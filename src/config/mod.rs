@@ -25,6 +25,7 @@ pub use crate::orgs::loosen::{Loosening, confirmation};
 use crate::acme::AcmeOptions;
 use crate::gateway::options::{Network, Options};
 use crate::kernel::values::Origin;
+use crate::mail::MailOptions;
 use serde::Deserialize as _;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
@@ -51,6 +52,8 @@ pub struct Config {
     pub gateway: Options,
     /// Whom certificates are ordered from; exactly where `gateway.listen.tls` is [`Tls::Acme`](crate::gateway::options::Tls).
     pub acme: Option<AcmeOptions>,
+    /// How mail goes out.
+    pub mail: MailOptions,
     /// Requests that the gateway makes.
     pub outbound: Outbound,
     /// Where audit events go besides the store.

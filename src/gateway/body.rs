@@ -1,6 +1,7 @@
 //! Responses on their way: until the session ends, with a stall limit, and the upstream connection back into its pool. Requests'
 //! bodies are in `upload.rs`.
 
+use super::guard::caps::Descriptor;
 use super::upload::{Progress, TooLarge};
 use super::upstream::{Connection, Lane, Ride, Ticket};
 use crate::kernel::request::fields;
@@ -68,12 +69,22 @@ pub(super) struct Held {
     pub(super) _ticket: Option<Ticket>,
 }
 
+impl Held {
+    /// The descriptor of a connection that nobody else uses.
+    pub(super) fn descriptor(self) -> Option<Descriptor> {
+        match self.carrier {
+            Carrier::Own { connection } => connection.descriptor,
+            Carrier::Pooled(..) | Carrier::Shared { .. } => None,
+        }
+    }
+}
+
 /// What carries a response.
 pub(super) enum Carrier {
     /// An HTTP/1.1 connection, which goes back to its pool.
     Pooled(Connection, Arc<Lane>),
     /// One that nobody else uses: an upgrade.
-    Own { _connection: Connection },
+    Own { connection: Connection },
     /// A place on a shared HTTP/2 connection.
     Shared { _ride: Ride },
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// Client connections, all listeners of the process together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Crowd {
-    /// Open at once; fewer when the process may not have so many descriptors (each connection may need two).
+    /// Open at once, each WebSocket over HTTP/2 counted as one; fewer when the process may not have so many descriptors (clients have
+    /// at most two of three, the rest is for connections to upstreams).
     pub connections: usize,
     /// Of them from one client: an IPv4 address or an IPv6 /64. Trusted proxies are not limited, what they name is.
     pub per_client: usize,
@@ -45,7 +46,7 @@ impl Default for Patience {
     }
 }
 
-/// Requests under way at one product. WebSockets are bounded by their connections instead.
+/// Requests under way at one product. WebSockets are bounded as connections instead.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct InFlight {
     /// From everybody; over it 503.

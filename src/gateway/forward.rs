@@ -4,6 +4,7 @@ use super::answer::{self, Answer};
 use super::body::{self, Broken, Download, OpenStream, Outgoing, Watched};
 use super::connection::Line;
 use super::filter;
+use super::guard::{self, Reason};
 use super::head::{self, Passage};
 use super::sending::{Fault, Ready, Sending, Sent};
 use super::spool::Reader;
@@ -72,7 +73,7 @@ pub(super) async fn forward(
     match sent {
         Ok(sent) if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS => match opening {
             Some(opening) if opening.is_granted(sent.response.headers()) => {
-                Ok(opening.open(line, sent.response, passage, admitted.live.clone()))
+                Ok(opening.open(line, (sent.response, sent.held.descriptor()), passage, admitted.live.clone()))
             }
             _ => Ok(down(line, passage)),
         },
@@ -91,6 +92,7 @@ pub(super) async fn forward(
         Err(Fault::Down) => Ok(down(line, passage)),
         Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
         Err(Fault::Ended) => Ok(answer::session_ended()),
+        Err(Fault::Crowded) => Ok(crowded(line, passage)),
     }
 }
 
@@ -118,6 +120,7 @@ pub(super) async fn replay(
         Err(Fault::Down) => Ok(down(line, passage)),
         Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
         Err(Fault::Ended) => Ok(answer::session_ended()),
+        Err(Fault::Crowded) => Ok(crowded(line, passage)),
     }
 }
 
@@ -200,6 +203,12 @@ fn watch(line: &Line, live: Option<&Arc<LiveSession>>) -> Watched {
 fn down(line: &Line, passage: &Passage<'_>) -> Answer {
     line.core.shared.seeing.upstream_failures.inc();
     fault_answer(StatusCode::BAD_GATEWAY, passage)
+}
+
+/// The process has no descriptor left: more clients and streams than it can serve.
+fn crowded(line: &Line, passage: &Passage<'_>) -> Answer {
+    line.core.shared.guard.turn_away(Reason::Connections, line.core.shared.clock.since_boot());
+    guard::busy(Reason::Connections, passage.request_id.to_str().unwrap_or("-"))
 }
 
 fn fault_answer(status: StatusCode, passage: &Passage<'_>) -> Answer {

@@ -31,6 +31,8 @@ pub(super) enum Fault {
     Late,
     /// The session ended meanwhile.
     Ended,
+    /// There is no descriptor left for a connection.
+    Crowded,
 }
 
 /// A head of an answer, and what brings the rest of it.
@@ -200,9 +202,15 @@ impl<'a> Sending<'a> {
                 done => return done,
             }
         }
+        let Some(descriptor) = self.line.core.shared.guard.caps.descriptor() else {
+            return Err(Failure::Final(Fault::Crowded));
+        };
         let connection = peer.lane.connect(self.connect(), self.passage.upgrade).await;
         match connection {
-            Ok(connection) => self.on(connection, peer, trial, request).await,
+            Ok(mut connection) => {
+                connection.descriptor = Some(descriptor);
+                self.on(connection, peer, trial, request).await
+            }
             Err(error) => {
                 self.note(&error, peer, trial);
                 Err(Failure::Unsent(Box::new(request)))
@@ -219,7 +227,7 @@ impl<'a> Sending<'a> {
     ) -> Result<(Response<Incoming>, Carrier), Failure> {
         let answered = pin!(connection.sender.try_send_request(request));
         match self.within_session(&mut connection.patience, answered).await.map_err(Failure::Final)? {
-            Ok(response) if self.passage.upgrade => Ok((response, Carrier::Own { _connection: connection })),
+            Ok(response) if self.passage.upgrade => Ok((response, Carrier::Own { connection })),
             Ok(response) => Ok((response, Carrier::Pooled(connection, Arc::clone(&peer.lane)))),
             Err(error) => Err(self.failure(error, peer, trial)),
         }

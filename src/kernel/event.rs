@@ -92,6 +92,24 @@ pub enum Action {
     /// A first login made an account.
     #[serde(rename = "jit.created")]
     JitCreated,
+    /// A local account was made for a person.
+    #[serde(rename = "account.created")]
+    AccountCreated,
+    /// A mail to choose a new password was asked for.
+    #[serde(rename = "password.reset_requested")]
+    PasswordResetRequested,
+    /// A new password was refused: the proof did not hold, or the person says that they never asked.
+    #[serde(rename = "password.reset_refused")]
+    PasswordResetRefused,
+    /// A password was changed.
+    #[serde(rename = "password.changed")]
+    PasswordChanged,
+    /// A second step was enrolled.
+    #[serde(rename = "factor.enrolled")]
+    FactorEnrolled,
+    /// A second step was taken away.
+    #[serde(rename = "factor.removed")]
+    FactorRemoved,
     /// An identity was linked to an account.
     #[serde(rename = "identity.linked")]
     IdentityLinked,

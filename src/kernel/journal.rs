@@ -10,12 +10,18 @@ mod organization;
 pub use admin::{AdminChange, ApiToken, Role, RolePin};
 pub use organization::{OrganizationChange, OrganizationVersion};
 
+mod credential;
+pub mod mail;
+
+pub use credential::CredentialChange;
+
 use super::event::AuditEvent;
 use super::model::{
     Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use super::values::{
-    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductName, ProductSessionId, Timestamp,
+    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductName,
+    ProductSessionId, Timestamp,
 };
 
 /// One atomic write.
@@ -136,6 +142,10 @@ pub enum Change {
     Organization(OrganizationChange),
     /// Roles and tokens of administrators.
     Admin(AdminChange),
+    /// A change of a person's own credentials.
+    Credential(CredentialChange),
+    /// Mail that waits to be sent.
+    Mail(mail::MailChange),
     /// A small value of the gateway's own, such as the last time a sweep ran.
     PutSetting {
         /// Its name.
@@ -159,8 +169,10 @@ pub struct DomainRow {
 /// A policy's state as stored. The policy itself is the configuration's.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PolicyRow {
-    /// Whose default policy; unique.
+    /// Whose.
     pub org: OrgName,
+    /// Which of its policies; unique with `org`.
+    pub name: PolicyName,
     /// SHA-256 over what it demands.
     pub fingerprint: [u8; 32],
     /// Raised with each change.

@@ -10,6 +10,7 @@ pub mod identify;
 pub mod journal;
 mod linking;
 pub mod live;
+pub mod local;
 pub mod model;
 pub mod oidc;
 pub mod proof;

@@ -202,8 +202,8 @@ impl Login {
         let catalog = self.world.catalog.load_full();
         // A minute is long enough for a policy to change: it is asked again, for this product, now. A session that only lives
         // in the grace of a change gets no new children; the fresh start says what is missing.
-        let facts = self.world.facts_of_session(visitor.now, &catalog, &at.product, &current).await?;
-        if matches!(decide(&facts).outcome, Decided::Reroute(_) | Decided::Refuse(_)) {
+        let facts = self.world.facts_of_session(visitor, &catalog, &at.product, &current).await?;
+        if matches!(decide(&facts).outcome, Decided::Reroute(_) | Decided::Need(_) | Decided::Refuse(_)) {
             return Ok(Entered::Ended);
         }
         let token = Token::new(random());

@@ -32,7 +32,7 @@ impl<'a> Who<'a> {
         let product = Arc::clone(catalog.products.get(&session.product)?);
         // An address that was never proved is nobody's, and is told to no product.
         let proved = standing::proved_addresses(account, &[]);
-        let org = standing::managements(catalog, &proved).first().map(|held| held.org.name.clone());
+        let org = standing::manager_of(catalog, &proved).cloned();
         Some(Self { product, org, email: proved.first().copied(), session, login, account, record })
     }
 

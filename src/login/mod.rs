@@ -4,6 +4,7 @@
 //! - `finish`: from the provider's reply to a login session.
 //! - `handover`: from the login session to a product's own session.
 //! - `logout`: of one product, or everywhere.
+//! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
 //! - `live`: the session check of the data path, with `entry`, `lease`, `registry`, `watch` and the back-room loop that keeps them
 //!   true.
 //!
@@ -25,6 +26,7 @@ mod identity;
 mod key_bits;
 mod lease;
 mod live;
+pub mod local;
 mod logout;
 mod record;
 mod registry;

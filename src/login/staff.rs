@@ -53,7 +53,7 @@ impl World {
                 speaks_for(&catalog, directory, email).is_some()
                     && (!everywhere || is_of_file(&self.orgs.floor(), email))
             }
-            DirectoryName::ThirdParty(_) => false,
+            DirectoryName::ThirdParty(_) | DirectoryName::Local(_) | DirectoryName::Here => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What every login works on, and who asks.
 
 use super::cookies::{self, Cookies, CrossSite};
+use super::local::{Bench, Slots};
 use super::tally::Tally;
 use super::ticket::{Aim, TARGET_LIFE, Target, sha256};
 use crate::audit::Sampler;
@@ -40,6 +41,10 @@ pub struct World {
     pub sampler: Arc<Sampler>,
     /// Metrics.
     pub tally: Tally,
+    /// Where passwords are hashed.
+    pub bench: Bench,
+    /// When answers leave that must not tell who exists.
+    pub slots: Slots,
 }
 
 /// Who asks.

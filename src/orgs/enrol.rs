@@ -3,16 +3,17 @@
 
 use super::Reads;
 use super::document::{Document, Mistake};
-use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, fingerprint, policy_fingerprint};
+use super::draft::{DraftCatalog, DraftDirectory, DraftPolicy, fingerprint, policy_fingerprint};
 use super::overlay::overlay;
 use crate::entropy::random;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::{Batch, Change, DomainRow, KeyRow, OrganizationVersion, PolicyRow, Revocation};
-use crate::kernel::model::{Catalog, ClientAuth, DirectoryRow};
-use crate::kernel::values::{DirectoryId, DomainName, EventId, OrgName, Secret, Timestamp};
+use crate::kernel::model::{Catalog, DirectoryRow};
+use crate::kernel::values::{DirectoryId, DomainName, EventId, OrgName, PolicyName, Secret, Timestamp};
 use crate::keys::{Kek, KeyFault, Keys};
 use crate::store::{NotCommitted, Store, Unavailable};
 use std::collections::HashMap;
+use std::iter;
 
 /// Why the configured world and the store cannot be joined.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +69,7 @@ pub struct Enrolled {
     pub keys: Vec<KeyRow>,
     ids: HashMap<Key, DirectoryId>,
     claimed: HashMap<DomainName, Timestamp>,
-    policies: HashMap<OrgName, (Timestamp, u32)>,
+    policies: HashMap<Which, (Timestamp, u32)>,
     now: Timestamp,
 }
 
@@ -173,7 +174,7 @@ impl Enrolled {
             // Every directory has its row: that was asked in `join`.
             |directory| ids.get(&fingerprint_of(directory)).copied().unwrap_or(DirectoryId::from_bytes([0; 16])),
             |domain, _| claimed.get(domain).copied().unwrap_or(now),
-            |org| policies.get(org).copied().unwrap_or((now, 0)),
+            |org, name| policies.get(&(org.clone(), name.clone())).copied().unwrap_or((now, 0)),
             version,
         )
     }
@@ -205,10 +206,12 @@ fn directories(
         let id = DirectoryId::mint(now, random());
         let row = DirectoryRow { id, name: key.0.clone(), fingerprint: key.1, created_at: now };
         batch.changes.push(Change::RegisterDirectory(row));
-        let settings = directory.protocol.settings();
         let mut created = event(now, Action::DirectoryCreated);
         created.directory = Some(key.0.clone());
-        created.after = Some(serde_json::json!({ "issuer": settings.issuer, "client_id": settings.client_id }));
+        created.after = directory
+            .protocol
+            .settings()
+            .map(|settings| serde_json::json!({ "issuer": settings.issuer, "client_id": settings.client_id }));
         batch.events.push(created);
         known.insert(key, id);
     }
@@ -254,33 +257,51 @@ fn domain_event(now: Timestamp, action: Action, domain: &DomainName, org: &OrgNa
     event
 }
 
+/// Which policy: of whom, and its name.
+type Which = (OrgName, PolicyName);
+
 fn policies(
     draft: &DraftCatalog,
     rows: Vec<PolicyRow>,
     now: Timestamp,
     batch: &mut Batch,
-) -> HashMap<OrgName, (Timestamp, u32)> {
-    let stored: HashMap<OrgName, PolicyRow> = rows.into_iter().map(|row| (row.org.clone(), row)).collect();
-    let in_force = |org: &DraftOrg, batch: &mut Batch| {
-        let fingerprint = policy_fingerprint(&org.policy);
-        let before = stored.get(&org.name);
-        match before {
-            Some(row) if row.fingerprint == fingerprint => (row.changed_at, row.epoch),
-            Some(_) | None => {
-                let epoch = before.map_or(1, |row| row.epoch.saturating_add(1));
-                let row = PolicyRow { org: org.name.clone(), fingerprint, epoch, changed_at: now };
-                batch.changes.push(Change::PutPolicy(row));
-                let mut updated = event(now, Action::PolicyUpdated);
-                updated.org = Some(org.name.to_string());
-                updated.after =
-                    Some(serde_json::json!({ "epoch": epoch, "sso": format!("{:?}", org.policy.sso).to_lowercase() }));
-                batch.events.push(updated);
-                batch.revocations.push(Revocation::Organization(org.name.clone()));
-                (now, epoch)
-            }
+) -> HashMap<Which, (Timestamp, u32)> {
+    let stored: HashMap<Which, PolicyRow> =
+        rows.into_iter().map(|row| ((row.org.clone(), row.name.clone()), row)).collect();
+    let mut in_force = HashMap::new();
+    for org in &draft.orgs {
+        for policy in iter::once(&org.policy).chain(org.policies.iter().map(|(_, policy)| policy)) {
+            let which = (org.name.clone(), policy.name.clone());
+            let held = holds(&which, policy, stored.get(&which), now, batch);
+            in_force.insert(which, held);
         }
-    };
-    draft.orgs.iter().map(|org| (org.name.clone(), in_force(org, batch))).collect()
+    }
+    in_force
+}
+
+/// Since when a policy holds, and its epoch; a change of it is put down.
+fn holds(
+    (org, name): &Which,
+    policy: &DraftPolicy,
+    before: Option<&PolicyRow>,
+    now: Timestamp,
+    batch: &mut Batch,
+) -> (Timestamp, u32) {
+    let fingerprint = policy_fingerprint(policy);
+    if let Some(row) = before.filter(|row| row.fingerprint == fingerprint) {
+        return (row.changed_at, row.epoch);
+    }
+    let epoch = before.map_or(1, |row| row.epoch.saturating_add(1));
+    let row = PolicyRow { org: org.clone(), name: name.clone(), fingerprint, epoch, changed_at: now };
+    batch.changes.push(Change::PutPolicy(row));
+    let mut updated = event(now, Action::PolicyUpdated);
+    updated.org = Some(org.to_string());
+    updated.after = Some(serde_json::json!({
+        "policy": name.as_str(), "epoch": epoch, "sso": format!("{:?}", policy.sso).to_lowercase(),
+    }));
+    batch.events.push(updated);
+    batch.revocations.push(Revocation::Organization(org.clone()));
+    (now, epoch)
 }
 
 /// The stored keys and those that are missing: at the first start all, later a new directory's.
@@ -295,7 +316,7 @@ fn keys(
     let signs = draft
         .directories
         .iter()
-        .filter(|directory| matches!(directory.protocol.settings().client_auth, ClientAuth::PrivateKeyJwt));
+        .filter(|directory| directory.protocol.settings().is_some_and(|settings| settings.client_auth.is_by_key()));
     let clients = signs.filter_map(|directory| directories.get(&fingerprint_of(directory)).copied());
     let wanted = Keys::wanted(clients);
     let made = Keys::missing(kek, &rows, &wanted, now, &mut || random())?;

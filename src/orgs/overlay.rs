@@ -7,7 +7,7 @@
 use super::document::{Document, Mistake, Read, Secrets, Written};
 use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy};
 use super::{Reads, strict};
-use crate::kernel::model::Sso;
+use crate::kernel::model::{Members, Sso};
 use crate::kernel::values::{DomainName, OrgName};
 
 /// Whether an organization holds a domain that it asks for: proved, or at risk, or suspended.
@@ -33,7 +33,7 @@ pub fn overlay(
     let mut overlaid = Overlaid { draft: floor.clone(), broken: Vec::new() };
     for (written, read) in written.iter().zip(reads.read(floor, &written, secrets)) {
         match read {
-            Ok(read) => lay(&mut overlaid.draft, floor, written, read, holds),
+            Ok(read) => lay(&mut overlaid.draft, floor, read, holds),
             Err(mistakes) => {
                 shut(&mut overlaid.draft, written, holds);
                 overlaid.broken.push((written.org.clone(), mistakes));
@@ -43,7 +43,7 @@ pub fn overlay(
     overlaid
 }
 
-fn lay(draft: &mut DraftCatalog, floor: &DraftCatalog, written: &Written<'_>, read: Read, holds: Holds<'_>) {
+fn lay(draft: &mut DraftCatalog, floor: &DraftCatalog, read: Read, holds: Holds<'_>) {
     let Read { mut org, directories } = read;
     let below = floor.orgs.iter().find(|below| below.name == org.name);
     let counts = |domain: &DomainName| of_floor(below, domain) || holds(&org.name, domain);
@@ -63,13 +63,11 @@ fn lay(draft: &mut DraftCatalog, floor: &DraftCatalog, written: &Written<'_>, re
                 None => domains.push((domain.clone(), directory.clone())),
             }
         }
-        strict::over_floor(&below.policy, written.document, &["policy"], &mut org.policy);
+        strict::over_floor(&below.policy, &mut org.policy);
+        org.policies = named(below, std::mem::take(&mut org.policies));
         org.admins = union(&below.admins, org.admins);
         org.auditors = union(&below.auditors, org.auditors);
         org.directories = union(&below.directories, org.directories);
-    } else if !written.document.has(&["policy", "sso"]) {
-        // The file's default is for operators, who have another way in.
-        org.policy.sso = Sso::Off;
     }
     org.domains = domains;
     for directory in own {
@@ -83,11 +81,32 @@ fn lay(draft: &mut DraftCatalog, floor: &DraftCatalog, written: &Written<'_>, re
     draft.orgs.push(org);
 }
 
+/// Policies for some people: the file's stand first, and each of the document's is at least as strict as the file's of that name,
+/// or as its default one.
+fn named(below: &DraftOrg, written: Vec<(Members, DraftPolicy)>) -> Vec<(Members, DraftPolicy)> {
+    let mut all = below.policies.clone();
+    for (members, mut policy) in written {
+        match all.iter_mut().find(|(_, known)| known.name == policy.name) {
+            Some((_, known)) => {
+                strict::over_floor(known, &mut policy);
+                *known = policy;
+            }
+            None => {
+                let default = DraftPolicy { directory: None, ..below.policy.clone() };
+                strict::over_floor(&default, &mut policy);
+                all.push((members, policy));
+            }
+        }
+    }
+    all
+}
+
 /// Nobody enters by the domains that an organization holds.
 fn shut(draft: &mut DraftCatalog, written: &Written<'_>, holds: Holds<'_>) {
     let name = written.org.clone();
     if let Some(known) = draft.orgs.iter_mut().find(|known| known.name == name) {
         known.policy = DraftPolicy { sso: Sso::Enforced, directory: None, ..known.policy.clone() };
+        known.policies.clear();
         known.domains.iter_mut().for_each(|(_, directory)| *directory = None);
         return;
     }

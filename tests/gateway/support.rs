@@ -154,6 +154,8 @@ pub fn site(upstream: SocketAddr) -> Site {
         hosts: vec![host.clone()],
         allow: Allow::default(),
         signup: Signup::Closed,
+        passwords: fedgate::kernel::model::Passwords::None,
+        migration: fedgate::kernel::model::MigrationPhase::Off,
         limits: Limits::default(),
         colour: None,
         identity_fields: vec![("X-Auth-Name".into(), Claim::Name)],

@@ -1,6 +1,7 @@
 //! WebSockets over HTTP/2 (RFC 8441): each is an HTTP/1.1 upgrade at the product, and is admitted by the same rules.
 #![expect(clippy::disallowed_methods, reason = "these tests measure how long an end takes")]
 
+use super::arrival::turned;
 use super::streams::{open_streams, until};
 use super::support::*;
 use super::tls::{ask_h2, connect, open_h2, root, run};
@@ -172,6 +173,38 @@ fn a_tunnel_that_no_product_granted_is_none() {
         for (path, status) in [("/foreign", 502), ("/plain", 502), ("/no", 404)] {
             let refused = tunnel(&sender, "websocket", path, &[("cookie", &cookie), ORIGIN]).await;
             assert_eq!(refused.status, status, "{path}");
+        }
+    });
+}
+
+#[test]
+fn each_websocket_over_http2_counts_as_a_connection_of_its_client() {
+    let world = world(product, |options, _| {
+        options.listen.trusted_proxies.clear();
+        options.listen.crowd.per_client = 3;
+    });
+    let (_, cookie) = world.session(1);
+    run(async {
+        let sender = open_h2(&world).await;
+        let ask = async || tunnel(&sender, "websocket", "/socket", &[("cookie", &cookie), ORIGIN]).await;
+        let (mut one, other, refused) = (ask().await, ask().await, ask().await);
+        assert_eq!([one.status, other.status], [StatusCode::OK; 2]);
+        assert_eq!(
+            (refused.status, &refused.fields["retry-after"]),
+            (StatusCode::TOO_MANY_REQUESTS, &"2".parse().unwrap())
+        );
+        assert_eq!(turned(&world, "client"), 1);
+        assert_eq!(world.seen.heads.lock().unwrap().len(), 2, "the product was not asked");
+        // What was refused by the product keeps no place, and what has ended gives its place back.
+        one.to.send_data(Bytes::new(), true).unwrap();
+        assert_eq!(bytes(&mut one.body, 100).await.unwrap(), b"\x82\x03abc");
+        for path in ["/no", "/no", "/no", "/socket"] {
+            let began = Instant::now();
+            let wanted = if path == "/no" { StatusCode::NOT_FOUND } else { StatusCode::OK };
+            while tunnel(&sender, "websocket", path, &[("cookie", &cookie), ORIGIN]).await.status != wanted {
+                assert!(began.elapsed() < Duration::from_secs(10), "{path}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
     });
 }

@@ -1,6 +1,7 @@
 //! Several upstreams, upstreams that fail, time limits and sizes.
 #![expect(clippy::disallowed_methods, reason = "these tests measure how long something takes")]
 
+use super::ports;
 use super::support::*;
 use fedgate::gateway::options::{Health, Site, Sizes, Timeouts, Upstream};
 use std::collections::HashSet;
@@ -15,9 +16,9 @@ fn address(at: SocketAddr) -> Upstream {
     Upstream::Http { host: at.ip().to_string(), port: at.port() }
 }
 
-/// A port of the loopback where nobody listens.
+/// A port of the loopback where nobody listens, and which no other test is given meanwhile.
 fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    SocketAddr::from(([127, 0, 0, 1], ports::free()))
 }
 
 /// Another product's socket: what it saw, and its place in a list of upstreams.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use fedgate::kernel::event::AuditEvent;
+use fedgate::kernel::journal::mail::{DeadLetter, OutboxCount, OutboxRow};
 use fedgate::kernel::journal::{
     ApiToken, Batch, CheckpointRow, DomainRow, KeyRow, OrganizationVersion, PolicyRow, RolePin,
 };
@@ -15,12 +16,14 @@ use fedgate::kernel::values::{
     AccountId, ApiTokenId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductAccountId, ProductName,
     ProductSessionId, SessionKey, Timestamp,
 };
-use fedgate::store::{Admins, Committed, Feed, LoggedEvent, NotCommitted, Organizations, Store, Touch, Unavailable};
+use fedgate::store::{
+    Admins, Committed, Feed, LoggedEvent, NotCommitted, Organizations, Outbox, Store, Touch, Unavailable,
+};
 use tokio::sync::Notify;
 
 /// Another store behind a switch.
 pub struct Failing {
-    inner: Arc<dyn Store>,
+    pub(super) inner: Arc<dyn Store>,
     out: AtomicBool,
 }
 
@@ -34,7 +37,7 @@ impl Failing {
         self.out.store(out, Ordering::SeqCst);
     }
 
-    fn answers(&self) -> Result<(), Unavailable> {
+    pub(super) fn answers(&self) -> Result<(), Unavailable> {
         if self.out.load(Ordering::SeqCst) { Err(Unavailable("switched off".to_owned())) } else { Ok(()) }
     }
 }
@@ -260,5 +263,23 @@ impl Admins for Failing {
     async fn api_tokens(&self, after: Option<ApiTokenId>, limit: usize) -> Result<Vec<ApiToken>, Unavailable> {
         self.answers()?;
         self.inner.api_tokens(after, limit).await
+    }
+}
+
+#[async_trait]
+impl Outbox for Failing {
+    async fn mail_due(&self, now: Timestamp, limit: usize) -> Result<Vec<OutboxRow>, Unavailable> {
+        self.answers()?;
+        self.inner.mail_due(now, limit).await
+    }
+
+    async fn mail_dead(&self, limit: usize) -> Result<Vec<DeadLetter>, Unavailable> {
+        self.answers()?;
+        self.inner.mail_dead(limit).await
+    }
+
+    async fn mail_count(&self) -> Result<OutboxCount, Unavailable> {
+        self.answers()?;
+        self.inner.mail_count().await
     }
 }

@@ -4,6 +4,7 @@
 //! - `acme`: certificates from an authority, where the configuration wants them.
 //! - `audit_key`: the audit log's key and name; a new key each day.
 //! - `back_room`: a thread of its own for the revocation log, the audit log and its sinks, never on a loop with requests.
+//! - `mail`: what sends letters.
 //! - `descriptors`: as many open files as the machine allows.
 //! - `control`: signals, the control socket and the file watch; reload and drain.
 
@@ -12,6 +13,7 @@ pub(super) mod audit_key;
 mod back_room;
 pub mod control;
 mod descriptors;
+mod mail;
 pub mod state;
 
 pub(super) use acme::wanted;
@@ -28,7 +30,9 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::values::{DirectoryId, EventId, Timestamp};
 use crate::keys::Keys;
+use crate::login::local::{Bench, Slots};
 use crate::login::{Live, Login, Tally, World};
+use crate::mail::Post;
 use crate::orgs::{Enrolled, Mode, Orgs};
 use crate::outbound::{Outbound, OutboundOptions, Range};
 use crate::pages::Pages;
@@ -37,6 +41,7 @@ use crate::seeing::logs::{self, Format};
 use crate::site::Site;
 use crate::store::{self, Store};
 use arc_swap::ArcSwap;
+use back_room::Beside;
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -76,6 +81,7 @@ pub struct Node {
     /// The data path.
     pub running: Running,
     acme: Option<Arc<Acme>>,
+    post: Arc<Post>,
     extras: Extras,
     back_room: back_room::BackRoom,
     _lock: state::Lock,
@@ -139,6 +145,17 @@ pub(super) fn outbound(config: &Config, extras: &Extras) -> Result<Outbound, Not
     client(config, extras, config.outbound.ca_file.as_deref(), None)
 }
 
+/// The composition's roots and a file's, PEM.
+fn extra_roots(extras: &Extras, ca_file: Option<&Path>) -> Result<Option<Vec<u8>>, NotStarted> {
+    let mut roots = extras.roots.clone();
+    if let Some(file) = ca_file {
+        let more =
+            std::fs::read(file).map_err(|why| NotStarted::new(&format!("{} cannot be read", file.display()), &why))?;
+        roots.extend_from_slice(&more);
+    }
+    Ok((!roots.is_empty()).then_some(roots))
+}
+
 /// A client that trusts one more file of roots, with another deadline where one is given.
 fn client(
     config: &Config,
@@ -146,14 +163,8 @@ fn client(
     ca_file: Option<&Path>,
     deadline: Option<Duration>,
 ) -> Result<Outbound, NotStarted> {
-    let mut roots = extras.roots.clone();
-    if let Some(file) = ca_file {
-        let more =
-            std::fs::read(file).map_err(|why| NotStarted::new(&format!("{} cannot be read", file.display()), &why))?;
-        roots.extend_from_slice(&more);
-    }
     Outbound::new(OutboundOptions {
-        extra_roots_pem: (!roots.is_empty()).then_some(roots),
+        extra_roots_pem: extra_roots(extras, ca_file)?,
         allow: ranges(config),
         overrides: extras.overrides.clone(),
         deadline,
@@ -205,6 +216,8 @@ impl Node {
             clock: clock.clone(),
             sampler,
             tally: Tally::new(&seeing),
+            bench: Bench::start(cores()).map_err(|why| NotStarted::new("no thread for passwords", &why))?,
+            slots: Slots::new(),
         });
         let live = Arc::new(Live::new(Arc::clone(&world)));
         let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;
@@ -213,7 +226,9 @@ impl Node {
         let log_name = audit_key::log_name(store.as_ref(), &config.login).await?;
         let issued = Arc::default();
         let acme = acme::start(&config, &extras, &world, (&issued, &seeing)).await?;
-        let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name), acme.clone())?;
+        let post = mail::start(&config, &extras, &world, &seeing)?;
+        let beside = Beside { acme: acme.clone(), post: Arc::clone(&post) };
+        let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name), beside)?;
         let ports = Ports {
             sessions: Arc::clone(&live) as _,
             routes: Arc::new(Site::new(login.clone(), Arc::clone(&live), pages)),
@@ -226,7 +241,7 @@ impl Node {
         let options = Options { version: 1, ..options };
         descriptors::raise();
         let running = Gateway::start(options, ports, cores()).map_err(|why| NotStarted(why.to_string()))?;
-        Ok(Self { login, running, acme, extras, back_room, _lock: lock })
+        Ok(Self { login, running, acme, post, extras, back_room, _lock: lock })
     }
 
     /// Applies a configuration whole or not at all, without dropping a request.
@@ -238,6 +253,7 @@ impl Node {
         let _turn = world.orgs.turn().await;
         let version = world.catalog.load().version + 1;
         let wanted = acme::wanted(&config, &self.extras)?;
+        let setup = mail::setup(&config, &self.extras)?;
         let Config { catalog: draft, gateway: options, .. } = config;
         // First what can fail without a trace: addresses, certificates. The old table still knows only the old products, so
         // between the two stores a new product answers 421 and nothing is served under half a configuration.
@@ -254,6 +270,7 @@ impl Node {
         if let (Some(acme), Some(wanted)) = (&self.acme, wanted) {
             acme.want(wanted);
         }
+        self.post.replace(setup);
         Ok(())
     }
 

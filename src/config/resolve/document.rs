@@ -32,7 +32,7 @@ impl Beside {
 }
 
 fn client(directory: &DraftDirectory) -> Option<((String, String), String)> {
-    let settings = directory.protocol.settings();
+    let settings = directory.protocol.settings()?;
     Some(((settings.issuer.clone(), settings.client_id.clone()), directory.name.to_string()))
 }
 
@@ -46,6 +46,9 @@ pub fn document(
     let mut reader = Reader::new(say, Path::new(""), Some(world));
     let name = file.org.0.first().and_then(|(name, _)| OrgName::parse(name).ok());
     let of_file = |directory: &&DraftDirectory| name.is_some() && directory.org() == name.as_ref();
+    reader.at_run_time = true;
+    let below = floor.orgs.iter().find(|org| Some(&org.name) == name.as_ref());
+    reader.below_policy = below.map(|org| org.policy.clone());
     reader.below = floor.directories.iter().filter(of_file).cloned().collect();
     reader.below_domains = beside.claimed.iter().filter(|(_, holder)| Some(holder) == name.as_ref()).cloned().collect();
     // Its own domains, of the file, are written in it again.
@@ -60,7 +63,7 @@ pub fn document(
         reader.say.error(Code::NameTwice, written.span(), what, "give the organization another name");
     }
     let mut directories = Vec::new();
-    let org = reader.orgs(file, &mut directories).pop();
+    let org = reader.orgs(file, &floor.people, &mut directories).pop();
     let read = org.filter(|_| !reader.say.has_errors()).map(|org| {
         beside.claimed.extend(org.domains.iter().map(|(domain, _)| (domain.clone(), org.name.clone())));
         beside.clients = std::mem::take(&mut reader.clients);

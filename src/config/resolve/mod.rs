@@ -10,8 +10,10 @@ mod certificates;
 mod connections;
 mod document;
 mod identity;
+mod mail;
 mod orgs;
 mod paths;
+mod policies;
 mod products;
 mod secrets;
 mod server;
@@ -22,12 +24,12 @@ mod values;
 
 pub use document::{Beside, document};
 
-use super::draft::{DraftCatalog, DraftDirectory, DraftOrg};
+use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, local_directories};
 use super::file::{At, File, Span};
 use super::finding::{Code, Findings};
 use super::{AuditSink, Config, KeySource, LogFormat, Outbound, PeopleIn, Surroundings};
 use crate::gateway::options::{Listen, Options, Site};
-use crate::kernel::model::Limits;
+use crate::kernel::model::{Limits, Passwords};
 use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, NotAName, OrgName, Origin, ThirdPartyName};
 use crate::orgs::roles::Staff;
 use connections::Whose;
@@ -56,6 +58,10 @@ pub struct Reader<'a> {
     below: Vec<DraftDirectory>,
     /// And its domains of the file.
     below_domains: Vec<(DomainName, OrgName)>,
+    /// And its default policy.
+    below_policy: Option<DraftPolicy>,
+    /// A document is read, and not the file.
+    at_run_time: bool,
     mentioned: Vec<(EmailAddress, Span)>,
     third_party_names: Vec<ThirdPartyName>,
     /// Whether people whom no organization manages have a provider.
@@ -95,6 +101,8 @@ impl<'a> Reader<'a> {
             claimed: Vec::new(),
             below: Vec::new(),
             below_domains: Vec::new(),
+            below_policy: None,
+            at_run_time: false,
             mentioned: Vec::new(),
             third_party_names: Vec::new(),
             strangers_log_in: false,
@@ -112,7 +120,8 @@ impl Reader<'_> {
         let login = self.login(file);
         let listen = self.listen(file);
         let mut directories = self.providers(file);
-        let orgs = self.orgs(file, &mut directories);
+        let people = self.people(file);
+        let orgs = self.orgs(file, &people, &mut directories);
         let names: Vec<OrgName> = orgs.iter().map(|org| org.name.clone()).collect();
         let sites = self.products(file, &names);
         let staff = self.admin(file);
@@ -124,7 +133,10 @@ impl Reader<'_> {
         let reset_url = issuer.and_then(|issuer| self.https(&issuer.reset_url));
         self.across(file, (&orgs, &directories, &sites));
         let acme = self.acme(file, &listen);
+        let local = sites.iter().map(|site| &*site.product).filter(|product| product.passwords != Passwords::None);
+        directories.extend(local_directories(local));
         let login = login?;
+        let mail = self.mail(file, &login)?;
         Some(Config {
             login: login.clone(),
             state: self.state.clone(),
@@ -137,11 +149,13 @@ impl Reader<'_> {
                 orgs,
                 staff,
                 directories,
+                people,
                 profile_url,
                 reset_url,
             },
             gateway: options(login, listen, sites),
             acme,
+            mail,
             outbound,
             sinks,
         })

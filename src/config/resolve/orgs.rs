@@ -1,12 +1,13 @@
 //! Organizations: domains, directories, policy.
 
 use super::connections::Whose;
-use super::values::{each, label_of, text};
+use super::policies::Policies;
+use super::values::{each, label_of};
 use super::{DEFAULT_LIMITS, Reader};
 use crate::config::draft::{DraftDirectory, DraftOrg, DraftPolicy};
-use crate::config::file::{At, File, OnChange as WrittenOnChange, Org, Policy, Session, Span};
+use crate::config::file::{At, File, Org, Policy, Session, Span};
 use crate::config::finding::Code;
-use crate::kernel::model::{Limits, OnChange, Sso, ThirdPartyRule};
+use crate::kernel::model::{Limits, PeoplePolicy, Sso, ThirdPartyRule};
 use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, OrgName, ThirdPartyName};
 use std::time::Duration;
 
@@ -56,7 +57,12 @@ const PUBLIC_MAIL: [&str; 40] = [
 
 impl Reader<'_> {
     /// All of them; their directories are added to `directories`.
-    pub(super) fn orgs(&mut self, file: &File, directories: &mut Vec<DraftDirectory>) -> Vec<DraftOrg> {
+    pub(super) fn orgs(
+        &mut self,
+        file: &File,
+        people: &PeoplePolicy,
+        directories: &mut Vec<DraftDirectory>,
+    ) -> Vec<DraftOrg> {
         let mut orgs = Vec::new();
         for (name, org) in &file.org.0 {
             let Some(org_name) = self.name(name, OrgName::parse) else { continue };
@@ -64,20 +70,25 @@ impl Reader<'_> {
                 let what = format!("[org.{0}] and [third_party.{0}] would share /login/callback/{0}", third.as_str());
                 self.say.error(Code::NameTwice, name.span(), what, "give one of them another name");
             }
-            orgs.push(self.org(org_name, org, directories));
+            orgs.push(self.org(org_name, org, people, directories));
         }
         orgs
     }
 
-    fn org(&mut self, name: OrgName, org: &At<Org>, directories: &mut Vec<DraftDirectory>) -> DraftOrg {
+    fn org(
+        &mut self,
+        name: OrgName,
+        org: &At<Org>,
+        people: &PeoplePolicy,
+        directories: &mut Vec<DraftDirectory>,
+    ) -> DraftOrg {
         let label = self.label(&org.label, || label_of(name.as_str()));
         let domains = self.domains(&name, org);
         let mut mine = self.directories(&name, &label, &domains, org);
         self.add_below(&mut mine, &domains, org.span());
-        if let Some(policies) = &org.policies {
-            self.say.not_yet(policies.span(), "org.NAME.policies", "write one [org.NAME.policy] for all of its people");
-        }
-        let policy = self.policy(&name, org, &mine);
+        let of = Policies { org: &name, written: org, directories: &mine };
+        let policy = self.default_policy(&of, people);
+        let policies = self.named_policies(&of, &policy);
         if domains.is_empty() && !mine.is_empty() && !self.misshapen {
             let what = format!("[org.{name}] has a directory and no domains: nobody is sent to it");
             let write = "write domains = [\"acme.com\"], the part after the @ of its people's addresses";
@@ -105,6 +116,7 @@ impl Reader<'_> {
             domains,
             directories: names,
             policy,
+            policies,
             admins: addresses(admins),
             auditors: addresses(auditors),
         }
@@ -213,89 +225,13 @@ impl Reader<'_> {
         mine.splice(0..0, below);
     }
 
-    fn policy(&mut self, org: &OrgName, written: &Org, directories: &[DraftDirectory]) -> DraftPolicy {
-        let absent = Policy::default();
-        let (policy, span) = match &written.policy {
-            Some(policy) => (&**policy, policy.span()),
-            None => (&absent, 0..0),
-        };
-        self.policy_later(policy);
-        let directory = self.policy_directory(org, policy, directories);
-        let has_one = written.sso.is_some() || !written.directory.0.is_empty() || !self.below.is_empty();
-        let sso = match text(&policy.sso) {
-            Some("off") => Sso::Off,
-            Some("offered") => Sso::Offered,
-            Some(_) => Sso::Enforced,
-            None if has_one => Sso::Enforced,
-            None => Sso::Off,
-        };
-        if sso != Sso::Off && !has_one {
-            let what = format!("[org.{org}.policy] asks for single sign-on, and the organization has no directory");
-            self.say.error(
-                Code::Policy,
-                span,
-                what,
-                format!("write sso = {{ oidc = \"…\", … }} in [org.{org}], or sso = \"off\" here"),
-            );
-        }
-        let unwritten = WrittenOnChange::default();
-        let on_change = policy.on_change.as_ref().unwrap_or(&unwritten);
-        DraftPolicy {
-            sso,
-            directory,
-            limits: self.limits(policy.session.as_ref()),
-            third_party: self.third_parties(policy),
-            require_amr: each(&policy.require_amr).map(|value| value.to_string()).collect(),
-            on_change: OnChange {
-                grace: self.duration(&on_change.grace, Duration::from_secs(15 * 60)),
-                spread: self.duration(&on_change.spread, Duration::ZERO),
-            },
-        }
-    }
-
-    fn policy_later(&mut self, policy: &Policy) {
-        self.second_step(&policy.second_step);
-        if let Some(tokens) = policy.api_tokens.as_ref().filter(|word| word.as_str() != "block") {
-            self.say.not_yet(tokens.span(), "api_tokens", "write api_tokens = \"block\"");
-        }
-        self.empty(&policy.networks, "networks", "write networks = []");
-        self.empty(&policy.break_glass, "break_glass", "write break_glass = []");
-    }
-
-    fn policy_directory(
-        &mut self,
-        org: &OrgName,
-        policy: &Policy,
-        directories: &[DraftDirectory],
-    ) -> Option<DirectoryName> {
-        let named = |wanted: &str| {
-            directories.iter().find(|d| matches!(&d.name, DirectoryName::Org(_, name) if name == wanted))
-        };
-        let found = match &policy.directory {
-            Some(written) => {
-                let found = named(written);
-                if found.is_none() && !self.misshapen {
-                    let what = format!("[org.{org}] has no directory {:?}", written.as_str());
-                    self.say.error(
-                        Code::Unknown,
-                        written.span(),
-                        what,
-                        format!("write the NAME of an [org.{org}.directory.NAME]"),
-                    );
-                }
-                found
-            }
-            None => named("main").or(directories.first()),
-        };
-        found.map(|directory| directory.name.clone())
-    }
-
-    fn third_parties(&mut self, policy: &Policy) -> ThirdPartyRule {
-        let Some(written) = &policy.third_party else { return ThirdPartyRule::None };
+    /// Third parties that a policy allows, where it says so.
+    pub(super) fn third_parties(&mut self, policy: &Policy) -> Option<ThirdPartyRule> {
+        let written = policy.third_party.as_ref()?;
         match written.0.as_slice() {
-            [] => return ThirdPartyRule::None,
-            [one] if one.as_str() == "none" => return ThirdPartyRule::None,
-            [one] if one.as_str() == "any" => return ThirdPartyRule::Any,
+            [] => return Some(ThirdPartyRule::None),
+            [one] if one.as_str() == "none" => return Some(ThirdPartyRule::None),
+            [one] if one.as_str() == "any" => return Some(ThirdPartyRule::Any),
             _ => {}
         }
         let mut names = Vec::new();
@@ -309,15 +245,12 @@ impl Reader<'_> {
                 }
             }
         }
-        ThirdPartyRule::Only(names)
+        Some(ThirdPartyRule::Only(names))
     }
 
     /// Session limits of a policy or a product.
     pub(super) fn limits(&mut self, written: Option<&Session>) -> Limits {
         let Some(written) = written else { return DEFAULT_LIMITS };
-        if let Some(native) = &written.native {
-            self.say.not_yet(native.span(), "session.native", "remove it: native apps have no sessions of their own");
-        }
         let default = |limit: Option<Duration>| limit.unwrap_or(Duration::MAX);
         let idle = self.duration(&written.idle, default(DEFAULT_LIMITS.idle));
         let absolute = self.duration(&written.absolute, default(DEFAULT_LIMITS.absolute));

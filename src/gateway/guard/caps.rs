@@ -1,4 +1,8 @@
-//! Seats: how many connections there may be, how many of one client, and how many that have not said yet what they want.
+//! Seats: how many connections there may be, how many of one client, and how many that have not said yet what they want. A WebSocket
+//! over HTTP/2 takes a seat too: it costs the product a connection, as one over HTTP/1.1 does.
+//!
+//! Descriptors are counted besides, for clients and for HTTP/1.1 connections to upstreams, so that the process always has some left
+//! for everything else. HTTP/2 connections to upstreams are few, and not counted.
 
 use crate::gateway::bounds::Crowd;
 use rustix::process::{Resource, getrlimit};
@@ -9,6 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Descriptors that are not for clients: listeners, the database, connections to providers, files.
 const OTHERS: u64 = 256;
+
+/// What clients may have of all other descriptors: two of three, the rest is left to connections to upstreams.
+const CLIENTS_SHARE: (usize, usize) = (2, 3);
 
 /// Of the seats, those that connections without a finished handshake may have. A flood of them leaves the rest alone.
 const GREETING_SHARE: usize = 4;
@@ -25,6 +32,9 @@ pub(in crate::gateway) struct Caps {
     greeting: AtomicUsize,
     connections: AtomicUsize,
     per_client: AtomicUsize,
+    /// Descriptors in use, and how many may be.
+    descriptors: AtomicUsize,
+    room: AtomicUsize,
     clients: [Mutex<HashMap<Key, Arc<Client>>>; SHARDS],
 }
 
@@ -87,10 +97,20 @@ impl Drop for Guest {
     }
 }
 
-/// An open connection's place.
+/// A descriptor in use, until its connection is closed.
+pub(in crate::gateway) struct Descriptor(Arc<Caps>);
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        self.0.descriptors.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An open connection's place, or that of a WebSocket over HTTP/2.
 pub(in crate::gateway) struct Seat {
     caps: Arc<Caps>,
     guest: Option<Guest>,
+    _descriptor: Descriptor,
 }
 
 impl Seat {
@@ -144,6 +164,8 @@ impl Caps {
             greeting: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             per_client: AtomicUsize::new(0),
+            descriptors: AtomicUsize::new(0),
+            room: AtomicUsize::new(0),
             clients: std::array::from_fn(|_| Mutex::default()),
         };
         caps.set(crowd);
@@ -152,22 +174,32 @@ impl Caps {
 
     /// New limits; who is in stays.
     pub(in crate::gateway) fn set(&self, crowd: Crowd) {
-        let room = usize::try_from(descriptors().saturating_sub(OTHERS) / 2).unwrap_or(usize::MAX).max(16);
-        if room < crowd.connections {
+        let room = usize::try_from(descriptors().saturating_sub(OTHERS)).unwrap_or(usize::MAX).max(24);
+        let (share, whole) = CLIENTS_SHARE;
+        let most = room / whole * share;
+        if most < crowd.connections {
             tracing::info!(
                 wanted = crowd.connections,
-                room,
+                room = most,
                 "connections are limited by the descriptors that the process may have (ulimit -n)"
             );
         }
-        self.connections.store(crowd.connections.min(room), Ordering::Relaxed);
+        self.connections.store(crowd.connections.min(most), Ordering::Relaxed);
+        self.room.store(room, Ordering::Relaxed);
         self.per_client.store(crowd.per_client, Ordering::Relaxed);
     }
 
     /// A seat for a connection, unless all are taken.
     pub(in crate::gateway) fn seat(self: &Arc<Self>) -> Option<Seat> {
+        let descriptor = self.descriptor()?;
         let most = self.connections.load(Ordering::Relaxed);
-        raise(&self.open, most).then(|| Seat { caps: Arc::clone(self), guest: None })
+        raise(&self.open, most).then(|| Seat { caps: Arc::clone(self), guest: None, _descriptor: descriptor })
+    }
+
+    /// A descriptor for a connection to an upstream, unless all are in use.
+    pub(in crate::gateway) fn descriptor(self: &Arc<Self>) -> Option<Descriptor> {
+        let most = self.room.load(Ordering::Relaxed);
+        raise(&self.descriptors, most).then(|| Descriptor(Arc::clone(self)))
     }
 
     /// Counts a connection until its handshake is over, unless too many are under way.
@@ -260,6 +292,27 @@ mod tests {
             drop(page);
         }
         assert_eq!(known(&caps), 0);
+    }
+
+    #[test]
+    fn descriptors_are_counted_for_clients_and_upstreams_together() {
+        let caps = caps(usize::MAX, 16);
+        caps.room.store(4, Ordering::Relaxed);
+        let seats = [caps.seat(), caps.seat()];
+        let upstreams = [caps.descriptor(), caps.descriptor()];
+        assert!(seats.iter().all(Option::is_some) && upstreams.iter().all(Option::is_some));
+        assert!(caps.seat().is_none() && caps.descriptor().is_none());
+        drop(upstreams);
+        assert!(caps.seat().is_some() && caps.descriptor().is_some());
+        drop(seats);
+        assert_eq!((caps.descriptors.load(Ordering::Relaxed), caps.open.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn clients_leave_descriptors_for_upstreams() {
+        let caps = caps(usize::MAX, usize::MAX);
+        let (room, most) = (caps.room.load(Ordering::Relaxed), caps.connections.load(Ordering::Relaxed));
+        assert!(most < room && room - most >= room / 3, "{most} of {room}");
     }
 
     #[test]

@@ -138,6 +138,8 @@ impl Guard {
 /// Too much at once: try again. 429 where the client itself is the reason, else 503.
 pub(super) fn busy(reason: Reason, request_id: &str) -> Answer {
     let (status, text) = match reason {
+        Reason::Client => (StatusCode::TOO_MANY_REQUESTS, "too many connections at once from your address"),
+        Reason::Connections => (StatusCode::SERVICE_UNAVAILABLE, "too many connections at once"),
         Reason::ClientRequests => (StatusCode::TOO_MANY_REQUESTS, "too many requests at once from your address"),
         Reason::Product => (StatusCode::SERVICE_UNAVAILABLE, "too many requests at once for this product"),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "too many people are logging in at once, please try again in a moment"),

@@ -6,6 +6,7 @@
 use super::hush::Hush;
 use super::links::Links;
 use super::tls::UpstreamTls;
+use crate::gateway::guard::caps::Descriptor;
 use crate::gateway::options::Upstream;
 use crate::gateway::upload::Upload;
 use http::uri::Scheme;
@@ -48,11 +49,13 @@ pub(in crate::gateway) struct Connection {
     pub(in crate::gateway) sender: SendRequest<Upload>,
     pub(in crate::gateway) patience: Pin<Box<Sleep>>,
     pub(in crate::gateway) hush: Hush,
+    /// Counts it; `None` of what is not counted.
+    pub(in crate::gateway) descriptor: Option<Descriptor>,
 }
 
 impl Connection {
     pub(super) fn new(sender: SendRequest<Upload>, hush: Hush) -> Self {
-        Self { sender, patience: Box::pin(sleep(IDLE)), hush }
+        Self { sender, patience: Box::pin(sleep(IDLE)), hush, descriptor: None }
     }
 }
 

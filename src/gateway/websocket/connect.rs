@@ -2,6 +2,9 @@
 
 use super::super::answer;
 use super::super::body::Broken;
+use super::super::connection::Line;
+use super::super::guard::caps::Seat;
+use super::super::guard::{self, Reason};
 use super::super::handle::handle;
 use super::super::pace::{Busy, Delivery};
 use super::Opened;
@@ -25,6 +28,11 @@ pub(in super::super) async fn tunnel(
         }
         Some(_) => {}
     }
+    match seat(busy.line()) {
+        // Kept by whoever opens the WebSocket; any other end of the request gives it back.
+        Ok(seat) => drop(request.extensions_mut().insert(Arc::new(seat))),
+        Err(reason) => return Ok(turned_away(reason, busy)),
+    }
     if ask_upgrade(request.headers_mut()).is_err() {
         return Ok(instead(StatusCode::BAD_REQUEST, "the request has no single meaning", busy));
     }
@@ -37,6 +45,21 @@ pub(in super::super) async fn tunnel(
         return Ok(instead(StatusCode::BAD_GATEWAY, "no WebSocket is served here", Busy::new(line)));
     }
     Ok(answer)
+}
+
+/// A WebSocket on a stream counts as a connection of its client: it costs the product one.
+fn seat(line: &Line) -> Result<Seat, Reason> {
+    let mut seat = line.core.shared.guard.caps.seat().ok_or(Reason::Connections)?;
+    // A trusted proxy's connections are not limited either.
+    let fits = line.seat.client().is_none() || seat.belongs_to(line.peer);
+    fits.then_some(seat).ok_or(Reason::Client)
+}
+
+fn turned_away(reason: Reason, busy: Busy) -> Response<Delivery> {
+    let core = &busy.line().core;
+    core.shared.guard.turn_away(reason, core.shared.clock.since_boot());
+    let id = core.ids.next();
+    guard::busy(reason, id.to_str().unwrap_or("-")).map(|body| Delivery::new(body, busy, None))
 }
 
 /// The fields of the handshake that HTTP/2 does not have; the key is ours, and so is the check of its answer.

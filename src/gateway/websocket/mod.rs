@@ -17,6 +17,7 @@ use super::answer::Answer;
 use super::body::{OpenStream, Outgoing};
 use super::connection::Line;
 use super::filter;
+use super::guard::caps::{Descriptor, Seat};
 use super::head::Passage;
 use super::pace::Held;
 use crate::web::LiveSession;
@@ -65,6 +66,8 @@ pub(super) struct Opening {
     key: Option<HeaderValue>,
     /// Over HTTP/2: the answer is 200, and there is no connection to upgrade.
     tunnel: bool,
+    /// Over HTTP/2: it counts as a connection.
+    seat: Option<Arc<Seat>>,
 }
 
 impl Opening {
@@ -73,7 +76,8 @@ impl Opening {
         let mut keys = request.headers().get_all(SEC_WEBSOCKET_KEY).iter();
         let key = keys.next().filter(|_| keys.next().is_none()).cloned();
         let tunnel = request.extensions().get::<Protocol>().is_some();
-        Self { client: hyper::upgrade::on(request), key, tunnel }
+        let seat = request.extensions_mut().remove();
+        Self { client: hyper::upgrade::on(request), key, tunnel, seat }
     }
 
     /// Whether the upstream answered this very request: a 101 that was not asked for, or of something that only repeats bytes, is
@@ -89,7 +93,7 @@ impl Opening {
     pub(super) fn open(
         self,
         line: &Arc<Line>,
-        granted: Response<Incoming>,
+        (granted, descriptor): (Response<Incoming>, Option<Descriptor>),
         passage: &Passage<'_>,
         live: Option<Arc<LiveSession>>,
     ) -> Answer {
@@ -102,7 +106,7 @@ impl Opening {
             line.pace.upgrade();
         }
         let relayed = async move {
-            let _kept = (open, held);
+            let _kept = (open, held, self.seat, descriptor);
             // However it ends, nothing of the stream remains.
             let _over = over.drop_guard();
             // Either side may be gone before the switch; then there is nothing to relay.

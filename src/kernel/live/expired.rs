@@ -24,7 +24,8 @@ pub fn expired(facts: &LiveFacts<'_>) -> Option<Timestamp> {
 fn ends_at(facts: &LiveFacts<'_>) -> Timestamp {
     let (session, login) = (facts.session, facts.login);
     let managed = of_login(facts).managed();
-    let (here, there) = (Bounds::of_product(&facts.product.limits, &managed), Bounds::of_login(&managed));
+    let there = Bounds::of_live(&managed);
+    let here = Bounds::of(&facts.product.limits).stricter(there);
     let own = session.abs_at.min(login.auth_time.plus(here.absolute)).min(idle_at(
         session.last_seen,
         session.idle_millis,

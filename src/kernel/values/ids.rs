@@ -104,6 +104,18 @@ id!(
     ApiTokenId
 );
 id!(
+    /// One second step of a person.
+    FactorId
+);
+id!(
+    /// One proof of a mailbox that is under way.
+    MailboxProofId
+);
+id!(
+    /// One letter to one recipient.
+    MailId
+);
+id!(
     /// One audit event.
     EventId
 );

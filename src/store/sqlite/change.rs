@@ -124,6 +124,8 @@ impl At<'_> {
             Change::PutCheckpoint(row) => self.put_checkpoint(row),
             Change::Organization(change) => self.organization(change),
             Change::Admin(change) => self.admin(change),
+            Change::Credential(change) => self.credential(change),
+            Change::Mail(change) => self.mail(change),
             Change::PutSetting { name, value } => self.any(
                 "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
                 params![name, value],
@@ -152,9 +154,9 @@ impl At<'_> {
     /// An epoch only rises: of two nodes that saw the same change, the slower decides again.
     fn put_policy(&self, p: &PolicyRow) -> Result<(), Halt> {
         self.must(
-            "INSERT INTO policy (org, fingerprint, epoch, changed_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (org) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4 WHERE epoch < ?3",
-            params![p.org.as_str(), p.fingerprint, p.epoch, p.changed_at.millis()],
+            "INSERT INTO policy (org, name, fingerprint, epoch, changed_at) VALUES (?1, ?5, ?2, ?3, ?4)
+             ON CONFLICT (org, name) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4 WHERE epoch < ?3",
+            params![p.org.as_str(), p.fingerprint, p.epoch, p.changed_at.millis(), p.name.as_str()],
             Conflict::Row,
         )
     }
@@ -277,7 +279,7 @@ impl At<'_> {
 
     fn create_login_session(&self, s: &LoginSession) -> Result<(), Halt> {
         self.epoch_is_current(s.account, s.account_epoch)?;
-        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 18);
+        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 20);
         let row = params![
             s.id.to_bytes(),
             s.key.0,
@@ -297,6 +299,8 @@ impl At<'_> {
             s.account_epoch,
             rows::products_json(&s.ask_before),
             s.mac,
+            s.confined_to.as_ref().map(ProductName::as_str),
+            s.stepped_at.map(Timestamp::millis),
         ];
         self.must(&sql, row, Conflict::Row)
     }

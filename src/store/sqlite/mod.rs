@@ -5,7 +5,9 @@
 
 mod admins;
 mod change;
+mod credentials;
 mod organizations;
+mod outbox;
 mod read;
 mod rows;
 mod schema;
