@@ -7,6 +7,8 @@
 mod cases;
 #[path = "store/credentials.rs"]
 mod credentials;
+#[path = "store/domains.rs"]
+mod domains;
 #[path = "store/file.rs"]
 mod file;
 #[path = "store/fixtures.rs"]
@@ -72,6 +74,14 @@ macro_rules! conformance {
             m13_a_limit_holds_letters_back_and_not_their_batch,
             m13_an_occasion_counts_once_for_all_its_letters,
             of_racing_letters_no_more_are_queued_than_may_be
+        );
+        conformance!(
+            $open,
+            crate::domains,
+            a_proof_reads_back_as_written,
+            of_two_nodes_one_writes_a_proof,
+            c6_one_organization_holds_a_domain,
+            what_is_over_is_not_checked
         );
     };
     ($open:path, $cases:path, $($case:ident),+) => {

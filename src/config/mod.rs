@@ -27,6 +27,7 @@ use crate::gateway::options::{Network, Options};
 use crate::kernel::values::Origin;
 use crate::mail::MailOptions;
 use serde::Deserialize as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
@@ -54,6 +55,8 @@ pub struct Config {
     pub acme: Option<AcmeOptions>,
     /// How mail goes out.
     pub mail: MailOptions,
+    /// Who is asked about domains.
+    pub dns: Dns,
     /// Requests that the gateway makes.
     pub outbound: Outbound,
     /// Where audit events go besides the store.
@@ -87,6 +90,15 @@ pub struct Outbound {
     pub ca_file: Option<PathBuf>,
     /// Private ranges that may be reached (rule M16).
     pub allow: Vec<Network>,
+}
+
+/// Who is asked about organizations' domains.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Dns {
+    /// Resolvers; none: the system's.
+    pub servers: Vec<SocketAddr>,
+    /// The name of the TXT record and of the file.
+    pub record: String,
 }
 
 /// Where audit events go besides the store.

@@ -137,6 +137,21 @@ pub enum Action {
     /// A directory was configured for the first time or anew.
     #[serde(rename = "directory.created")]
     DirectoryCreated,
+    /// A domain was added, to be proved.
+    #[serde(rename = "domain.added")]
+    DomainAdded,
+    /// A domain was proved.
+    #[serde(rename = "domain.verified")]
+    DomainVerified,
+    /// A domain's proof was not found, or another organization showed one.
+    #[serde(rename = "domain.at_risk")]
+    DomainAtRisk,
+    /// A domain's proof was not found for 14 days.
+    #[serde(rename = "domain.suspended")]
+    DomainSuspended,
+    /// A domain was proved that another organization holds.
+    #[serde(rename = "domain.dispute")]
+    DomainDispute,
     /// A domain was claimed.
     #[serde(rename = "domain.claimed")]
     DomainClaimed,

@@ -11,6 +11,7 @@ pub use admin::{AdminChange, ApiToken, Role, RolePin};
 pub use organization::{OrganizationChange, OrganizationVersion};
 
 mod credential;
+pub mod domain;
 pub mod mail;
 
 pub use credential::CredentialChange;
@@ -144,6 +145,8 @@ pub enum Change {
     Admin(AdminChange),
     /// A change of a person's own credentials.
     Credential(CredentialChange),
+    /// A proof of a domain.
+    Domain(domain::DomainChange),
     /// Mail that waits to be sent.
     Mail(mail::MailChange),
     /// A small value of the gateway's own, such as the last time a sweep ran.

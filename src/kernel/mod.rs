@@ -5,6 +5,7 @@
 
 pub mod admit;
 pub mod certificate;
+pub mod domain;
 pub mod event;
 pub mod identify;
 pub mod journal;

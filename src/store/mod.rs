@@ -6,12 +6,14 @@
 
 mod admins;
 mod credentials;
+mod domains;
 mod organizations;
 mod outbox;
 mod sqlite;
 
 pub use admins::Admins;
 pub use credentials::{Credentials, LocalShare};
+pub use domains::DomainProofs;
 pub use organizations::Organizations;
 pub use outbox::Outbox;
 pub use sqlite::Sqlite;
@@ -162,7 +164,7 @@ pub struct LoggedEvent {
 
 /// Everything durable.
 #[async_trait]
-pub trait Store: Admins + Credentials + Organizations + Outbox + Send + Sync + 'static {
+pub trait Store: Admins + Credentials + DomainProofs + Organizations + Outbox + Send + Sync + 'static {
     /// Writes a batch: all of it durably, or nothing.
     ///
     /// # Errors

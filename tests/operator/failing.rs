@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use fedgate::kernel::domain::DomainProof;
 use fedgate::kernel::event::AuditEvent;
 use fedgate::kernel::journal::mail::{DeadLetter, OutboxCount, OutboxRow};
 use fedgate::kernel::journal::{
@@ -17,7 +18,7 @@ use fedgate::kernel::values::{
     ProductSessionId, SessionKey, Timestamp,
 };
 use fedgate::store::{
-    Admins, Committed, Feed, LoggedEvent, NotCommitted, Organizations, Outbox, Store, Touch, Unavailable,
+    Admins, Committed, DomainProofs, Feed, LoggedEvent, NotCommitted, Organizations, Outbox, Store, Touch, Unavailable,
 };
 use tokio::sync::Notify;
 
@@ -281,5 +282,23 @@ impl Outbox for Failing {
     async fn mail_count(&self) -> Result<OutboxCount, Unavailable> {
         self.answers()?;
         self.inner.mail_count().await
+    }
+}
+
+#[async_trait]
+impl DomainProofs for Failing {
+    async fn domain_proofs(&self) -> Result<Vec<DomainProof>, Unavailable> {
+        self.answers()?;
+        self.inner.domain_proofs().await
+    }
+
+    async fn domain_proof(&self, org: &OrgName, domain: &DomainName) -> Result<Option<DomainProof>, Unavailable> {
+        self.answers()?;
+        self.inner.domain_proof(org, domain).await
+    }
+
+    async fn domain_proofs_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DomainProof>, Unavailable> {
+        self.answers()?;
+        self.inner.domain_proofs_due(now, limit).await
     }
 }

@@ -4,7 +4,7 @@
 //! - `acme`: certificates from an authority, where the configuration wants them.
 //! - `audit_key`: the audit log's key and name; a new key each day.
 //! - `back_room`: a thread of its own for the revocation log, the audit log and its sinks, never on a loop with requests.
-//! - `mail`: what sends letters.
+//! - `mail`: what sends letters. `domains`: what proves organizations' domains.
 //! - `descriptors`: as many open files as the machine allows.
 //! - `control`: signals, the control socket and the file watch; reload and drain.
 
@@ -13,6 +13,7 @@ pub(super) mod audit_key;
 mod back_room;
 pub mod control;
 mod descriptors;
+mod domains;
 mod mail;
 pub mod state;
 
@@ -82,6 +83,7 @@ pub struct Node {
     pub running: Running,
     acme: Option<Arc<Acme>>,
     post: Arc<Post>,
+    domains: domains::Registry,
     extras: Extras,
     back_room: back_room::BackRoom,
     _lock: state::Lock,
@@ -227,7 +229,8 @@ impl Node {
         let issued = Arc::default();
         let acme = acme::start(&config, &extras, &world, (&issued, &seeing)).await?;
         let post = mail::start(&config, &extras, &world, &seeing)?;
-        let beside = Beside { acme: acme.clone(), post: Arc::clone(&post) };
+        let domains = domains::Registry::start(&config, &extras, &world)?;
+        let beside = Beside { acme: acme.clone(), post: Arc::clone(&post), domains: Arc::clone(&domains.domains) };
         let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name), beside)?;
         let ports = Ports {
             sessions: Arc::clone(&live) as _,
@@ -241,7 +244,7 @@ impl Node {
         let options = Options { version: 1, ..options };
         descriptors::raise();
         let running = Gateway::start(options, ports, cores()).map_err(|why| NotStarted(why.to_string()))?;
-        Ok(Self { login, running, acme, post, extras, back_room, _lock: lock })
+        Ok(Self { login, running, acme, post, domains, extras, back_room, _lock: lock })
     }
 
     /// Applies a configuration whole or not at all, without dropping a request.
@@ -254,6 +257,8 @@ impl Node {
         let version = world.catalog.load().version + 1;
         let wanted = acme::wanted(&config, &self.extras)?;
         let setup = mail::setup(&config, &self.extras)?;
+        let asked = domains::asked(&config, &self.extras)?;
+        let operators = config.catalog.staff.operators.clone();
         let Config { catalog: draft, gateway: options, .. } = config;
         // First what can fail without a trace: addresses, certificates. The old table still knows only the old products, so
         // between the two stores a new product answers 421 and nothing is served under half a configuration.
@@ -271,6 +276,7 @@ impl Node {
             acme.want(wanted);
         }
         self.post.replace(setup);
+        self.domains.replace(asked, operators);
         Ok(())
     }
 

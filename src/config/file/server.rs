@@ -106,12 +106,16 @@ pub struct Mail {
     pub password_env: Text,
 }
 
-/// `[dns]`.
+/// `[dns]`: how domains that organizations add at run time are proved.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dns {
-    /// `["system"]`; others come in a later version.
+    /// Resolvers, each asked by itself: `["system"]`, or addresses such as `9.9.9.9`. The domains' own servers are asked as well; two
+    /// answers that agree are needed. Default the system's.
     pub servers: Texts,
+    /// The name in the TXT record `NAME=TOKEN`, and of the file `https://DOMAIN/NAME.html`. Default
+    /// `atlassian-domain-verification`.
+    pub record: Text,
 }
 
 /// `[outbound]`: requests that the gateway makes to providers.

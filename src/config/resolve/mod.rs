@@ -8,6 +8,7 @@ mod across;
 mod bounds;
 mod certificates;
 mod connections;
+mod dns;
 mod document;
 mod identity;
 mod mail;
@@ -125,7 +126,6 @@ impl Reader<'_> {
         let names: Vec<OrgName> = orgs.iter().map(|org| org.name.clone()).collect();
         let sites = self.products(file, &names);
         let staff = self.admin(file);
-        self.later(file);
         let (key, store, outbound, sinks) =
             (self.key(file), self.store(file.store.as_ref()), self.outbound(file), self.sinks(file));
         let issuer = file.issuer.as_ref();
@@ -137,6 +137,7 @@ impl Reader<'_> {
         directories.extend(local_directories(local));
         let login = login?;
         let mail = self.mail(file, &login)?;
+        let dns = self.dns(file);
         Some(Config {
             login: login.clone(),
             state: self.state.clone(),
@@ -156,6 +157,7 @@ impl Reader<'_> {
             gateway: options(login, listen, sites),
             acme,
             mail,
+            dns,
             outbound,
             sinks,
         })

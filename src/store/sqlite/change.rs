@@ -125,6 +125,7 @@ impl At<'_> {
             Change::Organization(change) => self.organization(change),
             Change::Admin(change) => self.admin(change),
             Change::Credential(change) => self.credential(change),
+            Change::Domain(change) => self.domain_proof(change),
             Change::Mail(change) => self.mail(change),
             Change::PutSetting { name, value } => self.any(
                 "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",

@@ -6,6 +6,7 @@
 mod admins;
 mod change;
 mod credentials;
+mod domains;
 mod organizations;
 mod outbox;
 mod read;

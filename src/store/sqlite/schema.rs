@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_policies.sql"),
     include_str!("credentials.sql"),
     include_str!("outbox.sql"),
+    include_str!("domains.sql"),
     include_str!("organizations.sql"),
 ];
 
