@@ -1,18 +1,52 @@
 //! What the store knows, for questions about logins: the configuration as the gateway would join it with its rows, and people as a
 //! login loads them. Nothing is written: a directory that has no row yet gets an id that is forgotten again.
 
-use super::node;
+use super::node::state;
 use super::stored::Wrong;
-use crate::config::Config;
+use crate::config::{Config, Documents};
 use crate::kernel::admit::Candidate;
 use crate::kernel::foresee::{Foresight, Question, foresee};
+use crate::kernel::journal::OrganizationVersion;
 use crate::kernel::model::{Account, Catalog, Product};
 use crate::kernel::values::{EmailAddress, Timestamp};
+use crate::orgs::enrol::{Mode, Stored, join};
 use crate::store::{Store, Unavailable};
 
-/// The catalog that a gateway with this configuration would have.
-pub(super) async fn catalog(store: &dyn Store, config: &Config, now: Timestamp) -> Result<Catalog, Wrong> {
-    Ok(node::foresee(store, config.catalog.clone(), now).await?)
+/// Versions of a document that are looked at to find the one of a time; more are nobody's history of a week.
+const VERSIONS: usize = 500;
+
+/// The catalog that a gateway with this file has; or had at a time: the file is this one, organizations' documents those of then.
+pub(super) async fn catalog(
+    store: &dyn Store,
+    config: &Config,
+    at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Catalog, Wrong> {
+    let kek = state::kek(&config.key)?;
+    let mut stored = Stored::load(store).await?;
+    if let Some(at) = at {
+        stored.versions = versions_at(store, stored.versions, at).await?;
+    }
+    let joined = join(&stored, &kek, (&config.catalog, &Documents), Mode::Lead, now)?;
+    Ok(joined.catalog(0))
+}
+
+/// For each organization the newest version that was there at a time.
+async fn versions_at(
+    store: &dyn Store,
+    newest: Vec<OrganizationVersion>,
+    at: Timestamp,
+) -> Result<Vec<OrganizationVersion>, Unavailable> {
+    let mut found = Vec::new();
+    for version in newest {
+        if version.at <= at {
+            found.push(version);
+            continue;
+        }
+        let older = store.organization_versions(&version.org, version.version, VERSIONS).await?;
+        found.extend(older.into_iter().find(|older| older.at <= at));
+    }
+    Ok(found)
 }
 
 /// Everybody whom the store knows by an address, as a login loads them.

@@ -46,8 +46,8 @@ fn plan(
     let now = Clock::system().now();
     let store = stored::store(&old)?;
     let found = stored::on_store(&store, async {
-        let before = acquainted::catalog(&*store, &old, now).await?;
-        let after = acquainted::catalog(&*store, &new, now).await?;
+        let before = acquainted::catalog(&*store, &old, None, now).await?;
+        let after = acquainted::catalog(&*store, &new, None, now).await?;
         let scope = Scope { store: &*store, before: &before, after: &after, export: export.as_ref(), now };
         scope.plan(&products).await
     })?;
