@@ -16,7 +16,7 @@ struct Person {
 
 /// The states that a company's people are in, over and over, each with and without an identity at the provider.
 fn person(number: u32) -> Person {
-    let (state, at_provider) = (number % 14, number / 14 % 3 != 0);
+    let (state, at_provider) = (number % 14, !(number / 14).is_multiple_of(3));
     let typed = format!("p{number}@d.com");
     let mut account = Account { id: crate::kernel::values::AccountId::from_bytes(id_of(number)), ..account(9, &typed) };
     let linked = |account: &Account, at: u8| candidate(account, Some(ProductAccountState::Linked), &[at]);
