@@ -179,6 +179,8 @@ pub(super) mod tests {
             email: digest(None),
             version: AtomicU64::new(u64::MAX),
             until: AtomicI64::new(0),
+            whence: ArcSwapOption::empty(),
+            is_bound: AtomicBool::new(false),
         }
     }
 
