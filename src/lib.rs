@@ -14,6 +14,7 @@
 //! outbound [3] the one HTTP client       keys     [3] signing, sealing, MACs       web  [3] ports between data path and login
 //! seeing   [3] metrics and logs        dns      [3] what name servers say, each asked alone
 //! idp      [4] providers asked and cached                audit [4] Merkle log, checkpoints, verification, sinks
+//! orgs     [4] organizations at run time: their documents laid over the file, rows for what is named, what loosens
 //! mail     [4] letters queued with their fact, sent by SMTP or as files
 //! login    [5] begin, finish, handover, logout; live sessions, lease, revocation
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
@@ -62,6 +63,7 @@ pub mod kernel;
 pub mod keys;
 pub mod login;
 pub mod mail;
+pub mod orgs;
 pub mod outbound;
 pub mod pages;
 pub mod seeing;

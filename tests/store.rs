@@ -13,12 +13,23 @@ mod domains;
 mod file;
 #[path = "store/fixtures.rs"]
 mod fixtures;
+#[path = "store/organizations.rs"]
+mod organizations;
 #[path = "store/outbox.rs"]
 mod outbox;
 
 /// One test for each case of the suite; `$open` makes an empty store in a folder.
 macro_rules! conformance {
     ($open:path) => {
+        conformance!(
+            $open,
+            crate::organizations,
+            versions_of_an_organization_are_kept_and_none_is_written_over,
+            h3_a_role_is_taken_up_once,
+            tokens_read_back_as_written_until_they_end,
+            people_of_a_domain_are_read_page_by_page,
+            events_of_an_organization_are_read_backwards
+        );
         conformance!(
             $open,
             crate::credentials,

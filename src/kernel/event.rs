@@ -116,6 +116,18 @@ pub enum Action {
     /// An address came under, or left, an organization's management.
     #[serde(rename = "account.managed")]
     AccountManaged,
+    /// An invitation to administer was taken up by an account (rule H3).
+    #[serde(rename = "role.pinned")]
+    RolePinned,
+    /// An organization was made, changed or removed at run time.
+    #[serde(rename = "organization.updated")]
+    OrganizationUpdated,
+    /// A token of the admin API was made.
+    #[serde(rename = "api_token.created")]
+    ApiTokenCreated,
+    /// A token of the admin API was ended.
+    #[serde(rename = "api_token.revoked")]
+    ApiTokenRevoked,
     /// An account was switched off.
     #[serde(rename = "account.deactivated")]
     AccountDeactivated,

@@ -46,7 +46,7 @@ pub(super) fn asked(config: &Config, extras: &Extras) -> Result<Asked, NotStarte
 impl Registry {
     /// Ready; it begins in the back room.
     pub fn start(config: &Config, extras: &Extras, world: &Arc<World>) -> Result<Self, NotStarted> {
-        let operators = ArcSwap::from_pointee(config.operators.clone());
+        let operators = ArcSwap::from_pointee(config.catalog.staff.operators.clone());
         let people = Arc::new(People { world: Arc::clone(world), operators });
         let ports = Ports {
             store: Arc::clone(&world.store),

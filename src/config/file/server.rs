@@ -72,10 +72,12 @@ pub struct Log {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
-    /// Addresses of people who may change everything.
+    /// Addresses of people who may change everything. Each is an invitation: whoever logs in with it first has the role for good.
     pub operators: Texts,
     /// Addresses of people who read audit, explanations and sessions, and change nothing.
     pub auditors: Texts,
+    /// Addresses of people who read the one line of an explanation, and nothing else.
+    pub support: Texts,
 }
 
 /// `[people]`: people whom no organization manages.

@@ -41,7 +41,8 @@ impl Reader<'_> {
     ) -> DraftOrg {
         let label = self.label(&org.label, || label_of(name.as_str()));
         let domains = self.domains(&name, org);
-        let mine = self.directories(&name, &label, &domains, org);
+        let mut mine = self.directories(&name, &label, &domains, org);
+        self.add_below(&mut mine, &domains, org.span());
         let of = Policies { org: &name, written: org, directories: &mine };
         let policy = self.default_policy(&of, people);
         let policies = self.named_policies(&of, &policy);
@@ -165,6 +166,22 @@ impl Reader<'_> {
             found.extend(self.connection(whose, connection));
         }
         found
+    }
+
+    /// What the file gives the organization stands before what its document adds. A directory that serves all of its domains
+    /// there serves those that are added.
+    fn add_below(&mut self, mine: &mut Vec<DraftDirectory>, domains: &[DomainName], span: Span) {
+        for directory in mine.iter().filter(|own| self.below.iter().any(|below| below.name == own.name)) {
+            let what = format!("the operator's file has the directory {} already", directory.name);
+            self.say.error(Code::NameTwice, span.clone(), what, "give the new one another name");
+        }
+        let mut below = self.below.clone();
+        for directory in &mut below {
+            if self.below_domains.iter().all(|(domain, _)| directory.domains.contains(domain)) {
+                directory.domains = domains.to_vec();
+            }
+        }
+        mine.splice(0..0, below);
     }
 
     /// Third parties that a policy allows, where it says so.
