@@ -142,6 +142,8 @@ fn person(world: &World, host: &Origin, number: usize) -> Result<(Token, [Change
         abs_at: now.plus(DAY),
         account_epoch: account.epoch,
         ask_before: vec![],
+        confined_to: None,
+        stepped_at: None,
         mac: [0; 32],
     };
     login.mac = world.keys.mac_login(&login);

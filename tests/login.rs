@@ -22,6 +22,8 @@ mod minute;
 mod mix_up;
 #[path = "login/neighbours.rs"]
 mod neighbours;
+#[path = "login/policies.rs"]
+mod policies;
 #[path = "login/replay.rs"]
 mod replay;
 #[path = "login/soak.rs"]

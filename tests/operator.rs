@@ -7,14 +7,20 @@ mod acme;
 mod client_keys;
 #[path = "operator/commands.rs"]
 mod commands;
+#[path = "operator/domains.rs"]
+mod domains;
 #[path = "operator/failing.rs"]
 mod failing;
+#[path = "operator/failing_credentials.rs"]
+mod failing_credentials;
 #[path = "operator/forward_auth.rs"]
 mod forward_auth;
 #[path = "operator/front.rs"]
 mod front;
 #[path = "operator/ground.rs"]
 mod ground;
+#[path = "operator/mail.rs"]
+mod mail;
 #[path = "operator/online.rs"]
 mod online;
 #[path = "operator/outage.rs"]

@@ -1,19 +1,49 @@
 //! The store's conformance suite, run against each store, and what is special to SQLite: its file, its clock, its death.
 //!
-//! A new store is a line like [`mod sqlite`]'s. A new rule of the port is a function in `store/cases.rs` and its name below.
+//! A new store is a line like [`mod sqlite`]'s. A new rule of the port is a function in `store/cases.rs`, or in the file of its part
+//! of the port, and its name below.
 
 #[path = "store/cases.rs"]
 mod cases;
+#[path = "store/credentials.rs"]
+mod credentials;
+#[path = "store/domains.rs"]
+mod domains;
 #[path = "store/file.rs"]
 mod file;
 #[path = "store/fixtures.rs"]
 mod fixtures;
+#[path = "store/organizations.rs"]
+mod organizations;
+#[path = "store/outbox.rs"]
+mod outbox;
 
 /// One test for each case of the suite; `$open` makes an empty store in a folder.
 macro_rules! conformance {
     ($open:path) => {
         conformance!(
             $open,
+            crate::organizations,
+            versions_of_an_organization_are_kept_and_none_is_written_over,
+            h3_a_role_is_taken_up_once,
+            tokens_read_back_as_written_until_they_end,
+            people_of_a_domain_are_read_page_by_page,
+            events_of_an_organization_are_read_backwards
+        );
+        conformance!(
+            $open,
+            crate::credentials,
+            a_password_moves_one_generation_at_a_time,
+            a_second_step_is_used_once,
+            a_recovery_code_is_used_once,
+            a_mailbox_proof_has_so_many_tries_and_one_end,
+            c3_an_address_is_one_records_at_a_product_and_finds_its_person,
+            m14_attempts_are_counted_until_their_time,
+            h18_the_local_share_counts_records_by_state
+        );
+        conformance!(
+            $open,
+            crate::cases,
             a_mark_is_taken_once,
             of_racing_marks_one_is_first,
             of_racing_links_one_is_made,
@@ -35,14 +65,33 @@ macro_rules! conformance {
             a_sweep_takes_what_is_a_day_past_its_time,
             a_closed_store_answers_unavailable
         );
+        conformance!(
+            $open,
+            crate::outbox,
+            a_letter_waits_until_it_was_sent,
+            of_two_nodes_one_sends,
+            h12_a_dead_letter_says_nothing_any_more,
+            m13_a_limit_holds_letters_back_and_not_their_batch,
+            m13_an_occasion_counts_once_for_all_its_letters,
+            of_racing_letters_no_more_are_queued_than_may_be
+        );
+        conformance!(
+            $open,
+            crate::domains,
+            a_proof_reads_back_as_written,
+            of_two_nodes_one_writes_a_proof,
+            c6_one_organization_holds_a_domain,
+            what_is_over_is_not_checked
+        );
     };
-    ($open:path, $($case:ident),+) => {
+    ($open:path, $cases:path, $($case:ident),+) => {
         $(#[test]
         fn $case() {
             let folder = crate::fixtures::Folder::new();
             let store = $open(folder.path());
             crate::fixtures::block_on(async {
-                crate::cases::$case(std::sync::Arc::clone(&store)).await;
+                use $cases as cases;
+                cases::$case(std::sync::Arc::clone(&store)).await;
                 store.close().await;
             });
         })+

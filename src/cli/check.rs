@@ -5,7 +5,6 @@ use super::online::{Asked, ask};
 use super::upstreams::{Tried, try_products};
 use super::{Common, Screen, WRONG};
 use crate::config::{Config, DraftDirectory, Machine, Report, check_syntax, read};
-use crate::kernel::model::ClientAuth;
 use clap::Args;
 use serde_json::json;
 use std::io;
@@ -131,13 +130,14 @@ fn redirect_uris(config: &Config) -> Vec<(String, String)> {
     let uri = |directory: &DraftDirectory| {
         (directory.name.to_string(), format!("{}{}", config.login.url(), directory.name.callback_path()))
     };
-    config.catalog.directories.iter().map(uri).collect()
+    config.catalog.directories.iter().filter(|directory| directory.name.is_provider()).map(uri).collect()
 }
 
 /// Each client that proves itself by a key has its own (rule H20).
 fn jwks_uris(config: &Config) -> Vec<(String, String)> {
-    let signs =
-        |directory: &&DraftDirectory| matches!(directory.protocol.settings().client_auth, ClientAuth::PrivateKeyJwt);
+    let signs = |directory: &&DraftDirectory| {
+        directory.protocol.settings().is_some_and(|settings| settings.client_auth.is_by_key())
+    };
     let uri = |directory: &DraftDirectory| {
         (directory.name.to_string(), format!("{}{}", config.login.url(), directory.name.jwks_path()))
     };

@@ -52,7 +52,7 @@ pub(super) fn ask(config: &Config) -> Result<Vec<Asked>, NotStarted> {
             background: tokio::runtime::Handle::current(),
         });
         let mut asked = Vec::new();
-        for draft in &config.catalog.directories {
+        for draft in config.catalog.directories.iter().filter(|draft| draft.name.is_provider()) {
             let report = providers.online(&directory(draft)).await;
             let redirect_uri = format!("{}{}", config.login.url(), draft.name.callback_path());
             asked.push(Asked { name: draft.name.to_string(), redirect_uri, report, now: clock.now() });

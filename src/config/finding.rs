@@ -92,12 +92,18 @@ codes! {
     SsoAndDirectory = "E-SSO-AND-DIRECTORY",
     /// A policy that nobody could satisfy.
     Policy = "E-POLICY",
+    /// A second default policy, or a policy for nobody.
+    TwoDefaults = "E-TWO-DEFAULTS",
+    /// A policy for groups that lifts a rule.
+    LooseGroup = "E-LOOSE-GROUP",
     /// Not a domain that an organization can hold.
     Domain = "E-DOMAIN",
     /// A domain with two holders.
     DomainTwice = "E-DOMAIN-TWICE",
     /// Not an e-mail address.
     Email = "E-EMAIL",
+    /// Mail in the clear to another machine.
+    MailPlain = "E-MAIL-PLAIN",
     /// No such organization.
     OrgUnknown = "E-ORG-UNKNOWN",
     /// No such third party or directory.

@@ -3,6 +3,7 @@
 use super::body::Broken;
 use super::bound::Bound;
 use super::core::Core;
+use super::drained::Drained;
 use super::gather::gather;
 use super::guard::arrival::{self, Arrival};
 use super::guard::caps::Seat;
@@ -32,6 +33,13 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+/// How much of an HTTP/1.1 answer a TLS connection takes at once, in bytes: a little more than hyper gathers. With less, the last
+/// bytes of a large answer go as a record and a call of their own.
+const TLS_BUFFER: usize = 144 * 1024;
+
+/// How much hyper gathers of requests and answers before it waits, in bytes.
+const BUFFER: usize = 128 * 1024;
 
 /// Which listener a connection came in by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -98,7 +106,7 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     let handshake = line.core.handshakes.run(Box::pin(tls.acceptor.accept(stream)));
     let accepted = timeout(patience, handshake).await;
     drop(greeting);
-    let Ok(Ok(stream)) = accepted else {
+    let Ok(Ok(mut stream)) = accepted else {
         line.core.shared.seeing.failed_handshakes.inc();
         return;
     };
@@ -116,7 +124,8 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     if is_h2 {
         open.spawn(serve_http2(stream, line));
     } else {
-        open.spawn(serve_http1(stream, line));
+        stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
+        open.spawn(serve_http1(Drained::new(stream), line));
     }
 }
 
@@ -135,7 +144,7 @@ where
     let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), Box::new(request))));
     // Without hyper's timer for heads, which is made anew for each request and counts idle time as part of the next head.
     let connection =
-        http1::Builder::new().max_buf_size(128 * 1024).serve_connection(TokioIo::new(stream), service).with_upgrades();
+        http1::Builder::new().max_buf_size(BUFFER).serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(connection);
     let mut timer = None;
     let (close, retire) = (pin!(close.cancelled()), pin!(retire.cancelled()));
@@ -225,5 +234,33 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::answer::Answer;
+    use crate::gateway::forward::{Admitted, forward};
+    use crate::gateway::head::Passage;
+
+    /// What glibc's allocator keeps at hand when it is given back; for more it must search.
+    const AT_HAND: usize = 1032;
+
+    fn of_two<A, B, F>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    type Forward<'a, F> = fn(&'a Arc<Line>, Box<Request<Incoming>>, &'a Passage<'a>, &'a Admitted) -> F;
+
+    fn of_forward<'a, F: Future<Output = Result<Answer, Broken>>>(_: Forward<'a, F>) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_futures_of_a_request_are_blocks_that_the_allocator_has_at_hand() {
+        for size in [of_two(handle), of_forward(forward)] {
+            assert!(size <= AT_HAND, "{size} bytes");
+        }
     }
 }

@@ -103,8 +103,9 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
         let entry = locate(line, &table, &request).map_err(|elsewhere| (elsewhere, table.unknown.clone()));
         (entry, table.access_log)
     };
-    let call = grpc::call(&request);
-    let head = wanted.then(|| (request.method().clone(), request.uri().path().to_owned()));
+    // Boxed, because few requests have one, and every request's future would be larger for it.
+    let call = grpc::call(&request).map(Box::new);
+    let head = wanted.then(|| Box::new((request.method().clone(), request.uri().path().to_owned())));
     let mut trace = Trace { wanted, sid: None, described: false, place: None };
     let (result, meters, place) = match &entry {
         Ok((entry, client)) => {
@@ -116,12 +117,13 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
                 now: shared.clock.now(),
                 described: false,
             };
+            let result = step.answer(request, &mut trace).await;
             let place = match &entry.kind {
                 Kind::Product(target) => target.site.product.name.as_str(),
                 Kind::Login => "login",
                 Kind::Redirect(_) => "redirect",
             };
-            (step.answer(request, &mut trace).await, &entry.meters, place)
+            (result, &entry.meters, place)
         }
         Err((elsewhere, unknown)) => (Ok(elsewhere.answer(&request_id)), unknown, "unknown"),
     };
@@ -129,7 +131,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
     let mut answer = result?;
     let status = answer.status().as_u16();
     meters.count(status, took);
-    if let Some((method, path)) = head {
+    if let Some((method, path)) = head.map(|head| *head) {
         let path = if place == "login" { logs::login_path(&path) } else { &path };
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let request_id = request_id.to_str().unwrap_or("-");
@@ -144,7 +146,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
         });
     }
     if let (Some(kind), true) = (call, place != "unknown" && !trace.described) {
-        grpc::translate(&mut answer, kind);
+        grpc::translate(&mut answer, *kind);
     }
     // Different each time: kept out of HTTP/2's compression table, where it would only push out what repeats.
     let mut request_id = request_id;
@@ -279,7 +281,7 @@ impl Step<'_> {
         // A browser that fetches ahead is nobody's activity.
         let active = !headers.contains_key(SEC_PURPOSE);
         let (product, host) = (&target.site.product.name, &self.entry.origin);
-        let ask = Ask { token, key, product, host, now: self.now, active };
+        let ask = Ask { token, key, product, host, client: self.client, now: self.now, active };
         let sessions = &self.line.core.shared.sessions;
         match sessions.cached(&ask) {
             Some(admission) => admission,
@@ -306,7 +308,7 @@ impl Step<'_> {
         let direct = self.line.seat.client().filter(|_| self.client == self.line.peer);
         let asker = match direct {
             Some(client) => Asker::Direct(Arc::clone(client)),
-            None => Asker::Named(self.line.core.shared.guard.caps.guest(self.client)),
+            None => Asker::Named(self.line.recall.guest(self.client, &self.line.core.shared.guard.caps)),
         };
         target.load.enter(asker)
     }

@@ -12,6 +12,7 @@ pub mod bounds;
 mod client;
 mod connection;
 mod core;
+mod drained;
 mod filter;
 mod forward;
 mod gather;

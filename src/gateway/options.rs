@@ -8,10 +8,11 @@ pub use super::upstream::{TlsParts, UpstreamTls, UpstreamTlsFault};
 
 use super::bounds::{Crowd, InFlight, Patience};
 use crate::kernel::model::Product;
+pub use crate::kernel::values::Network;
 use crate::kernel::values::{OrgName, Origin, ProductName};
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -88,33 +89,6 @@ pub struct CertFiles {
     pub cert: PathBuf,
     /// PEM key.
     pub key: PathBuf,
-}
-
-/// An address range.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Network {
-    /// Its first address.
-    pub address: IpAddr,
-    /// How many leading bits count.
-    pub prefix: u8,
-}
-
-impl Network {
-    /// Whether it holds the address; an IPv4-mapped IPv6 address counts as the IPv4 address.
-    pub fn holds(&self, address: IpAddr) -> bool {
-        fn cover(a: &[u8], b: &[u8], prefix: u8) -> bool {
-            a.iter().zip(b).enumerate().all(|(place, (x, y))| {
-                let bits = usize::from(prefix).saturating_sub(place * 8).min(8);
-                let mask = u8::try_from(0xff00_u16 >> bits & 0xff).unwrap_or(0xff);
-                x & mask == y & mask
-            })
-        }
-        match (self.address.to_canonical(), address.to_canonical()) {
-            (IpAddr::V4(net), IpAddr::V4(one)) => cover(&net.octets(), &one.octets(), self.prefix),
-            (IpAddr::V6(net), IpAddr::V6(one)) => cover(&net.octets(), &one.octets(), self.prefix),
-            _ => false,
-        }
-    }
 }
 
 /// A product's place in the data path.

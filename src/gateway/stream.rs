@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 /// How long a client may take nothing of a stream; as long as a socket may take nothing (`patient.rs`).
 const STALL: Duration = Duration::from_secs(60);
@@ -98,13 +98,13 @@ impl<F: Future<Output = ()> + Unpin + Send + 'static> Executor<F> for Streams {
 
 /// What ends a stream from outside.
 struct Held {
-    ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    ended: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     limit: Option<Pin<Box<Sleep>>>,
 }
 
 impl Held {
     fn for_a_window(session: Option<Arc<LiveSession>>, stall: Duration) -> Self {
-        let ended = session.map(|session| Box::pin(session.ended.clone().cancelled_owned()));
+        let ended = session.map(|session| Box::pin(session.until_ended()) as _);
         Self { ended, limit: Some(Box::pin(sleep(stall))) }
     }
 

@@ -137,8 +137,9 @@ impl Providers {
         let endpoint = match &directory.protocol {
             Protocol::Oidc(settings) => self.provider(&settings.issuer).await?.metadata.authorization.clone(),
             Protocol::Oauth2Userinfo(_, endpoints) => configured(&endpoints.authorize)?,
+            Protocol::Local => return Err(no_provider()),
         };
-        Ok(oidc::depart(directory, &endpoint, departure))
+        oidc::depart(directory, &endpoint, departure).ok_or_else(no_provider)
     }
 
     /// Redeems a code and judges what comes of it.
@@ -152,6 +153,7 @@ impl Providers {
         let (settings, endpoints) = match &directory.protocol {
             Protocol::Oidc(settings) => return self.prove_by_token(directory, settings, redeem, now).await,
             Protocol::Oauth2Userinfo(settings, endpoints) => (settings, endpoints),
+            Protocol::Local => return Err(ProofFault::Directory.into()),
         };
         if redeem.reply.iss.as_ref().is_some_and(|issuer| *issuer != settings.issuer) {
             return Err(ProofFault::IssuerParameter.into());
@@ -215,9 +217,9 @@ impl Providers {
         Some(url)
     }
 
-    /// How a directory's provider fares, for metrics. Asks nobody.
-    pub fn health(&self, directory: &Directory) -> Health {
-        self.0.memory.health(&directory.protocol.settings().issuer)
+    /// How a directory's provider fares, for metrics; none where there is no provider. Asks nobody.
+    pub fn health(&self, directory: &Directory) -> Option<Health> {
+        Some(self.0.memory.health(&directory.protocol.settings()?.issuer))
     }
 
     async fn provider(&self, issuer: &str) -> Result<Arc<Provider>, ProviderUnavailable> {
@@ -226,6 +228,11 @@ impl Providers {
 }
 
 /// An address of the operator's file.
+/// A directory without a provider was asked for one: no path of ours leads here.
+fn no_provider() -> ProviderUnavailable {
+    ProviderUnavailable("this directory has no provider".into())
+}
+
 fn configured(text: &str) -> Result<Url, ProviderUnavailable> {
     oidc::endpoint(text, PlainHttp::Loopback)
         .ok_or_else(|| ProviderUnavailable(format!("{text} is not an https address")))

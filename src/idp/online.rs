@@ -57,6 +57,7 @@ impl Providers {
                 Ok(asked) => self.look(&asked).await,
                 Err(fault) => OnlineReport::failed(endpoints.token.clone(), fault),
             },
+            Protocol::Local => OnlineReport::failed(String::new(), super::no_provider()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The two requests that follow a reply: the code for tokens (RFC 6749 §4.1.3), the access token for claims.
 
-use super::{ProviderUnavailable, Providers, Redeem, Unproved};
+use super::{ProviderUnavailable, Providers, Redeem, Unproved, no_provider};
 use crate::kernel::model::{ClientAuth, Directory};
 use crate::kernel::oidc::json::strict;
 use crate::kernel::values::Secret;
@@ -59,7 +59,7 @@ impl Providers {
         headers: &mut HeaderMap,
         form: &mut form_urlencoded::Serializer<'_, String>,
     ) -> Result<(), ProviderUnavailable> {
-        let settings = directory.protocol.settings();
+        let settings = directory.protocol.settings().ok_or_else(no_provider)?;
         let client_id = settings.client_id.as_str();
         match &settings.client_auth {
             ClientAuth::Basic(secret) => {

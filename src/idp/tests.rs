@@ -266,10 +266,10 @@ async fn old_documents_serve_while_they_are_fetched_and_for_a_day() {
     here.set(|op| op.up = false);
     here.hands.forward(Duration::from_secs(23 * 3600));
     here.depart().await.unwrap();
-    here.eventually(|| here.providers.health(&here.directory).last_error.is_some()).await;
+    here.eventually(|| here.providers.health(&here.directory).unwrap().last_error.is_some()).await;
     here.hands.forward(Duration::from_secs(2 * 3600));
     here.depart().await.unwrap_err();
-    let health = here.providers.health(&here.directory);
+    let health = here.providers.health(&here.directory).unwrap();
     assert!(health.age.unwrap() > Duration::from_secs(24 * 3600) && health.last_ok.is_some());
     here.set(|op| op.up = true);
     here.depart().await.unwrap_err(); // left alone for a moment
@@ -307,7 +307,7 @@ async fn m17_the_sample_issuer_is_refused_at_each_refresh() {
     here.set(|op| op.discovery = json!({"fedgate_demo": true}));
     here.hands.forward(Duration::from_secs(301));
     here.depart().await.unwrap();
-    here.eventually(|| here.providers.health(&here.directory).last_error.is_some()).await;
+    here.eventually(|| here.providers.health(&here.directory).unwrap().last_error.is_some()).await;
     here.depart().await.unwrap_err();
     here.eventually(|| std::fs::read_dir(&here.folder).unwrap().count() == 0).await; // forgotten on disk, too
     here.providers = Here::providers(&here.hands, &here.folder.join("demo"), true);

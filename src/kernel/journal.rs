@@ -1,14 +1,28 @@
 //! What a commit may contain. State, revocations and audit events of one fact travel in one [`Batch`] and are durable together
 //! or not at all: a login that was not recorded is not admitted.
 //!
-//! A new kind of state is a variant of [`Change`], a column in the stores, and rows in the conformance suite.
+//! A new kind of state is a variant of [`Change`], a column in the stores, and rows in the conformance suite. Rows of one topic
+//! have a file of their own below `journal/`.
+
+mod admin;
+mod organization;
+
+pub use admin::{AdminChange, ApiToken, Role, RolePin};
+pub use organization::{OrganizationChange, OrganizationVersion};
+
+mod credential;
+pub mod domain;
+pub mod mail;
+
+pub use credential::CredentialChange;
 
 use super::event::AuditEvent;
 use super::model::{
     Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use super::values::{
-    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductName, ProductSessionId, Timestamp,
+    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductName,
+    ProductSessionId, Timestamp,
 };
 
 /// One atomic write.
@@ -125,6 +139,16 @@ pub enum Change {
     },
     /// A signed checkpoint of the audit log.
     PutCheckpoint(CheckpointRow),
+    /// Organizations at run time.
+    Organization(OrganizationChange),
+    /// Roles and tokens of administrators.
+    Admin(AdminChange),
+    /// A change of a person's own credentials.
+    Credential(CredentialChange),
+    /// A proof of a domain.
+    Domain(domain::DomainChange),
+    /// Mail that waits to be sent.
+    Mail(mail::MailChange),
     /// A small value of the gateway's own, such as the last time a sweep ran.
     PutSetting {
         /// Its name.
@@ -148,8 +172,10 @@ pub struct DomainRow {
 /// A policy's state as stored. The policy itself is the configuration's.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PolicyRow {
-    /// Whose default policy; unique.
+    /// Whose.
     pub org: OrgName,
+    /// Which of its policies; unique with `org`.
+    pub name: PolicyName,
     /// SHA-256 over what it demands.
     pub fingerprint: [u8; 32],
     /// Raised with each change.

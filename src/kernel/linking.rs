@@ -48,11 +48,28 @@ impl Linking {
 /// Decides. The row that matched stands beside the answer.
 pub(super) fn link(facts: &Facts<'_>) -> (&'static str, Linking) {
     match facts.evidence {
+        Evidence::Session { account, .. } if !facts.method().is_by_provider() => by_account(facts, Some(account)),
         Evidence::Session { account, identities, .. } => by_session(facts, account, identities),
+        Evidence::Proof(_) if !facts.method().is_by_provider() => by_account(facts, facts.account()),
         Evidence::Proof(proof) => match facts.link() {
             Some(fact) => by_link(facts, fact),
             None => by_address(facts, &proof.claims().identity, proof.claims().name.as_ref()),
         },
+    }
+}
+
+/// B12: a credential that is kept here names its account, and no link is asked for. B11 is as B12 while nothing migrates.
+fn by_account(facts: &Facts<'_>, account: Option<&Account>) -> (&'static str, Linking) {
+    let Some(account) = account else { return ("B7", Linking::Refuse(Refusal::NoAccount)) };
+    match facts.record().map(|record| record.state) {
+        Some(ProductAccountState::Local | ProductAccountState::Migrating) => ("B12", Linking::Use(account.clone())),
+        // What the gateway keeps for people at the login host opens what they have, as any login there does.
+        Some(ProductAccountState::Linked) if !facts.method().is_local() => ("B12", Linking::Use(account.clone())),
+        Some(ProductAccountState::Linked | ProductAccountState::Merged(_)) => {
+            ("B6", Linking::Refuse(Refusal::PasswordDead))
+        }
+        Some(ProductAccountState::Closed) => ("B5", Linking::Refuse(Refusal::Inactive)),
+        None => known(facts, account),
     }
 }
 
@@ -128,6 +145,7 @@ fn by_candidate(
         && !is_local
         && facts.has_authority_over_asserted()
         && is_in_use(facts, &candidate.account, email)
+        && candidate.further.iter().all(|address| is_held_alike(facts, address, email))
         && candidate.identities.iter().all(|link| is_trusted(facts, link, email));
     if !fits {
         return ("B22", Linking::Refuse(Refusal::LocalProof));
@@ -136,6 +154,13 @@ fn by_candidate(
         return ("B25", Linking::Refuse(Refusal::NoAccount));
     }
     ("B20", Linking::Link(candidate.account.clone(), key.clone()))
+}
+
+/// Rule C6 (a): all proved addresses of the candidate are the same organization's, or nobody's: who has authority over one of
+/// them has none over another's.
+fn is_held_alike(facts: &Facts<'_>, address: &EmailAddress, email: &EmailAddress) -> bool {
+    let holder = |address| management(facts.catalog, address).map(|held| &held.org.name);
+    holder(address) == holder(email)
 }
 
 /// Rule C6 (a): used, or its address proved, after the domain's claim or at most 180 days before it. An address that nobody
@@ -155,11 +180,13 @@ fn is_trusted(facts: &Facts<'_>, link: &LinkedIdentity, email: &EmailAddress) ->
         DirectoryName::Issuer => true,
         DirectoryName::ThirdParty(_) => is_google_for(directory, email),
         DirectoryName::Org(org, _) => management(facts.catalog, email).is_some_and(|held| held.org.name == *org),
+        // Local credentials are no identities of anybody else.
+        DirectoryName::Local(_) | DirectoryName::Here => false,
     }
 }
 
 fn is_google_for(directory: &Directory, email: &EmailAddress) -> bool {
-    directory.protocol.settings().issuer == GOOGLE && email.domain().as_str() == GMAIL
+    directory.protocol.settings().is_some_and(|settings| settings.issuer == GOOGLE) && email.domain().as_str() == GMAIL
 }
 
 impl Facts<'_> {
@@ -169,8 +196,9 @@ impl Facts<'_> {
         let (Some(email), Some(directory)) = (self.asserted(), self.directory()) else { return false };
         self.asserted_is_proved()
             && match self.method() {
-                Method::OrgSso | Method::Issuer => true,
+                Method::OrgSso | Method::Issuer | Method::Reset => true,
                 Method::ThirdParty => is_google_for(directory, email),
+                Method::Password | Method::Passkey | Method::Recovery | Method::Adapter | Method::Emergency => false,
             }
     }
 }
@@ -197,6 +225,9 @@ fn may_create(facts: &Facts<'_>, email: &EmailAddress) -> bool {
         }
         Method::Issuer => may_join(facts),
         Method::ThirdParty => signup == Some(Signup::Open) || (signup == Some(Signup::Org) && is_named(facts)),
+        Method::Password | Method::Passkey | Method::Reset | Method::Recovery | Method::Adapter | Method::Emergency => {
+            false
+        }
     }
 }
 

@@ -4,16 +4,19 @@
 //! Limits that were shortened bite at once. A stricter policy meets sessions as its `on_change` says.
 
 mod expired;
+mod whence;
 
 pub use expired::{VOUCHES_FOR, expired};
+pub use whence::Whence;
 
-use super::admit::third_party_allows;
+use super::admit::{third_party_allows, third_party_of};
 use super::model::{
-    Account, Catalog, LoginSession, Method, Product, ProductAccount, ProductAccountState, ProductSession, Sso,
+    Account, Catalog, LoginSession, Method, OnChange, Product, ProductAccount, ProductAccountState, ProductSession,
+    SecondStep, Sso,
 };
 use super::refusal::Refusal;
-use super::standing::{self, Bounds, Demand, Entrant, Management};
-use super::values::{DirectoryName, EmailAddress, LoginSessionId, Timestamp};
+use super::standing::{self, Bounds, Demand, Entrant, Groups, Management};
+use super::values::{EmailAddress, LoginSessionId, Timestamp};
 use std::time::Duration;
 
 /// What is asked about a session at a product.
@@ -86,6 +89,8 @@ pub enum Why {
     Manager,
     /// The policy asks for another proof than the one that the session was made from, and its grace is over.
     Policy,
+    /// The policy asks for our own second step, which was not taken in this session, and its grace is over (rule H15).
+    SecondStep,
 }
 
 impl Why {
@@ -99,20 +104,24 @@ impl Why {
             Self::Epoch => "epoch",
             Self::Manager => "manager",
             Self::Policy => "policy",
+            Self::SecondStep => "second-step",
         }
     }
 }
 
 /// Whether a session at a product goes on. First match wins.
 pub fn live(facts: &LiveFacts<'_>) -> Live {
-    let login = LoginFacts {
+    answer(product_ends(facts, &of_login(facts)))
+}
+
+fn of_login<'a>(facts: &LiveFacts<'a>) -> LoginFacts<'a> {
+    LoginFacts {
         now: facts.now,
         catalog: facts.catalog,
         login: facts.login,
         account: facts.account,
         further: facts.further,
-    };
-    answer(product_ends(facts, &login))
+    }
 }
 
 /// Whether a login session goes on. First match wins.
@@ -135,10 +144,11 @@ fn product_ends(facts: &LiveFacts<'_>, login: &LoginFacts<'_>) -> Ends {
     let one = session.parent == facts.login.id
         && session.account == facts.login.account
         && session.product == facts.product.name
+        && facts.login.confined_to.as_ref().is_none_or(|only| *only == session.product)
         && facts.product_account.is_none_or(|record| record.id == session.product_account);
     require(one, Live::Login(Why::Mismatch))?;
     let managed = login.managed();
-    let bounds = Bounds::of_product(&facts.product.limits, &managed);
+    let bounds = Bounds::of(&facts.product.limits).stricter(Bounds::of_live(&managed));
     let abs_at = session.abs_at.min(facts.login.auth_time.plus(bounds.absolute));
     let idle_at = idle_at(session.last_seen, session.idle_millis, bounds.idle);
     require(facts.now < abs_at, Live::Login(Why::Absolute))?;
@@ -147,13 +157,23 @@ fn product_ends(facts: &LiveFacts<'_>, login: &LoginFacts<'_>) -> Ends {
     let parent = expiry(login, parent_seen)?;
     require(facts.now < idle_at, Live::Login(Why::Idle))?;
     let record = facts.product_account.ok_or(Live::End(Refusal::Inactive))?;
-    let acts = standing::is_active(facts.account, Some(record)) && record.state == ProductAccountState::Linked;
+    let acts = standing::is_active(facts.account, Some(record)) && fits(facts.login.method, record.state);
     require(acts, Live::End(Refusal::Inactive))?;
     require(session.account_epoch == facts.account.epoch, Live::Login(Why::Epoch))?;
     let policy = after_expiry(login)?;
     let configured = facts.catalog.products.contains_key(&facts.product.name);
     require(configured && may_enter(facts, &managed), Live::End(Refusal::NotAllowed))?;
     Ok(abs_at.min(idle_at).min(parent).min(policy))
+}
+
+/// Whether a session by this method may go on at a record in this state: what is linked is closed to local credentials (B6), and
+/// what is local to providers (B14).
+fn fits(method: Method, state: ProductAccountState) -> bool {
+    match state {
+        ProductAccountState::Linked => !method.is_local(),
+        ProductAccountState::Local | ProductAccountState::Migrating => !method.is_by_provider(),
+        ProductAccountState::Merged(_) | ProductAccountState::Closed => false,
+    }
 }
 
 fn login_ends(facts: &LoginFacts<'_>, last_seen: Timestamp) -> Ends {
@@ -163,7 +183,7 @@ fn login_ends(facts: &LoginFacts<'_>, last_seen: Timestamp) -> Ends {
 
 /// Absolute and idle limits of a login session, those of now or those of its making, whichever end it first.
 fn expiry(facts: &LoginFacts<'_>, last_seen: Timestamp) -> Ends {
-    let bounds = Bounds::of_login(&facts.managed());
+    let bounds = Bounds::of_live(&facts.managed());
     let abs_at = facts.login.abs_at.min(facts.login.auth_time.plus(bounds.absolute));
     let idle_at = idle_at(last_seen, facts.login.idle_millis, bounds.idle);
     require(facts.login.account == facts.account.id, Live::Login(Why::Mismatch))?;
@@ -184,12 +204,31 @@ fn after_expiry(facts: &LoginFacts<'_>) -> Ends {
     require(has_one_manager(facts), Live::Login(Why::Manager))?;
     // The directory or its kind is gone from the configuration: nothing vouches for this session any more (rule M4).
     let vouched = facts.catalog.directories.get(&facts.login.directory);
-    let vouched = vouched.is_some_and(|directory| standing::method_of(directory) == facts.login.method);
+    let vouched = vouched.is_some_and(|directory| standing::vouches(directory, facts.login.method));
     require(vouched, Live::Login(Why::Policy))?;
-    let unmet = governing.iter().filter(|held| !satisfies(facts, held));
-    let grace_ends = unmet.map(|held| grace_ends(facts, held)).min().unwrap_or(Timestamp::from_millis(i64::MAX));
-    require(facts.now < grace_ends, Live::Login(Why::Policy))?;
-    Ok(grace_ends)
+    let ends = |meets: &dyn Fn(&Management<'_>) -> bool| {
+        let unmet = governing.iter().filter(|held| !meets(held));
+        unmet.map(|held| grace_ends(facts, held)).min().unwrap_or(Timestamp::from_millis(i64::MAX))
+    };
+    let policy = ends(&|held| satisfies(facts, held));
+    require(facts.now < policy, Live::Login(Why::Policy))?;
+    let step = ends(&|held| has_stepped(facts, held.policy().second_step, Some(held)));
+    let unmanaged = !governing.is_empty() || has_stepped(facts, facts.catalog.people.second_step, None);
+    require(facts.now < step && unmanaged, Live::Login(Why::SecondStep))?;
+    Ok(policy.min(step))
+}
+
+/// Whether what a session was made from, and what was done in it, satisfies a policy's second step (B9).
+fn has_stepped(facts: &LoginFacts<'_>, policy: SecondStep, held: Option<&Management<'_>>) -> bool {
+    let required = match policy {
+        SecondStep::Required => true,
+        SecondStep::Optional | SecondStep::Off => false,
+    };
+    let by_policy = held.is_some_and(|held| match held.demand(facts.catalog) {
+        Demand::Enforced(named) | Demand::Offered(named) => named == facts.login.directory,
+        Demand::Off | Demand::Unusable => false,
+    });
+    !required || facts.login.stepped_at.is_some() || by_policy || facts.login.method == Method::Passkey
 }
 
 /// Whether the session is not another organization's (rule C2), and no two organizations enforce (rule C3).
@@ -204,33 +243,41 @@ fn has_one_manager(facts: &LoginFacts<'_>) -> bool {
 /// Whether a login now, by the way this session came, would satisfy the policy.
 fn satisfies(facts: &LoginFacts<'_>, held: &Management<'_>) -> bool {
     let policy = held.policy();
+    let proved = standing::proved_addresses(facts.account, facts.further);
+    let emergency = facts.login.method == Method::Emergency && held.breaks_glass(&proved);
     let directory = match held.demand(facts.catalog) {
-        Demand::Enforced(named) => named == facts.login.directory,
-        Demand::Unusable => false,
+        Demand::Enforced(named) => named == facts.login.directory || emergency,
+        Demand::Unusable => emergency,
         Demand::Off | Demand::Offered(_) => true,
     };
-    let third_party = match facts.login.method {
+    let way = match facts.login.method {
         Method::OrgSso | Method::Issuer => true,
         Method::ThirdParty => {
-            let name = match facts.catalog.directories.get(&facts.login.directory).map(|directory| &directory.name) {
-                Some(DirectoryName::ThirdParty(name)) => Some(name),
-                Some(DirectoryName::Issuer | DirectoryName::Org(..)) | None => None,
-            };
+            let directory = facts.catalog.directories.get(&facts.login.directory);
+            let name = directory.and_then(|directory| third_party_of(&directory.name));
             // From before the claim: it was never asked whether the identity is the organization's (rule M7).
             third_party_allows(&policy.third_party, name) && facts.login.created_at >= held.claim.claimed_at
         }
+        Method::Password | Method::Passkey | Method::Reset | Method::Recovery | Method::Adapter => true,
+        Method::Emergency => emergency,
     };
-    directory && third_party && policy.require_amr.iter().all(|value| facts.login.amr.contains(value))
+    let stepped = facts.login.method == Method::Passkey
+        || (!facts.login.method.is_by_provider() && facts.login.stepped_at.is_some());
+    let said = |value: &String| facts.login.amr.contains(value) || (stepped && value == "mfa");
+    directory && way && (emergency || policy.require_amr.iter().all(said))
 }
 
-/// When a session that no longer satisfies a policy ends: after the policy's grace, at its own place in the spread. A session
-/// from after the change has no grace: nothing made it that the policy would have let through.
+/// When a session that no longer satisfies a policy ends: after the policy's grace, at its own place in the spread, or never by
+/// that. A session from after the change has no grace: nothing made it that the policy would have let through.
 fn grace_ends(facts: &LoginFacts<'_>, held: &Management<'_>) -> Timestamp {
     let policy = held.policy();
     if facts.login.created_at >= policy.changed_at {
         return Timestamp::from_millis(i64::MIN);
     }
-    policy.changed_at.plus(policy.on_change.grace).plus(place_in(policy.on_change.spread, facts.login.id))
+    match policy.on_change {
+        OnChange::After { grace, spread } => policy.changed_at.plus(grace).plus(place_in(spread, facts.login.id)),
+        OnChange::NextLogin => Timestamp::from_millis(i64::MAX),
+    }
 }
 
 /// A session's place in a span: even over sessions, the same each time it is asked. The low bits of an id are random.
@@ -254,17 +301,23 @@ fn may_enter(facts: &LiveFacts<'_>, managed: &[Management<'_>]) -> bool {
 
 impl<'a> LoginFacts<'a> {
     fn managed(&self) -> Vec<Management<'a>> {
-        standing::managements(self.catalog, &standing::proved_addresses(self.account, self.further))
+        standing::managements(self.catalog, &standing::proved_addresses(self.account, self.further), self.groups())
+    }
+
+    /// Groups, as far as a directory of an organization said them when the session was made.
+    fn groups(&self) -> Groups<'a> {
+        let directory = self.catalog.directories.get(&self.login.directory);
+        Groups::of(directory.and_then(|directory| directory.org()), &self.login.groups)
     }
 
     /// As in phase B: an address that was never proved must not loosen anything.
     fn governing(&self) -> Vec<Management<'a>> {
         let proved = standing::proved_addresses(self.account, self.further);
         if !proved.is_empty() {
-            return standing::managements(self.catalog, &proved);
+            return standing::managements(self.catalog, &proved, self.groups());
         }
         let claimed: Vec<&EmailAddress> = self.account.email.iter().collect();
-        standing::managements(self.catalog, &claimed)
+        standing::managements(self.catalog, &claimed, self.groups())
     }
 }
 

@@ -5,11 +5,14 @@
 
 pub mod admit;
 pub mod certificate;
+pub mod domain;
 pub mod event;
+pub mod foresee;
 pub mod identify;
 pub mod journal;
 mod linking;
 pub mod live;
+pub mod local;
 pub mod model;
 pub mod oidc;
 pub mod proof;

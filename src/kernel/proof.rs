@@ -4,7 +4,7 @@
 //! signature or channel they checked themselves. There is no constructor for tests: tests judge real replies.
 
 use super::model::{IdentityKey, Method};
-use super::values::{EmailAddress, Secret, Timestamp};
+use super::values::{AccountId, EmailAddress, Secret, Timestamp};
 
 /// A judged reply of a provider.
 #[derive(Clone, Debug)]
@@ -61,5 +61,30 @@ impl Proof {
     /// What was proved.
     pub fn claims(&self) -> &Claims {
         &self.claims
+    }
+}
+
+/// Our own second step, taken by somebody: a code of an app, a passkey, a recovery code. Made by the judges of factors alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SecondStepProof {
+    account: AccountId,
+    at: Timestamp,
+}
+
+impl SecondStepProof {
+    /// Only the judges call this.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the judges of factors come with them"))]
+    pub(in crate::kernel) fn new(account: AccountId, at: Timestamp) -> Self {
+        Self { account, at }
+    }
+
+    /// Whose factor it was.
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// When it was taken.
+    pub fn at(&self) -> Timestamp {
+        self.at
     }
 }

@@ -19,6 +19,14 @@ pub enum Refusal {
     ThirdParty,
     /// B5, B8: the account is not active.
     Inactive,
+    /// B6: the account belongs to the one account now; its local password is retired.
+    PasswordDead,
+    /// B9: our own second step is missing.
+    SecondStep,
+    /// B10: the local password is too old or too weak for the policy.
+    NewPassword,
+    /// M29: the policy does not let its people in from this network.
+    Network,
     /// B16: the link is there, its account is not.
     BrokenLink,
     /// B17: the provider does not say that the address is verified.
@@ -105,6 +113,10 @@ impl Refusal {
             Self::Authority => "authority",
             Self::ThirdParty => "third-party",
             Self::Inactive => "inactive",
+            Self::PasswordDead => "password-dead",
+            Self::SecondStep => "second-step-needed",
+            Self::NewPassword => "new-password-needed",
+            Self::Network => "network",
             Self::BrokenLink => "broken-link",
             Self::EmailProof => "email-not-verified",
             Self::SeveralAccounts => "several-accounts",

@@ -1,14 +1,16 @@
-//! Where a person stands: who manages them, what that manager's policy demands, how long sessions last, which products are open.
+//! Where a person stands: who manages them, which policy of that manager they are under, what it demands, how long sessions last,
+//! which products are open.
 //!
 //! Shared by all three decisions, so that a login and a live session are never judged by two readings of one policy. Nothing here
 //! looks at how a person was proved; that is for the objections and for the live rules.
 
 use super::event::PolicyStamp;
 use super::model::{
-    Account, AccountStatus, Allow, Catalog, Directory, DomainClaim, Limits, Method, Organization, Policy,
-    ProductAccount, ProductAccountState, Sso,
+    Account, AccountStatus, Allow, Catalog, Directory, DomainClaim, Limits, Method, NamedPolicy, OnChange,
+    Organization, PasswordRule, Policy, ProductAccount, ProductAccountState, SecondStep, Sso,
 };
 use super::values::{DirectoryId, DirectoryName, EmailAddress, OrgName};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// What a policy says about the way in for people of one domain.
@@ -24,27 +26,47 @@ pub enum Demand {
     Unusable,
 }
 
-/// One organization's hold on one address.
+/// What is known of somebody's groups.
+#[derive(Clone, Copy, Debug)]
+pub enum Groups<'a> {
+    /// Nothing: no directory of an organization vouches for this person now.
+    Unknown,
+    /// What a directory of this organization asserted.
+    AssertedBy(&'a OrgName, &'a [String]),
+}
+
+impl<'a> Groups<'a> {
+    /// Groups count only as an organization's directory asserts them: anybody else could name any.
+    pub fn of(asserted_by: Option<&'a OrgName>, groups: &'a [String]) -> Self {
+        asserted_by.map_or(Self::Unknown, |org| Self::AssertedBy(org, groups))
+    }
+}
+
+/// One organization's hold on a person.
 #[derive(Clone, Copy, Debug)]
 pub struct Management<'a> {
-    /// Who manages the address.
+    /// Who manages.
     pub org: &'a Organization,
     /// By which claim.
     pub claim: &'a DomainClaim,
+    /// The policy that the person is under.
+    policy: &'a Policy,
 }
 
 impl<'a> Management<'a> {
-    /// The policy that the address is under.
+    /// The policy that the person is under.
     pub fn policy(&self) -> &'a Policy {
-        &self.org.policy
+        self.policy
     }
 
-    /// What the policy says about the way in. The directory that the domain is linked to stands before the policy's own, so that
-    /// an organization with a directory per domain has the right one for each. A suspended claim still enforces (§3.0).
+    /// What the policy says about the way in. Under the default policy the directory that the domain is linked to stands before
+    /// the policy's own, so that an organization with a directory per domain has the right one for each; a policy for some people
+    /// that names a directory means that one. A suspended claim still enforces (§3.0).
     pub fn demand(&self, catalog: &Catalog) -> Demand {
-        let named = self.claim.directory.or(self.org.policy.directory);
+        let (own, linked, default) = (self.policy.directory, self.claim.directory, self.org.policy.directory);
+        let named = if self.policy.name.is_default() { linked.or(own) } else { own.or(linked).or(default) };
         let usable = named.filter(|id| catalog.directories.get(id).is_some_and(|d| d.org() == Some(&self.org.name)));
-        match (self.org.policy.sso, usable) {
+        match (self.policy.sso, usable) {
             (Sso::Off, _) | (Sso::Offered, None) => Demand::Off,
             (Sso::Offered, Some(directory)) => Demand::Offered(directory),
             (Sso::Enforced, Some(directory)) => Demand::Enforced(directory),
@@ -52,25 +74,48 @@ impl<'a> Management<'a> {
         }
     }
 
-    /// For audit events.
+    /// Whether the policy lets one of these proved addresses in by `/login/emergency` (rule H3).
+    pub fn breaks_glass(&self, proved: &[&EmailAddress]) -> bool {
+        proved.iter().any(|address| self.policy.break_glass.contains(address))
+    }
+
+    /// For audit events: `acme`, or `acme/pilot` for a policy for some of its people.
     pub fn stamp(&self) -> PolicyStamp {
-        PolicyStamp { id: self.org.name.as_str().to_owned(), epoch: self.org.policy.epoch }
+        let org = &self.org.name;
+        let name = &self.policy.name;
+        let id = if name.is_default() { org.to_string() } else { format!("{org}/{name}") };
+        PolicyStamp { id, epoch: self.policy.epoch }
     }
 }
 
-/// Who manages an address: exact match of its domain (rule T32).
-pub fn management<'a>(catalog: &'a Catalog, email: &EmailAddress) -> Option<Management<'a>> {
-    let claim = catalog.domains.get(email.domain())?;
-    let org = catalog.orgs.get(&claim.org)?;
-    Some(Management { org, claim })
+/// Which policy of an organization somebody with these addresses is under: the first whose members they are among, else the
+/// default one. Who is known by no directory of it may be in any group: the policies for groups, which are never looser than the
+/// default one (rule H4), then hold as if they were, or coming by another way would be the way around them.
+pub fn policy_of<'a>(org: &'a Organization, addresses: &[&EmailAddress], groups: Groups<'_>) -> &'a Policy {
+    let is_member = |named: &&NamedPolicy| {
+        let members = &named.members;
+        let in_group = match groups {
+            Groups::AssertedBy(by, groups) if *by == org.name => groups.iter().any(|g| members.groups.contains(g)),
+            Groups::AssertedBy(..) | Groups::Unknown => !members.groups.is_empty(),
+        };
+        in_group || addresses.iter().any(|address| members.people.contains(address))
+    };
+    org.policies.iter().find(is_member).map_or(&org.policy, |named| &named.policy)
 }
 
-/// Everybody who manages one of the addresses, each organization once, in the order of the addresses (rule C3).
-pub fn managements<'a>(catalog: &'a Catalog, addresses: &[&EmailAddress]) -> Vec<Management<'a>> {
+/// Who manages an address: exact match of its domain (rule T32), of whose groups nothing is known.
+pub fn management<'a>(catalog: &'a Catalog, email: &EmailAddress) -> Option<Management<'a>> {
+    managements(catalog, &[email], Groups::Unknown).into_iter().next()
+}
+
+/// Everybody who manages one of a person's addresses, each organization once, in the order of the addresses (rule C3).
+pub fn managements<'a>(catalog: &'a Catalog, addresses: &[&EmailAddress], groups: Groups<'_>) -> Vec<Management<'a>> {
     let mut found: Vec<Management<'a>> = Vec::new();
-    for held in addresses.iter().filter_map(|address| management(catalog, address)) {
-        if found.iter().all(|other| other.org.name != held.org.name) {
-            found.push(held);
+    for address in addresses {
+        let Some(claim) = catalog.domains.get(address.domain()) else { continue };
+        let Some(org) = catalog.orgs.get(&claim.org) else { continue };
+        if found.iter().all(|other| other.org.name != org.name) {
+            found.push(Management { org, claim, policy: policy_of(org, addresses, groups) });
         }
     }
     found
@@ -82,6 +127,12 @@ pub fn proved_addresses<'a>(account: &'a Account, further: &'a [EmailAddress]) -
     account.email.iter().filter(|_| account.email_verified).chain(further).collect()
 }
 
+/// The organization that manages an account, by its proved addresses; the first of several. Which policy of it holds is asked
+/// where a login or a session is at hand.
+pub fn manager_of<'a>(catalog: &'a Catalog, proved: &[&EmailAddress]) -> Option<&'a OrgName> {
+    managements(catalog, proved, Groups::Unknown).first().map(|held| &held.org.name)
+}
+
 /// Whether an organization's directory may speak for an address: the domain is claimed by that organization, linked to that
 /// directory, and the claim is not suspended (rule B3). Exact names; an address with a directory of another organization never.
 pub fn speaks_for<'a>(catalog: &'a Catalog, directory: &Directory, email: &EmailAddress) -> Option<Management<'a>> {
@@ -91,13 +142,53 @@ pub fn speaks_for<'a>(catalog: &'a Catalog, directory: &Directory, email: &Email
     (same_org && linked_here && !held.claim.suspended).then_some(held)
 }
 
-/// The method that a directory stands for. Which kind of login it was is never anybody's word (rule H21).
-pub fn method_of(directory: &Directory) -> Method {
-    match directory.name {
-        DirectoryName::Issuer => Method::Issuer,
-        DirectoryName::ThirdParty(_) => Method::ThirdParty,
-        DirectoryName::Org(..) => Method::OrgSso,
+/// Whether a directory can have proved somebody by this method. Which kind of login it was is never anybody's word (rule H21).
+pub fn vouches(directory: &Directory, method: Method) -> bool {
+    match (&directory.name, method) {
+        (DirectoryName::Issuer, Method::Issuer)
+        | (DirectoryName::ThirdParty(_), Method::ThirdParty)
+        | (DirectoryName::Org(..), Method::OrgSso)
+        | (
+            DirectoryName::Local(_),
+            Method::Password | Method::Passkey | Method::Reset | Method::Recovery | Method::Adapter,
+        )
+        | (DirectoryName::Here, Method::Passkey | Method::Recovery | Method::Emergency) => true,
+        (
+            DirectoryName::Issuer
+            | DirectoryName::ThirdParty(_)
+            | DirectoryName::Org(..)
+            | DirectoryName::Local(_)
+            | DirectoryName::Here,
+            Method::OrgSso
+            | Method::Issuer
+            | Method::ThirdParty
+            | Method::Password
+            | Method::Passkey
+            | Method::Reset
+            | Method::Recovery
+            | Method::Adapter
+            | Method::Emergency,
+        ) => false,
     }
+}
+
+/// Whether people of these managers may come from an address: each that names networks must hold it (rule M29). Who comes from
+/// nowhere that is known does not.
+pub fn may_come_from(governing: &[Management<'_>], client: Option<IpAddr>) -> bool {
+    governing.iter().map(|held| &held.policy.networks).all(|networks| {
+        networks.is_empty() || client.is_some_and(|client| networks.iter().any(|network| network.holds(client)))
+    })
+}
+
+/// What our own second step is to these people: the strictest of their managers' words, or what `[people]` says.
+pub fn second_step(catalog: &Catalog, governing: &[Management<'_>]) -> SecondStep {
+    governing.iter().map(|held| held.policy.second_step).max().unwrap_or(catalog.people.second_step)
+}
+
+/// What these people's local passwords must be: the strictest of their managers' rules, or what `[people]` says.
+pub fn password_rule(catalog: &Catalog, governing: &[Management<'_>]) -> PasswordRule {
+    let rules = governing.iter().map(|held| held.policy.password);
+    rules.reduce(PasswordRule::stricter).unwrap_or(catalog.people.password)
 }
 
 /// Whether a person and their record at a product may act (B5, B8).
@@ -136,8 +227,28 @@ impl Bounds {
 
     /// What holds for a login session: the strictest of its managers' policies, or the defaults (HANDOVER 5).
     pub fn of_login(managed: &[Management<'_>]) -> Self {
-        let sides = managed.iter().map(|held| Self::of(&held.org.policy.limits));
+        let sides = managed.iter().map(|held| Self::of(&held.policy.limits));
         sides.reduce(Self::stricter).unwrap_or(Self::DEFAULT)
+    }
+
+    /// What holds now for a live session besides what it was made with: as [`Self::of_login`], but a policy that leaves live
+    /// sessions to their own end (`on_change = "next_login"`) sets nothing.
+    pub fn of_live(managed: &[Management<'_>]) -> Self {
+        let sides = managed.iter().map(|held| match held.policy.on_change {
+            OnChange::After { .. } => Self::of(&held.policy.limits),
+            OnChange::NextLogin => Self { idle: Duration::MAX, absolute: Duration::MAX },
+        });
+        sides.reduce(Self::stricter).unwrap_or(Self::DEFAULT)
+    }
+
+    /// What holds for a native app's login: as [`Self::of_login`], but where a policy sets `native`, that is its absolute limit
+    /// and there is no idle one.
+    pub fn of_native(managed: &[Management<'_>]) -> Self {
+        let side = |held: &Management<'_>| match held.policy.native {
+            Some(absolute) => Self { idle: absolute, absolute },
+            None => Self::of(&held.policy.limits),
+        };
+        managed.iter().map(side).reduce(Self::stricter).unwrap_or(Self::DEFAULT)
     }
 
     /// What holds for a session at a product: the stricter of the product's and the login session's.

@@ -18,13 +18,26 @@ pub enum Kind {
     Cookie,
     /// HMAC-SHA-256: CSRF tokens of forms.
     Csrf,
+    /// HMAC-SHA-256: MACs of people's own credentials, look-up keys of recovery codes, reset codes and links, buckets of attempts.
+    Credential,
+    /// AES-256-GCM-SIV: seals the seeds of second steps.
+    Factor,
     /// ES256: `private_key_jwt` at one directory's provider, and at no other (rule H20).
     Client(DirectoryId),
 }
 
 impl Kind {
     /// The kinds that every gateway needs.
-    pub const EVERYWHERE: [Self; 6] = [Self::Assertion, Self::Audit, Self::Token, Self::Row, Self::Cookie, Self::Csrf];
+    pub const EVERYWHERE: [Self; 8] = [
+        Self::Assertion,
+        Self::Audit,
+        Self::Token,
+        Self::Row,
+        Self::Cookie,
+        Self::Csrf,
+        Self::Credential,
+        Self::Factor,
+    ];
 
     /// Reads the text form.
     pub fn parse(text: &str) -> Option<Self> {
@@ -36,14 +49,17 @@ impl Kind {
     pub(super) const fn generations(self) -> usize {
         match self {
             Self::Assertion => 2,
-            Self::Audit | Self::Token | Self::Row | Self::Cookie | Self::Csrf | Self::Client(_) => 1,
+            Self::Audit | Self::Token | Self::Row | Self::Cookie | Self::Csrf => 1,
+            Self::Credential | Self::Factor | Self::Client(_) => 1,
         }
     }
 
     pub(super) const fn is_ec(self) -> bool {
         match self {
             Self::Assertion | Self::Client(_) => true,
-            Self::Audit | Self::Token | Self::Row | Self::Cookie | Self::Csrf => false,
+            Self::Audit | Self::Token | Self::Row | Self::Cookie | Self::Csrf | Self::Credential | Self::Factor => {
+                false
+            }
         }
     }
 }
@@ -57,6 +73,8 @@ impl fmt::Display for Kind {
             Self::Row => f.write_str("row"),
             Self::Cookie => f.write_str("cookie"),
             Self::Csrf => f.write_str("csrf"),
+            Self::Credential => f.write_str("credential"),
+            Self::Factor => f.write_str("factor"),
             Self::Client(directory) => write!(f, "client.{directory}"),
         }
     }

@@ -6,7 +6,7 @@
 use super::canonical::Canonical;
 use super::{Generations, Keys, Raw};
 use crate::kernel::model::{LoginSession, ProductSession};
-use crate::kernel::values::{SessionKey, Token};
+use crate::kernel::values::{ProductName, SessionKey, Token};
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -22,7 +22,7 @@ impl MacKey {
         Some(Self(hmac::Key::new(hmac::HMAC_SHA256, raw.as_ref())))
     }
 
-    fn sign(&self, bytes: &[u8]) -> [u8; 32] {
+    pub(super) fn sign(&self, bytes: &[u8]) -> [u8; 32] {
         let mut mac = [0; 32];
         mac.copy_from_slice(hmac::sign(&self.0, bytes).as_ref());
         mac
@@ -31,7 +31,7 @@ impl MacKey {
 
 impl Generations<MacKey> {
     /// Whether a living generation made this MAC; compared in constant time.
-    fn holds(&self, bytes: &[u8], mac: &[u8]) -> bool {
+    pub(super) fn holds(&self, bytes: &[u8], mac: &[u8]) -> bool {
         self.iter().any(|(_, key)| hmac::verify(&key.0, bytes, mac).is_ok())
     }
 }
@@ -104,9 +104,11 @@ fn login_bytes(session: &LoginSession) -> Vec<u8> {
         abs_at,
         account_epoch,
         ask_before: _, // Removing an entry saves a click, no more.
+        confined_to,
+        stepped_at,
         mac: _,
     } = session;
-    Canonical::new("fedgate login session 1")
+    Canonical::new("fedgate login session 2")
         .bytes(&id.to_bytes())
         .bytes(&key.0)
         .bytes(&account.to_bytes())
@@ -121,6 +123,8 @@ fn login_bytes(session: &LoginSession) -> Vec<u8> {
         .number(*idle_millis)
         .signed(abs_at.millis())
         .number((*account_epoch).into())
+        .optional(confined_to.as_ref().map(ProductName::as_str))
+        .optional(stepped_at.map(|at| at.millis().to_string()).as_deref())
         .finish()
 }
 

@@ -5,9 +5,11 @@
 //! clocks and randomness for new keys (arguments). A new kind is a variant of [`Kind`]; a new thing to seal is a [`Purpose`];
 //! secrets of other rooms in rows of their own are in `item`.
 
+mod admin;
 mod assertion;
 mod audit;
 mod canonical;
+mod credential;
 mod ec;
 mod item;
 mod kek;
@@ -17,6 +19,7 @@ mod sealing;
 
 pub use assertion::{AssertionClaims, MAX_LIFETIME};
 pub use audit::AuditSigner;
+pub use credential::Lookup;
 pub use kek::{Kek, KekFault};
 pub use kind::Kind;
 pub use sealing::Purpose;
@@ -72,6 +75,8 @@ struct Ring {
     row: Generations<MacKey>,
     cookie: Generations<SealingKey>,
     csrf: Generations<MacKey>,
+    credential: Generations<MacKey>,
+    factor: Generations<SealingKey>,
     clients: HashMap<DirectoryId, Generations<EcKey>>,
 }
 
@@ -183,6 +188,8 @@ impl Ring {
             row: Generations::of(Kind::Row, of(Kind::Row)?, MacKey::new)?,
             cookie: Generations::of(Kind::Cookie, of(Kind::Cookie)?, SealingKey::new)?,
             csrf: Generations::of(Kind::Csrf, of(Kind::Csrf)?, MacKey::new)?,
+            credential: Generations::of(Kind::Credential, of(Kind::Credential)?, MacKey::new)?,
+            factor: Generations::of(Kind::Factor, of(Kind::Factor)?, SealingKey::new)?,
             clients,
         })
     }

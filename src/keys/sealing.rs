@@ -1,7 +1,7 @@
 //! Sealing: AES-256-GCM-SIV, because nodes share a key and draw nonces without knowing of each other (rule H10).
 
 use super::canonical::Canonical;
-use super::{Keys, Raw};
+use super::{Generations, Keys, Raw};
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf;
 use zeroize::Zeroizing;
@@ -25,10 +25,14 @@ pub enum Purpose {
     Goodbye,
     /// The handle and key of a kept request, in a cookie of its product host (rule H9).
     Replay,
+    /// The seed of a second step, in its row (rule H12).
+    Seed,
+    /// The code and the link of a letter that waits (rule H12).
+    Outbox,
 }
 
 impl Purpose {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::LoginUnderWay,
         Self::Flow,
         Self::Handover,
@@ -37,6 +41,8 @@ impl Purpose {
         Self::Aim,
         Self::Goodbye,
         Self::Replay,
+        Self::Seed,
+        Self::Outbox,
     ];
 
     const fn name(self) -> &'static str {
@@ -49,6 +55,8 @@ impl Purpose {
             Self::Aim => "aim",
             Self::Goodbye => "goodbye",
             Self::Replay => "replay",
+            Self::Seed => "seed",
+            Self::Outbox => "outbox",
         }
     }
 }
@@ -120,14 +128,10 @@ fn mark(generation: u32) -> u8 {
     low
 }
 
-impl Keys {
-    /// Seals under the newest key. `aad` binds the value to where it belongs: cookie name, host. Adds 29 bytes.
-    ///
-    /// # Errors
-    /// [`KeyFault::Crypto`](super::KeyFault::Crypto) when the library fails.
-    pub fn seal(&self, purpose: Purpose, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, super::KeyFault> {
-        let ring = self.ring.load();
-        let (generation, key) = &ring.cookie.newest;
+impl Generations<SealingKey> {
+    /// Seals under the newest key. Adds 29 bytes.
+    pub(super) fn seal(&self, purpose: Purpose, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, super::KeyFault> {
+        let (generation, key) = &self.newest;
         let aead = key.of(purpose).ok_or(super::KeyFault::Crypto)?;
         let body = aead.seal(&bound_to(purpose, aad, *generation), plaintext).ok_or(super::KeyFault::Crypto)?;
         let mut sealed = vec![mark(*generation)];
@@ -135,11 +139,25 @@ impl Keys {
         Ok(sealed)
     }
 
+    /// Opens what [`Self::seal`] made under a generation that still lives.
+    pub(super) fn unseal(&self, purpose: Purpose, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (marked, body) = sealed.split_first()?;
+        let mut candidates = self.iter().filter(|(generation, _)| mark(*generation) == *marked);
+        candidates.find_map(|(generation, key)| key.of(purpose)?.open(&bound_to(purpose, aad, *generation), body))
+    }
+}
+
+impl Keys {
+    /// Seals under the newest key. `aad` binds the value to where it belongs: cookie name, host. Adds 29 bytes.
+    ///
+    /// # Errors
+    /// [`KeyFault::Crypto`](super::KeyFault::Crypto) when the library fails.
+    pub fn seal(&self, purpose: Purpose, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, super::KeyFault> {
+        self.ring.load().cookie.seal(purpose, aad, plaintext)
+    }
+
     /// Opens what [`Keys::seal`] made for the same purpose and `aad` under a generation that still lives; else nothing.
     pub fn unseal(&self, purpose: Purpose, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (marked, body) = sealed.split_first()?;
-        let ring = self.ring.load();
-        let mut candidates = ring.cookie.iter().filter(|(generation, _)| mark(*generation) == *marked);
-        candidates.find_map(|(generation, key)| key.of(purpose)?.open(&bound_to(purpose, aad, *generation), body))
+        self.ring.load().cookie.unseal(purpose, aad, sealed)
     }
 }

@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::time::Duration;
 
+mod credentials;
 mod sessions;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -48,7 +49,7 @@ fn rotated(kind: Kind) -> Keys {
 fn missing_rows_are_made_once() {
     let first = rows(&kek());
     assert_eq!(first.iter().filter(|row| row.kind == "assertion").count(), 2);
-    assert_eq!(first.len(), 9);
+    assert_eq!(first.len(), 11);
     let again = Keys::missing(&kek(), &first, &Keys::wanted([directory(1), directory(2)]), NOW, &mut counting());
     assert_eq!(again.unwrap(), []);
 }

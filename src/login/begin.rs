@@ -13,7 +13,7 @@ use super::{Login, Stop, TRIES};
 use crate::entropy::random;
 use crate::idp::ProviderUnavailable;
 use crate::kernel::admit::{Outcome, decide};
-use crate::kernel::identify::{Identified, identify};
+use crate::kernel::identify::{Asked, Show, identify};
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::model::{Directory, Product, ResponseMode};
 use crate::kernel::oidc::{Departure, Expected, redirect_uri};
@@ -67,7 +67,7 @@ impl Login {
     ) -> Result<Option<Answer>, Stop> {
         let (target, product) = place;
         let catalog = self.world.catalog.load_full();
-        let facts = self.world.facts_of_session(visitor.now, &catalog, product, current).await?;
+        let facts = self.world.facts_of_session(visitor, &catalog, product, current).await?;
         let decision = decide(&facts);
         let about = self.about_session(current, decision.trace);
         let admitted = match decision.outcome {
@@ -85,6 +85,7 @@ impl Login {
                 let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: false };
                 return self.leave(visitor, current.session.directory, Some(target), leaving).await.map(Some);
             }
+            Outcome::Need(need) => return Err(Stop::refused(need.refusal(), about)),
             Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
         };
         if current.session.ask_before.contains(&product.name) {
@@ -202,28 +203,29 @@ impl Login {
 
     async fn try_identify(&self, visitor: &Visitor, target: Option<&Target>, typed: &str) -> Result<Answer, Stop> {
         let product = self.world.product_of(target);
-        let identified = identify(&self.world.catalog.load(), typed);
-        match identified {
-            Identified::Invalid => {
+        let catalog = self.world.catalog.load_full();
+        let shown = identify(&Asked::of_nobody(&catalog, product.as_deref(), typed)).show;
+        match shown {
+            Show::Invalid => {
                 let prefill = typed.chars().take(254).collect();
                 Ok(self.ask_email(visitor, target, prefill, true))
             }
-            Identified::OrgSso(directory) => {
+            Show::OrgSso(directory) => {
                 let leaving = Leaving { hint: EmailAddress::parse(typed).ok(), max_age: None, by_form: true };
                 self.leave(visitor, directory, target, leaving).await
             }
-            Identified::SsoUnavailable => Err(Stop::refuse(Refusal::ProviderUnavailable)),
-            Identified::Ways { .. } | Identified::UseWorkAddress => {
-                let ways = self.ways(&identified);
+            Show::SsoUnavailable => Err(Stop::refuse(Refusal::ProviderUnavailable)),
+            Show::Ways(_) | Show::Password(_) | Show::UseWorkAddress => {
+                let ways = self.ways(&shown);
                 Ok(self.choose(visitor, (target, product), typed, ways))
             }
         }
     }
 
-    fn ways(&self, identified: &Identified) -> Vec<(DirectoryId, Way)> {
-        let Identified::Ways { first, others } = identified else { return Vec::new() };
+    fn ways(&self, shown: &Show) -> Vec<(DirectoryId, Way)> {
+        let (Show::Ways(ways) | Show::Password(ways)) = shown else { return Vec::new() };
         let catalog = self.world.catalog.load();
-        let listed = first.iter().map(|id| (*id, true)).chain(others.iter().map(|id| (*id, false)));
+        let listed = ways.first.iter().map(|id| (*id, true)).chain(ways.others.iter().map(|id| (*id, false)));
         let named = listed.filter_map(|(id, first)| {
             let directory = catalog.directories.get(&id)?;
             Some((id, Way { name: directory.name.to_string(), label: directory.label.clone(), first }))
@@ -256,8 +258,9 @@ impl Login {
             Err(target) => return self.ask_email(visitor, target.as_ref(), String::new(), false),
         };
         let target = aim.target.as_ref();
-        let identified = identify(&self.world.catalog.load(), typed);
-        let chosen = self.ways(&identified).into_iter().find(|(_, known)| known.name == way);
+        let product = self.world.product_of(target);
+        let shown = identify(&Asked::of_nobody(&self.world.catalog.load(), product.as_deref(), typed)).show;
+        let chosen = self.ways(&shown).into_iter().find(|(_, known)| known.name == way);
         let answer = match chosen {
             None => Ok(self.ask_email(visitor, target, String::new(), true)),
             Some((directory, _)) => {
@@ -297,9 +300,9 @@ impl Login {
         };
         let url = self.world.providers.depart(&directory, &departure).await.map_err(unavailable)?;
         let state = pending.seed().state();
-        let cross = match directory.protocol.settings().response_mode {
-            ResponseMode::FormPost => CrossSite::None,
-            ResponseMode::Query => CrossSite::Lax,
+        let cross = match directory.protocol.settings().map(|settings| settings.response_mode) {
+            Some(ResponseMode::FormPost) => CrossSite::None,
+            Some(ResponseMode::Query) | None => CrossSite::Lax,
         };
         self.world.tally.departed(&directory.name.to_string());
         let mut answer = Answer::of(Step::Leave {

@@ -2,17 +2,17 @@
 
 use super::Stop;
 use super::current::Current;
-use super::world::World;
-use crate::kernel::admit::{Candidate, Evidence, Facts, LinkFact};
+use super::world::{Visitor, World};
+use crate::kernel::admit::{Candidate, Evidence, Facts, LinkFact, LocalFacts};
 use crate::kernel::model::{Catalog, Product, ProductAccount};
 use crate::kernel::proof::Proof;
-use crate::kernel::values::{AccountId, EmailAddress, Timestamp};
+use crate::kernel::values::{AccountId, EmailAddress};
 
 impl World {
     /// The facts for a provider's proof.
     pub(super) async fn facts_of_proof<'a>(
         &self,
-        now: Timestamp,
+        visitor: &Visitor,
         catalog: &'a Catalog,
         product: Option<&'a Product>,
         proof: &'a Proof,
@@ -31,7 +31,9 @@ impl World {
             for account in self.store.accounts_by_email(email).await? {
                 let identities = self.store.identities_of(account.id).await?;
                 let product_account = self.record_at(product, account.id).await?;
-                candidates.push(Candidate { account, identities, product_account });
+                let further = self.store.proved_addresses_of(account.id).await?;
+                let enrolled = !self.store.factors_of(account.id).await?.is_empty();
+                candidates.push(Candidate { account, identities, product_account, further, enrolled });
             }
         }
         let product_account = match account {
@@ -43,16 +45,32 @@ impl World {
             [only] => only.product_account.as_ref(),
             _ => None,
         });
+        let further = match account {
+            Some(account) => self.store.proved_addresses_of(account.id).await?,
+            None => Vec::new(),
+        };
         let live = account.and_then(|account| account.email.as_ref()).or(claims.email.as_ref());
         let address_taken = self.taken(product, live, known).await?;
         let evidence = Evidence::Proof(proof);
-        Ok(Facts { now, catalog, product, evidence, linked, candidates, product_account, address_taken, further: &[] })
+        Ok(Facts {
+            now: visitor.now,
+            catalog,
+            product,
+            client: Some(visitor.client),
+            evidence,
+            local: LocalFacts::default(),
+            linked,
+            candidates,
+            product_account,
+            address_taken,
+            further,
+        })
     }
 
     /// The facts for a live login session (HANDOVER 2).
     pub(super) async fn facts_of_session<'a>(
         &self,
-        now: Timestamp,
+        visitor: &Visitor,
         catalog: &'a Catalog,
         product: &'a Product,
         current: &'a Current,
@@ -60,9 +78,11 @@ impl World {
         let record = self.record_at(Some(product), current.account.id).await?;
         let address_taken = self.taken(Some(product), current.account.email.as_ref(), record.as_ref()).await?;
         Ok(Facts {
-            now,
+            now: visitor.now,
             catalog,
             product: Some(product),
+            client: Some(visitor.client),
+            local: LocalFacts::default(),
             evidence: Evidence::Session {
                 session: &current.session,
                 account: &current.account,
@@ -72,7 +92,7 @@ impl World {
             candidates: Vec::new(),
             product_account: record,
             address_taken,
-            further: &[],
+            further: current.further.clone(),
         })
     }
 

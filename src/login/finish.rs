@@ -135,7 +135,7 @@ impl Login {
         for _ in 0..TRIES {
             let catalog = self.world.catalog.load_full();
             let product = place.as_ref().map(|(product, _)| product.as_ref());
-            let facts = self.world.facts_of_proof(visitor.now, &catalog, product, proof).await?;
+            let facts = self.world.facts_of_proof(visitor, &catalog, product, proof).await?;
             let decision = decide(&facts);
             let about = self.circumstances(directory, proof, decision.trace);
             let admitted = match decision.outcome {
@@ -151,6 +151,7 @@ impl Login {
                     let leaving = Leaving { max_age: Some(super::ticket::FRESH_PROOF), ..Leaving::default() };
                     return self.leave(visitor, directory.id, target, leaving).await;
                 }
+                Outcome::Need(need) => return Err(Stop::refused(need.refusal(), about)),
                 Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
             };
             match self.commit_login(visitor, &admitted, proof, about).await {
@@ -169,7 +170,8 @@ impl Login {
         aim: (Option<&Target>, Option<(Arc<Product>, Origin)>),
         admitted: &Admitted,
     ) -> Result<Answer, Stop> {
-        let current = Current { session: made.session, account: made.account, identities: Vec::new() };
+        let current =
+            Current { session: made.session, account: made.account, identities: Vec::new(), further: Vec::new() };
         let mut answer = match (aim.0, made.record.as_ref(), admitted.terms().entry.as_ref()) {
             (Some(target), Some(record), Some(entry)) => {
                 self.hand_over(visitor, &current, target, (entry.bounds, record))

@@ -76,8 +76,15 @@ impl Login {
     /// Whether the browser already has a live session of this product.
     async fn is_inside(&self, visitor: &Visitor, at: &ProductHost) -> bool {
         let Some(token) = session_token(visitor) else { return false };
-        let ask =
-            Ask { token: &token, key: None, product: &at.product.name, host: &at.host, now: visitor.now, active: true };
+        let ask = Ask {
+            token: &token,
+            key: None,
+            product: &at.product.name,
+            host: &at.host,
+            client: visitor.client,
+            now: visitor.now,
+            active: true,
+        };
         matches!(self.live.admit(&ask).await, Admission::Admitted(_))
     }
 
@@ -202,8 +209,8 @@ impl Login {
         let catalog = self.world.catalog.load_full();
         // A minute is long enough for a policy to change: it is asked again, for this product, now. A session that only lives
         // in the grace of a change gets no new children; the fresh start says what is missing.
-        let facts = self.world.facts_of_session(visitor.now, &catalog, &at.product, &current).await?;
-        if matches!(decide(&facts).outcome, Decided::Reroute(_) | Decided::Refuse(_)) {
+        let facts = self.world.facts_of_session(visitor, &catalog, &at.product, &current).await?;
+        if matches!(decide(&facts).outcome, Decided::Reroute(_) | Decided::Need(_) | Decided::Refuse(_)) {
             return Ok(Entered::Ended);
         }
         let token = Token::new(random());
@@ -216,7 +223,7 @@ impl Login {
             session: &session,
             account: &current.account,
             product_account: Some(&account),
-            further: &[],
+            further: &current.further,
         };
         match live(&facts) {
             Standing::Continue { .. } => {}

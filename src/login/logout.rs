@@ -13,7 +13,7 @@ use crate::idp::EndSession;
 use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::model::{LoginSession, Product, ProductSession};
-use crate::kernel::standing::{self, Entrant};
+use crate::kernel::standing::{self, Entrant, Groups};
 use crate::kernel::values::{AccountId, DirectoryId, LoginSessionId, Origin, Secret, Timestamp};
 use crate::keys::Purpose;
 use crate::store::{Conflict, NotCommitted};
@@ -255,9 +255,10 @@ impl Login {
     /// Whether a product's `allow` holds for the person of a login session; entering it decides again.
     fn may_enter(&self, current: &Current, product: &Product) -> bool {
         let catalog = self.world.catalog.load();
-        let addresses = standing::proved_addresses(&current.account, &[]);
-        let managed = standing::managements(&catalog, &addresses);
+        let addresses = standing::proved_addresses(&current.account, &current.further);
         let asserted_by = catalog.directories.get(&current.session.directory).and_then(|directory| directory.org());
+        let groups = Groups::of(asserted_by, &current.session.groups);
+        let managed = standing::managements(&catalog, &addresses, groups);
         let entrant =
             Entrant { managed: &managed, addresses: &addresses, groups: &current.session.groups, asserted_by };
         entrant.may_enter(&product.allow)

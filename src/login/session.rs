@@ -39,6 +39,7 @@ impl Login {
     ) -> Result<Made, NotCommitted> {
         let mut batch = Batch::default();
         let account = self.write_account(visitor, admitted, &mut batch);
+        self.world.take_up_roles(visitor, &account, proof, &mut batch).await?;
         let record = self.write_record(visitor, admitted, &account, &mut batch);
         let present = self.current(visitor).await.ok().flatten();
         let same = present.as_ref().filter(|current| is_same_login(current, &account, admitted));
@@ -170,6 +171,8 @@ impl Login {
             abs_at: terms.proved.auth_time.plus(terms.bounds.absolute),
             account_epoch: account.epoch,
             ask_before: Vec::new(),
+            confined_to: terms.confined_to.clone(),
+            stepped_at: terms.proved.stepped_at,
             mac: [0; 32],
         };
         session.mac = self.world.keys.mac_login(&session);
@@ -260,7 +263,7 @@ pub(super) fn subject(account: &Account) -> Subject {
 }
 
 /// A name as it may be stored and shown: no control or invisible direction characters, 64 characters at most.
-fn clean_name(text: &str) -> Option<String> {
+pub(super) fn clean_name(text: &str) -> Option<String> {
     let is_bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let name: String = text.chars().filter(|c| !c.is_control() && !is_bidi(*c)).take(NAME_LIMIT).collect();
     let name = name.trim().to_owned();

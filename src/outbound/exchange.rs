@@ -1,12 +1,12 @@
-//! One connection, one request, one answer.
+//! A connection, and one request at a time on it.
 
 use super::{Answer, Ask, BODY_LIMIT, OutboundFault};
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONNECTION, HOST, HeaderValue, USER_AGENT};
-use http::{Request, Version};
+use http::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
+use http::{HeaderMap, Request, Version};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -17,7 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use url::{Host, Position};
+use tokio_util::task::AbortOnDropHandle;
+use url::{Host, Position, Url};
 
 /// Bytes of an answer's head.
 const HEAD_LIMIT: usize = 16 * 1024;
@@ -33,26 +34,113 @@ pub(super) struct Addresses {
     pub(super) may_be_ourselves: bool,
 }
 
-pub(super) async fn exchange(
-    tls: &Arc<ClientConfig>,
-    addresses: &Addresses,
-    ask: &Ask<'_>,
-) -> Result<Answer, OutboundFault> {
-    let tcp = connect(addresses).await?;
-    if ask.url.scheme() == "http" {
-        return converse(tcp, ask).await;
+/// An open connection. Dropping it closes it, whatever it is doing.
+pub(super) struct Line {
+    sender: SendRequest<Full<Bytes>>,
+    /// The server's own certificate, DER.
+    certificate: Option<Bytes>,
+    /// When the name was resolved, since boot.
+    pub(super) resolved_at: Duration,
+    /// How long the server says that it waits for another request.
+    pub(super) patience: Duration,
+    _driver: AbortOnDropHandle<()>,
+}
+
+/// Why there is no answer.
+pub(super) enum Unanswered {
+    /// Nothing of the request was sent: the connection had ended.
+    Unsent,
+    /// The connection ended before an answer began.
+    Cut(OutboundFault),
+    /// The answer is not usable.
+    Fault(OutboundFault),
+}
+
+impl From<Unanswered> for OutboundFault {
+    fn from(why: Unanswered) -> Self {
+        match why {
+            Unanswered::Unsent => Self::Protocol("the connection ended".into()),
+            Unanswered::Cut(fault) | Unanswered::Fault(fault) => fault,
+        }
     }
-    let name = match ask.url.host() {
-        Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).map_err(|_| OutboundFault::Address)?,
-        Some(Host::Ipv4(address)) => ServerName::IpAddress(std::net::IpAddr::from(address).into()),
-        Some(Host::Ipv6(address)) => ServerName::IpAddress(std::net::IpAddr::from(address).into()),
-        None => return Err(OutboundFault::Address),
-    };
-    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
-    let stream = stream.map_err(|fault| OutboundFault::Tls(fault.to_string()))?;
-    let chain = stream.get_ref().1.peer_certificates();
-    let certificate = chain.and_then(<[_]>::first).map(|leaf| leaf.as_ref().to_vec());
-    Ok(Answer { certificate, ..converse(stream, ask).await? })
+}
+
+impl Line {
+    /// Connects to one of these addresses, as the name that the URL says.
+    pub(super) async fn open(
+        tls: &Arc<ClientConfig>,
+        addresses: &Addresses,
+        url: &Url,
+        resolved_at: Duration,
+    ) -> Result<Self, OutboundFault> {
+        let tcp = connect(addresses).await?;
+        // A request is one small write, its answer is waited for: nothing is gained by holding it back.
+        tcp.set_nodelay(true).map_err(|fault| OutboundFault::Connect(fault.to_string()))?;
+        if url.scheme() == "http" {
+            return Self::over(tcp, None, resolved_at).await;
+        }
+        let name = match url.host() {
+            Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).map_err(|_| OutboundFault::Address)?,
+            Some(Host::Ipv4(address)) => ServerName::IpAddress(std::net::IpAddr::from(address).into()),
+            Some(Host::Ipv6(address)) => ServerName::IpAddress(std::net::IpAddr::from(address).into()),
+            None => return Err(OutboundFault::Address),
+        };
+        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
+        let stream = stream.map_err(|fault| OutboundFault::Tls(fault.to_string()))?;
+        let chain = stream.get_ref().1.peer_certificates();
+        let certificate = chain.and_then(<[_]>::first).map(|leaf| Bytes::copy_from_slice(leaf));
+        Self::over(stream, certificate, resolved_at).await
+    }
+
+    async fn over<S>(stream: S, certificate: Option<Bytes>, resolved_at: Duration) -> Result<Self, OutboundFault>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(HEAD_LIMIT).max_headers(100);
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|fault| broken(&fault))?;
+        let driver = tokio::spawn(async move {
+            // A broken connection shows as the answer's own fault.
+            let _ = connection.await;
+        });
+        let driver = AbortOnDropHandle::new(driver);
+        Ok(Self { sender, certificate, resolved_at, patience: Duration::MAX, _driver: driver })
+    }
+
+    /// Whether the server has closed it, or may.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Whether it takes a request now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Sends one request, once.
+    pub(super) async fn converse(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Unanswered> {
+        let answer = self.sender.try_send_request(request).await.map_err(|mut fault| match fault.take_message() {
+            Some(_) => Unanswered::Unsent,
+            None => Unanswered::Cut(broken(&fault.into_error())),
+        });
+        let (head, body) = answer?.into_parts();
+        let body = collect(body).await.map_err(Unanswered::Fault)?;
+        self.patience = patience(&head.headers);
+        Ok(Answer { status: head.status, headers: head.headers, body, certificate: self.certificate.clone() })
+    }
+}
+
+fn broken(fault: &hyper::Error) -> OutboundFault {
+    OutboundFault::Protocol(fault.to_string())
+}
+
+/// How long the server waits for another request, by its `Keep-Alive: timeout=SECONDS`, less a second for the way there: a request
+/// that meets the end of its connection may have been read, and would not be sent again.
+fn patience(headers: &HeaderMap) -> Duration {
+    let said = headers.get("keep-alive").and_then(|field| field.to_str().ok());
+    let mut parameters = said.into_iter().flat_map(|text| text.split(','));
+    let seconds = parameters.find_map(|one| one.trim().strip_prefix("timeout=")?.parse::<u64>().ok());
+    seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.saturating_sub(1)))
 }
 
 async fn connect(addresses: &Addresses) -> Result<TcpStream, OutboundFault> {
@@ -77,32 +165,8 @@ fn is_ourselves(tcp: &TcpStream) -> bool {
     }
 }
 
-async fn converse<S>(stream: S, ask: &Ask<'_>) -> Result<Answer, OutboundFault>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let broken = |fault: hyper::Error| OutboundFault::Protocol(fault.to_string());
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(HEAD_LIMIT).max_headers(100);
-    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let request = request(ask)?;
-    let answer = async {
-        let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
-        let body = collect(body).await?;
-        Ok(Answer { status: head.status, headers: head.headers, body, certificate: None })
-    };
-    let driver = async {
-        // A broken connection shows as the answer's own fault.
-        let _ = connection.await;
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        answer = answer => answer,
-        () = driver => Err(OutboundFault::Protocol("the connection ended".into())),
-    }
-}
-
-fn request(ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, OutboundFault> {
+/// The request on the wire.
+pub(super) fn request(ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, OutboundFault> {
     let unusable = |_| OutboundFault::Address;
     let target = &ask.url[Position::BeforePath..Position::AfterQuery];
     let host = &ask.url[Position::BeforeHost..Position::AfterPort];
@@ -115,7 +179,6 @@ fn request(ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, OutboundFault> {
     headers.insert(HOST, HeaderValue::from_str(host).map_err(unusable)?);
     headers.insert(ACCEPT, HeaderValue::from_static(ask.accept));
     headers.insert(USER_AGENT, HeaderValue::from_static("fedgate"));
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     Ok(request)
 }
 

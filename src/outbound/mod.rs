@@ -1,11 +1,12 @@
 //! The one HTTP client: every address that somebody else can name is asked for here, and nowhere else (rule M16).
 //!
-//! resolve → judge **all** addresses → connect to a judged address → verify the TLS name → one request, one answer. Deliberately
-//! absent: redirects, cookies, proxies from the environment, compression, pooled connections (a provider is asked a few times
-//! an hour; TLS sessions are resumed). A new reason to go out is a variant of [`Kind`].
+//! resolve → judge **all** addresses → connect to a judged address → verify the TLS name → one request, one answer; for a minute
+//! the connection serves further requests to the same origin (`pool`). Deliberately absent: redirects, cookies, proxies from the
+//! environment, compression. A new reason to go out is a variant of [`Kind`].
 
 mod addresses;
 mod exchange;
+mod pool;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -13,10 +14,14 @@ mod tls;
 
 pub use addresses::{Range, is_public};
 pub use resolve::{Resolve, SystemResolver};
+pub use tls::Roots;
 
+use crate::clock::Clock;
 use crate::kernel::oidc::is_loopback;
 use bytes::Bytes;
+use exchange::{Line, Unanswered};
 use http::{HeaderMap, Method, StatusCode};
+use pool::{Place, Pool};
 use rustls::ClientConfig;
 use std::collections::HashMap;
 use std::fmt;
@@ -45,6 +50,8 @@ pub struct OutboundOptions {
     pub resolver: Option<Arc<dyn Resolve>>,
     /// Another deadline than [`DEADLINE`].
     pub deadline: Option<Duration>,
+    /// What open connections age by; this machine's clock when absent.
+    pub clock: Option<Clock>,
 }
 
 /// The client. Cheap to clone.
@@ -57,6 +64,7 @@ struct Inner {
     overrides: HashMap<String, SocketAddr>,
     resolver: Arc<dyn Resolve>,
     deadline: Duration,
+    pool: Arc<Pool>,
 }
 
 /// Whose word the address is.
@@ -89,7 +97,7 @@ pub struct Ask<'a> {
     pub accept: &'static str,
 }
 
-/// One answer. Its status is any but a redirect.
+/// One answer. Of [`Outbound::fetch`] its status is any but a redirect.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Status.
@@ -99,7 +107,7 @@ pub struct Answer {
     /// At most [`BODY_LIMIT`].
     pub body: Bytes,
     /// The server's own certificate, DER, where it was asked over TLS.
-    pub certificate: Option<Vec<u8>>,
+    pub certificate: Option<Bytes>,
 }
 
 /// Why there is no answer. For logs and for operators: organizations are shown one text for all of them, so that nobody scans
@@ -158,21 +166,61 @@ impl Outbound {
             overrides: options.overrides,
             resolver: options.resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
             deadline: options.deadline.unwrap_or(DEADLINE),
+            pool: Pool::new(options.clock.unwrap_or_else(Clock::system)),
         })))
     }
 
-    /// Asks once.
+    /// Asks once. What is not a GET is never sent a second time.
     ///
     /// # Errors
     /// [`OutboundFault`].
     pub async fn fetch(&self, ask: Ask<'_>) -> Result<Answer, OutboundFault> {
         let trust = Trust::of(&ask.kind, ask.url)?;
+        let place = Place::of(ask.url, trust)?;
         let exchange = async {
-            let addresses = self.addresses(ask.url, trust).await?;
-            exchange::exchange(&self.0.tls, &addresses, &ask).await
+            let (answer, line) = match self.ask_again(&place, &ask).await? {
+                Some(answered) => answered,
+                None => self.ask_anew(trust, &ask).await?,
+            };
+            self.0.pool.keep(place, line);
+            Ok::<_, OutboundFault>(answer)
         };
         let answer = timeout(self.0.deadline, exchange).await.map_err(|_| OutboundFault::Deadline)??;
         if answer.status.is_redirection() { Err(OutboundFault::Redirect) } else { Ok(answer) }
+    }
+
+    /// Looks at a page that an organization put somewhere: public, over https, at most `limit` bytes of it, on a connection of its
+    /// own. A redirect is an answer, for the caller to judge; it is not followed.
+    ///
+    /// # Errors
+    /// [`OutboundFault`].
+    pub async fn look(&self, url: &Url, limit: usize) -> Result<Answer, OutboundFault> {
+        let (kind, method, headers, body) = (Kind::Document, Method::GET, HeaderMap::new(), Bytes::new());
+        let trust = Trust::of(&kind, url)?;
+        let ask = Ask { kind, url, method, headers, body, accept: "text/html, text/plain" };
+        let asked = timeout(self.0.deadline, self.ask_anew(trust, &ask)).await;
+        let (answer, _line) = asked.map_err(|_| OutboundFault::Deadline)??;
+        if answer.body.len() > limit { Err(OutboundFault::TooLarge) } else { Ok(answer) }
+    }
+
+    /// Asks over a connection that is open. `None` when there is none, or it ended and the request may still be sent: nothing of
+    /// it was, or it is a GET and no answer began.
+    async fn ask_again(&self, place: &Place, ask: &Ask<'_>) -> Result<Option<(Answer, Line)>, OutboundFault> {
+        let Some(mut line) = self.0.pool.take(place) else { return Ok(None) };
+        match line.converse(exchange::request(ask)?).await {
+            Ok(answer) => Ok(Some((answer, line))),
+            Err(Unanswered::Unsent) => Ok(None),
+            Err(Unanswered::Cut(_)) if ask.method == Method::GET => Ok(None),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    async fn ask_anew(&self, trust: Trust, ask: &Ask<'_>) -> Result<(Answer, Line), OutboundFault> {
+        let resolved_at = self.0.pool.now();
+        let addresses = self.addresses(ask.url, trust).await?;
+        let mut line = Line::open(&self.0.tls, &addresses, ask.url, resolved_at).await?;
+        let answer = line.converse(exchange::request(ask)?).await?;
+        Ok((answer, line))
     }
 
     /// The addresses that may be connected to. All of a name's addresses are judged before any is used, and the connection goes
@@ -214,7 +262,7 @@ impl fmt::Debug for Outbound {
     }
 }
 
-#[derive(Clone, Copy, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Trust {
     /// The operator named this very origin.
     Operator,

@@ -5,30 +5,64 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
-/// The client's TLS, with the system's authorities (Mozilla's where there are none) and the operator's extra ones.
+/// Whom we believe about other servers' names: the system's authorities (Mozilla's where there are none) and the operator's
+/// extra ones.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    /// DER, each usable.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// Mozilla's beside them, because the system has none.
+    pub mozillas: bool,
+}
+
+impl Roots {
+    /// Reads the system's, and `extra_pem`.
+    ///
+    /// # Errors
+    /// [`OutboundSetupFault::Roots`] where `extra_pem` holds no certificate, or one that cannot be used.
+    pub fn read(extra_pem: Option<&[u8]>) -> Result<Self, OutboundSetupFault> {
+        let native = rustls_native_certs::load_native_certs();
+        for fault in &native.errors {
+            tracing::warn!(%fault, "a certificate authority of the system could not be read");
+        }
+        let found = native.certs.len();
+        let usable = |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone()).is_ok();
+        let mut certificates: Vec<CertificateDer<'static>> = native.certs.into_iter().filter(usable).collect();
+        if certificates.len() < found {
+            tracing::warn!(broken = found - certificates.len(), "certificate authorities of the system were left out");
+        }
+        let mozillas = certificates.is_empty();
+        if let Some(pem) = extra_pem {
+            let before = certificates.len();
+            for certificate in CertificateDer::pem_slice_iter(pem) {
+                let certificate = certificate.map_err(|_| OutboundSetupFault::Roots)?;
+                if !usable(&certificate) {
+                    return Err(OutboundSetupFault::Roots);
+                }
+                certificates.push(certificate);
+            }
+            if certificates.len() == before {
+                return Err(OutboundSetupFault::Roots);
+            }
+        }
+        Ok(Self { certificates, mozillas })
+    }
+
+    fn store(&self) -> Result<RootCertStore, OutboundSetupFault> {
+        let mut roots = RootCertStore::empty();
+        if self.mozillas {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        for certificate in &self.certificates {
+            roots.add(certificate.clone()).map_err(|_| OutboundSetupFault::Roots)?;
+        }
+        Ok(roots)
+    }
+}
+
+/// The client's TLS.
 pub(super) fn client(extra_roots_pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, OutboundSetupFault> {
-    let mut roots = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    for fault in &native.errors {
-        tracing::warn!(%fault, "a certificate authority of the system could not be read");
-    }
-    let (_, broken) = roots.add_parsable_certificates(native.certs);
-    if broken > 0 {
-        tracing::warn!(broken, "certificate authorities of the system were left out");
-    }
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    if let Some(pem) = extra_roots_pem {
-        let before = roots.len();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|_| OutboundSetupFault::Roots)?;
-            roots.add(certificate).map_err(|_| OutboundSetupFault::Roots)?;
-        }
-        if roots.len() == before {
-            return Err(OutboundSetupFault::Roots);
-        }
-    }
+    let roots = Roots::read(extra_roots_pem)?.store()?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?

@@ -3,7 +3,6 @@
 use super::forms::Fields;
 use super::render::{self, At};
 use super::{Site, declared};
-use crate::kernel::model::ClientAuth;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryName, OrgName, Origin, ProductName, ThirdPartyName};
 use crate::keys::KeyFault;
@@ -75,8 +74,8 @@ impl Site {
         let catalog = world.catalog.load();
         let id = directory_of(directory).and_then(|names| {
             names.iter().find_map(|name| catalog.directory_names.get(name)).filter(|id| {
-                let settings = catalog.directories.get(id).map(|directory| directory.protocol.settings());
-                settings.is_some_and(|settings| matches!(settings.client_auth, ClientAuth::PrivateKeyJwt))
+                let settings = catalog.directories.get(id).and_then(|directory| directory.protocol.settings());
+                settings.is_some_and(|settings| settings.client_auth.is_by_key())
             })
         });
         match id {

@@ -108,6 +108,7 @@ impl Site {
                     key: None,
                     product: &at.product.name,
                     host: &at.host,
+                    client: visitor.client,
                     now: visitor.now,
                     active: false,
                 };
@@ -129,7 +130,7 @@ impl Site {
             serde_json::json!({
                 "sub": record.sub,
                 "sid": session.sid.to_string(),
-                "email": session.email.as_ref().map(ToString::to_string),
+                "email": account.email.as_ref().map(ToString::to_string),
                 "name": account.name,
                 "linked": linked,
                 "managed": session.org.is_some(),

@@ -39,6 +39,10 @@ pub(super) fn status(refusal: Refusal) -> StatusCode {
         | Refusal::Authority
         | Refusal::ThirdParty
         | Refusal::Inactive
+        | Refusal::PasswordDead
+        | Refusal::SecondStep
+        | Refusal::NewPassword
+        | Refusal::Network
         | Refusal::BrokenLink
         | Refusal::EmailProof
         | Refusal::SeveralAccounts
@@ -61,6 +65,10 @@ pub(super) fn title(refusal: Refusal) -> &'static str {
         Refusal::Authority => "This login can’t be used for that address",
         Refusal::ThirdParty => "Your organization doesn’t allow this way in",
         Refusal::Inactive => "This account is not active",
+        Refusal::PasswordDead => "This password is retired",
+        Refusal::SecondStep => "A second step is needed",
+        Refusal::NewPassword => "A new password is needed",
+        Refusal::Network => "You can’t log in from here",
         Refusal::BrokenLink => "This login leads to no account",
         Refusal::EmailProof => "Your email address isn’t confirmed yet",
         Refusal::SeveralAccounts => "Several accounts use this address",
@@ -143,6 +151,26 @@ fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'stat
         Refusal::Inactive => (
             "You proved who you are, and the account is switched off.".to_owned(),
             "Your admin can switch it on again.",
+            ASK_IT,
+        ),
+        Refusal::PasswordDead => (
+            format!("Your {product} account has moved to another login, and its old password opens nothing any more."),
+            "Log in with the account it moved to.",
+            ASK_SUPPORT,
+        ),
+        Refusal::SecondStep => (
+            "You proved who you are, and one more step is required.".to_owned(),
+            "Take or set up the second step, then try again.",
+            ASK_IT,
+        ),
+        Refusal::NewPassword => (
+            "Your password is older or weaker than the rules allow.".to_owned(),
+            "Set a new one, then log in with it.",
+            ASK_IT,
+        ),
+        Refusal::Network => (
+            "Your organization’s policy only lets people in from its own networks.".to_owned(),
+            "Connect to your organization’s network, then try again.",
             ASK_IT,
         ),
         Refusal::BrokenLink => (

@@ -4,8 +4,18 @@
 //! Reads are separate methods and may be inline. The conformance suite is the port's definition: a store that passes it is a
 //! store. [`open`] names the concrete ones; to add one, add a file and a line there.
 
+mod admins;
+mod credentials;
+mod domains;
+mod organizations;
+mod outbox;
 mod sqlite;
 
+pub use admins::Admins;
+pub use credentials::{Credentials, LocalShare};
+pub use domains::DomainProofs;
+pub use organizations::Organizations;
+pub use outbox::Outbox;
 pub use sqlite::Sqlite;
 
 use crate::clock::Clock;
@@ -86,6 +96,8 @@ pub enum Conflict {
     ProductAccount,
     /// The address was asserted to this product for another `sub`.
     Address,
+    /// A credential was used up, changed or taken away meanwhile.
+    Credential,
     /// The session, or the parent that it hangs on, has ended.
     Ended,
     /// A row with this id, name or generation exists, or the row to change does not.
@@ -152,7 +164,7 @@ pub struct LoggedEvent {
 
 /// Everything durable.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Admins + Credentials + DomainProofs + Organizations + Outbox + Send + Sync + 'static {
     /// Writes a batch: all of it durably, or nothing.
     ///
     /// # Errors
@@ -203,7 +215,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// A person, tombstones included.
     async fn account(&self, id: AccountId) -> Result<Option<Account>, Unavailable>;
-    /// Persons whose live address this is, verified or not, tombstones included.
+    /// Persons whose address this is, as their live one or as one of their records' at products, verified or not, tombstones
+    /// included.
     async fn accounts_by_email(&self, email: &EmailAddress) -> Result<Vec<Account>, Unavailable>;
     /// The link of an external identity.
     async fn identity(&self, key: &IdentityKey) -> Result<Option<LinkedIdentity>, Unavailable>;

@@ -55,7 +55,9 @@ fn a_policy_that_demands_something_else_has_another_fingerprint() {
     let of = |policy: &str| policy_fingerprint(&config(&with("", SSO, policy)).catalog.orgs[0].policy);
     let before = of("");
     assert_eq!(before, of("[org.acme.policy]\nsession = { idle = \"1h\" }"));
-    for policy in ["sso = \"offered\"", "third_party = \"any\"", "require_amr = [\"mfa\"]"] {
+    for policy in
+        ["sso = \"offered\"", "third_party = \"any\"", "require_amr = [\"mfa\"]", "second_step = \"required\""]
+    {
         assert_ne!(before, of(&format!("[org.acme.policy]\n{policy}")), "{policy}");
     }
 }
@@ -64,7 +66,7 @@ fn a_policy_that_demands_something_else_has_another_fingerprint() {
 fn the_catalog_joins_the_file_and_the_store() {
     let id = DirectoryId::from_bytes([7; 16]);
     let at = Timestamp::from_millis;
-    let catalog = config(&with("", SSO, "")).catalog.into_catalog(|_| id, |_, _| at(1), |_| (at(2), 3), 4);
+    let catalog = config(&with("", SSO, "")).catalog.into_catalog(|_| id, |_, _| at(1), |_, _| (at(2), 3), 4);
     let claim = &catalog.domains[&DomainName::parse("acme.com").unwrap()];
     assert_eq!((claim.directory, claim.claimed_at), (Some(id), at(1)));
     let org = &catalog.orgs[&claim.org];

@@ -2,6 +2,7 @@
 //!
 //! `cargo test --test config mistake -- --nocapture` prints the list class → message.
 
+mod documents;
 mod drafts;
 mod mistakes;
 mod upstreams;
@@ -9,7 +10,7 @@ mod upstreams;
 use fedgate::acme::Challenge;
 use fedgate::config::{Code, Config, KeySource, LogFormat, Report, Severity, Surroundings, read};
 use fedgate::gateway::options::Tls;
-use fedgate::kernel::model::{Allow, ClientAuth, Outage, Protocol, Signup, Sso, ThirdPartyRule};
+use fedgate::kernel::model::{Allow, ClientAuth, OnChange, Outage, Protocol, Signup, Sso, ThirdPartyRule};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -87,7 +88,7 @@ fn the_short_file_means_what_the_interface_says() {
     assert_eq!((org.label.as_str(), org.policy.sso), ("Acme", Sso::Enforced));
     assert_eq!(org.policy.directory, Some(org.directories[0].clone()));
     assert_eq!(org.policy.third_party, ThirdPartyRule::None);
-    assert_eq!(org.policy.on_change.grace, Duration::from_secs(900));
+    assert_eq!(org.policy.on_change, OnChange::default());
     assert_eq!(org.domains[0].1, org.policy.directory);
     let directory = &config.catalog.directories[0];
     assert_eq!(directory.name.callback_path(), "/login/callback/acme");
@@ -159,7 +160,13 @@ fn the_example_is_a_good_file() {
     let (config, report) = read(EXAMPLE, Path::new("/etc/fedgate/fedgate.toml"), &Roots);
     let config = config.unwrap_or_else(|| panic!("{}", report.plain()));
     assert!(report.findings().iter().all(|finding| finding.severity != Severity::Error), "{}", report.plain());
-    assert_eq!((config.catalog.directories.len(), config.catalog.orgs.len()), (5, 2));
+    let providers = config.catalog.directories.iter().filter(|directory| directory.name.is_provider()).count();
+    assert_eq!((providers, config.catalog.orgs.len()), (5, 2));
+    let (members, pilot) = &config.catalog.orgs[1].policies[0];
+    assert_eq!((members.people.len(), members.groups.as_slice()), (1, &["pilot".to_owned()][..]));
+    // What a policy for some people does not say is as in the default one.
+    assert_eq!((pilot.limits.idle, pilot.sso), (Some(Duration::from_secs(3600)), config.catalog.orgs[1].policy.sso));
+    assert_eq!(pilot.require_amr, ["mfa"]);
     assert_eq!(config.catalog.orgs[1].policy.require_amr, ["mfa"]);
     assert_eq!(config.sinks.len(), 1);
 }
@@ -198,7 +205,7 @@ fn no_secret_is_shown_by_debug() {
 fn a_directory_proves_itself_as_the_file_says() {
     let of = |auth: &str| {
         let sso = format!("sso = {{ oidc = \"https://a.example\", client_id = \"c\", {auth} }}");
-        let settings = config(&with("", &sso, "")).catalog.directories[0].protocol.settings().clone();
+        let settings = config(&with("", &sso, "")).catalog.directories[0].protocol.settings().unwrap().clone();
         format!("{:?}", settings.client_auth)
     };
     assert_eq!(of("client_secret_env = \"S\""), "Basic(Secret(…))");
@@ -211,7 +218,7 @@ fn a_directory_proves_itself_as_the_file_says() {
 fn an_inline_table_may_stand_on_several_lines() {
     let text =
         format!("{SHORT}{LISTEN}").replacen("{ oidc", "{\n  oidc", 1).replacen(", client_id", ",\n  client_id", 1);
-    assert_eq!(config(&text).catalog.directories.len(), 1);
+    assert_eq!(config(&text).catalog.directories.iter().filter(|one| one.name.is_provider()).count(), 1);
 }
 
 #[test]

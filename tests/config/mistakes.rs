@@ -18,7 +18,9 @@ const PRODUCT: usize = 7;
 const ORG: usize = 10;
 const END: usize = 13;
 
+const GROUP: &str = "members = { groups = [\"pilot\"] }";
 const LOOM: &str = "[product.loom]\nhost = \"loom.example.com\"\nupstream = \"unix:/run/loom.sock\"";
+const MAIL: &str = "[mail]\nfrom = \"login@example.net\"\n";
 const CLIENT: &str = "client_id = \"c\", client_secret_file = \"s\" }";
 
 fn row(code: Code, at: (usize, usize), text: String, write: &'static str) -> Mistake {
@@ -151,7 +153,22 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
         tls_to_upstream("cert = \"id.pem\"", 16, "write both"),
         tls_to_upstream("cert = \"s\", key = \"id.key\"", 25, "the chain, leaf first"),
         tls_to_upstream("cert = \"id.pem\", key = \"s\"", 41, "the certificate's key"),
-        at_end(C::SecretInUrl, (1, 8), "[mail]\nsmtp = \"smtps://login:hunter2@mail.example.com\"", "password_file"),
+        at_end(C::Address, (1, 12), "[dns]\nservers = [\"resolver.example\"]", "9.9.9.9"),
+        at_end(C::Either, (1, 23), "[dns]\nservers = [\"9.9.9.9\", \"system\"]", "addresses alone"),
+        at_end(C::Value, (1, 10), "[dns]\nrecord = \"a=b\"", "atlassian-domain-verification"),
+        at_end(C::MailPlain, (2, 8), &format!("{MAIL}smtp = \"smtp://mail.example.com\""), "smtps://user@"),
+        at_end(C::Url, (2, 8), &format!("{MAIL}smtp = \"https://mail.example.com\""), "smtp+starttls://user@"),
+        at_end(C::Url, (2, 8), &format!("{MAIL}smtp = \"smtps://mail.example.com/inbox\""), "smtps://user@"),
+        at_end(C::Missing, (2, 8), &format!("{MAIL}smtp = \"smtps://login@mail.example.com\""), "password_file = "),
+        at_end(C::Missing, (2, 17), &format!("{MAIL}password_file = \"s\""), "smtps://user@"),
+        at_end(C::Missing, (0, 1), "[mail]\nsmtp = \"smtps://mail.example.com\"", "from = "),
+        at_end(C::Email, (1, 8), "[mail]\nfrom = \"login\"", "login@example.com"),
+        at_end(
+            C::SecretInUrl,
+            (2, 8),
+            &format!("{MAIL}smtp = \"smtps://login:hunter2@mail.example.com\""),
+            "password_file",
+        ),
         at_end(C::SecretInUrl, (1, 7), "[store]\nurl = \"postgres://fed:hunter2@db/fedgate\"", "url_file"),
         replaced(C::SecretInUrl, (6, 12), ("http://127.0.0.1:3000", "http://u:hunter2@127.0.0.1:3000"), "remove it"),
         in_org(
@@ -191,6 +208,31 @@ fn mistakes_of_people() -> Vec<Mistake> {
     use Code as C;
     let client = "client_id = \"c\"\nclient_secret_file = \"s\"";
     vec![
+        at_end(
+            C::TwoDefaults,
+            (0, 20),
+            "[org.acme.policies.default]\nmembers = { people = [\"a@acme.com\"] }",
+            "another name",
+        ),
+        at_end(C::TwoDefaults, (0, 1), "[org.acme.policies.pilot]\nsso = \"offered\"", "members = { people"),
+        at_end(C::TwoDefaults, (1, 11), "[org.acme.policy]\nmembers = { people = [\"a@acme.com\"] }", "policies.NAME"),
+        at_end(C::LooseGroup, (0, 1), &format!("[org.acme.policies.pilot]\n{GROUP}\nsso = \"offered\""), "by `people`"),
+        at_end(
+            C::LooseGroup,
+            (0, 1),
+            &format!("[org.acme.policies.pilot]\n{GROUP}\nsecond_step = \"off\""),
+            "by `people`",
+        ),
+        at_end(
+            C::LooseGroup,
+            (0, 1),
+            &format!("[org.acme.policies.pilot]\n{GROUP}\nbreak_glass = [\"root@acme.com\"]"),
+            "by `people`",
+        ),
+        at_end(C::Policy, (1, 16), "[org.acme.policy]\nbreak_glass = [\"root@other.com\"]", "one of its `domains`"),
+        at_end(C::Value, (1, 13), "[org.acme.policy]\non_change = \"soon\"", "\"immediate\""),
+        at_end(C::Limit, (1, 26), "[people]\npassword = { min_score = 5 }", "min_score = 3"),
+        at_end(C::Duration, (1, 23), "[people]\npassword = { expire = \"0d\" }", "\"30d\""),
         at_end(
             C::IssuerSlash,
             (1, 8),

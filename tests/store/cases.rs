@@ -7,13 +7,14 @@ use fedgate::kernel::journal::{
 };
 use fedgate::kernel::model::{AccountStatus, DirectoryRow, LinkedBy, ProductAccountState};
 use fedgate::kernel::values::{
-    DirectoryId, DomainName, OrgName, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp,
+    DirectoryId, DomainName, OrgName, PolicyName, ProductAccountId, ProductName, ProductSessionId, SessionKey,
+    Timestamp,
 };
 use fedgate::store::{Conflict, NotCommitted, Store, Taken, Touch};
 use std::sync::Arc;
 use std::time::Duration;
 
-type AnyStore = Arc<dyn Store>;
+pub type AnyStore = Arc<dyn Store>;
 
 /// Commits from eight threads at once; how many came through, and what the others met.
 fn race(store: &AnyStore, batch: impl Fn(u8) -> Batch) -> (usize, Vec<NotCommitted>) {
@@ -72,7 +73,8 @@ pub async fn a_batch_that_conflicts_leaves_nothing(store: AnyStore) {
         org: org.clone(),
         claimed_at: now(),
     };
-    let policy = PolicyRow { org: acme.clone(), fingerprint: [1; 32], epoch: 2, changed_at: now() };
+    let policy =
+        PolicyRow { org: acme.clone(), name: PolicyName::default(), fingerprint: [1; 32], epoch: 2, changed_at: now() };
     let key = KeyRow { kind: "audit".to_owned(), generation: 1, sealed: vec![1], created_at: now() };
     let directory = |n| DirectoryRow {
         id: DirectoryId::from_bytes(bytes(n)),
@@ -234,7 +236,13 @@ pub async fn the_gateways_own_rows_read_back_as_written(store: AnyStore) {
     let at = now();
     let org = OrgName::parse("acme").unwrap();
     let domain = DomainRow { domain: DomainName::parse("acme.com").unwrap(), org: org.clone(), claimed_at: at };
-    let policy = |epoch| PolicyRow { org: org.clone(), fingerprint: [epoch; 32], epoch: epoch.into(), changed_at: at };
+    let policy = |epoch| PolicyRow {
+        org: org.clone(),
+        name: PolicyName::default(),
+        fingerprint: [epoch; 32],
+        epoch: epoch.into(),
+        changed_at: at,
+    };
     let key = |generation| KeyRow { kind: "audit".to_owned(), generation, sealed: vec![0, 255], created_at: at };
     let directory = DirectoryRow {
         id: DirectoryId::from_bytes(bytes(1)),

@@ -132,6 +132,8 @@ pub fn login_session(number: u8, account: u8) -> LoginSession {
         abs_at: now().plus(HOUR),
         account_epoch: 1,
         ask_before: vec![product()],
+        confined_to: None,
+        stepped_at: None,
         mac: [3; 32],
     }
 }

@@ -1,17 +1,26 @@
 //! A thread of its own for what must go on beside requests: the revocation log and the lease, the audit log, its sinks,
-//! certificates.
+//! certificates, mail, domains.
 
 use super::NotStarted;
 use super::audit_key::{self, AuditKey};
 use crate::acme::Acme;
 use crate::audit::{self, Log, People, PseudonymKey, SinkOptions};
 use crate::config::{AuditSink, Config, PeopleIn};
+use crate::domains::Domains;
 use crate::kernel::values::Token;
 use crate::login::{Live, World};
+use crate::mail::Post;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// Work of other rooms that goes on there.
+pub(super) struct Beside {
+    pub acme: Option<Arc<Acme>>,
+    pub post: Arc<Post>,
+    pub domains: Arc<Domains>,
+}
 
 /// The thread, until it is closed.
 pub(super) struct BackRoom {
@@ -28,7 +37,7 @@ impl BackRoom {
         world: &Arc<World>,
         live: &Arc<Live>,
         at: (u64, String),
-        acme: Option<Arc<Acme>>,
+        beside: Beside,
     ) -> Result<Self, NotStarted> {
         let (cursor, name) = at;
         let (log, key) = audit_log(config, world, name)?;
@@ -47,9 +56,11 @@ impl BackRoom {
             for sink in sinks {
                 tasks.spawn(audit::deliver(Arc::clone(&world.store), sink, stopped.clone()));
             }
-            if let Some(acme) = acme {
+            if let Some(acme) = beside.acme {
                 tasks.spawn(acme.keep_valid(stopped.clone()));
             }
+            tasks.spawn(beside.post.keep_sending(stopped.clone()));
+            tasks.spawn(beside.domains.keep_checking(stopped.clone()));
             tasks.close();
             tasks.wait().await;
         };

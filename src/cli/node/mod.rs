@@ -1,10 +1,10 @@
 //! One gateway process put together: configuration → ports → serve → drain. `run` and `demo` both start here.
 //!
 //! - `state`: the state folder, its lock, the key-encryption key.
-//! - `enrol`: what the configuration names gets its row in the store: directories, domains, policies, keys.
 //! - `acme`: certificates from an authority, where the configuration wants them.
 //! - `audit_key`: the audit log's key and name; a new key each day.
 //! - `back_room`: a thread of its own for the revocation log, the audit log and its sinks, never on a loop with requests.
+//! - `mail`: what sends letters. `domains`: what proves organizations' domains.
 //! - `descriptors`: as many open files as the machine allows.
 //! - `control`: signals, the control socket and the file watch; reload and drain.
 
@@ -13,7 +13,8 @@ pub(super) mod audit_key;
 mod back_room;
 pub mod control;
 mod descriptors;
-mod enrol;
+mod domains;
+mod mail;
 pub mod state;
 
 pub(super) use acme::wanted;
@@ -21,7 +22,7 @@ pub(super) use acme::wanted;
 use crate::acme::Acme;
 use crate::audit::Sampler;
 use crate::clock::Clock;
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, Documents, LogFormat};
 use crate::entropy::random;
 use crate::gateway::options::Options;
 use crate::gateway::{Gateway, Ports, Readiness, Running};
@@ -30,7 +31,10 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::values::{DirectoryId, EventId, Timestamp};
 use crate::keys::Keys;
+use crate::login::local::{Bench, Slots};
 use crate::login::{Live, Login, Tally, World};
+use crate::mail::Post;
+use crate::orgs::{Enrolled, Mode, Orgs};
 use crate::outbound::{Outbound, OutboundOptions, Range};
 use crate::pages::Pages;
 use crate::seeing::Seeing;
@@ -38,6 +42,7 @@ use crate::seeing::logs::{self, Format};
 use crate::site::Site;
 use crate::store::{self, Store};
 use arc_swap::ArcSwap;
+use back_room::Beside;
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -77,6 +82,8 @@ pub struct Node {
     /// The data path.
     pub running: Running,
     acme: Option<Arc<Acme>>,
+    post: Arc<Post>,
+    domains: domains::Registry,
     extras: Extras,
     back_room: back_room::BackRoom,
     _lock: state::Lock,
@@ -140,6 +147,17 @@ pub(super) fn outbound(config: &Config, extras: &Extras) -> Result<Outbound, Not
     client(config, extras, config.outbound.ca_file.as_deref(), None)
 }
 
+/// The composition's roots and a file's, PEM.
+fn extra_roots(extras: &Extras, ca_file: Option<&Path>) -> Result<Option<Vec<u8>>, NotStarted> {
+    let mut roots = extras.roots.clone();
+    if let Some(file) = ca_file {
+        let more =
+            std::fs::read(file).map_err(|why| NotStarted::new(&format!("{} cannot be read", file.display()), &why))?;
+        roots.extend_from_slice(&more);
+    }
+    Ok((!roots.is_empty()).then_some(roots))
+}
+
 /// A client that trusts one more file of roots, with another deadline where one is given.
 fn client(
     config: &Config,
@@ -147,14 +165,8 @@ fn client(
     ca_file: Option<&Path>,
     deadline: Option<Duration>,
 ) -> Result<Outbound, NotStarted> {
-    let mut roots = extras.roots.clone();
-    if let Some(file) = ca_file {
-        let more =
-            std::fs::read(file).map_err(|why| NotStarted::new(&format!("{} cannot be read", file.display()), &why))?;
-        roots.extend_from_slice(&more);
-    }
     Outbound::new(OutboundOptions {
-        extra_roots_pem: (!roots.is_empty()).then_some(roots),
+        extra_roots_pem: extra_roots(extras, ca_file)?,
         allow: ranges(config),
         overrides: extras.overrides.clone(),
         deadline,
@@ -178,14 +190,20 @@ impl Node {
                 .map_err(|why| NotStarted::new("the store cannot be opened", &why))?,
         };
         let Config { catalog: draft, gateway: options, .. } = config.clone();
-        let enrolled = enrol::enrol(store.as_ref(), &kek, draft, clock.now(), 1).await?;
+        let orgs = Orgs::new(draft, Arc::new(Documents));
+        let enrolled = orgs.enrol((store.as_ref(), &kek), &orgs.floor(), Mode::Lead, clock.now()).await;
+        let enrolled = enrolled.map_err(|why| NotStarted(why.to_string()))?;
+        tell_broken(&enrolled);
+        orgs.put_effective(&enrolled);
+        let keys = Keys::open(&kek, &enrolled.keys)
+            .map_err(|why| NotStarted::new("the stored keys cannot be opened", &why))?;
         let outbound = outbound(&config, &extras)?;
         let seeing = Seeing::new();
         let providers = Providers::new(ProviderOptions {
             outbound,
             cache_dir: config.state.join("providers"),
             clock: clock.clone(),
-            assertions: Arc::new(Assertions(enrolled.keys.clone())),
+            assertions: Arc::new(Assertions(keys.clone())),
             allow_demo: extras.allow_demo,
             background: tokio::runtime::Handle::current(),
         });
@@ -193,12 +211,15 @@ impl Node {
         let world = Arc::new(World {
             store: Arc::clone(&store),
             kek,
-            keys: enrolled.keys,
-            catalog: ArcSwap::from_pointee(enrolled.catalog),
+            keys,
+            catalog: ArcSwap::from_pointee(enrolled.catalog(1)),
+            orgs,
             providers,
             clock: clock.clone(),
             sampler,
             tally: Tally::new(&seeing),
+            bench: Bench::start(cores()).map_err(|why| NotStarted::new("no thread for passwords", &why))?,
+            slots: Slots::new(),
         });
         let live = Arc::new(Live::new(Arc::clone(&world)));
         let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;
@@ -207,7 +228,10 @@ impl Node {
         let log_name = audit_key::log_name(store.as_ref(), &config.login).await?;
         let issued = Arc::default();
         let acme = acme::start(&config, &extras, &world, (&issued, &seeing)).await?;
-        let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name), acme.clone())?;
+        let post = mail::start(&config, &extras, &world, &seeing)?;
+        let domains = domains::Registry::start(&config, &extras, &world)?;
+        let beside = Beside { acme: acme.clone(), post: Arc::clone(&post), domains: Arc::clone(&domains.domains) };
+        let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name), beside)?;
         let ports = Ports {
             sessions: Arc::clone(&live) as _,
             routes: Arc::new(Site::new(login.clone(), Arc::clone(&live), pages)),
@@ -220,7 +244,7 @@ impl Node {
         let options = Options { version: 1, ..options };
         descriptors::raise();
         let running = Gateway::start(options, ports, cores()).map_err(|why| NotStarted(why.to_string()))?;
-        Ok(Self { login, running, acme, extras, back_room, _lock: lock })
+        Ok(Self { login, running, acme, post, domains, extras, back_room, _lock: lock })
     }
 
     /// Applies a configuration whole or not at all, without dropping a request.
@@ -229,19 +253,30 @@ impl Node {
     /// [`NotStarted`]: one sentence; the old configuration goes on.
     pub async fn apply(&self, config: Config) -> Result<(), NotStarted> {
         let world = self.login.world();
+        let _turn = world.orgs.turn().await;
         let version = world.catalog.load().version + 1;
         let wanted = acme::wanted(&config, &self.extras)?;
+        let setup = mail::setup(&config, &self.extras)?;
+        let asked = domains::asked(&config, &self.extras)?;
+        let operators = config.catalog.staff.operators.clone();
         let Config { catalog: draft, gateway: options, .. } = config;
         // First what can fail without a trace: addresses, certificates. The old table still knows only the old products, so
         // between the two stores a new product answers 421 and nothing is served under half a configuration.
-        let enrolled = enrol::enrol(world.store.as_ref(), &world.kek, draft, world.clock.now(), version).await?;
+        let ground = (world.store.as_ref(), &world.kek);
+        let enrolled = world.orgs.enrol(ground, &draft, Mode::Lead, world.clock.now()).await;
+        let enrolled = enrolled.map_err(|why| NotStarted(why.to_string()))?;
+        tell_broken(&enrolled);
         self.running.reload(Options { version, ..options }).map_err(|why| NotStarted(why.to_string()))?;
-        world.catalog.store(Arc::new(enrolled.catalog));
+        world.orgs.put_floor(draft);
+        world.orgs.put_effective(&enrolled);
+        world.catalog.store(Arc::new(enrolled.catalog(version)));
         let rows = world.store.keys().await.map_err(|why| NotStarted(why.to_string()))?;
         world.keys.reopen(&world.kek, &rows).map_err(|why| NotStarted(why.to_string()))?;
         if let (Some(acme), Some(wanted)) = (&self.acme, wanted) {
             acme.want(wanted);
         }
+        self.post.replace(setup);
+        self.domains.replace(asked, operators);
         Ok(())
     }
 
@@ -251,6 +286,15 @@ impl Node {
         let store = Arc::clone(&self.login.world().store);
         self.back_room.close();
         store.close().await;
+    }
+}
+
+/// Organizations that are shut because their documents cannot be read any more.
+fn tell_broken(enrolled: &Enrolled) {
+    for (org, mistakes) in &enrolled.broken {
+        for mistake in mistakes {
+            tracing::error!(%org, "{}: {}; {}: nobody enters by this organization", mistake.code, mistake.what, mistake.write);
+        }
     }
 }
 

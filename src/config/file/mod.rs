@@ -19,7 +19,7 @@ pub use acme::{Acme, ExternalAccount};
 pub use bounds::{ClientTimeouts, ProductLimits};
 pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
-pub use org::{OnChange, Org, Policy, Session};
+pub use org::{Members, OnChange, Org, PasswordRules, Policy, Session};
 pub use product::{Allow, Doors, Outage, Product};
 pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
@@ -66,9 +66,9 @@ pub struct File {
     pub org: Named<Org>,
     /// People whom no organization manages.
     pub people: Option<People>,
-    /// Outgoing mail; comes in a later version.
+    /// Outgoing mail.
     pub mail: Option<At<Mail>>,
-    /// Name servers; comes in a later version.
+    /// Name servers.
     pub dns: Option<Dns>,
     /// Requests that the gateway makes to providers.
     pub outbound: Option<Outbound>,

@@ -1,7 +1,7 @@
 //! Sections about the gateway itself: `[listen]`, `[store]`, `[log]`, `[admin]`, `[people]`, `[mail]`, `[dns]`, `[outbound]`,
 //! `[[audit.sink]]`.
 
-use super::{Anything, At, ClientTimeouts, Text, Texts, WordOr};
+use super::{At, ClientTimeouts, PasswordRules, Text, Texts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -72,43 +72,50 @@ pub struct Log {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
-    /// Addresses of people who may change everything.
+    /// Addresses of people who may change everything. Each is an invitation: whoever logs in with it first has the role for good.
     pub operators: Texts,
     /// Addresses of people who read audit, explanations and sessions, and change nothing.
     pub auditors: Texts,
+    /// Addresses of people who read the one line of an explanation, and nothing else.
+    pub support: Texts,
 }
 
 /// `[people]`: people whom no organization manages.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct People {
-    /// Rules for local passwords; comes in a later version.
-    pub password: Option<Anything>,
-    /// `off` or `optional`; `required` comes in a later version.
+    /// What local passwords must be.
+    pub password: Option<PasswordRules>,
+    /// Our own second step: `off`, `optional` (default) or `required`.
     #[schemars(extend("enum" = ["off", "optional", "required"]))]
     pub second_step: Text,
 }
 
-/// `[mail]`; comes in a later version.
+/// `[mail]`. Without it, mails are written to `outbox` in the state folder.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mail {
-    /// Sender.
+    /// The sender's address. Required with `smtp`; else `login@` and the login host.
     pub from: Text,
-    /// Server, without a password.
+    /// The mail server: `smtps://user@host` (TLS, port 465), `smtp+starttls://user@host` (STARTTLS, required and verified, port
+    /// 587), or `smtp://127.0.0.1:25` on this machine. Default none: mails are written as files.
     pub smtp: Text,
-    /// File with the server's password.
+    /// File with the user's password.
     pub password_file: Text,
-    /// Variable with the server's password.
+    /// Variable with the user's password.
     pub password_env: Text,
 }
 
-/// `[dns]`.
+/// `[dns]`: how domains that organizations add at run time are proved.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dns {
-    /// `["system"]`; others come in a later version.
+    /// Resolvers, each asked by itself: `["system"]`, or addresses such as `9.9.9.9`. The domains' own servers are asked as well; two
+    /// answers that agree are needed. Default the system's.
     pub servers: Texts,
+    /// The name in the TXT record `NAME=TOKEN`, and of the file `https://DOMAIN/NAME.html`. Default
+    /// `atlassian-domain-verification`.
+    pub record: Text,
 }
 
 /// `[outbound]`: requests that the gateway makes to providers.

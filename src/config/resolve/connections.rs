@@ -241,7 +241,7 @@ impl Reader<'_> {
 
     /// One client at one issuer serves one directory (rule H20): otherwise a reply for one is a reply for the other.
     fn only_client(&mut self, directory: &DraftDirectory, span: Span) {
-        let settings = directory.protocol.settings();
+        let Some(settings) = directory.protocol.settings() else { return };
         let client = (settings.issuer.clone(), settings.client_id.clone());
         if let Some((_, other)) = self.clients.iter().find(|(known, _)| *known == client) {
             let what = format!("{} and {other} are one client at one issuer", directory.name);

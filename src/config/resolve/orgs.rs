@@ -1,62 +1,25 @@
 //! Organizations: domains, directories, policy.
 
 use super::connections::Whose;
-use super::values::{each, label_of, text};
+use super::policies::Policies;
+use super::values::{each, label_of};
 use super::{DEFAULT_LIMITS, Reader};
 use crate::config::draft::{DraftDirectory, DraftOrg, DraftPolicy};
-use crate::config::file::{At, File, OnChange as WrittenOnChange, Org, Policy, Session, Span};
+use crate::config::file::{At, File, Org, Policy, Session, Span};
 use crate::config::finding::Code;
-use crate::kernel::model::{Limits, OnChange, Sso, ThirdPartyRule};
+use crate::kernel::domain::{NotClaimable, claimable};
+use crate::kernel::model::{Limits, PeoplePolicy, Sso, ThirdPartyRule};
 use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, OrgName, ThirdPartyName};
 use std::time::Duration;
 
-/// Domains whose mailboxes anybody gets: an organization that held one would speak for strangers (rule C6e).
-const PUBLIC_MAIL: [&str; 40] = [
-    "126.com",
-    "163.com",
-    "aol.com",
-    "att.net",
-    "bluewin.ch",
-    "comcast.net",
-    "fastmail.com",
-    "free.fr",
-    "freenet.de",
-    "gmail.com",
-    "gmx.at",
-    "gmx.ch",
-    "gmx.com",
-    "gmx.de",
-    "gmx.net",
-    "googlemail.com",
-    "hey.com",
-    "hotmail.com",
-    "hotmail.fr",
-    "icloud.com",
-    "laposte.net",
-    "libero.it",
-    "live.com",
-    "mac.com",
-    "mail.com",
-    "mail.ru",
-    "me.com",
-    "msn.com",
-    "orange.fr",
-    "outlook.com",
-    "pm.me",
-    "posteo.de",
-    "proton.me",
-    "protonmail.com",
-    "qq.com",
-    "t-online.de",
-    "web.de",
-    "yahoo.com",
-    "yandex.ru",
-    "zoho.com",
-];
-
 impl Reader<'_> {
     /// All of them; their directories are added to `directories`.
-    pub(super) fn orgs(&mut self, file: &File, directories: &mut Vec<DraftDirectory>) -> Vec<DraftOrg> {
+    pub(super) fn orgs(
+        &mut self,
+        file: &File,
+        people: &PeoplePolicy,
+        directories: &mut Vec<DraftDirectory>,
+    ) -> Vec<DraftOrg> {
         let mut orgs = Vec::new();
         for (name, org) in &file.org.0 {
             let Some(org_name) = self.name(name, OrgName::parse) else { continue };
@@ -64,19 +27,25 @@ impl Reader<'_> {
                 let what = format!("[org.{0}] and [third_party.{0}] would share /login/callback/{0}", third.as_str());
                 self.say.error(Code::NameTwice, name.span(), what, "give one of them another name");
             }
-            orgs.push(self.org(org_name, org, directories));
+            orgs.push(self.org(org_name, org, people, directories));
         }
         orgs
     }
 
-    fn org(&mut self, name: OrgName, org: &At<Org>, directories: &mut Vec<DraftDirectory>) -> DraftOrg {
+    fn org(
+        &mut self,
+        name: OrgName,
+        org: &At<Org>,
+        people: &PeoplePolicy,
+        directories: &mut Vec<DraftDirectory>,
+    ) -> DraftOrg {
         let label = self.label(&org.label, || label_of(name.as_str()));
         let domains = self.domains(&name, org);
-        let mine = self.directories(&name, &label, &domains, org);
-        if let Some(policies) = &org.policies {
-            self.say.not_yet(policies.span(), "org.NAME.policies", "write one [org.NAME.policy] for all of its people");
-        }
-        let policy = self.policy(&name, org, &mine);
+        let mut mine = self.directories(&name, &label, &domains, org);
+        self.add_below(&mut mine, &domains, org.span());
+        let of = Policies { org: &name, written: org, directories: &mine };
+        let policy = self.default_policy(&of, people);
+        let policies = self.named_policies(&of, &policy);
         if domains.is_empty() && !mine.is_empty() && !self.misshapen {
             let what = format!("[org.{name}] has a directory and no domains: nobody is sent to it");
             let write = "write domains = [\"acme.com\"], the part after the @ of its people's addresses";
@@ -104,6 +73,7 @@ impl Reader<'_> {
             domains,
             directories: names,
             policy,
+            policies,
             admins: addresses(admins),
             auditors: addresses(auditors),
         }
@@ -149,22 +119,24 @@ impl Reader<'_> {
             self.say.error(Code::Domain, span, format!("{text:?} is not a domain"), write);
             return None;
         };
-        if PUBLIC_MAIL.contains(&domain.as_str()) {
-            let what = format!("anybody gets an address at {domain}, so no organization speaks for it");
-            self.say.error(
-                Code::Domain,
-                span,
-                what,
-                "write the company's own domains; single people go to product.NAME.allow.people",
-            );
-            return None;
-        }
-        if psl::domain(domain.as_str().as_bytes()).is_none() {
-            let what = format!("{domain} is a public suffix: strangers register names below it");
-            self.say.error(Code::Domain, span, what, format!("write the company's own name in it: \"acme.{domain}\""));
-            return None;
-        }
-        Some(domain)
+        self.claimable(&domain, span).then_some(domain)
+    }
+
+    /// Nobody holds what belongs to many, whoever says so (rule C6e).
+    fn claimable(&mut self, domain: &DomainName, span: Span) -> bool {
+        let (what, write) = match claimable(domain) {
+            Ok(()) => return true,
+            Err(NotClaimable::PublicMail) => (
+                format!("anybody gets an address at {domain}, so no organization speaks for it"),
+                "write the company's own domains; single people go to product.NAME.allow.people".to_owned(),
+            ),
+            Err(NotClaimable::PublicSuffix) => (
+                format!("{domain} is a public suffix: strangers register names below it"),
+                format!("write the company's own name in it: \"acme.{domain}\""),
+            ),
+        };
+        self.say.error(Code::Domain, span, what, write);
+        false
     }
 
     fn directories(
@@ -196,89 +168,29 @@ impl Reader<'_> {
         found
     }
 
-    fn policy(&mut self, org: &OrgName, written: &Org, directories: &[DraftDirectory]) -> DraftPolicy {
-        let absent = Policy::default();
-        let (policy, span) = match &written.policy {
-            Some(policy) => (&**policy, policy.span()),
-            None => (&absent, 0..0),
-        };
-        self.policy_later(policy);
-        let directory = self.policy_directory(org, policy, directories);
-        let has_one = written.sso.is_some() || !written.directory.0.is_empty();
-        let sso = match text(&policy.sso) {
-            Some("off") => Sso::Off,
-            Some("offered") => Sso::Offered,
-            Some(_) => Sso::Enforced,
-            None if has_one => Sso::Enforced,
-            None => Sso::Off,
-        };
-        if sso != Sso::Off && !has_one {
-            let what = format!("[org.{org}.policy] asks for single sign-on, and the organization has no directory");
-            self.say.error(
-                Code::Policy,
-                span,
-                what,
-                format!("write sso = {{ oidc = \"…\", … }} in [org.{org}], or sso = \"off\" here"),
-            );
+    /// What the file gives the organization stands before what its document adds. A directory that serves all of its domains
+    /// there serves those that are added.
+    fn add_below(&mut self, mine: &mut Vec<DraftDirectory>, domains: &[DomainName], span: Span) {
+        for directory in mine.iter().filter(|own| self.below.iter().any(|below| below.name == own.name)) {
+            let what = format!("the operator's file has the directory {} already", directory.name);
+            self.say.error(Code::NameTwice, span.clone(), what, "give the new one another name");
         }
-        let unwritten = WrittenOnChange::default();
-        let on_change = policy.on_change.as_ref().unwrap_or(&unwritten);
-        DraftPolicy {
-            sso,
-            directory,
-            limits: self.limits(policy.session.as_ref()),
-            third_party: self.third_parties(policy),
-            require_amr: each(&policy.require_amr).map(|value| value.to_string()).collect(),
-            on_change: OnChange {
-                grace: self.duration(&on_change.grace, Duration::from_secs(15 * 60)),
-                spread: self.duration(&on_change.spread, Duration::ZERO),
-            },
-        }
-    }
-
-    fn policy_later(&mut self, policy: &Policy) {
-        self.second_step(&policy.second_step);
-        if let Some(tokens) = policy.api_tokens.as_ref().filter(|word| word.as_str() != "block") {
-            self.say.not_yet(tokens.span(), "api_tokens", "write api_tokens = \"block\"");
-        }
-        self.empty(&policy.networks, "networks", "write networks = []");
-        self.empty(&policy.break_glass, "break_glass", "write break_glass = []");
-    }
-
-    fn policy_directory(
-        &mut self,
-        org: &OrgName,
-        policy: &Policy,
-        directories: &[DraftDirectory],
-    ) -> Option<DirectoryName> {
-        let named = |wanted: &str| {
-            directories.iter().find(|d| matches!(&d.name, DirectoryName::Org(_, name) if name == wanted))
-        };
-        let found = match &policy.directory {
-            Some(written) => {
-                let found = named(written);
-                if found.is_none() && !self.misshapen {
-                    let what = format!("[org.{org}] has no directory {:?}", written.as_str());
-                    self.say.error(
-                        Code::Unknown,
-                        written.span(),
-                        what,
-                        format!("write the NAME of an [org.{org}.directory.NAME]"),
-                    );
-                }
-                found
+        let mut below = self.below.clone();
+        for directory in &mut below {
+            if self.below_domains.iter().all(|(domain, _)| directory.domains.contains(domain)) {
+                directory.domains = domains.to_vec();
             }
-            None => named("main").or(directories.first()),
-        };
-        found.map(|directory| directory.name.clone())
+        }
+        mine.splice(0..0, below);
     }
 
-    fn third_parties(&mut self, policy: &Policy) -> ThirdPartyRule {
-        let Some(written) = &policy.third_party else { return ThirdPartyRule::None };
+    /// Third parties that a policy allows, where it says so.
+    pub(super) fn third_parties(&mut self, policy: &Policy) -> Option<ThirdPartyRule> {
+        let written = policy.third_party.as_ref()?;
         match written.0.as_slice() {
-            [] => return ThirdPartyRule::None,
-            [one] if one.as_str() == "none" => return ThirdPartyRule::None,
-            [one] if one.as_str() == "any" => return ThirdPartyRule::Any,
+            [] => return Some(ThirdPartyRule::None),
+            [one] if one.as_str() == "none" => return Some(ThirdPartyRule::None),
+            [one] if one.as_str() == "any" => return Some(ThirdPartyRule::Any),
             _ => {}
         }
         let mut names = Vec::new();
@@ -292,15 +204,12 @@ impl Reader<'_> {
                 }
             }
         }
-        ThirdPartyRule::Only(names)
+        Some(ThirdPartyRule::Only(names))
     }
 
     /// Session limits of a policy or a product.
     pub(super) fn limits(&mut self, written: Option<&Session>) -> Limits {
         let Some(written) = written else { return DEFAULT_LIMITS };
-        if let Some(native) = &written.native {
-            self.say.not_yet(native.span(), "session.native", "remove it: native apps have no sessions of their own");
-        }
         let default = |limit: Option<Duration>| limit.unwrap_or(Duration::MAX);
         let idle = self.duration(&written.idle, default(DEFAULT_LIMITS.idle));
         let absolute = self.duration(&written.absolute, default(DEFAULT_LIMITS.absolute));

@@ -6,7 +6,7 @@ use super::values::{colour, each, label_of, text};
 use crate::config::file::{Allow as WrittenAllow, At, File, Product as Written, Span, Text, WordOr};
 use crate::config::finding::Code;
 use crate::gateway::options::Site;
-use crate::kernel::model::{Allow, Outage, Product, Signup};
+use crate::kernel::model::{Allow, MigrationPhase, Outage, Passwords, Product, Signup};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
 use http::uri::Authority;
 use std::sync::Arc;
@@ -50,6 +50,8 @@ impl Reader<'_> {
             hosts: hosts.iter().chain(&also).cloned().collect(),
             allow,
             signup,
+            passwords: Passwords::None,
+            migration: MigrationPhase::Off,
             limits: self.limits(written.session.as_ref()),
             colour,
             identity_fields: self.identity_fields(written),

@@ -1,8 +1,8 @@
 //! Sections about the gateway itself.
 
-use super::values::{each, text};
+use super::values::text;
 use super::{AuditSink, KeySource, LogFormat, Outbound, PeopleIn, Reader};
-use crate::config::file::{Dns, File, Listen as WrittenListen, Mail, People, Sink, Span, Store, Text};
+use crate::config::file::{File, Listen as WrittenListen, Sink, Span, Store, Text};
 use crate::config::finding::Code;
 use crate::gateway::options::{Listen, Tls};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -207,53 +207,5 @@ impl Reader<'_> {
         }
         let people = if text(&sink.people) == Some("clear") { PeopleIn::Clear } else { PeopleIn::Pseudonym };
         Some(AuditSink { path: self.path_of(path), people })
-    }
-
-    /// Sections whose features come later.
-    pub(super) fn later(&mut self, file: &File) {
-        if let Some(mail) = &file.mail {
-            self.mail(mail, mail.span());
-        }
-        if let Some(Dns { servers: Some(servers) }) = &file.dns
-            && servers.iter().any(|server| server.as_str() != "system")
-        {
-            self.say.not_yet(servers.span(), "dns.servers", "write servers = [\"system\"]");
-        }
-        if let Some(People { password, second_step }) = &file.people {
-            if let Some(password) = password {
-                self.say.not_yet(
-                    password.span(),
-                    "people.password",
-                    "remove it: people log in at the issuer or a provider",
-                );
-            }
-            self.second_step(second_step);
-        }
-    }
-
-    fn mail(&mut self, mail: &Mail, span: Span) {
-        if let Some(smtp) = &mail.smtp
-            && self.url(smtp, "write smtp = \"smtps://user@host\" and password_file = \"…\"").is_none()
-        {
-            return;
-        }
-        self.say.not_yet(span, "[mail]", "remove it: no mail is sent");
-    }
-
-    /// `second_step`: here nothing asks for one yet.
-    pub(super) fn second_step(&mut self, written: &Text) {
-        if let Some(required) = written.as_ref().filter(|word| word.as_str() == "required") {
-            let write = "write second_step = \"optional\"; with single sign-on, require_amr = [\"mfa\"] asks the directory for it";
-            self.say.not_yet(required.span(), "second_step = \"required\"", write);
-        }
-    }
-
-    /// A list that must be empty in this version.
-    pub(super) fn empty(&mut self, list: &crate::config::file::Texts, key: &str, write: &str) {
-        if each(list).next().is_some()
-            && let Some(list) = list
-        {
-            self.say.not_yet(list.span(), key, write);
-        }
     }
 }

@@ -8,7 +8,6 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use std::convert::Infallible;
 use tokio::net::TcpListener;
 
 /// A provider, and what it was asked.
@@ -85,7 +84,10 @@ impl Op {
     }
 }
 
-async fn serve(op: Arc<Mutex<Op>>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn serve(op: Arc<Mutex<Op>>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, &'static str> {
+    if !op.lock().unwrap().up {
+        return Err("down: connections that are open end too");
+    }
     let path = request.uri().path().to_owned();
     let authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
     let body = request.into_body().collect().await.unwrap().to_bytes();

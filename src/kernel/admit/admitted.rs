@@ -5,7 +5,9 @@ use crate::kernel::event::PolicyStamp;
 use crate::kernel::linking::Linking;
 use crate::kernel::model::{Account, IdentityKey, LinkedBy, Method, ProductAccount};
 use crate::kernel::standing::{Bounds, Management};
-use crate::kernel::values::{DirectoryId, EmailAddress, LoginSessionId, OrgName, ProductName, Timestamp};
+use crate::kernel::values::{
+    DirectoryId, DirectoryName, EmailAddress, LoginSessionId, OrgName, ProductName, Timestamp,
+};
 
 /// A person who was let in, and on which terms.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct Terms {
     pub entry: Option<Entry>,
     /// What the login session is made from.
     pub proved: Proved,
+    /// The one product that the login session is good for; none for proofs that open the login host.
+    pub confined_to: Option<ProductName>,
     /// The session that this admission stands on; none for a fresh proof.
     pub session: Option<LoginSessionId>,
     /// Limits of the login session. Its `abs_at` is `auth_time` plus `absolute`.
@@ -89,6 +93,8 @@ pub struct Proved {
     pub groups: Vec<String>,
     /// When the provider says the person authenticated.
     pub auth_time: Timestamp,
+    /// When our own second step was taken.
+    pub stepped_at: Option<Timestamp>,
     /// The provider's session.
     pub provider_session: Option<String>,
 }
@@ -130,6 +136,7 @@ fn admit(facts: &Facts<'_>, person: Person, link: Option<(IdentityKey, LinkedBy)
         link,
         entry: entry(facts, &managed),
         proved: proved(facts),
+        confined_to: confined_to(facts),
         session: match facts.evidence {
             Evidence::Proof(_) => None,
             Evidence::Session { session, .. } => Some(session.id),
@@ -157,10 +164,19 @@ fn proved(facts: &Facts<'_>) -> Proved {
         amr: facts.amr().to_vec(),
         groups: facts.groups().to_vec(),
         auth_time: facts.auth_time(),
+        stepped_at: facts.stepped_at(),
         provider_session: match facts.evidence {
             Evidence::Proof(proof) => proof.claims().provider_session.clone(),
             Evidence::Session { session, .. } => session.provider_session.clone(),
         },
+    }
+}
+
+/// A product's local credential opens that product and makes no login for the browser.
+fn confined_to(facts: &Facts<'_>) -> Option<ProductName> {
+    match &facts.directory()?.name {
+        DirectoryName::Local(product) => Some(product.clone()),
+        DirectoryName::Issuer | DirectoryName::ThirdParty(_) | DirectoryName::Org(..) | DirectoryName::Here => None,
     }
 }
 

@@ -8,7 +8,17 @@ pub(super) const RULE: Rule = Rule { name: "B3 authority", objection };
 
 fn objection(facts: &Facts<'_>) -> Option<Objection> {
     let Evidence::Proof(_) = facts.evidence else { return None };
-    let asks = facts.method() == Method::OrgSso && facts.link().is_none();
+    let asks = match facts.method() {
+        Method::OrgSso => facts.link().is_none(),
+        Method::Issuer
+        | Method::ThirdParty
+        | Method::Password
+        | Method::Passkey
+        | Method::Reset
+        | Method::Recovery
+        | Method::Adapter
+        | Method::Emergency => false,
+    };
     let speaks = facts.asserted().is_some_and(|email| facts.authority(email).is_some());
     (asks && !speaks).then_some(Objection::Refuse(Refusal::Authority))
 }

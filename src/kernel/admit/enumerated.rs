@@ -85,7 +85,13 @@ fn unlinked() -> impl Iterator<Item = Case> {
             let address = address.clone();
             DIRECTORIES.map(move |identity| {
                 let of = Account { email: address.clone(), ..standing.clone() };
-                Candidate { identities: vec![link(&of, identity, "other")], product_account: None, account: of }
+                Candidate {
+                    identities: vec![link(&of, identity, "other")],
+                    product_account: None,
+                    account: of,
+                    further: Vec::new(),
+                    enrolled: false,
+                }
             })
         });
         let mut sets: Vec<Vec<Candidate>> = one.map(|candidate| vec![candidate]).collect();
@@ -100,7 +106,7 @@ fn let_in(outcome: &Outcome) -> Option<(&'static str, Option<&Account>)> {
         Outcome::Session(admitted) => ("session", admitted),
         Outcome::Link(admitted) => ("link", admitted),
         Outcome::Create(admitted) => ("create", admitted),
-        Outcome::Reroute(_) | Outcome::Refuse(_) => return None,
+        Outcome::Reroute(_) | Outcome::Need(_) | Outcome::Refuse(_) => return None,
     };
     match &admitted.terms().person {
         Person::Known(account) => Some((kind, Some(account))),
@@ -122,6 +128,7 @@ fn always(case: &Case) -> Outcome {
     let objection = decision.trace[..RULES.len()].iter().find(|line| !line.ends_with(": pass"));
     let shown = match &decision.outcome {
         Outcome::Reroute(directory) => format!("go to directory {directory}"),
+        Outcome::Need(need) => need.refusal().code().to_owned(),
         Outcome::Refuse(refusal) => refusal.code().to_owned(),
         Outcome::Session(_) | Outcome::Link(_) | Outcome::Create(_) => String::new(),
     };

@@ -1,11 +1,13 @@
 //! What phase B is told. The login room loads it; nothing here decides.
 
 use crate::kernel::model::{
-    Account, Catalog, Directory, IdentityKey, LinkedIdentity, LoginSession, Method, Product, ProductAccount,
+    ACCOUNT_SOURCE, Account, Catalog, Directory, IdentityKey, LinkedIdentity, LoginSession, Method, Product,
+    ProductAccount,
 };
-use crate::kernel::proof::{Proof, Vouched};
-use crate::kernel::standing::{self, Entrant, Management};
-use crate::kernel::values::{DirectoryId, EmailAddress, OrgName, Timestamp};
+use crate::kernel::proof::{Proof, SecondStepProof, Vouched};
+use crate::kernel::standing::{self, Entrant, Groups, Management};
+use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, OrgName, Timestamp};
+use std::net::IpAddr;
 
 /// Everything that phase B may look at, read at one time.
 #[derive(Clone, Debug)]
@@ -16,8 +18,12 @@ pub struct Facts<'a> {
     pub catalog: &'a Catalog,
     /// Where the person wants to go; none when they only log in at the login host.
     pub product: Option<&'a Product>,
+    /// Where the request came from, through trusted proxies; none where nobody knows.
+    pub client: Option<IpAddr>,
     /// How the person was proved.
     pub evidence: Evidence<'a>,
+    /// What is known of the person's own credentials.
+    pub local: LocalFacts,
     /// The link that the proof's identity key found; none for a session.
     pub linked: Option<LinkFact>,
     /// Every account whose live address is the asserted one: unverified, inactive and tombstones too (rule H2).
@@ -27,8 +33,30 @@ pub struct Facts<'a> {
     /// The `sub` that the store remembers at `product` for the address that this login would assert there: the live address of
     /// the linked account or of the session's, else the asserted address (rule H19).
     pub address_taken: Option<String>,
-    /// Proved addresses of that account besides its live one (rule C3). Empty while records at products carry none.
-    pub further: &'a [EmailAddress],
+    /// Proved addresses of that account besides its live one (rule C3).
+    pub further: Vec<EmailAddress>,
+}
+
+/// What is known of the credentials that are kept here.
+#[derive(Clone, Debug, Default)]
+pub struct LocalFacts {
+    /// The account that a local proof names by its id; none for other proofs, and where the row is gone.
+    pub account: Option<Account>,
+    /// Whether the account to be logged in enrolled a second step.
+    pub enrolled: bool,
+    /// The second step that was taken now. It counts for its own account alone.
+    pub step: Option<SecondStepProof>,
+    /// The password that was typed; none for other methods.
+    pub password: Option<PasswordState>,
+}
+
+/// What is known of a local password that was just typed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PasswordState {
+    /// When it was set.
+    pub set_at: Timestamp,
+    /// Its score by zxcvbn, 0 to 4.
+    pub score: u8,
 }
 
 /// How the person was proved.
@@ -65,6 +93,10 @@ pub struct Candidate {
     pub identities: Vec<LinkedIdentity>,
     /// Its record at the product.
     pub product_account: Option<ProductAccount>,
+    /// Its proved addresses besides its live one (rule C3).
+    pub further: Vec<EmailAddress>,
+    /// Whether it enrolled a second step.
+    pub enrolled: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -135,9 +167,16 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The account to be logged in, where a link or a session names it. Never one that only an address names.
+    /// The account to be logged in, where a link, a local proof or a session names it. Never one that only an address names.
     pub(in crate::kernel) fn account(&self) -> Option<&Account> {
         match self.evidence {
+            Evidence::Proof(proof) if !self.method().is_by_provider() => {
+                let key = &proof.claims().identity;
+                let is_named = |account: &&Account| {
+                    key.source.0 == ACCOUNT_SOURCE && AccountId::parse(&key.subject) == Ok(account.id)
+                };
+                self.local.account.as_ref().filter(is_named)
+            }
             Evidence::Proof(_) => {
                 let fact = self.link()?;
                 fact.account.as_ref().filter(|account| account.id == fact.link.account)
@@ -148,7 +187,7 @@ impl<'a> Facts<'a> {
 
     /// Candidates that the asserted address really names; none where a link already says who it is (B13 before B17).
     pub(in crate::kernel) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
-        let asserted = self.asserted().filter(|_| self.link().is_none());
+        let asserted = self.asserted().filter(|_| self.method().is_by_provider() && self.link().is_none());
         self.candidates
             .iter()
             .filter(move |candidate| asserted.is_some_and(|email| candidate.account.email.as_ref() == Some(email)))
@@ -173,7 +212,9 @@ impl<'a> Facts<'a> {
         let Some(email) = self.asserted() else { return false };
         match self.method() {
             Method::OrgSso => self.authority(email).is_some(),
-            Method::Issuer | Method::ThirdParty => proof.claims().email_verified == Vouched::Yes,
+            Method::Issuer | Method::ThirdParty | Method::Reset => proof.claims().email_verified == Vouched::Yes,
+            // Who knows a password has not shown that the mailbox is theirs.
+            Method::Password | Method::Passkey | Method::Recovery | Method::Adapter | Method::Emergency => false,
         }
     }
 
@@ -185,14 +226,29 @@ impl<'a> Facts<'a> {
     /// Proved addresses of the person: the account's, or the asserted one of somebody who has no account yet.
     pub(in crate::kernel) fn addresses(&self) -> Vec<&EmailAddress> {
         match self.account() {
-            Some(account) => standing::proved_addresses(account, self.further),
+            Some(account) => standing::proved_addresses(account, &self.further),
             None => self.asserted().filter(|_| self.asserted_is_proved()).into_iter().collect(),
         }
     }
 
     /// Who manages the person (rule C3: by any proved address).
     pub(in crate::kernel) fn managed(&self) -> Vec<Management<'a>> {
-        standing::managements(self.catalog, &self.addresses())
+        standing::managements(self.catalog, &self.addresses(), self.known_groups())
+    }
+
+    /// The person's groups, as far as a directory of an organization says them now.
+    fn known_groups(&self) -> Groups<'a> {
+        Groups::of(self.asserted_by(), self.groups())
+    }
+
+    /// When our own second step was taken, in this login or in the session that stands for it; never somebody else's.
+    pub(in crate::kernel) fn stepped_at(&self) -> Option<Timestamp> {
+        let taken = self.local.step.filter(|step| self.account().is_some_and(|account| account.id == step.account()));
+        let before = match self.evidence {
+            Evidence::Proof(_) => None,
+            Evidence::Session { session, .. } => session.stepped_at,
+        };
+        taken.map(|step| step.at()).or(before)
     }
 
     /// Whose policies judge this login: the managers'; for somebody without a proved address whoever claims the asserted or the
@@ -200,11 +256,11 @@ impl<'a> Facts<'a> {
     pub(in crate::kernel) fn governing(&self) -> Vec<Management<'a>> {
         let proved = self.addresses();
         if !proved.is_empty() {
-            return standing::managements(self.catalog, &proved);
+            return standing::managements(self.catalog, &proved, self.known_groups());
         }
         let unproved = self.account().and_then(|account| account.email.as_ref());
         let claimed: Vec<&EmailAddress> = self.asserted().into_iter().chain(unproved).collect();
-        standing::managements(self.catalog, &claimed)
+        standing::managements(self.catalog, &claimed, self.known_groups())
     }
 
     /// The organization whose directory proved the person.

@@ -13,8 +13,13 @@ mod allow;
 mod authority;
 mod facts;
 mod inactive;
+mod network;
+mod new_password;
+mod no_account;
 mod one_address;
+mod password_dead;
 mod reroute;
+mod second_step;
 mod stale;
 mod standing_evidence;
 mod third_party;
@@ -22,8 +27,8 @@ mod two_organizations;
 mod weak_proof;
 
 pub use admitted::{Admitted, Draft, Entry, Person, Proved, Record, Terms};
-pub use facts::{Candidate, Evidence, Facts, LinkFact};
-pub(in crate::kernel) use third_party::allows as third_party_allows;
+pub use facts::{Candidate, Evidence, Facts, LinkFact, LocalFacts, PasswordState};
+pub(in crate::kernel) use third_party::{allows as third_party_allows, third_party as third_party_of};
 
 use super::linking;
 use super::refusal::Refusal;
@@ -49,15 +54,37 @@ pub enum Outcome {
     Create(Admitted),
     /// B2: the policy names this directory; go there.
     Reroute(DirectoryId),
+    /// Almost: the person must do this first, and is then decided about again.
+    Need(Need),
     /// Turned away. For a session, [`Refusal::LoginRequired`], [`Refusal::StaleProof`] and [`Refusal::WeakProof`] say that a
     /// fresh proof may help.
     Refuse(Refusal),
+}
+
+/// What a person who is otherwise let in must do first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Need {
+    /// B9: take our own second step, or enrol one.
+    SecondStep,
+    /// B10: set a new password.
+    NewPassword,
+}
+
+impl Need {
+    /// What it is where it cannot be done.
+    pub const fn refusal(self) -> Refusal {
+        match self {
+            Self::SecondStep => Refusal::SecondStep,
+            Self::NewPassword => Refusal::NewPassword,
+        }
+    }
 }
 
 /// What a rule says when it objects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Objection {
     Reroute(DirectoryId),
+    Need(Need),
     Refuse(Refusal),
 }
 
@@ -69,15 +96,20 @@ struct Rule {
 }
 
 /// All of them; the lowest row first, because the first objection is the one that is shown.
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 15] = [
     standing_evidence::RULE,
     reroute::RULE,
     two_organizations::RULE,
     authority::RULE,
     third_party::RULE,
     inactive::RULE,
+    password_dead::RULE,
+    no_account::RULE,
+    network::RULE,
     weak_proof::RULE,
     stale::RULE,
+    second_step::RULE,
+    new_password::RULE,
     one_address::RULE,
     allow::RULE,
 ];
@@ -95,6 +127,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     trace.push(format!("{row}: {}", linking.word()));
     let outcome = match shown {
         Some(Objection::Reroute(directory)) => Outcome::Reroute(directory),
+        Some(Objection::Need(need)) => Outcome::Need(need),
         Some(Objection::Refuse(refusal)) => Outcome::Refuse(refusal),
         None => admitted::outcome(facts, linking),
     };
@@ -105,10 +138,13 @@ fn explain(objection: Option<Objection>) -> String {
     match objection {
         None => "pass".to_owned(),
         Some(Objection::Reroute(directory)) => format!("go to directory {directory}"),
+        Some(Objection::Need(need)) => need.refusal().code().to_owned(),
         Some(Objection::Refuse(refusal)) => refusal.code().to_owned(),
     }
 }
 
+#[cfg(test)]
+mod doors;
 #[cfg(test)]
 mod enumerated;
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! B2: a policy that enforces single sign-on is met by the very directory that it names, and by nothing else (rule C2).
+//! B2: a policy that enforces single sign-on is met by the very directory that it names, and by nothing else (rule C2). The one
+//! exception is an emergency login of somebody whom the policy itself names for it (rule H3).
 //!
 //! Where two organizations enforce, neither is a place to send the person to: B2a answers.
 use super::{Facts, Objection, Rule};
+use crate::kernel::model::Method;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::standing::Demand;
 
@@ -11,6 +13,7 @@ fn objection(facts: &Facts<'_>) -> Option<Objection> {
     let governing = facts.governing();
     let mut enforcing = governing
         .iter()
+        .filter(|held| !(facts.method() == Method::Emergency && held.breaks_glass(&facts.addresses())))
         .map(|held| held.demand(facts.catalog))
         .filter(|demand| matches!(demand, Demand::Enforced(_) | Demand::Unusable));
     match (enforcing.next(), enforcing.next()) {

@@ -4,11 +4,12 @@ use super::world::*;
 use super::{Outcome, Person, Record, Terms};
 use crate::kernel::model::*;
 use crate::kernel::proof::Vouched;
-use crate::kernel::values::{DomainName, ProductAccountId, ThirdPartyName, Timestamp};
+use crate::kernel::values::{DomainName, Network, PolicyName, ProductAccountId, ThirdPartyName, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
 mod linking;
+mod local;
 
 #[track_caller]
 fn check(case: &Case, expected: &str) {

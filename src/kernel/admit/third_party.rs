@@ -9,15 +9,28 @@ use crate::kernel::values::{DirectoryName, ThirdPartyName};
 pub(super) const RULE: Rule = Rule { name: "B4 third-party", objection };
 
 fn objection(facts: &Facts<'_>) -> Option<Objection> {
-    if facts.method() != Method::ThirdParty {
-        return None;
+    match facts.method() {
+        Method::ThirdParty => {}
+        Method::OrgSso
+        | Method::Issuer
+        | Method::Password
+        | Method::Passkey
+        | Method::Reset
+        | Method::Recovery
+        | Method::Adapter
+        | Method::Emergency => return None,
     }
-    let name = facts.directory().and_then(|directory| match &directory.name {
-        DirectoryName::ThirdParty(name) => Some(name),
-        DirectoryName::Issuer | DirectoryName::Org(..) => None,
-    });
+    let name = facts.directory().and_then(|directory| third_party(&directory.name));
     let fits = facts.governing().iter().all(|held| allows(&held.policy().third_party, name) && is_theirs(facts, held));
     (!fits).then_some(Objection::Refuse(Refusal::ThirdParty))
+}
+
+/// Which third party a directory is.
+pub(in crate::kernel) fn third_party(directory: &DirectoryName) -> Option<&ThirdPartyName> {
+    match directory {
+        DirectoryName::ThirdParty(name) => Some(name),
+        DirectoryName::Issuer | DirectoryName::Org(..) | DirectoryName::Local(_) | DirectoryName::Here => None,
+    }
 }
 
 /// Whether a policy lets its people use a third party.

@@ -1,10 +1,11 @@
 //! The configured world that the tests of all three decisions share: four organizations, the issuer, two third parties, a product.
 
-use super::{Candidate, Decision, Evidence, Facts, LinkFact, Outcome, decide};
+use super::{Candidate, Decision, Evidence, Facts, LinkFact, LocalFacts, Outcome, PasswordState, decide};
 use crate::kernel::model::*;
-use crate::kernel::proof::{Claims, Proof, Vouched};
+use crate::kernel::proof::{Claims, Proof, SecondStepProof, Vouched};
 use crate::kernel::values::*;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,10 @@ pub(in crate::kernel) const D: u8 = 4;
 pub(in crate::kernel) const ISSUER: u8 = 5;
 pub(in crate::kernel) const GOOGLE: u8 = 6;
 pub(in crate::kernel) const SLACK: u8 = 7;
+/// The local accounts of the product, and the gateway's own credentials.
+pub(in crate::kernel) const LOCAL: u8 = 8;
+pub(in crate::kernel) const HERE: u8 = 9;
+/// Those with a provider.
 pub(in crate::kernel) const DIRECTORIES: [u8; 7] = [A, B, C, D, ISSUER, GOOGLE, SLACK];
 
 pub(in crate::kernel) fn id(directory: u8) -> DirectoryId {
@@ -57,20 +62,41 @@ fn directory(byte: u8, name: DirectoryName, domains: &[&str], issuer: &str) -> (
     (directory.id, Arc::new(directory))
 }
 
+fn local(byte: u8, name: DirectoryName) -> (DirectoryId, Arc<Directory>) {
+    let (id, mut directory) = directory(byte, name, &[], "");
+    let made = Arc::make_mut(&mut directory);
+    (made.protocol, made.subject_source) = (Protocol::Local, SubjectSource(ACCOUNT_SOURCE.to_owned()));
+    (id, directory)
+}
+
 fn organization(letter: &str, byte: u8, sso: Sso) -> (OrgName, Arc<Organization>) {
     let policy = Policy {
         org: org(letter),
+        name: PolicyName::default(),
         sso,
         directory: Some(id(byte)),
         limits: Limits::default(),
+        native: None,
         third_party: ThirdPartyRule::Any,
         require_amr: Vec::new(),
-        on_change: OnChange { grace: Duration::from_secs(900), spread: Duration::ZERO },
+        second_step: SecondStep::Optional,
+        password: PasswordRule::default(),
+        api_tokens: ApiTokens::Block,
+        networks: Vec::new(),
+        break_glass: Vec::new(),
+        on_change: OnChange::default(),
         changed_at: NOW.minus(DAY * 30),
         epoch: 1,
     };
-    let organization =
-        Organization { name: org(letter), label: letter.to_uppercase(), directories: vec![id(byte)], policy };
+    let organization = Organization {
+        name: org(letter),
+        label: letter.to_uppercase(),
+        directories: vec![id(byte)],
+        policy,
+        policies: Vec::new(),
+        admins: Vec::new(),
+        auditors: Vec::new(),
+    };
     (org(letter), Arc::new(organization))
 }
 
@@ -90,6 +116,8 @@ pub(in crate::kernel) fn catalog() -> Catalog {
         directory(ISSUER, DirectoryName::Issuer, &[], "https://idp.example"),
         directory(GOOGLE, third("google"), &[], "https://accounts.google.com"),
         directory(SLACK, third("slack"), &[], "https://slack.com"),
+        local(LOCAL, DirectoryName::Local(product().name)),
+        local(HERE, DirectoryName::Here),
     ]);
     let domains = letters.iter().map(|(letter, byte, _)| {
         let claim = DomainClaim {
@@ -111,6 +139,7 @@ pub(in crate::kernel) fn catalog() -> Catalog {
         directories,
         issuer: Some(id(ISSUER)),
         third_parties: vec![id(GOOGLE), id(SLACK)],
+        people: PeoplePolicy::default(),
         profile_url: None,
         reset_url: None,
     }
@@ -124,6 +153,8 @@ pub(in crate::kernel) fn product() -> Product {
         hosts: vec![Origin::parse("trello.example.com").unwrap()],
         allow: Allow { everyone: true, ..Allow::default() },
         signup: Signup::Open,
+        passwords: Passwords::None,
+        migration: MigrationPhase::Off,
         limits: Limits::default(),
         colour: None,
         identity_fields: Vec::new(),
@@ -198,6 +229,8 @@ pub(in crate::kernel) fn method(directory: u8) -> Method {
     match directory {
         A | B | C | D => Method::OrgSso,
         ISSUER => Method::Issuer,
+        LOCAL => Method::Password,
+        HERE => Method::Emergency,
         _ => Method::ThirdParty,
     }
 }
@@ -246,6 +279,8 @@ pub(in crate::kernel) fn login_session(account: &Account, directory: u8) -> Logi
         abs_at: made.plus(DAY * 365),
         account_epoch: account.epoch,
         ask_before: Vec::new(),
+        confined_to: None,
+        stepped_at: None,
         mac: [0; 32],
     }
 }
@@ -263,6 +298,8 @@ pub(in crate::kernel) struct Case {
     pub(in crate::kernel) product_account: Option<ProductAccount>,
     pub(in crate::kernel) address_taken: Option<String>,
     pub(in crate::kernel) further: Vec<EmailAddress>,
+    pub(in crate::kernel) client: Option<IpAddr>,
+    pub(in crate::kernel) local: LocalFacts,
 }
 
 impl Case {
@@ -278,7 +315,28 @@ impl Case {
             product_account: None,
             address_taken: None,
             further: Vec::new(),
+            client: None,
+            local: LocalFacts::default(),
         }
+    }
+
+    /// A credential of this account that is kept here, at the product or at the login host.
+    pub(in crate::kernel) fn local(method: Method, at: u8, of: &Account, state: ProductAccountState) -> Self {
+        let mut case = Self::stranger(at, None);
+        case.claims.method = method;
+        case.claims.identity.source = SubjectSource(ACCOUNT_SOURCE.to_owned());
+        case.claims.identity.subject = of.id.to_string();
+        case.local.account = Some(of.clone());
+        case.local.password =
+            (method == Method::Password).then(|| PasswordState { set_at: NOW.minus(DAY * 100), score: 4 });
+        case.product_account = Some(record(of, state));
+        case
+    }
+
+    /// The second step of this account is taken as well.
+    pub(in crate::kernel) fn stepped(mut self, account: &Account) -> Self {
+        self.local.step = Some(SecondStepProof::new(account.id, NOW));
+        self
     }
 
     /// A proof by an identity that is linked to this account.
@@ -296,6 +354,8 @@ impl Case {
                 account: of.clone(),
                 identities: vec![link(of, identity, "other")],
                 product_account: Some(record(of, ProductAccountState::Linked)),
+                further: Vec::new(),
+                enrolled: false,
             }];
         })
     }
@@ -322,7 +382,9 @@ impl Case {
             candidates: self.candidates.clone(),
             product_account: self.product_account.clone(),
             address_taken: self.address_taken.clone(),
-            further: &self.further,
+            client: self.client,
+            local: self.local.clone(),
+            further: self.further.clone(),
         })
     }
 
@@ -338,6 +400,7 @@ pub(in crate::kernel) fn word(outcome: &Outcome) -> String {
         Outcome::Link(_) => "link".to_owned(),
         Outcome::Create(_) => "create".to_owned(),
         Outcome::Reroute(directory) => format!("go to {}", directory.to_bytes()[0]),
+        Outcome::Need(need) => need.refusal().code().to_owned(),
         Outcome::Refuse(refusal) => refusal.code().to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::kernel::admit::world::*;
-use crate::kernel::model::{AccountStatus, Allow, Limits, OnChange, Policy, Sso, ThirdPartyRule};
+use crate::kernel::model::{AccountStatus, Allow, Limits, OnChange, Policy, SecondStep, Sso, ThirdPartyRule};
 use crate::kernel::values::{AccountId, ProductAccountId, ProductName, ProductSessionId, SessionKey};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -215,7 +215,7 @@ fn a_stricter_policy_has_its_grace_and_then_bites() {
         assert_eq!(word(case.at(NOW.plus(grace))), "policy");
     }
     // `immediate` is a grace of nothing.
-    let none = OnChange { grace: Duration::ZERO, spread: Duration::ZERO };
+    let none = OnChange::IMMEDIATE;
     let case = Case::of(ISSUER, "ann@c.com").policy("c", enforce).policy("c", |policy| policy.on_change = none);
     assert_eq!(case.word(), "policy");
     // A session from after the change was never let in by that policy.
@@ -226,8 +226,67 @@ fn a_stricter_policy_has_its_grace_and_then_bites() {
 }
 
 #[test]
+fn on_change_next_login_leaves_live_sessions_to_the_limits_they_were_made_with() {
+    let later = |policy: &mut Policy| policy.on_change = OnChange::NextLogin;
+    let case = Case::of(ISSUER, "ann@c.com").policy("c", enforce).policy("c", later);
+    let tight = case.clone().policy("c", |policy| policy.limits = Limits { idle: None, absolute: Some(MINUTE) });
+    // Made before the change; one from after it is judged by the policy that held then.
+    let set = |case: Case| case.policy("c", |policy| policy.changed_at = NOW);
+    assert_eq!(set(case.clone()).word(), "continue");
+    assert_eq!(set(tight.clone()).word(), "continue");
+    assert_eq!(case.clone().with(|case| case.login.created_at = NOW).word(), "policy");
+    let short = set(tight).with(|case| case.login.abs_at = NOW);
+    assert_eq!(short.word(), "absolute");
+}
+
+#[test]
+fn h15_a_required_second_step_is_asked_of_every_request_after_the_grace() {
+    let required = |policy: &mut Policy| {
+        (policy.second_step, policy.changed_at) = (SecondStep::Required, NOW);
+    };
+    let grace = MINUTE * 15;
+    let case = Case::of(ISSUER, "ann@c.com").policy("c", required);
+    assert_eq!(case.at(NOW), Live::Continue { until: NOW.plus(grace) });
+    assert_eq!(word(case.at(NOW.plus(grace))), "second-step");
+    assert_eq!(Case::of(C, "ann@c.com").policy("c", required).word(), "continue");
+    let stepped = case.with(|case| case.login.stepped_at = Some(NOW));
+    assert_eq!(word(stepped.at(NOW.plus(grace))), "continue");
+    // Of people whom nobody manages at once: `[people]` has no grace.
+    let people = |case: &mut Case| case.catalog.people.second_step = SecondStep::Required;
+    assert_eq!(Case::of(ISSUER, "ann@free.example").with(people).word(), "second-step");
+}
+
+#[test]
+fn b6_a_local_session_lives_only_while_the_account_is_local() {
+    let local = Case::of(LOCAL, "ann@free.example");
+    let state = |state| move |case: &mut Case| case.record.as_mut().unwrap().state = state;
+    assert_eq!(local.clone().with(state(ProductAccountState::Local)).word(), "continue");
+    assert_eq!(local.clone().with(state(ProductAccountState::Linked)).word(), "end inactive");
+    assert_eq!(Case::of(ISSUER, "ann@free.example").with(state(ProductAccountState::Local)).word(), "end inactive");
+    // It is good for its own product alone.
+    let elsewhere = |case: &mut Case| case.login.confined_to = Some(ProductName::parse("loom").unwrap());
+    assert_eq!(local.with(state(ProductAccountState::Local)).with(elsewhere).word(), "mismatch");
+}
+
+#[test]
+fn h3_an_emergency_session_ends_when_the_policy_no_longer_names_its_person() {
+    let case = Case::of(HERE, "ann@a.com").policy("a", |policy| policy.break_glass = vec![email("ann@a.com")]);
+    assert_eq!(case.word(), "continue");
+    assert_eq!(case.policy("a", |policy| policy.break_glass.clear()).word(), "policy");
+}
+
+#[test]
+fn native_limits_are_the_policys_own() {
+    let catalog = Case::of(C, "ann@c.com").policy("c", |policy| policy.native = Some(DAY * 30)).catalog;
+    let address = email("ann@c.com");
+    let managed = standing::managements(&catalog, &[&address], Groups::Unknown);
+    assert_eq!(Bounds::of_native(&managed), Bounds { idle: DAY * 30, absolute: DAY * 30 });
+    assert_eq!(Bounds::of_native(&[]), Bounds::DEFAULT);
+}
+
+#[test]
 fn ends_are_spread_evenly_and_stay_where_they_are() {
-    let change = OnChange { grace: MINUTE, spread: MINUTE * 100 };
+    let change = OnChange::After { grace: MINUTE, spread: MINUTE * 100 };
     let end = |random: [u8; 4]| {
         let mut case =
             Case::of(ISSUER, "ann@c.com").policy("c", enforce).policy("c", |policy| policy.on_change = change);
@@ -243,7 +302,7 @@ fn ends_are_spread_evenly_and_stay_where_they_are() {
     assert_eq!(end([0; 4]), MINUTE);
     assert_eq!(end([255; 4]), MINUTE * 101);
     assert_eq!(end([0x80, 0, 0, 0]).as_secs() / 60, 51);
-    let forever = OnChange { grace: Duration::MAX, spread: Duration::MAX };
+    let forever = OnChange::After { grace: Duration::MAX, spread: Duration::MAX };
     let case = Case::of(ISSUER, "ann@c.com").policy("c", enforce).policy("c", |policy| policy.on_change = forever);
     assert_eq!(case.word(), "continue");
 }

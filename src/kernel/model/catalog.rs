@@ -1,7 +1,9 @@
 //! Everything that is configured, in one immutable value.
 
-use super::{Directory, Policy, Product};
-use crate::kernel::values::{DirectoryId, DirectoryName, DomainName, OrgName, Origin, ProductName, Timestamp};
+use super::{Directory, NamedPolicy, PeoplePolicy, Policy, Product};
+use crate::kernel::values::{
+    DirectoryId, DirectoryName, DomainName, EmailAddress, OrgName, Origin, ProductName, Timestamp,
+};
 use std::{collections::HashMap, sync::Arc};
 
 /// The configured world as decisions see it. Replaced as a whole by a reload; every look-up is by hash, so nothing on the path
@@ -26,6 +28,8 @@ pub struct Catalog {
     pub issuer: Option<DirectoryId>,
     /// Third parties, in the file's order.
     pub third_parties: Vec<DirectoryId>,
+    /// What is demanded of people whom no organization manages.
+    pub people: PeoplePolicy,
     /// Where people manage their account at the issuer.
     pub profile_url: Option<String>,
     /// Where people reset their password at the issuer.
@@ -43,6 +47,12 @@ pub struct Organization {
     pub directories: Vec<DirectoryId>,
     /// The default policy.
     pub policy: Policy,
+    /// Policies for some of its people; the first whose members a person is among stands before the default one.
+    pub policies: Vec<NamedPolicy>,
+    /// Addresses of its administrators: invitations, until the first login pins an account (rule H3).
+    pub admins: Vec<EmailAddress>,
+    /// Addresses of its auditors.
+    pub auditors: Vec<EmailAddress>,
 }
 
 /// An organization's hold on a domain.

@@ -22,12 +22,17 @@ pub struct Directory {
     pub groups_claim: Option<String>,
 }
 
+/// Where a local directory reads its subjects from: they are the texts of account ids.
+pub const ACCOUNT_SOURCE: &str = "account";
+
 impl Directory {
     /// The organization it belongs to; none for the issuer and third parties.
     pub fn org(&self) -> Option<&OrgName> {
         match &self.name {
             DirectoryName::Org(org, _) => Some(org),
-            DirectoryName::Issuer | DirectoryName::ThirdParty(_) => None,
+            DirectoryName::Issuer | DirectoryName::ThirdParty(_) | DirectoryName::Local(_) | DirectoryName::Here => {
+                None
+            }
         }
     }
 }
@@ -39,13 +44,16 @@ pub enum Protocol {
     Oidc(OidcSettings),
     /// OAuth 2.0 with a user-info address and no id_token (real Atlassian: `read:me`, `/me`).
     Oauth2Userinfo(OidcSettings, OauthEndpoints),
+    /// No provider: credentials that are kept here or at the product.
+    Local,
 }
 
 impl Protocol {
-    /// What both kinds have.
-    pub fn settings(&self) -> &OidcSettings {
+    /// What all providers have; none where there is no provider.
+    pub fn settings(&self) -> Option<&OidcSettings> {
         match self {
-            Self::Oidc(settings) | Self::Oauth2Userinfo(settings, _) => settings,
+            Self::Oidc(settings) | Self::Oauth2Userinfo(settings, _) => Some(settings),
+            Self::Local => None,
         }
     }
 }
@@ -80,6 +88,13 @@ pub enum ClientAuth {
     Post(Secret),
     /// `private_key_jwt` (RFC 7523) with this directory's own key (rule H20).
     PrivateKeyJwt,
+}
+
+impl ClientAuth {
+    /// Whether the client has a key of its own, which its provider must be able to fetch.
+    pub const fn is_by_key(&self) -> bool {
+        matches!(self, Self::PrivateKeyJwt)
+    }
 }
 
 /// Where the reply's parameters travel.

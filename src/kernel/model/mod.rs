@@ -5,6 +5,7 @@
 
 mod account;
 mod catalog;
+mod credential;
 mod directory;
 mod policy;
 mod product;
@@ -14,7 +15,13 @@ pub use account::{
     Account, AccountStatus, IdentityKey, LinkedBy, LinkedIdentity, ProductAccount, ProductAccountState, SubjectSource,
 };
 pub use catalog::{Catalog, DomainClaim, Organization};
-pub use directory::{ClientAuth, Directory, DirectoryRow, OauthEndpoints, OidcSettings, Protocol, ResponseMode};
-pub use policy::{Limits, OnChange, Policy, Sso, ThirdPartyRule};
-pub use product::{Allow, Claim, Outage, Product, Signup};
+pub use credential::{Address, Factor, FactorKind, MailboxProof, MailboxPurpose, PasswordCredential};
+pub use directory::{
+    ACCOUNT_SOURCE, ClientAuth, Directory, DirectoryRow, OauthEndpoints, OidcSettings, Protocol, ResponseMode,
+};
+pub use policy::{
+    ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Sso,
+    ThirdPartyRule,
+};
+pub use product::{Allow, Claim, MigrationPhase, Outage, Passwords, Product, Signup};
 pub use session::{LoginSession, Method, ProductSession};

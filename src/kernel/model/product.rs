@@ -17,6 +17,10 @@ pub struct Product {
     pub allow: Allow,
     /// Who may get an account by logging in.
     pub signup: Signup,
+    /// Who checks local passwords.
+    pub passwords: Passwords,
+    /// How far its local accounts are moved to the one account.
+    pub migration: MigrationPhase,
     /// Session limits; the person's policy may be stricter.
     pub limits: Limits,
     /// `#rrggbb` for its pages.
@@ -53,6 +57,30 @@ pub enum Outage {
     Grace(Duration),
     /// Nobody.
     Deny,
+}
+
+/// Who checks a product's local passwords.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Passwords {
+    /// There are none.
+    #[default]
+    None,
+    /// The gateway: they were imported, or set here.
+    Here,
+    /// The product, asked by its adapter.
+    Product,
+}
+
+/// How far a product's local accounts are moved to the one account. Only `Off` in this version.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum MigrationPhase {
+    /// Not at all.
+    #[default]
+    Off,
+    /// Offered.
+    Optional,
+    /// Asked at each login.
+    Forced,
 }
 
 /// Who may enter: any of these. Everything empty means nobody; `everyone` stands for products whose file says so by

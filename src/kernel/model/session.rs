@@ -14,21 +14,68 @@ pub enum Method {
     Issuer,
     /// A third party such as Google.
     ThirdParty,
+    /// A product's local password, kept here.
+    Password,
+    /// A passkey kept here, its person verified by the authenticator.
+    Passkey,
+    /// A mailbox proof that set a new local password.
+    Reset,
+    /// A recovery code.
+    Recovery,
+    /// A product's local password, checked by the product.
+    Adapter,
+    /// Break-glass: `/login/emergency`.
+    Emergency,
 }
 
 impl Method {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::OrgSso,
+        Self::Issuer,
+        Self::ThirdParty,
+        Self::Password,
+        Self::Passkey,
+        Self::Reset,
+        Self::Recovery,
+        Self::Adapter,
+        Self::Emergency,
+    ];
+
     /// The stable name in events, metrics and rows.
     pub const fn code(self) -> &'static str {
         match self {
             Self::OrgSso => "org_sso",
             Self::Issuer => "issuer",
             Self::ThirdParty => "third_party",
+            Self::Password => "password",
+            Self::Passkey => "passkey",
+            Self::Reset => "reset",
+            Self::Recovery => "recovery",
+            Self::Adapter => "adapter",
+            Self::Emergency => "emergency",
         }
     }
 
     /// Reads [`Self::code`].
     pub fn from_code(code: &str) -> Option<Self> {
-        [Self::OrgSso, Self::Issuer, Self::ThirdParty].into_iter().find(|method| method.code() == code)
+        Self::ALL.into_iter().find(|method| method.code() == code)
+    }
+
+    /// LOCAL of rule H21: proofs of credentials that are kept here or at the product. They name an account directly.
+    pub const fn is_local(self) -> bool {
+        match self {
+            Self::Password | Self::Passkey | Self::Reset | Self::Recovery | Self::Adapter => true,
+            Self::OrgSso | Self::Issuer | Self::ThirdParty | Self::Emergency => false,
+        }
+    }
+
+    /// Whether the proof came from a provider: it names an identity, and a link names the account.
+    pub const fn is_by_provider(self) -> bool {
+        match self {
+            Self::OrgSso | Self::Issuer | Self::ThirdParty => true,
+            Self::Password | Self::Passkey | Self::Reset | Self::Recovery | Self::Adapter | Self::Emergency => false,
+        }
     }
 }
 
@@ -70,7 +117,12 @@ pub struct LoginSession {
     pub account_epoch: u32,
     /// Products that ask before they are re-entered, because the person logged out of them (HANDOVER 6).
     pub ask_before: Vec<ProductName>,
-    /// MAC over account, directory, auth_time, limits and epoch under a key outside the store (rule H12).
+    /// The one product that it is good for: a password typed at a product's door makes no login session for the browser. Its
+    /// cookie is never set; it stands for no other login.
+    pub confined_to: Option<ProductName>,
+    /// When the person took our own second step in it; none if they did not.
+    pub stepped_at: Option<Timestamp>,
+    /// MAC over account, directory, auth_time, limits, confinement and epoch under a key outside the store (rule H12).
     pub mac: [u8; 32],
 }
 

@@ -16,12 +16,13 @@ const METHODS_LIMIT: usize = 32;
 /// Members of a verified object.
 pub(super) type Members = Map<String, Value>;
 
-/// The directory's kind of login.
-pub(super) fn method(directory: &Directory) -> Method {
+/// The directory's kind of login. A directory without a provider has no replies to judge.
+pub(super) fn method(directory: &Directory) -> Result<Method, ProofFault> {
     match directory.name {
-        DirectoryName::Issuer => Method::Issuer,
-        DirectoryName::ThirdParty(_) => Method::ThirdParty,
-        DirectoryName::Org(..) => Method::OrgSso,
+        DirectoryName::Issuer => Ok(Method::Issuer),
+        DirectoryName::ThirdParty(_) => Ok(Method::ThirdParty),
+        DirectoryName::Org(..) => Ok(Method::OrgSso),
+        DirectoryName::Local(_) | DirectoryName::Here => Err(ProofFault::Directory),
     }
 }
 

@@ -23,9 +23,9 @@ pub struct Departure<'a> {
 }
 
 /// The authorization request: code flow, PKCE S256, and for OpenID Connect a nonce. `endpoint` is the discovered one, or that
-/// of the directory's [`OauthEndpoints`](crate::kernel::model::OauthEndpoints).
-pub fn depart(directory: &Directory, endpoint: &Url, departure: &Departure<'_>) -> Url {
-    let settings = directory.protocol.settings();
+/// of the directory's [`OauthEndpoints`](crate::kernel::model::OauthEndpoints). None for a directory without a provider.
+pub fn depart(directory: &Directory, endpoint: &Url, departure: &Departure<'_>) -> Option<Url> {
+    let settings = directory.protocol.settings()?;
     let mut scopes: Vec<&str> = settings.scopes.iter().map(String::as_str).collect();
     let is_oidc = matches!(directory.protocol, Protocol::Oidc(_));
     if is_oidc && !scopes.contains(&"openid") {
@@ -62,7 +62,7 @@ pub fn depart(directory: &Directory, endpoint: &Url, departure: &Departure<'_>) 
         query.append_pair("audience", audience);
     }
     drop(query);
-    url
+    Some(url)
 }
 
 fn challenge(seed: &Seed) -> String {

@@ -138,9 +138,12 @@ pub fn check_issuer(sent: Option<&str>, metadata: &Metadata) -> Result<(), Proof
 
 /// The first half of SHA-256 over what makes the connection: each text with its length before it.
 fn binding(directory: &Directory, redirect_uri: &str) -> [u8; 16] {
-    let settings = directory.protocol.settings();
+    let (issuer, client_id) = match directory.protocol.settings() {
+        Some(settings) => (settings.issuer.as_str(), settings.client_id.as_str()),
+        None => ("", ""),
+    };
     let mut context = digest::Context::new(&digest::SHA256);
-    for text in [settings.issuer.as_str(), &settings.client_id, redirect_uri] {
+    for text in [issuer, client_id, redirect_uri] {
         context.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
         context.update(text.as_bytes());
     }

@@ -61,7 +61,7 @@ pub fn judge(
     if expected.directory() != directory.id {
         return Err(ProofFault::Directory);
     }
-    let settings = directory.protocol.settings();
+    let settings = directory.protocol.settings().ok_or(ProofFault::Directory)?;
     let (header, members) = open(redeemed.id_token.expose())?;
     check_header(&header, settings)?;
     let token: Token = redeemed.id_token.expose().parse().map_err(|_| ProofFault::Shape)?;
@@ -245,7 +245,7 @@ fn assemble(
     }
     Ok(Claims {
         identity: claims::identity(directory, claims::subject(members, source)?),
-        method: claims::method(directory),
+        method: claims::method(directory)?,
         email,
         email_verified,
         hosted_domain: claims::text(members, "hd"),

@@ -38,7 +38,7 @@ pub fn judge_userinfo(
     let (email, email_verified) = claims::email(&members, &endpoints.email_claim);
     Ok(Proof::new(Claims {
         identity: claims::identity(directory, subject),
-        method: claims::method(directory),
+        method: claims::method(directory)?,
         email,
         email_verified,
         hosted_domain: None,

@@ -100,6 +100,22 @@ id!(
     ProductSessionId
 );
 id!(
+    /// One bearer token of the admin API.
+    ApiTokenId
+);
+id!(
+    /// One second step of a person.
+    FactorId
+);
+id!(
+    /// One proof of a mailbox that is under way.
+    MailboxProofId
+);
+id!(
+    /// One letter to one recipient.
+    MailId
+);
+id!(
     /// One audit event.
     EventId
 );

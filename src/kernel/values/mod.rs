@@ -7,16 +7,23 @@ mod domain;
 mod email;
 mod ids;
 mod names;
+mod network;
 mod origin;
 mod reference;
 mod secret;
+mod shown;
 mod time;
 
 pub use domain::{DomainName, NotADomain};
 pub use email::{EmailAddress, NotAnEmail};
-pub use ids::{AccountId, DirectoryId, EventId, LoginSessionId, NotAnId, ProductAccountId, ProductSessionId};
-pub use names::{DirectoryName, NotAName, OrgName, ProductName, ThirdPartyName};
+pub use ids::{
+    AccountId, ApiTokenId, DirectoryId, EventId, FactorId, LoginSessionId, MailId, MailboxProofId, NotAnId,
+    ProductAccountId, ProductSessionId,
+};
+pub use names::{DirectoryName, NotAName, OrgName, PolicyName, ProductName, ThirdPartyName};
+pub use network::Network;
 pub use origin::{NotAnOrigin, Origin};
 pub use reference::Reference;
 pub use secret::{Secret, SessionKey, Token};
+pub use shown::{Name, legible};
 pub use time::Timestamp;

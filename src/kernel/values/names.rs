@@ -59,6 +59,24 @@ name!(
     ThirdPartyName
 );
 
+name!(
+    /// The name of a policy of an organization: `[org.ORG.policies.NAME]`, or `default` for `[org.ORG.policy]`.
+    PolicyName
+);
+
+impl Default for PolicyName {
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
+impl PolicyName {
+    /// Whether it is the organization's default policy.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// How people name a connection to one provider. Names are for people and paths; look-ups use the `DirectoryId` (rule C1).
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum DirectoryName {
@@ -68,6 +86,11 @@ pub enum DirectoryName {
     ThirdParty(ThirdPartyName),
     /// `[org.ORG]` `sso = …` (`main`) or `[org.ORG.directory.NAME]`.
     Org(OrgName, String),
+    /// The local accounts of a product whose `passwords` are `here` or `product`: its own user records vouch for themselves, at
+    /// that product and nowhere else.
+    Local(ProductName),
+    /// The gateway's own credentials of people at the login host: passkeys of accounts, emergency access.
+    Here,
 }
 
 impl DirectoryName {
@@ -83,7 +106,16 @@ impl DirectoryName {
     pub fn callback_path(&self) -> String {
         match self {
             Self::Issuer => "/login/callback".to_owned(),
-            Self::ThirdParty(_) | Self::Org(..) => format!("/login/callback/{self}"),
+            // Nobody comes back from the last two, and no path that the site reads holds a colon.
+            Self::ThirdParty(_) | Self::Org(..) | Self::Local(_) | Self::Here => format!("/login/callback/{self}"),
+        }
+    }
+
+    /// Whether it is a connection to a provider: what people leave for and come back from.
+    pub fn is_provider(&self) -> bool {
+        match self {
+            Self::Issuer | Self::ThirdParty(_) | Self::Org(..) => true,
+            Self::Local(_) | Self::Here => false,
         }
     }
 
@@ -92,13 +124,14 @@ impl DirectoryName {
     pub fn jwks_path(&self) -> String {
         match self {
             Self::Issuer => "/oidc/jwks.json".to_owned(),
-            Self::ThirdParty(_) | Self::Org(..) => format!("/oidc/{self}/jwks.json"),
+            Self::ThirdParty(_) | Self::Org(..) | Self::Local(_) | Self::Here => format!("/oidc/{self}/jwks.json"),
         }
     }
 }
 
 /// `issuer`, the third party's name, `ORG` (its only or main directory) or `ORG/NAME`. Unique, because the configuration
-/// refuses an organization and a third party of one name and no name may be `issuer`.
+/// refuses an organization and a third party of one name and no name may be `issuer`. What is no connection to a provider has a
+/// colon in it, which no name has: `local:PRODUCT`, `here:accounts`.
 impl fmt::Display for DirectoryName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -106,6 +139,8 @@ impl fmt::Display for DirectoryName {
             Self::ThirdParty(name) => write!(f, "{name}"),
             Self::Org(org, name) if name == "main" => write!(f, "{org}"),
             Self::Org(org, name) => write!(f, "{org}/{name}"),
+            Self::Local(product) => write!(f, "local:{product}"),
+            Self::Here => f.write_str("here:accounts"),
         }
     }
 }

@@ -23,6 +23,8 @@ fn login() -> LoginSession {
         abs_at: NOW.plus(Duration::from_secs(60)),
         account_epoch: 1,
         ask_before: Vec::new(),
+        confined_to: None,
+        stepped_at: None,
         mac: [0; 32],
     }
 }

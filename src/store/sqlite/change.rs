@@ -61,8 +61,8 @@ impl At<'_> {
         let mut position = self.log_size;
         for event in &batch.events {
             let bytes = event.bytes().map_err(|fault| Halt::Fault(fault.to_string()))?;
-            let row = params![position.cast_signed(), leaf_hash(&bytes), event.reference, bytes];
-            self.run("INSERT INTO event (position, leaf, reference, bytes) VALUES (?, ?, ?, ?)", row)?;
+            let row = params![position.cast_signed(), leaf_hash(&bytes), event.reference, bytes, event.org];
+            self.run("INSERT INTO event (position, leaf, reference, bytes, org) VALUES (?, ?, ?, ?, ?)", row)?;
             position += 1;
         }
         Ok(position)
@@ -73,7 +73,7 @@ impl At<'_> {
     }
 
     /// Runs a statement that must change a row.
-    fn must(&self, sql: &str, row: impl Params, otherwise: Conflict) -> Result<(), Halt> {
+    pub(super) fn must(&self, sql: &str, row: impl Params, otherwise: Conflict) -> Result<(), Halt> {
         if self.run(sql, row)? == 0 { Err(Halt::Conflict(otherwise)) } else { Ok(()) }
     }
 
@@ -122,6 +122,11 @@ impl At<'_> {
                 self.must("DELETE FROM key WHERE kind = ? AND generation = ?", key, Conflict::Row)
             }
             Change::PutCheckpoint(row) => self.put_checkpoint(row),
+            Change::Organization(change) => self.organization(change),
+            Change::Admin(change) => self.admin(change),
+            Change::Credential(change) => self.credential(change),
+            Change::Domain(change) => self.domain_proof(change),
+            Change::Mail(change) => self.mail(change),
             Change::PutSetting { name, value } => self.any(
                 "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
                 params![name, value],
@@ -150,9 +155,9 @@ impl At<'_> {
     /// An epoch only rises: of two nodes that saw the same change, the slower decides again.
     fn put_policy(&self, p: &PolicyRow) -> Result<(), Halt> {
         self.must(
-            "INSERT INTO policy (org, fingerprint, epoch, changed_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (org) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4 WHERE epoch < ?3",
-            params![p.org.as_str(), p.fingerprint, p.epoch, p.changed_at.millis()],
+            "INSERT INTO policy (org, name, fingerprint, epoch, changed_at) VALUES (?1, ?5, ?2, ?3, ?4)
+             ON CONFLICT (org, name) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4 WHERE epoch < ?3",
+            params![p.org.as_str(), p.fingerprint, p.epoch, p.changed_at.millis(), p.name.as_str()],
             Conflict::Row,
         )
     }
@@ -175,7 +180,7 @@ impl At<'_> {
         )
     }
 
-    fn any(&self, sql: &str, row: impl Params) -> Result<(), Halt> {
+    pub(super) fn any(&self, sql: &str, row: impl Params) -> Result<(), Halt> {
         self.run(sql, row).map(|_| ())
     }
 
@@ -275,7 +280,7 @@ impl At<'_> {
 
     fn create_login_session(&self, s: &LoginSession) -> Result<(), Halt> {
         self.epoch_is_current(s.account, s.account_epoch)?;
-        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 18);
+        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 20);
         let row = params![
             s.id.to_bytes(),
             s.key.0,
@@ -295,6 +300,8 @@ impl At<'_> {
             s.account_epoch,
             rows::products_json(&s.ask_before),
             s.mac,
+            s.confined_to.as_ref().map(ProductName::as_str),
+            s.stepped_at.map(Timestamp::millis),
         ];
         self.must(&sql, row, Conflict::Row)
     }

@@ -8,8 +8,8 @@ use crate::kernel::model::{
     Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use crate::kernel::values::{
-    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductAccountId, ProductName,
-    ProductSessionId, SessionKey, Timestamp,
+    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductAccountId,
+    ProductName, ProductSessionId, SessionKey, Timestamp,
 };
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Params, Row, params};
@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 const FEED: u32 = 10_000;
 
 impl Sqlite {
-    fn one<T>(
+    pub(super) fn one<T>(
         &self,
         sql: &str,
         key: impl Params,
@@ -29,7 +29,7 @@ impl Sqlite {
         self.read(|db| db.prepare_cached(sql)?.query_row(key, decode).optional())
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         key: impl Params,
@@ -126,7 +126,12 @@ impl Store for Sqlite {
     }
 
     async fn accounts_by_email(&self, email: &EmailAddress) -> Result<Vec<Account>, Unavailable> {
-        let sql = format!("SELECT {} FROM account WHERE email = ? ORDER BY id", rows::ACCOUNT);
+        let sql = format!(
+            "SELECT {} FROM account WHERE email = ?1 OR id IN (
+                 SELECT p.account FROM address a JOIN product_account p ON p.id = a.product_account WHERE a.email = ?1
+             ) ORDER BY id",
+            rows::ACCOUNT
+        );
         self.all(&sql, params![email.as_str()], rows::account)
     }
 
@@ -182,9 +187,10 @@ impl Store for Sqlite {
     }
 
     async fn policies(&self) -> Result<Vec<PolicyRow>, Unavailable> {
-        self.all("SELECT org, fingerprint, epoch, changed_at FROM policy ORDER BY org", [], |row| {
+        self.all("SELECT org, fingerprint, epoch, changed_at, name FROM policy ORDER BY org, name", [], |row| {
             Ok(PolicyRow {
                 org: rows::parsed(row, 0, OrgName::parse)?,
+                name: rows::parsed(row, 4, PolicyName::parse)?,
                 fingerprint: row.get(1)?,
                 epoch: row.get(2)?,
                 changed_at: rows::time(row, 3)?,

@@ -35,11 +35,11 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> 
     row.get(column).map(Timestamp::from_millis)
 }
 
-fn time_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn time_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
-fn list(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+pub(super) fn list(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
     parsed(row, column, |text| serde_json::from_str(text))
 }
 
@@ -163,7 +163,8 @@ pub(super) fn linked_by_column(by: LinkedBy) -> &'static str {
 
 /// Columns of [`login_session`].
 pub(super) const LOGIN_SESSION: &str = "id, key, account, directory, method, amr, groups, auth_time, browser, \
-     provider_session, logout_hint, created_at, last_seen, idle_millis, abs_at, account_epoch, ask_before, mac";
+     provider_session, logout_hint, created_at, last_seen, idle_millis, abs_at, account_epoch, ask_before, mac, \
+     confined_to, stepped_at";
 
 pub(super) fn login_session(row: &Row<'_>) -> rusqlite::Result<LoginSession> {
     Ok(LoginSession {
@@ -184,6 +185,11 @@ pub(super) fn login_session(row: &Row<'_>) -> rusqlite::Result<LoginSession> {
         abs_at: time(row, 14)?,
         account_epoch: row.get(15)?,
         ask_before: products(row, 16)?,
+        confined_to: match row.get::<_, Option<String>>(18)? {
+            Some(_) => Some(parsed(row, 18, ProductName::parse)?),
+            None => None,
+        },
+        stepped_at: row.get::<_, Option<i64>>(19)?.map(Timestamp::from_millis),
         mac: row.get(17)?,
     })
 }

@@ -8,7 +8,15 @@ use std::path::Path;
 use std::time::Duration;
 
 /// In order; the file's `user_version` counts how many it has.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    // Policies for some people, confined sessions.
+    include_str!("schema_policies.sql"),
+    include_str!("credentials.sql"),
+    include_str!("outbox.sql"),
+    include_str!("domains.sql"),
+    include_str!("organizations.sql"),
+];
 
 /// How long a connection waits for another process's lock before the store counts as unavailable. A browser waits with it, so
 /// it is short; a back-up's lock is shorter.

@@ -4,6 +4,7 @@
 
 use super::super::{Committed, NotCommitted, Touch, Unavailable};
 use super::change::{At, Halt, KEPT};
+use super::outbox;
 use crate::clock::Clock;
 use crate::kernel::journal::Batch;
 use crate::kernel::values::Timestamp;
@@ -191,10 +192,16 @@ fn sweep(db: &Connection, high_water: Timestamp, now: Timestamp) -> rusqlite::Re
     for (sql, time) in [
         ("DELETE FROM product_session WHERE abs_at < ?1 OR (idle_millis >= 0 AND last_seen + idle_millis < ?1)", past),
         ("DELETE FROM login_session WHERE abs_at < ?1 OR (idle_millis >= 0 AND last_seen + idle_millis < ?1)", past),
+        ("DELETE FROM api_token WHERE expires_at < ?1", past),
         ("DELETE FROM mark WHERE keep_until < ?1", high_water.millis()),
         ("DELETE FROM revocation WHERE at < ?1", now.minus(KEPT).millis()),
+        ("DELETE FROM mailbox_proof WHERE expires_at < ?1", now.millis()),
+        ("DELETE FROM attempt WHERE until < ?1", now.millis()),
     ] {
         rows += db.prepare_cached(sql)?.execute([time])?;
+    }
+    for (sql, kept) in outbox::SWEPT {
+        rows += db.prepare_cached(sql)?.execute([now.minus(kept).millis()])?;
     }
     db.prepare_cached("UPDATE clock SET high_water = max(high_water, ?)")?.execute([high_water.millis()])?;
     Ok(u64::try_from(rows).unwrap_or(u64::MAX))

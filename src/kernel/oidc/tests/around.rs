@@ -71,7 +71,7 @@ fn a_departure_carries_what_the_reply_is_judged_by() {
         max_age: Some(Duration::from_secs(600)),
         prompt_login: true,
     };
-    let url = depart(&directory(), &endpoint, &departure);
+    let url = depart(&directory(), &endpoint, &departure).unwrap();
     let pairs: std::collections::HashMap<_, _> = url.query_pairs().into_owned().collect();
     let verifier = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, seed.verifier().expose().as_bytes());
     for (name, value) in [

@@ -1,15 +1,19 @@
-//! What the file means, before the store's part is known: ids of directories, since when domains are held and policies hold.
+//! What is configured, before the store's part is known: ids of directories, since when domains are held and policies hold. The
+//! operator's file gives one ([`DraftCatalog`]), and documents of organizations are laid over it.
 
+use super::roles::Staff;
 use crate::kernel::model::{
-    Catalog, Directory, DomainClaim, Limits, OnChange, Organization, Policy, Product, Protocol, Sso, SubjectSource,
-    ThirdPartyRule,
+    ACCOUNT_SOURCE, ApiTokens, Catalog, Directory, DomainClaim, Limits, Members, NamedPolicy, OnChange, Organization,
+    PasswordRule, PeoplePolicy, Policy, Product, Protocol, SecondStep, Sso, SubjectSource, ThirdPartyRule,
 };
 use crate::kernel::values::{
-    DirectoryId, DirectoryName, DomainName, EmailAddress, OrgName, Origin, ThirdPartyName, Timestamp,
+    DirectoryId, DirectoryName, DomainName, EmailAddress, Network, OrgName, Origin, PolicyName, ThirdPartyName,
+    Timestamp,
 };
 use aws_lc_rs::digest;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The configured world without what only the store knows.
 #[derive(Clone, Debug)]
@@ -20,8 +24,12 @@ pub struct DraftCatalog {
     pub products: Vec<Arc<Product>>,
     /// Organizations, in the file's order.
     pub orgs: Vec<DraftOrg>,
-    /// All directories: the issuer, third parties, organizations', in the file's order.
+    /// Who administers the whole installation.
+    pub staff: Staff,
+    /// All directories: the issuer, third parties, organizations', in the file's order; then those without a provider.
     pub directories: Vec<DraftDirectory>,
+    /// What is demanded of people whom no organization manages.
+    pub people: PeoplePolicy,
     /// Where people manage their account at the issuer.
     pub profile_url: Option<String>,
     /// Where people reset their password at the issuer.
@@ -41,10 +49,41 @@ pub struct DraftOrg {
     pub directories: Vec<DirectoryName>,
     /// Its default policy.
     pub policy: DraftPolicy,
+    /// Its policies for some of its people, in the file's order.
+    pub policies: Vec<(Members, DraftPolicy)>,
     /// Its administrators.
     pub admins: Vec<EmailAddress>,
     /// Its auditors.
     pub auditors: Vec<EmailAddress>,
+}
+
+impl DraftOrg {
+    /// Whether it has the domain.
+    pub fn has(&self, domain: &DomainName) -> bool {
+        self.domains.iter().any(|(held, _)| held == domain)
+    }
+
+    /// One that keeps its domains and lets nobody in: what it said of itself cannot be read.
+    pub fn shut(name: OrgName, domains: Vec<(DomainName, Option<DirectoryName>)>) -> Self {
+        let policy = DraftPolicy {
+            sso: Sso::Enforced,
+            directory: None,
+            name: PolicyName::default(),
+            limits: Limits::default(),
+            native: None,
+            third_party: ThirdPartyRule::None,
+            require_amr: Vec::new(),
+            second_step: SecondStep::Required,
+            password: PasswordRule::default(),
+            api_tokens: ApiTokens::Block,
+            networks: Vec::new(),
+            break_glass: Vec::new(),
+            on_change: OnChange::IMMEDIATE,
+        };
+        let label = name.to_string();
+        let (directories, policies) = (Vec::new(), Vec::new());
+        Self { name, label, domains, directories, policy, policies, admins: Vec::new(), auditors: Vec::new() }
+    }
 }
 
 /// A directory without its id.
@@ -64,9 +103,29 @@ pub struct DraftDirectory {
     pub groups_claim: Option<String>,
 }
 
+impl DraftDirectory {
+    /// The organization it belongs to; none for the issuer, third parties and those without a provider.
+    pub fn org(&self) -> Option<&OrgName> {
+        match &self.name {
+            DirectoryName::Org(org, _) => Some(org),
+            DirectoryName::Issuer | DirectoryName::ThirdParty(_) | DirectoryName::Local(_) | DirectoryName::Here => {
+                None
+            }
+        }
+    }
+
+    /// A directory without a provider: the local accounts of a product, or the gateway's own credentials.
+    pub fn local(name: DirectoryName, label: String) -> Self {
+        let subject_source = SubjectSource(ACCOUNT_SOURCE.to_owned());
+        Self { name, label, domains: Vec::new(), protocol: Protocol::Local, subject_source, groups_claim: None }
+    }
+}
+
 /// A policy without its epoch.
 #[derive(Clone, Debug)]
 pub struct DraftPolicy {
+    /// `default`, or its name.
+    pub name: PolicyName,
     /// Whether single sign-on is asked for.
     pub sso: Sso,
     /// The one directory that satisfies it.
@@ -77,8 +136,28 @@ pub struct DraftPolicy {
     pub third_party: ThirdPartyRule,
     /// Values that `amr` must carry.
     pub require_amr: Vec<String>,
+    /// How long native apps stay logged in.
+    pub native: Option<Duration>,
+    /// Our own second step.
+    pub second_step: SecondStep,
+    /// What local passwords must be.
+    pub password: PasswordRule,
+    /// A product's own API tokens.
+    pub api_tokens: ApiTokens,
+    /// Where its people must come from.
+    pub networks: Vec<Network>,
+    /// Emergency access.
+    pub break_glass: Vec<EmailAddress>,
     /// How it meets live sessions.
     pub on_change: OnChange,
+}
+
+/// The directories without a provider: one for each product with local passwords, and the gateway's own.
+pub fn local_directories<'a>(passwords: impl Iterator<Item = &'a Product>) -> Vec<DraftDirectory> {
+    let of =
+        |product: &Product| DraftDirectory::local(DirectoryName::Local(product.name.clone()), product.label.clone());
+    let here = DraftDirectory::local(DirectoryName::Here, "this login service".to_owned());
+    passwords.map(of).chain([here]).collect()
 }
 
 /// SHA-256 over parts, each with its length before it, so that no two lists of parts are the same bytes.
@@ -97,18 +176,18 @@ fn hash(parts: &[&str]) -> [u8; 32] {
 /// with a new id, and inherits no link (rule C1). For `oauth2` the user-info address stands beside the issuer: it is what says
 /// who somebody is.
 pub fn fingerprint(directory: &DraftDirectory) -> [u8; 32] {
-    let settings = directory.protocol.settings();
     let source = directory.subject_source.0.as_str();
     match &directory.protocol {
-        Protocol::Oidc(_) => hash(&["oidc", &settings.issuer, &settings.client_id, source]),
-        Protocol::Oauth2Userinfo(_, addresses) => {
+        Protocol::Oidc(settings) => hash(&["oidc", &settings.issuer, &settings.client_id, source]),
+        Protocol::Oauth2Userinfo(settings, addresses) => {
             hash(&["oauth2", &settings.issuer, &addresses.userinfo, &settings.client_id, source])
         }
+        Protocol::Local => hash(&["local", source]),
     }
 }
 
-/// What a policy demands; another fingerprint raises its epoch and starts the grace of `on_change`. Session limits are not
-/// part of it: they bite at once.
+/// What a policy demands; another fingerprint raises its epoch and starts the grace of `on_change`. Session limits and networks
+/// are not part of it: they bite at once.
 pub fn policy_fingerprint(policy: &DraftPolicy) -> [u8; 32] {
     let sso = match policy.sso {
         Sso::Off => "off",
@@ -127,6 +206,11 @@ pub fn policy_fingerprint(policy: &DraftPolicy) -> [u8; 32] {
     }
     parts.push("amr");
     parts.extend(policy.require_amr.iter().map(String::as_str));
+    parts.push(match policy.second_step {
+        SecondStep::Required => "step",
+        // Neither asks anything of a session that is there.
+        SecondStep::Optional | SecondStep::Off => "",
+    });
     hash(&parts)
 }
 
@@ -137,7 +221,7 @@ impl DraftCatalog {
         self,
         ids: impl Fn(&DraftDirectory) -> DirectoryId,
         claimed: impl Fn(&DomainName, &OrgName) -> Timestamp,
-        policies: impl Fn(&OrgName) -> (Timestamp, u32),
+        policies: impl Fn(&OrgName, &PolicyName) -> (Timestamp, u32),
         version: u64,
     ) -> Catalog {
         let names: HashMap<DirectoryName, DirectoryId> =
@@ -173,6 +257,7 @@ impl DraftCatalog {
             issuer: names.get(&DirectoryName::Issuer).copied(),
             directory_names: names,
             third_parties,
+            people: self.people,
             profile_url: self.profile_url,
             reset_url: self.reset_url,
         }
@@ -187,21 +272,46 @@ fn directory(id: DirectoryId, draft: DraftDirectory) -> (DirectoryId, Arc<Direct
 fn organization(
     org: DraftOrg,
     names: &HashMap<DirectoryName, DirectoryId>,
-    policies: &impl Fn(&OrgName) -> (Timestamp, u32),
+    policies: &impl Fn(&OrgName, &PolicyName) -> (Timestamp, u32),
 ) -> Organization {
-    let (changed_at, epoch) = policies(&org.name);
-    let DraftPolicy { sso, directory, limits, third_party, require_amr, on_change } = org.policy;
-    let policy = Policy {
-        org: org.name.clone(),
-        sso,
-        directory: directory.and_then(|name| names.get(&name).copied()),
-        limits,
-        third_party,
-        require_amr,
-        on_change,
+    let finish = |draft: DraftPolicy| policy(&org.name, draft, names, policies);
+    let directories = org.directories.iter().filter_map(|name| names.get(name).copied()).collect();
+    let named = |(members, draft)| NamedPolicy { members, policy: finish(draft) };
+    let named = org.policies.into_iter().map(named).collect();
+    Organization {
+        policy: finish(org.policy),
+        policies: named,
+        name: org.name,
+        label: org.label,
+        directories,
+        admins: org.admins,
+        auditors: org.auditors,
+    }
+}
+
+fn policy(
+    org: &OrgName,
+    draft: DraftPolicy,
+    names: &HashMap<DirectoryName, DirectoryId>,
+    policies: &impl Fn(&OrgName, &PolicyName) -> (Timestamp, u32),
+) -> Policy {
+    let (changed_at, epoch) = policies(org, &draft.name);
+    Policy {
+        org: org.clone(),
+        name: draft.name,
+        sso: draft.sso,
+        directory: draft.directory.and_then(|name| names.get(&name).copied()),
+        limits: draft.limits,
+        native: draft.native,
+        third_party: draft.third_party,
+        require_amr: draft.require_amr,
+        second_step: draft.second_step,
+        password: draft.password,
+        api_tokens: draft.api_tokens,
+        networks: draft.networks,
+        break_glass: draft.break_glass,
+        on_change: draft.on_change,
         changed_at,
         epoch,
-    };
-    let directories = org.directories.iter().filter_map(|name| names.get(name).copied()).collect();
-    Organization { name: org.name, label: org.label, directories, policy }
+    }
 }

@@ -1,0 +1,19 @@
+//! What people prove to us instead of to a provider: passwords, one-time codes, recovery codes.
+//!
+//! Pure: secrets, salts, times and what was stored are arguments. `password` has the one form in which passwords rest (argon2id,
+//! over an imported hash where there was one), `imported` reads the hashes that products bring, `strength` judges new passwords,
+//! `totp` and `recovery` the second step. Deliberately absent: where rows rest (`store`), how often somebody may try
+//! (`login/local`), the cost of waiting (a bounded pool there). A further kind of imported hash is a variant of
+//! [`imported::Scheme`].
+
+mod imported;
+mod password;
+mod recovery;
+mod strength;
+mod totp;
+
+pub use imported::{NotImportable, Scheme};
+pub use password::{Salt, StoredPassword, TooLong, Typed};
+pub use recovery::{RECOVERY_CODES, RecoveryCode};
+pub use strength::{BreachedRange, Weakness, weakness};
+pub use totp::{SEED_BYTES, Seed, Step};

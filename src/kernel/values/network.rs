@@ -1,0 +1,30 @@
+//! Ranges of network addresses.
+
+use std::net::IpAddr;
+
+/// An address range.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Network {
+    /// Its first address.
+    pub address: IpAddr,
+    /// How many leading bits count.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether it holds the address; an IPv4-mapped IPv6 address counts as the IPv4 address.
+    pub fn holds(&self, address: IpAddr) -> bool {
+        fn cover(a: &[u8], b: &[u8], prefix: u8) -> bool {
+            a.iter().zip(b).enumerate().all(|(place, (x, y))| {
+                let bits = usize::from(prefix).saturating_sub(place * 8).min(8);
+                let mask = u8::try_from(0xff00_u16 >> bits & 0xff).unwrap_or(0xff);
+                x & mask == y & mask
+            })
+        }
+        match (self.address.to_canonical(), address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(one)) => cover(&net.octets(), &one.octets(), self.prefix),
+            (IpAddr::V6(net), IpAddr::V6(one)) => cover(&net.octets(), &one.octets(), self.prefix),
+            _ => false,
+        }
+    }
+}
