@@ -6,6 +6,8 @@ mod support;
 
 #[path = "login/connections.rs"]
 mod connections;
+#[path = "login/doors.rs"]
+mod doors;
 #[path = "login/faults.rs"]
 mod faults;
 #[path = "login/handover.rs"]
@@ -22,8 +24,14 @@ mod minute;
 mod mix_up;
 #[path = "login/neighbours.rs"]
 mod neighbours;
+#[path = "login/passwords.rs"]
+mod passwords;
 #[path = "login/replay.rs"]
 mod replay;
+#[path = "login/resets.rs"]
+mod resets;
+#[path = "login/second_steps.rs"]
+mod second_steps;
 #[path = "login/soak.rs"]
 mod soak;
 #[path = "login/tabs.rs"]

@@ -59,7 +59,7 @@ impl Login {
         Ok(Made { session, account, record, token })
     }
 
-    fn write_account(&self, visitor: &Visitor, admitted: &Admitted, batch: &mut Batch) -> Account {
+    pub(super) fn write_account(&self, visitor: &Visitor, admitted: &Admitted, batch: &mut Batch) -> Account {
         let terms = admitted.terms();
         let (mut account, is_new) = match &terms.person {
             Person::Known(account) => (account.clone(), false),
@@ -110,7 +110,7 @@ impl Login {
         account
     }
 
-    fn write_record(
+    pub(super) fn write_record(
         &self,
         visitor: &Visitor,
         admitted: &Admitted,
@@ -138,7 +138,7 @@ impl Login {
         }
     }
 
-    fn new_session(
+    pub(super) fn new_session(
         &self,
         visitor: &Visitor,
         admitted: &Admitted,
@@ -189,7 +189,7 @@ impl Login {
         event
     }
 
-    fn success(
+    pub(super) fn success(
         &self,
         visitor: &Visitor,
         session: &LoginSession,

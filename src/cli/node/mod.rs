@@ -32,7 +32,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::values::{DirectoryId, EventId, Timestamp};
 use crate::keys::Keys;
-use crate::login::local::{Bench, Slots};
+use crate::login::local::{Bench, Shares, Slots};
 use crate::login::{Live, Login, Tally, World};
 use crate::mail::Post;
 use crate::outbound::{Outbound, OutboundOptions, Range};
@@ -211,7 +211,9 @@ impl Node {
             sampler,
             tally: Tally::new(&seeing),
             bench: Bench::start(cores()).map_err(|why| NotStarted::new("no thread for passwords", &why))?,
-            slots: Slots::new(),
+            slots: Arc::new(Slots::new()),
+            shares: Shares::default(),
+            breached: None,
         });
         let live = Arc::new(Live::new(Arc::clone(&world)));
         let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;

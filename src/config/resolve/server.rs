@@ -217,6 +217,4 @@ impl Reader<'_> {
             self.say.not_yet(servers.span(), "dns.servers", "write servers = [\"system\"]");
         }
     }
-
-    }
 }
