@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::{DropGuard, WaitForCancellationFutureOwned};
+use tokio_util::sync::DropGuard;
 
 /// What hyper is told when a message cannot be finished.
 pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
@@ -54,7 +54,7 @@ pub(super) struct Download {
     /// Whether the request's body was sent to its end; a connection with an early reply is not used again.
     pub(super) upload: Option<Arc<Progress>>,
     pub(super) session: Option<Arc<LiveSession>>,
-    pub(super) ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    pub(super) ended: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Counted and watched while it lives; see `forward.rs`.
     pub(super) watched: Option<Watched>,
     pub(super) stall: Option<Pin<Box<Sleep>>>,
@@ -208,7 +208,7 @@ impl Download {
     /// Nothing has come: wake up when the session ends, or when it takes too long.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
         if let Some(session) = &self.session {
-            let ended = self.ended.get_or_insert_with(|| Box::pin(session.ended.clone().cancelled_owned()));
+            let ended = self.ended.get_or_insert_with(|| Box::pin(Arc::clone(session).until_ended()));
             if ended.as_mut().poll(cx).is_ready() {
                 return self.cut();
             }

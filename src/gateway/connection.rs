@@ -9,11 +9,12 @@ use super::guard::caps::Seat;
 use super::guard::{Reason, calm::Calm};
 use super::handle::handle;
 use super::head::Introduction;
+use super::local::Local;
 use super::pace::{Busy, Delivery, Heads, Pace};
 use super::patient::Patient;
 use super::rarely::Rarely;
 use super::recall::Recall;
-use super::stream::{Streams, Turns};
+use super::stream::Turns;
 use super::tls::ACME_TLS;
 use super::websocket;
 use http::{Method, Request, Response};
@@ -22,11 +23,11 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::HashSet;
-use std::future::{Future as _, poll_fn};
+use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -160,12 +161,32 @@ where
     .await;
 }
 
-/// A request, or over HTTP/2 a tunnel to open (boxed: it is rare, and would make every request's future larger).
-async fn answer(busy: Busy, request: Box<Request<Incoming>>) -> Result<Response<Delivery>, Broken> {
-    if *request.method() == Method::CONNECT {
-        return Box::pin(websocket::tunnel(busy, request)).await;
+/// A request over HTTP/2, or a tunnel to open. Not one async function around both: its future would be larger than what the allocator
+/// has at hand (1 KiB), for each request.
+enum Answering<R, T> {
+    Request(Pin<Box<R>>),
+    Tunnel(Pin<Box<T>>),
+}
+
+impl<R: Future, T: Future<Output = R::Output>> Future for Answering<R, T> {
+    type Output = R::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
+        match &mut *self {
+            Self::Request(request) => request.as_mut().poll(cx),
+            Self::Tunnel(tunnel) => tunnel.as_mut().poll(cx),
+        }
     }
-    handle(busy, request).await
+}
+
+fn answer(
+    busy: Busy,
+    request: Box<Request<Incoming>>,
+) -> impl Future<Output = Result<Response<Delivery>, Broken>> + Send {
+    match *request.method() {
+        Method::CONNECT => Answering::Tunnel(Box::pin(websocket::tunnel(busy, request))),
+        _ => Answering::Request(Box::pin(handle(busy, request))),
+    }
 }
 
 async fn serve_http2<S>(stream: S, line: Arc<Line>)
@@ -174,10 +195,10 @@ where
 {
     let _open = Open::new(&line);
     let (close, retire) = (line.close.clone(), line.retire.clone());
-    let streams = Streams(line.turns.clone().unwrap_or_else(|| Arc::new(Turns::new())));
+    let mut local = Local::new(line.turns.clone().unwrap_or_else(|| Arc::new(Turns::new())));
     let (stream, outbox) = gather(Calm::new(stream, line.core.shared.guard.turned.counter(Reason::Flood)));
-    let service = service_fn(move |request| Box::pin(answer(Busy::new(Arc::clone(&line)), Box::new(request))));
-    let connection = http2::Builder::new(streams)
+    let service = service_fn(move |request| answer(Busy::new(Arc::clone(&line)), Box::new(request)));
+    let connection = http2::Builder::new(local.streams())
         .timer(TokioTimer::new())
         .max_concurrent_streams(250)
         .max_header_list_size(64 * 1024)
@@ -195,9 +216,9 @@ where
     let mut draining = false;
     poll_fn(|cx| {
         loop {
-            let over = connection.as_mut().poll(cx).is_ready()
+            let over = local.poll(cx, |cx| connection.as_mut().poll(cx).map(drop)).is_ready()
                 || close.poll(cx).is_ready()
-                || matches!(outbox.poll_send(cx), Poll::Ready(Err(_)));
+                || matches!(outbox.poll_send(&mut Context::from_waker(local.waker())), Poll::Ready(Err(_)));
             if over {
                 return Poll::Ready(());
             }
@@ -206,6 +227,7 @@ where
             }
             draining = true;
             connection.as_mut().graceful_shutdown();
+            local.ask_connection();
         }
     })
     .await;

@@ -189,8 +189,8 @@ fn set_ours(headers: &mut HeaderMap, passage: &Passage<'_>) -> Result<(), http::
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     }
     if let Some(live) = passage.live {
-        for (name, value) in &live.identity.load().fields {
-            headers.insert(name.clone(), value.clone());
+        for (name, value) in live.identity.load().fields() {
+            headers.insert(name, value);
         }
     }
     Ok(())

@@ -20,6 +20,7 @@ mod guard;
 mod handle;
 mod head;
 mod ids;
+mod local;
 mod locate;
 mod ops;
 pub mod options;

@@ -1,26 +1,25 @@
-//! The task of each stream of an HTTP/2 connection, and how a stream ends whose client takes nothing.
+//! What each stream of an HTTP/2 connection does when it is polled, and how a stream ends whose client takes nothing.
 //!
 //! hyper asks a body for its next piece only when the client has granted a window for the last one. A stream without a window
 //! therefore never hears that its session has ended, and would hold its upstream for as long as the client likes. Such a stream is
-//! seen here, by what its body did last, and ended by dropping its task: that resets it with CANCEL, needs no window, and leaves
+//! seen here, by what its body did last, and ended by dropping its future: that resets it with CANCEL, needs no window, and leaves
 //! the other streams of the connection alone. A stream that flows costs two marks in a slot of its connection, no timer and no task.
 //!
-//! Deliberately absent: the socket that takes nothing at all (`patient.rs`), and what a body says when its session ends (`body.rs`).
+//! Deliberately absent: when a stream is polled (`local.rs`), the socket that takes nothing at all (`patient.rs`), and what a body says when its session ends (`body.rs`).
 
 use crate::web::LiveSession;
-use hyper::rt::Executor;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 /// How long a client may take nothing of a stream; as long as a socket may take nothing (`patient.rs`).
 const STALL: Duration = Duration::from_secs(60);
 
-/// What a body did while its stream's task was polled.
+/// What a body did while its stream was polled.
 #[derive(Default)]
 enum Turn {
     /// It was not asked.
@@ -80,31 +79,15 @@ impl Turns {
     }
 }
 
-/// Runs the streams of a connection.
-#[derive(Clone)]
-pub(super) struct Streams(pub(super) Arc<Turns>);
-
-impl<F: Future<Output = ()> + Unpin + Send + 'static> Executor<F> for Streams {
-    fn execute(&self, stream: F) {
-        let turns = Arc::clone(&self.0);
-        // hyper hands over a tunnel's task while the answer that opened it is being sent: the token is that one's.
-        let held = match turns.take() {
-            Turn::Tunnels(over) => Some(Box::new(Held { ended: Some(Box::pin(over.cancelled_owned())), limit: None })),
-            Turn::Quiet | Turn::Waits | Turn::Gave(_) => None,
-        };
-        drop(tokio::spawn(Task { turns, stream, held }));
-    }
-}
-
 /// What ends a stream from outside.
 struct Held {
-    ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    ended: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     limit: Option<Pin<Box<Sleep>>>,
 }
 
 impl Held {
     fn for_a_window(session: Option<Arc<LiveSession>>, stall: Duration) -> Self {
-        let ended = session.map(|session| Box::pin(session.ended.clone().cancelled_owned()));
+        let ended = session.map(|session| Box::pin(session.until_ended()) as _);
         Self { ended, limit: Some(Box::pin(sleep(stall))) }
     }
 
@@ -116,33 +99,38 @@ impl Held {
 }
 
 /// One stream: its request, then its answer's body.
-struct Task<F> {
-    turns: Arc<Turns>,
-    stream: F,
+pub(super) struct Task {
+    stream: Pin<Box<dyn Future<Output = ()> + Send>>,
     held: Option<Box<Held>>,
 }
 
-impl<F: Future<Output = ()> + Unpin> Future for Task<F> {
-    type Output = ();
+impl Task {
+    /// hyper hands over a tunnel's task while the answer that opened it is being sent: the token in `turns` is that one's.
+    pub(super) fn new(stream: Pin<Box<dyn Future<Output = ()> + Send>>, turns: &Turns) -> Self {
+        let held = match turns.take() {
+            Turn::Tunnels(over) => Some(Box::new(Held { ended: Some(Box::pin(over.cancelled_owned())), limit: None })),
+            Turn::Quiet | Turn::Waits | Turn::Gave(_) => None,
+        };
+        Self { stream, held }
+    }
 
-    /// Ready when the stream is done, or is to be dropped.
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let me = &mut *self;
+    /// Ready when the stream is done, or is to be dropped. `turns` are its connection's.
+    pub(super) fn poll(&mut self, turns: &Turns, cx: &mut Context<'_>) -> Poll<()> {
         // First: a tunnel that is over must not be closed as if it were whole.
-        if me.held.as_mut().is_some_and(|held| held.poll(cx).is_ready()) {
+        if self.held.as_mut().is_some_and(|held| held.poll(cx).is_ready()) {
             return Poll::Ready(());
         }
-        let polled = Pin::new(&mut me.stream).poll(cx);
-        let turn = me.turns.take();
+        let polled = self.stream.as_mut().poll(cx);
+        let turn = turns.take();
         if polled.is_ready() {
             return Poll::Ready(());
         }
         match turn {
-            Turn::Gave(session) => me.held = Some(Box::new(Held::for_a_window(session, me.turns.stall))),
-            Turn::Waits => me.held = None,
+            Turn::Gave(session) => self.held = Some(Box::new(Held::for_a_window(session, turns.stall))),
+            Turn::Waits => self.held = None,
             Turn::Quiet | Turn::Tunnels(_) => {}
         }
-        match &mut me.held {
+        match &mut self.held {
             Some(held) => held.poll(cx),
             None => Poll::Pending,
         }
@@ -165,7 +153,8 @@ mod tests {
             }
             Poll::<()>::Pending
         });
-        timeout(Duration::from_millis(500), Task { turns, stream, held: None }).await.is_ok()
+        let mut task = Task::new(Box::pin(stream), &turns);
+        timeout(Duration::from_millis(500), poll_fn(|cx| task.poll(&turns, cx))).await.is_ok()
     }
 
     #[tokio::test]

@@ -61,11 +61,19 @@ impl EcKey {
 
     /// A compact JWS over the claims.
     pub(super) fn sign(&self, typ: &str, claims: &impl Serialize) -> Option<String> {
+        self.sign_json(typ, &serde_json::to_vec(claims).ok()?)
+    }
+
+    /// The same over claims that are JSON already.
+    pub(super) fn sign_json(&self, typ: &str, claims: &[u8]) -> Option<String> {
         let header = Header { alg: "ES256", typ, kid: &self.jwk.kid };
-        let part = |json: Vec<u8>| URL_SAFE_NO_PAD.encode(json);
-        let signed = format!("{}.{}", part(serde_json::to_vec(&header).ok()?), part(serde_json::to_vec(claims).ok()?));
-        let signature = self.pair.sign_digest(&digest(&SHA256, signed.as_bytes())).ok()?;
-        Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        let mut jws = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).ok()?);
+        jws.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut jws);
+        let signature = self.pair.sign_digest(&digest(&SHA256, jws.as_bytes())).ok()?;
+        jws.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut jws);
+        Some(jws)
     }
 }
 

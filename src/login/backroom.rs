@@ -122,10 +122,10 @@ impl Live {
 
     async fn apply(&self, revocation: &Revocation) {
         let ended = match revocation {
-            Revocation::LoginSession(id) => self.registry.end_login(*id).len(),
+            Revocation::LoginSession(id) => self.registry.end_login(*id),
             Revocation::ProductSession(id) => usize::from(self.registry.end(*id)),
-            Revocation::Account(id) => self.registry.end_account(*id).len(),
-            Revocation::Product(name) => self.registry.end_where(|open| open.product == *name).len(),
+            Revocation::Account(id) => self.registry.end_account(*id),
+            Revocation::Product(name) => self.registry.end_where(|entry| entry.live.product == *name),
             // Which sessions these mean is judged, or was resolved to login sessions by whoever wrote the row: nothing that is
             // in memory is believed any more.
             Revocation::Organization(_) | Revocation::ProviderSession { .. } => {

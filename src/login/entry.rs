@@ -1,9 +1,10 @@
 //! What is kept in memory of a live session: its answer, and until when that holds. Its rows stay in the store: a million sessions
 //! must fit.
 
+use super::ticket::sha256;
 use crate::kernel::live::{Live as Standing, LiveFacts, live};
 use crate::kernel::model::{Account, Catalog, LoginSession, ProductAccount, ProductSession};
-use crate::kernel::values::{OrgName, Origin, Timestamp};
+use crate::kernel::values::{EmailAddress, OrgName, Origin, SessionKey, Timestamp};
 use crate::web::{Ask, LiveSession};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -33,15 +34,21 @@ impl Rows {
     }
 }
 
-/// A session that was judged.
+/// A session that was judged. The one place where it is kept; cache and registry point here.
 pub(super) struct Entry {
     pub(super) live: Arc<LiveSession>,
+    /// What it is found by.
+    pub(super) key: SessionKey,
+    /// Its latest possible end.
+    pub(super) abs_at: Timestamp,
     /// Activity in the login session, shared by all its children here.
     pub(super) login_seen: Arc<AtomicI64>,
     pub(super) idle_millis: u64,
     /// When activity was last put down for the store.
     pub(super) written: AtomicI64,
     host: Origin,
+    /// Which address the account had: only whether it is another one by now is ever asked.
+    email: [u8; 16],
     /// The catalog that it was judged under, and until when that holds.
     version: AtomicU64,
     until: AtomicI64,
@@ -53,23 +60,23 @@ impl Entry {
         let live = &self.live;
         !live.ended.is_cancelled()
             && live.org.as_ref() == org
-            && live.email == rows.account.email
+            && self.key == rows.session.key
+            && self.email == digest(rows.account.email.as_ref())
             && live.product_account == rows.record.id
     }
 
     /// Holds nothing yet.
-    pub(super) fn new(
-        live: Arc<LiveSession>,
-        login_seen: Arc<AtomicI64>,
-        session: &ProductSession,
-        host: &Origin,
-    ) -> Self {
+    pub(super) fn new(live: Arc<LiveSession>, login_seen: Arc<AtomicI64>, rows: &Rows, host: &Origin) -> Self {
+        let session = &rows.session;
         Self {
             live,
+            key: session.key,
+            abs_at: session.abs_at,
             login_seen,
             idle_millis: session.idle_millis,
             written: AtomicI64::new(session.last_seen.millis()),
             host: host.clone(),
+            email: digest(rows.account.email.as_ref()),
             version: AtomicU64::new(u64::MAX),
             until: AtomicI64::new(0),
         }
@@ -106,8 +113,65 @@ impl Entry {
         self.live.identity.load().minted_at
     }
 
-    /// Whether a request or stream of it is open: something besides us and the cache holds it.
+    /// Whether a request or stream of it is open: something besides this entry holds it.
     pub(super) fn is_open(&self) -> bool {
         Arc::strong_count(&self.live) > 1
+    }
+}
+
+fn digest(email: Option<&EmailAddress>) -> [u8; 16] {
+    let mut digest = [0; 16];
+    if let Some(email) = email {
+        digest.copy_from_slice(&sha256(email.as_str().as_bytes())[..16]);
+    }
+    digest
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::kernel::values::{AccountId, LoginSessionId, ProductAccountId, ProductName, ProductSessionId};
+    use crate::web::{End, Identity};
+    use arc_swap::ArcSwap;
+
+    /// A session with these ids (its own, its login's, its account's) that ends 100 s after the epoch.
+    pub(in crate::login) fn entry(key: SessionKey, ids: [u8; 3], product: &str) -> Entry {
+        let [sid, login, account] = ids;
+        let said = ["signed", "", "", "", "", "", ""].map(str::to_owned);
+        let identity = Identity::new(&said, vec![], Timestamp::from_seconds(1)).unwrap();
+        let live = LiveSession {
+            sid: ProductSessionId::from_bytes([sid; 16]),
+            login: LoginSessionId::from_bytes([login; 16]),
+            account: AccountId::from_bytes([account; 16]),
+            product_account: ProductAccountId::from_bytes([account; 16]),
+            product: ProductName::parse(product).unwrap(),
+            org: None,
+            identity: ArcSwap::from_pointee(identity),
+            ended: End::default(),
+            last_seen: AtomicI64::new(0),
+        };
+        Entry {
+            live: Arc::new(live),
+            key,
+            abs_at: Timestamp::from_seconds(100),
+            login_seen: Arc::default(),
+            idle_millis: 0,
+            written: AtomicI64::new(0),
+            host: Origin::parse("host.example").unwrap(),
+            email: digest(None),
+            version: AtomicU64::new(u64::MAX),
+            until: AtomicI64::new(0),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_a_session_stays_small() {
+        // Twice the counts of an `Arc`. A million of these must fit, and each field is a million fields.
+        assert!(
+            size_of::<Entry>() + size_of::<LiveSession>() + 32 <= 336,
+            "{} {}",
+            size_of::<Entry>(),
+            size_of::<LiveSession>()
+        );
     }
 }

@@ -4,8 +4,8 @@ use crate::kernel::model::{Account, Catalog, Claim, LoginSession, Product, Produ
 use crate::kernel::standing;
 use crate::kernel::values::{EmailAddress, OrgName, Origin, Timestamp};
 use crate::keys::{AssertionClaims, KeyFault, Keys, MAX_LIFETIME};
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use crate::web::{FIELDS, Identity};
+use http::HeaderName;
 use std::sync::Arc;
 
 /// A person as one product sees them.
@@ -68,85 +68,32 @@ impl<'a> Who<'a> {
     }
 }
 
-const ASSERTION: HeaderName = HeaderName::from_static("fedgate-assertion");
-
-/// The fields beside the assertion, for products that read no JWT; all are in [`crate::web::IDENTITY_FIELDS`].
-const PLAIN: [(&str, Claim); 6] = [
-    ("x-fedgate-user", Claim::Sub),
-    ("x-fedgate-email", Claim::Email),
-    ("x-fedgate-name", Claim::Name),
-    ("x-fedgate-account", Claim::Account),
-    ("x-fedgate-org", Claim::Org),
-    ("x-fedgate-groups", Claim::Groups),
-];
+/// The claims of the fields beside the assertion, for products that read no JWT, in the order of `IDENTITY_FIELDS`.
+const PLAIN: [Claim; FIELDS - 1] = [Claim::Sub, Claim::Email, Claim::Name, Claim::Account, Claim::Org, Claim::Groups];
 
 /// All identity fields, with a fresh assertion. An empty claim sends no field.
 ///
 /// # Errors
 /// [`KeyFault`] when no assertion can be signed: a product that reads it must not be asked without it.
-pub(super) fn fields(
-    keys: &Keys,
-    issuer: &Origin,
-    who: &Who<'_>,
-    now: Timestamp,
-) -> Result<Vec<(HeaderName, HeaderValue)>, KeyFault> {
-    let assertion = who.assertion(keys, issuer, now)?;
-    let plain = PLAIN.iter().map(|(name, claim)| (HeaderName::from_static(name), *claim));
-    let own = who
-        .product
-        .identity_fields
-        .iter()
-        .filter_map(|(name, claim)| HeaderName::from_bytes(name.as_bytes()).ok().map(|name| (name, *claim)));
-    let mut written = vec![(ASSERTION, assertion)];
+pub(super) fn identity(keys: &Keys, issuer: &Origin, who: &Who<'_>, now: Timestamp) -> Result<Identity, KeyFault> {
     // UTF-8 as it is; a control character would end the field, so it never gets there (rule M26).
     let text = |claim| who.claim(claim).chars().filter(|c| !c.is_control()).collect::<String>();
-    written.extend(plain.chain(own).map(|(name, claim)| (name, text(claim))).filter(|(_, text)| !text.is_empty()));
-    packed(&written)
+    let mut said: [String; FIELDS] = Default::default();
+    let [assertion, plain @ ..] = &mut said;
+    *assertion = who.assertion(keys, issuer, now)?;
+    for (said, claim) in plain.iter_mut().zip(PLAIN) {
+        *said = text(claim);
+    }
+    let own = who.product.identity_fields.iter();
+    let own = own.filter_map(|(name, claim)| Some((HeaderName::from_bytes(name.as_bytes()).ok()?, text(*claim))));
+    Identity::new(&said, own.collect(), now).ok_or(KeyFault::Crypto)
 }
 
-/// The same fields with the assertion renewed.
+/// The same with the assertion renewed.
 ///
 /// # Errors
-/// As [`fields`].
-pub(super) fn renewed(
-    keys: &Keys,
-    fields: &[(HeaderName, HeaderValue)],
-    now: Timestamp,
-) -> Result<Vec<(HeaderName, HeaderValue)>, KeyFault> {
-    let said = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let again = |(name, value): &(HeaderName, HeaderValue)| match *name == ASSERTION {
-        true => keys.renew(&said(value), now, MAX_LIFETIME).map(|assertion| (name.clone(), assertion)),
-        false => Ok((name.clone(), said(value))),
-    };
-    packed(&fields.iter().map(again).collect::<Result<Vec<_>, _>>()?)
-}
-
-/// All values in one allocation: there are a million of these.
-fn packed(written: &[(HeaderName, String)]) -> Result<Vec<(HeaderName, HeaderValue)>, KeyFault> {
-    let all = Bytes::from(written.iter().map(|(_, text)| text.as_str()).collect::<String>());
-    let mut at = 0;
-    let mut fields = Vec::with_capacity(written.len());
-    for (name, text) in written {
-        let value = HeaderValue::from_maybe_shared(all.slice(at..at + text.len()));
-        at += text.len();
-        match value {
-            Ok(value) => fields.push((name.clone(), value)),
-            Err(_) if *name == ASSERTION => return Err(KeyFault::Crypto),
-            // What is no field's value is left out, as an empty one is.
-            Err(_) => {}
-        }
-    }
-    Ok(fields)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::PLAIN;
-    use crate::web::IDENTITY_FIELDS;
-
-    #[test]
-    fn the_list_of_identity_fields_is_what_is_sent() {
-        let sent = std::iter::once("fedgate-assertion").chain(PLAIN.iter().map(|(name, _)| *name));
-        assert!(sent.eq(IDENTITY_FIELDS.iter().map(|name| name.as_str())));
-    }
+/// As [`identity`].
+pub(super) fn renewed(keys: &Keys, known: &Identity, now: Timestamp) -> Result<Identity, KeyFault> {
+    let assertion = keys.renew(known.assertion(), now, MAX_LIFETIME)?;
+    known.renewed(&assertion, now).ok_or(KeyFault::Crypto)
 }

@@ -7,11 +7,11 @@
 
 mod expired;
 
+use super::cache::Cache;
 use super::entry::{Entry, Rows};
-use super::identity::{Who, fields, renewed};
-use super::key_bits::KeyBits;
+use super::identity::{Who, identity, renewed};
 use super::lease::Lease;
-use super::registry::{Open, Registry};
+use super::registry::Registry;
 use super::world::World;
 use crate::audit::Sampled;
 use crate::entropy::random;
@@ -19,23 +19,21 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::live::Live as Standing;
 use crate::kernel::model::{Catalog, LoginSession, Outage, ProductSession};
-use crate::kernel::values::{EventId, ProductName, ProductSessionId, SessionKey, Timestamp, Token};
+use crate::kernel::values::{EventId, ProductName, SessionKey, Timestamp, Token};
 use crate::store::{Touch, Unavailable};
-use crate::web::{Admission, Ask, Identity, LiveSession, Replays, Sessions};
+use crate::web::{Admission, Ask, End, Identity, LiveSession, Replays, Sessions};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
-/// Sessions kept in memory; more are read from the store again.
-const CACHED: u64 = 1_000_000;
-/// An assertion is minted at most this often for a session and product: at half of its life, so that a product always has as long
-/// to read it.
-const MINT_EVERY: Duration = Duration::from_secs(150);
+/// Sessions kept in memory; more are read from the store again. A tenth above a million, since shards fill unevenly.
+const CACHED: usize = 1_100_000;
+/// An assertion is minted at most this often for a session and product. It lives for 300 s, so that a product always has 90 s to
+/// read it: a minute's difference between the clocks, and half a minute on the way.
+const MINT_EVERY: Duration = Duration::from_secs(210);
 /// Activity is noted in memory at most this often.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// Activity is written at most this often, or every tenth of the idle limit if that is longer.
@@ -46,12 +44,10 @@ pub struct Live {
     pub(super) world: Arc<World>,
     pub(super) lease: Lease,
     pub(super) registry: Registry,
-    cache: moka::sync::Cache<SessionKey, Arc<Entry>, KeyBits>,
+    cache: Cache,
     /// Counts applied revocations; a reading during which it moved is not trusted.
     pub(super) applied: AtomicU64,
     pub(super) touches: Mutex<Vec<Touch>>,
-    /// What [`Self::end_fallen`] goes through. Not the cache: that one evicts, and is emptied when it is distrusted.
-    pub(super) watched: Mutex<HashMap<ProductSessionId, Arc<Entry>>>,
 }
 
 impl Live {
@@ -61,10 +57,9 @@ impl Live {
             world,
             lease: Lease::default(),
             registry: Registry::default(),
-            cache: moka::sync::Cache::builder().max_capacity(CACHED).build_with_hasher(KeyBits::default()),
+            cache: Cache::new(CACHED),
             applied: AtomicU64::new(0),
             touches: Mutex::new(Vec::new()),
-            watched: Mutex::default(),
         }
     }
 
@@ -73,9 +68,9 @@ impl Live {
         self.registry.len()
     }
 
-    /// Sessions in the cache, more or less.
-    pub(super) fn cached_sessions(&self) -> u64 {
-        self.cache.entry_count()
+    /// Sessions in the cache.
+    pub(super) fn cached_sessions(&self) -> usize {
+        self.cache.len()
     }
 
     /// Whether answers from memory are fresh.
@@ -98,11 +93,9 @@ impl Live {
 
     /// Rows with the activity that this process saw in them.
     pub(super) fn with_activity_of(&self, mut rows: Rows) -> Rows {
-        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = watched.get(&rows.session.id) {
+        if let Some(known) = self.registry.get(rows.session.id) {
             rows.session.last_seen = rows.session.last_seen.max(known.seen());
         }
-        drop(watched);
         Rows { login: self.with_activity(rows.login), ..rows }
     }
 
@@ -176,11 +169,13 @@ impl Live {
                 Standing::Login(_) => return Ok(Admission::Nobody),
             };
             let Some(entry) = self.enter(&rows, &catalog, ask) else { return Ok(Admission::Nobody) };
+            entry.holds(&catalog, until);
+            self.cache.insert(Arc::clone(&entry));
+            // After it: what empties the cache counts first, so that nothing that was read before it stays.
             if self.applied.load(Ordering::Acquire) == before {
-                entry.holds(&catalog, until);
-                self.cache.insert(key, Arc::clone(&entry));
                 return Ok(self.answer(&entry, ask));
             }
+            self.cache.invalidate(&key);
         }
         Err(Unavailable("revocations arrive faster than a session can be read".into()))
     }
@@ -190,38 +185,26 @@ impl Live {
         let who = Who::new(catalog, &rows.session, &rows.login, &rows.account, &rows.record)?;
         let identity = self.identity(rows, &who, catalog, ask)?;
         let (session, login) = (&rows.session, &rows.login);
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = watched.get(&session.id) {
-            if known.is_same(rows, who.org.as_ref()) {
-                known.live.identity.store(identity);
-                return Some(Arc::clone(known));
-            }
-            // Managed by somebody else by now: what is open was opened under other rules.
-            self.registry.end(session.id);
-        }
-        let open = Open {
-            login: login.id,
-            account: rows.account.id,
-            product: who.product.name.clone(),
-            org: who.org.clone(),
-            abs_at: session.abs_at,
-            ended: CancellationToken::new(),
-        };
-        let entered = self.registry.enter(session.id, open, login.last_seen);
-        let live = LiveSession {
-            sid: session.id,
-            login: login.id,
-            account: rows.account.id,
-            product_account: rows.record.id,
-            product: who.product.name.clone(),
-            org: who.org.clone(),
-            email: rows.account.email.clone(),
-            identity: ArcSwap::new(identity),
-            ended: entered.ended,
-            last_seen: AtomicI64::new(session.last_seen.millis()),
-        };
-        let entry = Arc::new(Entry::new(Arc::new(live), entered.login_seen, session, ask.host));
-        watched.insert(session.id, Arc::clone(&entry));
+        let again = Arc::clone(&identity);
+        let entry = self.registry.enter(
+            (session.id, login.id, login.last_seen),
+            |known| known.is_same(rows, who.org.as_ref()),
+            |login_seen| {
+                let live = LiveSession {
+                    sid: session.id,
+                    login: login.id,
+                    account: rows.account.id,
+                    product_account: rows.record.id,
+                    product: who.product.name.clone(),
+                    org: who.org.clone(),
+                    identity: ArcSwap::new(identity),
+                    ended: End::default(),
+                    last_seen: AtomicI64::new(session.last_seen.millis()),
+                };
+                Entry::new(Arc::new(live), login_seen, rows, ask.host)
+            },
+        );
+        entry.live.identity.store(again);
         Some(entry)
     }
 
@@ -232,8 +215,8 @@ impl Live {
         if let Some(known) = young {
             return Some(known.live.identity.load_full());
         }
-        match fields(&self.world.keys, &catalog.login, who, ask.now) {
-            Ok(fields) => Some(Arc::new(Identity { fields, minted_at: ask.now })),
+        match identity(&self.world.keys, &catalog.login, who, ask.now) {
+            Ok(identity) => Some(Arc::new(identity)),
             Err(fault) => {
                 tracing::error!(%fault, "an assertion could not be signed");
                 None
@@ -259,9 +242,9 @@ impl Live {
             return true;
         }
         // Two cores may do so at once; both assertions are true.
-        match renewed(&self.world.keys, &identity.fields, now) {
-            Ok(fields) => {
-                entry.live.identity.store(Arc::new(Identity { fields, minted_at: now }));
+        match renewed(&self.world.keys, &identity, now) {
+            Ok(identity) => {
+                entry.live.identity.store(Arc::new(identity));
                 true
             }
             Err(fault) => {

@@ -5,8 +5,8 @@
 //! - `handover`: from the login session to a product's own session.
 //! - `logout`: of one product, or everywhere.
 //! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
-//! - `live`: the session check of the data path, with `entry`, `lease`, `registry`, `watch` and the back-room loop that keeps them
-//!   true.
+//! - `live`: the session check of the data path, with `entry`, `cache`, `lease`, `registry`, `watch` and the back-room loop that
+//!   keeps them true.
 //!
 //! Deliberately absent: HTML, status codes and paths (one layer up), and every rule about who may enter (the kernel decides).
 //! What is under way is sealed into the browser (`ticket`); the store is written only when somebody was proved.
@@ -14,6 +14,7 @@
 mod answer;
 mod backroom;
 mod begin;
+mod cache;
 mod codec;
 mod cookies;
 mod current;
@@ -23,7 +24,6 @@ mod finish;
 mod handover;
 mod health;
 mod identity;
-mod key_bits;
 mod lease;
 mod live;
 pub mod local;
@@ -41,7 +41,6 @@ pub use cookies::{Cookies, SESSION};
 pub use handover::ProductHost;
 pub use lease::{FRESH, Lease};
 pub use live::Live;
-pub use registry::{Open, Registry};
 pub use tally::Tally;
 pub use ticket::Target;
 pub use world::{Visitor, World};

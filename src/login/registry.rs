@@ -1,59 +1,27 @@
-//! Which sessions have something open in this process, so that ending one reaches its requests and streams.
+//! Which sessions are known in this process, so that ending one reaches its requests and streams.
 //!
-//! Tokens live here and not in the session cache: a cache evicts, and a stream whose token was evicted could not be ended. An
+//! They are here and not in the session cache alone: a cache evicts, and a stream whose session was evicted could not be ended. An
 //! entry stays until its session's latest possible end. Look-ups by session, login session and account are by hash; ending an
-//! organization or a product walks over all, which happens on the back-room thread.
+//! organization or a product walks over all, which happens on the back-room thread. The tables hold nothing but pointers: all that
+//! is known of a session is in its entry, once.
 
-use crate::kernel::values::{AccountId, LoginSessionId, OrgName, ProductName, ProductSessionId, Timestamp};
-use std::collections::HashMap;
+use super::entry::Entry;
+use crate::kernel::values::{AccountId, LoginSessionId, ProductSessionId, Timestamp};
+use hashbrown::HashTable;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio_util::sync::CancellationToken;
 
-/// What must be known to end a session.
-#[derive(Clone, Debug)]
-pub struct Open {
-    /// Its parent.
-    pub login: LoginSessionId,
-    /// Whose.
-    pub account: AccountId,
-    /// Where.
-    pub product: ProductName,
-    /// Who manages the person.
-    pub org: Option<OrgName>,
-    /// Its latest possible end.
-    pub abs_at: Timestamp,
-    /// Ends everything that is open in it.
-    pub ended: CancellationToken,
-}
-
-/// The lists are short: a login has a child for each product, a person a few logins.
+/// Every session is in all three, once. A login has a child for each product, a person a few logins: these share a hash.
 #[derive(Default)]
 struct Tables {
-    open: HashMap<ProductSessionId, Open>,
-    by_login: HashMap<LoginSessionId, Family>,
-    by_account: HashMap<AccountId, Vec<LoginSessionId>>,
-}
-
-/// The sessions of one login.
-struct Family {
-    children: Vec<ProductSessionId>,
-    /// Milliseconds of the last activity in any of them.
-    seen: Arc<AtomicI64>,
-}
-
-/// A session's place in the registry.
-#[derive(Clone, Debug)]
-pub struct Entered {
-    /// Ends with the session.
-    pub ended: CancellationToken,
-    /// Milliseconds of the last activity in its login session, shared by all children of that here.
-    pub login_seen: Arc<AtomicI64>,
+    by_id: HashTable<Arc<Entry>>,
+    by_login: HashTable<Arc<Entry>>,
+    by_account: HashTable<Arc<Entry>>,
 }
 
 /// The sessions of this process.
 #[derive(Default)]
-pub struct Registry(Mutex<Tables>);
+pub(super) struct Registry(Mutex<Tables>);
 
 impl Registry {
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -62,175 +30,215 @@ impl Registry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a session whose login session was last active then: the token is the one it has, or that of `open`.
-    pub fn enter(&self, id: ProductSessionId, open: Open, login_seen: Timestamp) -> Entered {
+    /// Enters a session: the one that is known, if `is_same` holds for it. Another one is ended, and takes its place what `make`
+    /// makes of the activity that all children of its login session share here.
+    pub(super) fn enter(
+        &self,
+        (id, login, login_seen): (ProductSessionId, LoginSessionId, Timestamp),
+        is_same: impl FnOnce(&Entry) -> bool,
+        make: impl FnOnce(Arc<AtomicI64>) -> Entry,
+    ) -> Arc<Entry> {
         let mut tables = self.tables();
-        let family = tables.by_login.entry(open.login).or_insert_with(|| Family {
-            children: Vec::with_capacity(1),
-            seen: Arc::new(AtomicI64::new(login_seen.millis())),
-        });
-        family.seen.fetch_max(login_seen.millis(), Ordering::Relaxed);
-        let login_seen = Arc::clone(&family.seen);
-        add(&mut family.children, id);
-        add(tables.by_account.entry(open.account).or_insert_with(|| Vec::with_capacity(1)), open.login);
-        let ended = tables.open.entry(id).or_insert(open).ended.clone();
-        Entered { ended, login_seen }
+        if let Some(known) = tables.get(id).filter(|known| is_same(known)) {
+            known.login_seen.fetch_max(login_seen.millis(), Ordering::Relaxed);
+            return Arc::clone(known);
+        }
+        // Managed by somebody else by now: what is open was opened under other rules.
+        tables.end(id);
+        let shared = tables.children(login).next().map(|sibling| Arc::clone(&sibling.login_seen));
+        let shared = shared.unwrap_or_else(|| Arc::new(AtomicI64::new(login_seen.millis())));
+        shared.fetch_max(login_seen.millis(), Ordering::Relaxed);
+        let entry = Arc::new(make(shared));
+        tables.insert(&entry);
+        entry
+    }
+
+    /// A session that is known here.
+    pub(super) fn get(&self, id: ProductSessionId) -> Option<Arc<Entry>> {
+        self.tables().get(id).cloned()
     }
 
     /// The last activity in a login session's children here.
-    pub fn login_seen(&self, id: LoginSessionId) -> Option<Timestamp> {
+    pub(super) fn login_seen(&self, id: LoginSessionId) -> Option<Timestamp> {
         let tables = self.tables();
-        tables.by_login.get(&id).map(|family| Timestamp::from_millis(family.seen.load(Ordering::Relaxed)))
+        let child = tables.children(id).next()?;
+        Some(Timestamp::from_millis(child.login_seen.load(Ordering::Relaxed)))
+    }
+
+    /// Those for which `which` holds.
+    pub(super) fn all_where(&self, which: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
+        self.tables().by_id.iter().filter(|entry| which(entry)).cloned().collect()
     }
 
     /// Ends one session here. Whether it was known.
-    pub fn end(&self, id: ProductSessionId) -> bool {
-        self.tables().take(id).is_some_and(|open| {
-            open.ended.cancel();
-            true
-        })
+    pub(super) fn end(&self, id: ProductSessionId) -> bool {
+        self.tables().end(id)
     }
 
-    /// Ends the children of a login session here.
-    pub fn end_login(&self, id: LoginSessionId) -> Vec<ProductSessionId> {
-        self.tables().end_login(id)
-    }
-
-    /// Ends all sessions of a person here.
-    pub fn end_account(&self, id: AccountId) -> Vec<ProductSessionId> {
+    /// Ends the children of a login session here. How many there were.
+    pub(super) fn end_login(&self, id: LoginSessionId) -> usize {
         let mut tables = self.tables();
-        let logins = tables.by_account.remove(&id).unwrap_or_default();
-        logins.into_iter().flat_map(|login| tables.end_login(login)).collect()
+        let ids: Vec<_> = tables.children(id).map(|entry| entry.live.sid).collect();
+        tables.end_all(&ids)
     }
 
-    /// Ends every session for which `which` holds.
-    pub fn end_where(&self, which: impl Fn(&Open) -> bool) -> Vec<ProductSessionId> {
+    /// Ends all sessions of a person here. How many there were.
+    pub(super) fn end_account(&self, id: AccountId) -> usize {
         let mut tables = self.tables();
-        let ids: Vec<_> = tables.open.iter().filter(|(_, open)| which(open)).map(|(id, _)| *id).collect();
-        for id in &ids {
-            if let Some(open) = tables.take(*id) {
-                open.ended.cancel();
-            }
-        }
-        ids
+        let of_person = tables.by_account.iter_hash(bits(id.to_bytes())).filter(|entry| entry.live.account == id);
+        let ids: Vec<_> = of_person.map(|entry| entry.live.sid).collect();
+        tables.end_all(&ids)
+    }
+
+    /// Ends every session for which `which` holds. How many there were.
+    pub(super) fn end_where(&self, which: impl Fn(&Entry) -> bool) -> usize {
+        let mut tables = self.tables();
+        let ids: Vec<_> = tables.by_id.iter().filter(|entry| which(entry)).map(|entry| entry.live.sid).collect();
+        tables.end_all(&ids)
     }
 
     /// Forgets sessions whose latest end has passed, ending what is still open in them.
-    pub fn expire(&self, now: Timestamp) -> usize {
-        self.end_where(|open| open.abs_at <= now).len()
+    pub(super) fn expire(&self, now: Timestamp) -> usize {
+        self.end_where(|entry| entry.abs_at <= now)
     }
 
     /// How many sessions are known here.
-    pub fn len(&self) -> usize {
-        self.tables().open.len()
-    }
-
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    pub(super) fn len(&self) -> usize {
+        self.tables().by_id.len()
     }
 }
 
 impl Tables {
-    fn take(&mut self, id: ProductSessionId) -> Option<Open> {
-        let open = self.open.remove(&id)?;
-        if let Some(family) = self.by_login.get_mut(&open.login) {
-            family.children.retain(|child| *child != id);
-            if family.children.is_empty() {
-                self.by_login.remove(&open.login);
-                if let Some(logins) = self.by_account.get_mut(&open.account) {
-                    logins.retain(|login| *login != open.login);
-                    if logins.is_empty() {
-                        self.by_account.remove(&open.account);
-                    }
-                }
-            }
-        }
-        Some(open)
+    fn get(&self, id: ProductSessionId) -> Option<&Arc<Entry>> {
+        self.by_id.find(bits(id.to_bytes()), |entry| entry.live.sid == id)
     }
 
-    fn end_login(&mut self, id: LoginSessionId) -> Vec<ProductSessionId> {
-        let children = self.by_login.get(&id).map(|family| family.children.clone()).unwrap_or_default();
-        for child in &children {
-            if let Some(open) = self.take(*child) {
-                open.ended.cancel();
+    fn children(&self, login: LoginSessionId) -> impl Iterator<Item = &Arc<Entry>> {
+        self.by_login.iter_hash(bits(login.to_bytes())).filter(move |entry| entry.live.login == login)
+    }
+
+    fn insert(&mut self, entry: &Arc<Entry>) {
+        self.by_id.insert_unique(by_id(entry), Arc::clone(entry), by_id);
+        self.by_login.insert_unique(by_login(entry), Arc::clone(entry), by_login);
+        self.by_account.insert_unique(by_account(entry), Arc::clone(entry), by_account);
+    }
+
+    /// Whether it was known.
+    fn end(&mut self, id: ProductSessionId) -> bool {
+        let Ok(found) = self.by_id.find_entry(bits(id.to_bytes()), |entry| entry.live.sid == id) else { return false };
+        let (entry, _) = found.remove();
+        for (table, hash) in [(&mut self.by_login, by_login(&entry)), (&mut self.by_account, by_account(&entry))] {
+            if let Ok(found) = table.find_entry(hash, |one| Arc::ptr_eq(one, &entry)) {
+                found.remove();
             }
         }
-        children
+        entry.live.ended.cancel();
+        true
+    }
+
+    fn end_all(&mut self, ids: &[ProductSessionId]) -> usize {
+        ids.iter().filter(|id| self.end(**id)).count()
     }
 }
 
-fn add<T: PartialEq>(list: &mut Vec<T>, one: T) {
-    if !list.contains(&one) {
-        list.push(one);
-    }
+fn by_id(entry: &Arc<Entry>) -> u64 {
+    bits(entry.live.sid.to_bytes())
+}
+
+fn by_login(entry: &Arc<Entry>) -> u64 {
+    bits(entry.live.login.to_bytes())
+}
+
+fn by_account(entry: &Arc<Entry>) -> u64 {
+    bits(entry.live.account.to_bytes())
+}
+
+/// We mint ids ourselves, and their last bytes are random: they need no hashing.
+fn bits(id: [u8; 16]) -> u64 {
+    let [.., a, b, c, d, e, f, g, h] = id;
+    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn open(login: u8, account: u8, product: &str) -> Open {
-        Open {
-            login: LoginSessionId::from_bytes([login; 16]),
-            account: AccountId::from_bytes([account; 16]),
-            product: ProductName::parse(product).unwrap(),
-            org: None,
-            abs_at: Timestamp::from_seconds(100),
-            ended: CancellationToken::new(),
-        }
-    }
+    use crate::kernel::values::SessionKey;
+    use crate::login::entry::tests::entry;
 
     fn session(id: u8) -> ProductSessionId {
         ProductSessionId::from_bytes([id; 16])
     }
 
-    fn enter(registry: &Registry, id: u8, open: Open) -> CancellationToken {
-        registry.enter(session(id), open, Timestamp::from_seconds(1)).ended
+    fn login(id: u8) -> LoginSessionId {
+        LoginSessionId::from_bytes([id; 16])
+    }
+
+    fn enter(registry: &Registry, ids: [u8; 3], product: &str, seen: i64, is_same: bool) -> Arc<Entry> {
+        let whose = (session(ids[0]), login(ids[1]), Timestamp::from_seconds(seen));
+        let make = |login_seen| {
+            let mut made = entry(SessionKey([ids[0]; 32]), ids, product);
+            made.login_seen = login_seen;
+            made
+        };
+        registry.enter(whose, |_| is_same, make)
     }
 
     /// Sessions 1 and 2 of one login, 3 of another login of the same person, 4 of somebody else.
-    fn four() -> (Registry, [CancellationToken; 4]) {
+    fn four() -> (Registry, [Arc<Entry>; 4]) {
         let registry = Registry::default();
-        let tokens = [(1, 1, 1, "a"), (2, 1, 1, "b"), (3, 2, 1, "a"), (4, 3, 2, "a")]
-            .map(|(id, login, account, product)| enter(&registry, id, open(login, account, product)));
-        (registry, tokens)
+        let entries = [([1, 1, 1], "a"), ([2, 1, 1], "b"), ([3, 2, 1], "a"), ([4, 3, 2], "a")]
+            .map(|(ids, product)| enter(&registry, ids, product, 1, true));
+        (registry, entries)
     }
 
     fn check(end: impl Fn(&Registry), expected: [bool; 4]) {
-        let (registry, tokens) = four();
+        let (registry, entries) = four();
         end(&registry);
-        assert_eq!(tokens.map(|token| token.is_cancelled()), expected);
+        assert_eq!(entries.each_ref().map(|entry| entry.live.ended.is_cancelled()), expected);
         assert_eq!(registry.len(), expected.iter().filter(|ended| !**ended).count());
+        // In none of the tables anything is left of what has ended.
+        let tables = registry.tables();
+        assert_eq!((tables.by_login.len(), tables.by_account.len()), (tables.by_id.len(), tables.by_id.len()));
+        drop(tables);
+        for (entry, ended) in entries.iter().zip(expected) {
+            assert_eq!(Arc::strong_count(entry), if ended { 1 } else { 4 });
+        }
     }
 
     #[test]
     fn each_end_reaches_its_own_sessions_and_no_other() {
         check(|r| assert!(r.end(session(1))), [true, false, false, false]);
-        check(|r| assert_eq!(r.end_login(LoginSessionId::from_bytes([1; 16])).len(), 2), [true, true, false, false]);
-        check(|r| assert_eq!(r.end_account(AccountId::from_bytes([1; 16])).len(), 3), [true, true, true, false]);
-        check(|r| assert_eq!(r.end_where(|open| open.product.as_str() == "a").len(), 3), [true, false, true, true]);
+        check(|r| assert_eq!(r.end_login(login(1)), 2), [true, true, false, false]);
+        check(|r| assert_eq!(r.end_account(AccountId::from_bytes([1; 16])), 3), [true, true, true, false]);
+        check(|r| assert_eq!(r.end_where(|entry| entry.live.product.as_str() == "a"), 3), [true, false, true, true]);
         check(|r| assert_eq!(r.expire(Timestamp::from_seconds(99)), 0), [false; 4]);
         check(|r| assert_eq!(r.expire(Timestamp::from_seconds(100)), 4), [true; 4]);
+        check(|r| assert!(!r.end(session(9)) && r.end_login(login(9)) == 0), [false; 4]);
     }
 
     #[test]
-    fn a_session_keeps_its_token_when_it_is_met_again() {
-        let (registry, tokens) = four();
-        let again = enter(&registry, 1, open(1, 1, "a"));
-        registry.end(session(1));
-        assert!(again.is_cancelled() && tokens[0].is_cancelled());
-        assert!(!registry.end(session(1)));
+    fn a_session_that_is_met_again_is_the_same_or_has_ended() {
+        let (registry, entries) = four();
+        let again = enter(&registry, [1, 1, 1], "a", 1, true);
+        assert!(Arc::ptr_eq(&again, &entries[0]));
+        let other = enter(&registry, [1, 1, 1], "a", 1, false);
+        assert!(entries[0].live.ended.is_cancelled() && !other.live.ended.is_cancelled());
+        assert!(registry.get(session(1)).is_some_and(|known| Arc::ptr_eq(&known, &other)));
+        assert_eq!(registry.len(), 4);
+        assert!(registry.end(session(1)) && other.live.ended.is_cancelled());
+        assert!(!registry.end(session(1)) && registry.get(session(1)).is_none());
     }
 
     #[test]
     fn activity_is_shared_by_the_children_of_a_login_and_only_grows() {
-        let (registry, _) = four();
-        let entered = registry.enter(session(2), open(1, 1, "b"), Timestamp::from_seconds(7));
-        registry.enter(session(1), open(1, 1, "a"), Timestamp::from_seconds(5));
-        assert_eq!(registry.login_seen(LoginSessionId::from_bytes([1; 16])), Some(Timestamp::from_seconds(7)));
-        entered.login_seen.store(9_000, Ordering::Relaxed);
-        assert_eq!(registry.login_seen(LoginSessionId::from_bytes([1; 16])), Some(Timestamp::from_seconds(9)));
-        assert_eq!(registry.login_seen(LoginSessionId::from_bytes([9; 16])), None);
+        let (registry, entries) = four();
+        enter(&registry, [2, 1, 1], "b", 7, true);
+        enter(&registry, [1, 1, 1], "a", 5, true);
+        assert_eq!(registry.login_seen(login(1)), Some(Timestamp::from_seconds(7)));
+        entries[0].login_seen.store(9_000, Ordering::Relaxed);
+        assert_eq!(registry.login_seen(login(1)), Some(Timestamp::from_seconds(9)));
+        assert_eq!(entries[1].login_seen.load(Ordering::Relaxed), 9_000);
+        assert_eq!(registry.login_seen(login(2)), Some(Timestamp::from_seconds(1)));
+        assert_eq!(registry.login_seen(login(9)), None);
     }
 }

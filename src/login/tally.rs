@@ -77,7 +77,7 @@ impl Tally {
     }
 
     /// How many sessions are cached.
-    pub fn cached_sessions(&self, count: u64) {
+    pub fn cached_sessions(&self, count: usize) {
         self.cached_sessions.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 

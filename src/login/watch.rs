@@ -6,7 +6,7 @@ use crate::kernel::live::Live as Standing;
 use crate::kernel::model::{Outage, Product};
 use crate::kernel::values::Timestamp;
 use crate::store::Unavailable;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Live {
@@ -25,20 +25,10 @@ impl Live {
         ended
     }
 
-    /// The open sessions whose answer does not hold any more. Forgets those that have ended.
+    /// The open sessions whose answer does not hold any more.
     fn due(&self, now: Timestamp) -> Vec<Arc<Entry>> {
         let catalog = self.world.catalog.load();
-        let mut due = Vec::new();
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, entry| {
-            if entry.live.ended.is_cancelled() {
-                return false;
-            }
-            if entry.is_open() && !entry.still_holds(&catalog, now) {
-                due.push(Arc::clone(entry));
-            }
-            true
-        });
-        due
+        self.registry.all_where(|entry| entry.is_open() && !entry.still_holds(&catalog, now))
     }
 
     async fn stands(&self, entry: &Entry, now: Timestamp) -> Result<bool, Unavailable> {
@@ -59,6 +49,6 @@ impl Live {
             Outage::Deny => true,
         };
         // Only they: other products may be within their own grace, and live by what is cached.
-        self.registry.end_where(|open| catalog.products.get(&open.product).is_none_or(over)).len()
+        self.registry.end_where(|entry| catalog.products.get(&entry.live.product).is_none_or(over))
     }
 }

@@ -132,7 +132,7 @@ impl Site {
             serde_json::json!({
                 "sub": record.sub,
                 "sid": session.sid.to_string(),
-                "email": session.email.as_ref().map(ToString::to_string),
+                "email": account.email.as_ref().map(ToString::to_string),
                 "name": account.name,
                 "linked": linked,
                 "managed": session.org.is_some(),

@@ -5,24 +5,27 @@
 
 pub mod issued;
 
+mod end;
+mod identity;
 mod replay;
 
+pub use end::End;
+pub use identity::{FIELDS, IDENTITY_FIELDS, Identity};
 pub use replay::{Expired, Kept, Lost, Offer, Replays, Taken, Unsent};
 
 use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{
-    AccountId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName, ProductSessionId,
-    SessionKey, Timestamp, Token,
+    AccountId, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp,
+    Token,
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, request::Parts};
+use http::{Response, request::Parts};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use tokio_util::sync::CancellationToken;
 
 /// What the data path asks for each request that carries a session cookie.
 #[derive(Clone, Copy, Debug)]
@@ -69,34 +72,12 @@ pub struct LiveSession {
     pub product: ProductName,
     /// The organization that manages the person.
     pub org: Option<OrgName>,
-    /// The live address.
-    pub email: Option<EmailAddress>,
     /// What is sent to the product; replaced before it expires.
     pub identity: ArcSwap<Identity>,
-    /// Cancelled when the session ends, whichever way: every request and stream of it must end.
-    pub ended: CancellationToken,
+    /// Comes when the session ends, whichever way: every request and stream of it must end.
+    pub ended: End,
     /// Milliseconds of the last activity, by [`Timestamp`].
     pub last_seen: AtomicI64,
-}
-
-/// The identity fields that every product may receive, besides those that it maps for itself.
-pub const IDENTITY_FIELDS: [HeaderName; 7] = [
-    HeaderName::from_static("fedgate-assertion"),
-    HeaderName::from_static("x-fedgate-user"),
-    HeaderName::from_static("x-fedgate-email"),
-    HeaderName::from_static("x-fedgate-name"),
-    HeaderName::from_static("x-fedgate-account"),
-    HeaderName::from_static("x-fedgate-org"),
-    HeaderName::from_static("x-fedgate-groups"),
-];
-
-/// Identity header fields, ready to send.
-#[derive(Debug)]
-pub struct Identity {
-    /// All of them: `fedgate-assertion`, `x-fedgate-*`, and the product's own mapping.
-    pub fields: Vec<(HeaderName, HeaderValue)>,
-    /// When the assertion was minted.
-    pub minted_at: Timestamp,
 }
 
 /// The session check of the data path.

@@ -15,9 +15,9 @@ use fedgate::kernel::values::{
 use fedgate::seeing::Seeing;
 use fedgate::web::issued::Issued;
 use fedgate::web::{
-    Admission, Ask, Identity, LiveSession, Offer, PageRequest, Replays, Routes, Sessions, Turned, Unsent,
+    Admission, Ask, End, Identity, LiveSession, Offer, PageRequest, Replays, Routes, Sessions, Turned, Unsent,
 };
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, Response, StatusCode};
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -26,7 +26,6 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// What the product saw.
 #[derive(Default)]
@@ -284,8 +283,8 @@ impl World {
     /// A session, and its cookie.
     pub fn session(&self, seed: u8) -> (Arc<LiveSession>, String) {
         let now = Timestamp::from_millis(1);
-        let fields = [("fedgate-assertion", "signed"), ("x-fedgate-user", "ann"), ("x-auth-name", "Ann")];
-        let fields = fields.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let said = ["signed", "ann", "", "", "", "", ""].map(str::to_owned);
+        let mapped = vec![(HeaderName::from_static("x-auth-name"), "Ann".to_owned())];
         let live = Arc::new(LiveSession {
             sid: ProductSessionId::mint(now, [seed; 10]),
             login: LoginSessionId::mint(now, [seed; 10]),
@@ -293,9 +292,8 @@ impl World {
             product_account: ProductAccountId::mint(now, [seed; 10]),
             product: ProductName::parse("trello").unwrap(),
             org: None,
-            email: None,
-            identity: ArcSwap::from_pointee(Identity { fields: fields.to_vec(), minted_at: now }),
-            ended: CancellationToken::new(),
+            identity: ArcSwap::from_pointee(Identity::new(&said, mapped, now).unwrap()),
+            ended: End::default(),
             last_seen: AtomicI64::new(0),
         });
         let token = Token::new([seed; 32]);

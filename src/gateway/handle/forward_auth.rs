@@ -188,8 +188,8 @@ pub(super) fn vouch(asked: &HeaderMap, target: &Target, live: Option<&LiveSessio
         fields.insert(name, NOTHING);
     }
     if let Some(live) = live {
-        for (name, value) in &live.identity.load().fields {
-            fields.insert(name.clone(), value.clone());
+        for (name, value) in live.identity.load().fields() {
+            fields.insert(name, value);
         }
     }
     answer

@@ -111,7 +111,12 @@ impl Opening {
             let _over = over.drop_guard();
             // Either side may be gone before the switch; then there is nothing to relay.
             let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else { return };
-            let ended = live.as_ref().map_or_else(CancellationToken::new, |live| live.ended.clone());
+            let ended = async {
+                match live {
+                    Some(live) => live.until_ended().await,
+                    None => std::future::pending().await,
+                }
+            };
             let relay = Relay::new(TokioIo::new(client), TokioIo::new(upstream), core.relayed.clone());
             tokio::select! {
                 () = relay.run(ended) => {}

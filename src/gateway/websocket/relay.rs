@@ -13,7 +13,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Sleep, sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 /// How long the last frame may take to its end after the session has ended; then the connection is cut.
 const LAST_FRAME: Duration = Duration::from_millis(50);
@@ -148,10 +147,10 @@ impl<C: Side, U: Side> Relay<C, U> {
     }
 
     /// Until the product closes, either side breaks, or the session ends.
-    pub(super) async fn run(mut self, ended: CancellationToken) {
+    pub(super) async fn run(mut self, ended: impl Future<Output = ()>) {
         let by_session = tokio::select! {
             biased;
-            () = ended.cancelled() => true,
+            () = ended => true,
             // A broken side ends the relay like a closed one.
             _ = poll_fn(|cx| self.poll(cx)) => false,
         };
@@ -233,6 +232,7 @@ impl<C: Side, U: Side> Relay<C, U> {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
+    use tokio_util::sync::CancellationToken;
 
     /// A relay whose sides are pipes of so many bytes, with their other ends.
     fn relay(bytes: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, DuplexStream) {
@@ -269,7 +269,7 @@ mod tests {
     #[tokio::test]
     async fn a_product_hears_that_the_browser_closed_and_may_still_speak() {
         let (relay, mut browser, mut product) = relay(100);
-        let running = tokio::spawn(relay.run(CancellationToken::new()));
+        let running = tokio::spawn(relay.run(std::future::pending()));
         browser.write_all(b"last").await.unwrap();
         browser.shutdown().await.unwrap();
         let mut heard = Vec::new();
@@ -285,7 +285,7 @@ mod tests {
     #[tokio::test]
     async fn a_browser_that_takes_nothing_is_given_up_and_one_that_is_only_quiet_is_not() {
         let (relay, _browser, mut product) = relay(10);
-        let running = tokio::spawn(relay.run(CancellationToken::new()));
+        let running = tokio::spawn(relay.run(std::future::pending()));
         timeout(Duration::from_millis(300), product.read_u8()).await.unwrap_err();
         assert!(!running.is_finished());
         product.write_all(&[7; 10]).await.unwrap();
@@ -297,7 +297,7 @@ mod tests {
     async fn the_end_of_a_session_is_said_at_the_end_of_a_frame() {
         let (relay, mut browser, mut product) = relay(1000);
         let ended = CancellationToken::new();
-        let running = tokio::spawn(relay.run(ended.clone()));
+        let running = tokio::spawn(relay.run(ended.clone().cancelled_owned()));
         product.write_all(b"\x82\x04ab").await.unwrap();
         browser.read_exact(&mut [0; 4]).await.unwrap();
         ended.cancel();
