@@ -38,6 +38,8 @@ mod soak;
 mod tabs;
 #[path = "login/third_parties.rs"]
 mod third_parties;
+#[path = "login/timing.rs"]
+mod timing;
 #[path = "login/under_way.rs"]
 mod under_way;
 #[path = "login/world.rs"]

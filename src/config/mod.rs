@@ -55,6 +55,8 @@ pub struct Config {
     pub acme: Option<AcmeOptions>,
     /// How mail goes out.
     pub mail: MailOptions,
+    /// A list of breached passwords that nobody may choose.
+    pub breached: Option<PathBuf>,
     /// Requests that the gateway makes.
     pub outbound: Outbound,
     /// Where audit events go besides the store.

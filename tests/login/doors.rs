@@ -30,11 +30,17 @@ pub struct Doors {
 impl Doors {
     /// `trello` and `loom` keep passwords; people of `acme.example.test` log in through their company, whose provider is away.
     pub async fn open(keys: &str, tables: &str) -> Self {
+        Self::open_with(keys, tables, Extras::default()).await
+    }
+
+    pub async fn open_with(keys: &str, tables: &str, extras: Extras) -> Self {
         let (trello, loom) = (Upstream::start(), Upstream::start());
         let ports = Ports { https: ports::free(), http: ports::free(), ops: ports::free() };
         let folder = tempfile::tempdir().expect("a temporary directory");
         let doors = "passwords = \"here\"\ndoors = { login = [\"/in\"], reset = [\"/forgot\"], signup = [\"/join\"] }";
+        // Only what measures says that it comes from elsewhere.
         let text = Configuration::new()
+            .listen("trusted_proxies = [\"127.0.0.1\"]")
             .product("trello", &trello.url(), &format!("{doors}\n{keys}"))
             .product("loom", &loom.url(), doors)
             .organization("acme", "acme.example.test", "https://127.0.0.1:9", "a secret")
@@ -43,7 +49,7 @@ impl Doors {
             .render(ports, folder.path());
         let (config, report) = read(&text, &folder.path().join("fedgate.toml"), &Machine);
         let config = config.unwrap_or_else(|| panic!("{}", report.plain()));
-        let node = Node::start(config, Extras::default()).await.expect("it starts");
+        let node = Node::start(config, extras).await.expect("it starts");
         Self { node, ports, folder, trello, _loom: loom }
     }
 
@@ -129,8 +135,8 @@ impl Doors {
 /// The eight digits of a letter.
 pub fn digits(letter: &str) -> String {
     let body = letter.split_once("\r\n\r\n").or(letter.split_once("\n\n")).expect("a body").1;
-    let words = body.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() == 8);
-    words.last().unwrap_or_else(|| panic!("no digits in {letter}")).to_owned()
+    let mut words = body.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() == 8);
+    words.next_back().unwrap_or_else(|| panic!("no digits in {letter}")).to_owned()
 }
 
 /// The token of a letter's link.

@@ -164,3 +164,17 @@ async fn a_product_with_passwords_says_who_may_join() {
     assert!(page.text().contains("Use your work address"), "{}", page.describe());
     doors.close().await;
 }
+
+#[tokio::test]
+async fn a_password_that_is_too_old_opens_the_page_for_a_new_one_and_nothing_else() {
+    let doors = Doors::open("", "[people]\npassword = { expire = \"1s\" }").await;
+    doors.person("ann@gmail.example.test").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let ann = doors.agent();
+    let page = doors.log_in(&ann, "ann@gmail.example.test", PASSWORD).await;
+    assert!(page.text().contains("Choose a new password"), "{}", page.describe());
+    assert!(!doors.is_inside(&ann, "trello").await);
+    let done = ann.submit(&page, "password", &[("password", "orchid-tumble-44-granite")]).await;
+    assert!(done.text().contains("Your password is changed"), "{}", done.describe());
+    doors.close().await;
+}

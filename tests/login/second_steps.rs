@@ -106,3 +106,23 @@ async fn h1_a_mailbox_alone_does_not_reset_the_password_of_who_enrolled_a_second
     assert!(right.text().contains("Choose a new password"), "{}", right.describe());
     doors.close().await;
 }
+
+#[tokio::test]
+async fn h1_a_required_second_step_is_first_enrolled_with_password_and_mailbox() {
+    let doors = Doors::open("", "[people]\nsecond_step = \"required\"").await;
+    doors.person(ANN).await;
+    let ann = doors.agent();
+    let asked = doors.log_in(&ann, ANN, PASSWORD).await;
+    assert!(asked.text().contains("Check your mail"), "{}", asked.describe());
+    assert!(!doors.is_inside(&ann, "trello").await);
+    let code = digits(&doors.letter(ANN, 1).await);
+    let page = ann.submit(&asked, "code", &[("code", &code)]).await;
+    let seed = seed(&page);
+    let shown = ann.submit(&page, "code", &[("code", &seed.code(step() - 1))]).await;
+    assert!(shown.text().contains("Write these down"), "{}", shown.describe());
+    assert!(!doors.is_inside(&ann, "trello").await, "the next login asks for both");
+    let asked = doors.log_in(&ann, ANN, PASSWORD).await;
+    let inside = ann.submit(&asked, "code", &[("code", &seed.code(step()))]).await;
+    assert_eq!(inside.url.as_str(), doors.url("trello", "/page"), "{}", inside.describe());
+    doors.close().await;
+}

@@ -134,6 +134,7 @@ impl Reader<'_> {
             gateway: options(login, listen, sites),
             acme,
             mail,
+            breached: self.breached(file),
             outbound,
             sinks,
         })

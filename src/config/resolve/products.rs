@@ -83,20 +83,14 @@ impl Reader<'_> {
 
     fn passwords(&mut self, written: Option<&At<String>>) -> Passwords {
         match written.map(|word| word.as_str()) {
-            None | Some("none") => Passwords::None,
             Some("here") => Passwords::Here,
             Some("product") => {
                 let write = "write passwords = \"here\" and import the hashes, or passwords = \"none\"";
                 self.say.not_yet(written.map(|word| word.span()).unwrap_or_default(), "passwords = \"product\"", write);
                 Passwords::None
             }
-            Some(_) => {
-                if let Some(word) = written {
-                    let what = format!("{:?} is no way to keep passwords", word.as_str());
-                    self.say.error(Code::Value, word.span(), what, "write \"none\" or \"here\"");
-                }
-                Passwords::None
-            }
+            // The schema has refused every word but `none`.
+            Some(_) | None => Passwords::None,
         }
     }
 

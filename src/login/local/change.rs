@@ -144,12 +144,12 @@ impl Login {
     }
 
     /// After a right password over an imported hash: the same password is stored anew without it, beside the answer.
-    pub(super) fn store_anew(&self, renewed: Option<PasswordCredential>) {
+    pub(super) fn store_anew(&self, renewed: Option<Box<PasswordCredential>>) {
         let Some(mut renewed) = renewed else { return };
         renewed.mac = self.world.keys.mac_password(&renewed);
         let store = Arc::clone(&self.world.store);
         tokio::spawn(async move {
-            let changes = vec![Change::Credential(CredentialChange::SetPassword(renewed))];
+            let changes = vec![Change::Credential(CredentialChange::SetPassword(*renewed))];
             if let Err(fault) = store.commit(Batch { changes, ..Batch::default() }).await {
                 tracing::debug!(%fault, "an imported password stays wrapped until its next login");
             }

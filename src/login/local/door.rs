@@ -196,7 +196,7 @@ impl Login {
         let known = self.world.known(at, &email).await?;
         match self.judge_password(visitor, at, (&email, known.as_ref()), password).await? {
             Judged::Right(steps, renewed) => {
-                let answer = self.proceed(visitor, at, target, steps, Vec::new()).await;
+                let answer = self.proceed(visitor, at, target, *steps, Vec::new()).await;
                 self.store_anew(renewed);
                 answer
             }
@@ -263,7 +263,7 @@ impl Login {
         let judged = world.bench.run(lane, judge).await;
         Ok(match judged {
             Err(_) => Judged::Busy,
-            Ok(Some((steps, anew))) if possible => Judged::Right(steps, anew),
+            Ok(Some((steps, anew))) if possible => Judged::Right(Box::new(steps), anew.map(Box::new)),
             Ok(_) => Judged::Wrong,
         })
     }
@@ -272,7 +272,7 @@ impl Login {
 /// What came of a password.
 pub(super) enum Judged {
     /// What was proved, and the password to store anew, if it was imported.
-    Right(Steps, Option<PasswordCredential>),
+    Right(Box<Steps>, Option<Box<PasswordCredential>>),
     Wrong,
     TooMany,
     Busy,

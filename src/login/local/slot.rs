@@ -13,8 +13,11 @@ const MEMORY: Duration = Duration::from_secs(10 * 60);
 const MOST: Duration = Duration::from_secs(2);
 
 /// When answers leave.
-#[derive(Debug, Default)]
-pub struct Slots(Mutex<Slowest>);
+#[derive(Debug)]
+pub struct Slots {
+    width: Duration,
+    slowest: Mutex<Slowest>,
+}
 
 /// The longest honest work lately: whoever asks, every later answer leaves after it.
 #[derive(Debug, Default)]
@@ -25,30 +28,34 @@ struct Slowest {
 }
 
 impl Slots {
-    /// Slots of a quarter of a second.
-    pub fn new() -> Self {
-        Self::default()
+    /// Slots of a width: a quarter of a second is usual, and nothing at all lets answers leave when they are ready, which tells who
+    /// exists.
+    pub fn of(width: Duration) -> Self {
+        Self { width, slowest: Mutex::default() }
     }
 
     /// Remembers how long the work took that an honest person may cause: checking the costliest kind of password there is, without
     /// what it waited for. `at` is the time since boot.
     pub fn observe(&self, work: Duration, at: Duration) {
-        let mut slowest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slowest = self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
         if at.saturating_sub(slowest.since) >= MEMORY {
             *slowest = Slowest { since: at, now: Duration::ZERO, before: slowest.now };
         }
         slowest.now = slowest.now.max(work.min(MOST));
     }
 
-    fn slowest(&self) -> Duration {
-        let slowest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn longest(&self) -> Duration {
+        let slowest = self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
         slowest.now.max(slowest.before)
     }
 
     /// How long after its arrival an answer leaves whose own path took so long.
     fn leaves_after(&self, own: Duration) -> Duration {
-        let slots = self.slowest().max(own).as_millis() / WIDTH.as_millis().max(1) + 1;
-        WIDTH.saturating_mul(u32::try_from(slots).unwrap_or(u32::MAX))
+        if self.width.is_zero() {
+            return own;
+        }
+        let slots = self.longest().max(own).as_nanos() / self.width.as_nanos() + 1;
+        self.width.saturating_mul(u32::try_from(slots).unwrap_or(u32::MAX))
     }
 
     /// Waits for the slot of an answer to a request that arrived at `begun` (time since boot).
@@ -58,13 +65,19 @@ impl Slots {
     }
 }
 
+impl Default for Slots {
+    fn default() -> Self {
+        Self::of(WIDTH)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn h18_answers_leave_at_the_first_slot_after_the_slowest_path() {
-        let slots = Slots::new();
+        let slots = Slots::default();
         let check = |own: u64, leaves: u64| {
             let after = slots.leaves_after(Duration::from_millis(own));
             assert_eq!(after, Duration::from_millis(leaves), "{own}");
@@ -86,5 +99,7 @@ mod tests {
         check(0, 250);
         slots.observe(Duration::from_secs(3600), minute + 2 * MEMORY);
         check(0, 2250);
+        let without = Slots::of(Duration::ZERO);
+        assert_eq!(without.leaves_after(Duration::from_millis(7)), Duration::from_millis(7));
     }
 }
