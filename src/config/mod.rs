@@ -57,6 +57,8 @@ pub struct Config {
     pub mail: MailOptions,
     /// Who is asked about domains.
     pub dns: Dns,
+    /// A list of breached passwords that nobody may choose.
+    pub breached: Option<PathBuf>,
     /// Requests that the gateway makes.
     pub outbound: Outbound,
     /// Where audit events go besides the store.

@@ -4,8 +4,10 @@
 //! Deliberately absent: any decision. A path is one arm in `login_host` or `product_host`; a refusal's text is one arm in `texts`.
 
 mod forms;
+mod local;
 mod login_host;
 mod product_host;
+mod product_local;
 mod refuse;
 mod render;
 mod replay;

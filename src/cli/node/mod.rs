@@ -31,7 +31,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::values::{DirectoryId, EventId, Timestamp};
 use crate::keys::Keys;
-use crate::login::local::{Bench, Slots};
+use crate::login::local::{Bench, Breached, Shares, Slots};
 use crate::login::{Live, Login, Tally, World};
 use crate::mail::Post;
 use crate::orgs::{Enrolled, Mode, Orgs};
@@ -71,6 +71,8 @@ pub struct Extras {
     pub overrides: HashMap<String, SocketAddr>,
     /// More roots for outbound requests, PEM.
     pub roots: Vec<u8>,
+    /// Other moments for answers than a quarter of a second: for whoever measures what they are for.
+    pub slots: Option<Arc<Slots>>,
     /// A store that is open already, instead of the one that the configuration names.
     pub store: Option<Arc<dyn Store>>,
 }
@@ -219,7 +221,9 @@ impl Node {
             sampler,
             tally: Tally::new(&seeing),
             bench: Bench::start(cores()).map_err(|why| NotStarted::new("no thread for passwords", &why))?,
-            slots: Slots::new(),
+            slots: extras.slots.clone().unwrap_or_default(),
+            shares: Shares::default(),
+            breached: breached(&config)?,
         });
         let live = Arc::new(Live::new(Arc::clone(&world)));
         let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;
@@ -305,6 +309,13 @@ async fn record_start(world: &World) -> Result<(), NotStarted> {
     let batch = Batch { events: vec![event], ..Batch::default() };
     world.store.commit(batch).await.map_err(|why| NotStarted::new("the start cannot be recorded", &why))?;
     Ok(())
+}
+
+/// The operator's list of breached passwords.
+fn breached(config: &Config) -> Result<Option<Arc<Breached>>, NotStarted> {
+    let Some(path) = &config.breached else { return Ok(None) };
+    let what = format!("[people] password.breached_file {}", path.display());
+    Breached::open(path).map(|list| Some(Arc::new(list))).map_err(|why| NotStarted::new(&what, &why))
 }
 
 /// A data-path thread per core.

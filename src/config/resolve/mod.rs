@@ -158,6 +158,7 @@ impl Reader<'_> {
             acme,
             mail,
             dns,
+            breached: self.breached(file),
             outbound,
             sinks,
         })
