@@ -8,6 +8,8 @@ mod support;
 mod connections;
 #[path = "login/faults.rs"]
 mod faults;
+#[path = "login/foreseen.rs"]
+mod foreseen;
 #[path = "login/handover.rs"]
 mod handover;
 #[path = "login/leaks.rs"]
