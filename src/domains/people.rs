@@ -4,6 +4,7 @@
 use super::Domains;
 use crate::kernel::domain::DomainProof;
 use crate::kernel::journal::Batch;
+use crate::kernel::model::AccountStatus;
 use crate::mail::{Letter, queue};
 
 /// Letters of one commit.
@@ -14,14 +15,17 @@ impl Domains {
     pub(super) async fn tell_people(&self, lost: &DomainProof) {
         let mut after = None;
         loop {
-            let people = match self.store.people_in_domain(&lost.domain, after, PAGE).await {
+            let people = match self.store.accounts_of_domain(&lost.domain, after, PAGE).await {
                 Ok(people) => people,
                 Err(fault) => return self.untold(lost, &fault),
             };
-            let Some((last, _)) = people.last() else { return };
-            after = Some(*last);
+            let Some(last) = people.last() else { return };
+            after = Some(last.id);
+            // An address that was never proved may be a stranger's.
+            let told = people.into_iter().filter(|one| one.email_verified && one.status == AccountStatus::Active);
             let of = |address| Letter::Managed { org: lost.org.clone(), address, managed: false };
-            let letters: Vec<_> = people.into_iter().map(|(_, address)| (address.clone(), of(address))).collect();
+            let letters: Vec<_> =
+                told.filter_map(|one| one.email).map(|address| (address.clone(), of(address))).collect();
             let change = match queue(&self.keys, self.clock.now(), &letters, None) {
                 Ok(change) => change,
                 Err(fault) => return self.untold(lost, &fault),

@@ -105,7 +105,7 @@ fn shorter(one: &Option<Duration>, other: &Option<Duration>) -> Option<Duration>
 }
 
 /// What stands in both lists, in the second one's order.
-fn both<T: PartialEq + Clone>(one: &Vec<T>, other: &Vec<T>) -> Vec<T> {
+fn both<T: PartialEq + Clone>(one: &[T], other: &[T]) -> Vec<T> {
     other.iter().filter(|item| one.contains(item)).cloned().collect()
 }
 
