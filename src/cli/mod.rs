@@ -13,6 +13,7 @@ mod events;
 mod explain;
 pub mod node;
 mod online;
+mod operate;
 mod reload;
 mod run;
 mod schema;
@@ -68,6 +69,18 @@ pub enum Command {
     /// See who is logged in, and end that.
     #[command(subcommand, after_help = "Example:\n  fedgate sessions revoke --person ann@acme.com")]
     Sessions(arguments::Sessions),
+    /// Make, list and end tokens of the admin API; asks the running gateway.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  fedgate token create --owner it@acme.com --org acme --scope orgs:read"
+    )]
+    Token(arguments::Tokens),
+    /// See what organizations changed at run time, and take it back; asks the running gateway.
+    #[command(subcommand, after_help = "Example:\n  fedgate policy history --org acme")]
+    Policy(arguments::Policies),
+    /// Print or put an organization's document; asks the running gateway.
+    #[command(subcommand, after_help = "Example:\n  fedgate org show acme")]
+    Org(arguments::Orgs),
     /// Verify, export and search the audit log.
     #[command(subcommand, after_help = "Example:\n  fedgate audit verify")]
     Audit(arguments::Audit),
@@ -134,6 +147,9 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &cli.common, &mut screen),
         Command::Explain(arguments) => explain::run(arguments, &cli.common, &mut screen),
         Command::Sessions(arguments) => sessions::run(arguments, &cli.common, &mut screen),
+        Command::Token(arguments) => operate::tokens(arguments, &cli.common, &mut screen),
+        Command::Policy(arguments) => operate::policies(arguments, &cli.common, &mut screen),
+        Command::Org(arguments) => operate::orgs(arguments, &cli.common, &mut screen),
         Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),
     };
