@@ -8,6 +8,8 @@ mod support;
 mod connections;
 #[path = "login/faults.rs"]
 mod faults;
+#[path = "login/foreseen.rs"]
+mod foreseen;
 #[path = "login/handover.rs"]
 mod handover;
 #[path = "login/leaks.rs"]
@@ -22,6 +24,8 @@ mod minute;
 mod mix_up;
 #[path = "login/neighbours.rs"]
 mod neighbours;
+#[path = "login/policies.rs"]
+mod policies;
 #[path = "login/replay.rs"]
 mod replay;
 #[path = "login/soak.rs"]

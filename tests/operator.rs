@@ -9,6 +9,8 @@ mod admin_api;
 mod client_keys;
 #[path = "operator/commands.rs"]
 mod commands;
+#[path = "operator/domains.rs"]
+mod domains;
 #[path = "operator/failing.rs"]
 mod failing;
 #[path = "operator/failing_credentials.rs"]

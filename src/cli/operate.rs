@@ -51,15 +51,16 @@ pub fn tokens(arguments: &Tokens, common: &Common, screen: &mut Screen<'_>) -> i
 /// Only when the screen cannot be written to.
 pub fn policies(arguments: &Policies, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
     let command = match arguments {
-        Policies::History { org } => Command::PolicyHistory { org: org.clone() },
-        Policies::Revert { org, to, loosen, accept_lockout_risk } => Command::PolicyRevert {
+        Policies::History { org } => Ok(Command::PolicyHistory { org: org.clone() }),
+        Policies::Revert { org, to, loosen, accept_lockout_risk } => Ok(Command::PolicyRevert {
             org: org.clone(),
             to: *to,
             loosen: loosen.clone(),
             accept_lockout: *accept_lockout_risk,
-        },
+        }),
+        Policies::Plan { .. } => Err(Wrong("no gateway is asked for a plan".to_owned())),
     };
-    run(Ok(command), common, screen, |answer| match answer.get("versions").and_then(Value::as_array) {
+    run(command, common, screen, |answer| match answer.get("versions").and_then(Value::as_array) {
         Some(versions) => versions.iter().map(|one| line(one, &["version", "at", "what", "by"])).collect(),
         None => vec![line(answer, &["org", "version", "what"])],
     })

@@ -16,13 +16,16 @@ const DEPTH: usize = 4;
 impl Dns {
     /// None where they are not found, or may not be asked: then the resolvers decide alone.
     pub(super) async fn authorities(&self, domain: &DomainName) -> Vec<(SocketAddr, TokioResolver)> {
-        for (_, asked) in &self.resolvers {
-            let servers = self.servers_of(asked, domain).await;
-            if !servers.is_empty() {
-                return servers;
+        let search = async {
+            for (_, asked) in &self.resolvers {
+                let servers = self.servers_of(asked, domain).await;
+                if !servers.is_empty() {
+                    return servers;
+                }
             }
-        }
-        Vec::new()
+            Vec::new()
+        };
+        timeout(PATIENCE, search).await.unwrap_or_default()
     }
 
     async fn servers_of(&self, asked: &TokioResolver, domain: &DomainName) -> Vec<(SocketAddr, TokioResolver)> {

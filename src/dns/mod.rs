@@ -15,6 +15,7 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -76,6 +77,7 @@ impl Dns {
     /// Nobody is asked yet. Where there is nobody to ask, every answer is unclear, and that is said: logins do not need it.
     pub fn new(options: DnsOptions) -> Self {
         let servers = if options.servers.is_empty() { system() } else { Ok(options.servers.clone()) };
+        let servers = servers.map(|servers| servers.into_iter().collect::<BTreeSet<_>>());
         let of = |server: SocketAddr| Ok((server, resolver(server, true)?));
         let resolvers: Result<Vec<_>, NetError> =
             servers.and_then(|servers| servers.into_iter().take(RESOLVERS).map(of).collect());
@@ -90,7 +92,12 @@ impl Dns {
     pub async fn texts(&self, domain: &DomainName) -> Vec<Answer> {
         let Some(name) = name(domain.as_str()) else { return Vec::new() };
         let mut servers = self.resolvers.clone();
-        servers.extend(self.authorities(domain).await);
+        for (server, own) in self.authorities(domain).await {
+            // One server asked twice would be two that agree.
+            if !servers.iter().any(|(asked, _)| *asked == server) {
+                servers.push((server, own));
+            }
+        }
         let mut questions = tokio::task::JoinSet::new();
         for (server, resolver) in servers {
             let name = name.clone();
@@ -105,10 +112,7 @@ impl Dns {
 /// The system's resolvers (`/etc/resolv.conf`).
 fn system() -> Result<Vec<SocketAddr>, NetError> {
     let (config, _) = hickory_resolver::system_conf::read_system_conf()?;
-    let mut servers: Vec<SocketAddr> =
-        config.name_servers().iter().map(|server| SocketAddr::new(server.ip, 53)).collect();
-    servers.dedup();
-    Ok(servers)
+    Ok(config.name_servers().iter().map(|server| SocketAddr::new(server.ip, 53)).collect())
 }
 
 /// One server alone; `recursive` asks it to find out, else it says what it knows itself.

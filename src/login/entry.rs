@@ -2,10 +2,12 @@
 //! must fit.
 
 use super::ticket::sha256;
-use crate::kernel::live::{Live as Standing, LiveFacts, live};
+use crate::kernel::live::{Live as Standing, LiveFacts, Whence, live};
 use crate::kernel::model::{Account, Catalog, LoginSession, ProductAccount, ProductSession};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, SessionKey, Timestamp};
 use crate::web::{Ask, LiveSession};
+use arc_swap::ArcSwapOption;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -15,13 +17,15 @@ pub(super) struct Rows {
     pub(super) login: LoginSession,
     pub(super) account: Account,
     pub(super) record: ProductAccount,
+    /// Proved addresses besides the account's live one (rule C3).
+    pub(super) further: Vec<EmailAddress>,
 }
 
 impl Rows {
-    /// Whether the session goes on; `None` when its product is not configured any more.
-    pub(super) fn stand(&self, catalog: &Catalog, now: Timestamp) -> Option<Standing> {
+    /// Whether the session goes on, and where its person may come from; `None` when its product is not configured any more.
+    pub(super) fn stand(&self, catalog: &Catalog, now: Timestamp) -> Option<(Standing, Whence)> {
         let product = catalog.products.get(&self.session.product)?;
-        Some(live(&LiveFacts {
+        let facts = LiveFacts {
             now,
             catalog,
             product,
@@ -29,8 +33,9 @@ impl Rows {
             session: &self.session,
             account: &self.account,
             product_account: Some(&self.record),
-            further: &[],
-        }))
+            further: &self.further,
+        };
+        Some((live(&facts), Whence::of(&facts)))
     }
 }
 
@@ -49,10 +54,15 @@ pub(super) struct Entry {
     host: Origin,
     /// Which address the account had: only whether it is another one by now is ever asked.
     email: [u8; 16],
-    /// The catalog that it was judged under, and until when that holds.
+    /// The catalog that it was judged under, and until when that holds. [`BOUND`] where `whence` is to be asked.
     version: AtomicU64,
     until: AtomicI64,
+    /// Where its person may come from; none for anywhere.
+    whence: ArcSwapOption<Whence>,
 }
+
+/// Stands in `version`: what nobody limits costs a request nothing.
+const BOUND: u64 = 1 << 63;
 
 impl Entry {
     /// Whether rows that were read again say the same of whom the session is, and it has not ended.
@@ -79,18 +89,27 @@ impl Entry {
             email: digest(rows.account.email.as_ref()),
             version: AtomicU64::new(u64::MAX),
             until: AtomicI64::new(0),
+            whence: ArcSwapOption::empty(),
         }
     }
 
-    /// The answer under this catalog holds until then.
-    pub(super) fn holds(&self, catalog: &Catalog, until: Timestamp) {
+    /// The answer under this catalog holds until then, for requests from there.
+    pub(super) fn holds(&self, catalog: &Catalog, until: Timestamp, whence: Whence) {
+        let bound = if whence.is_anywhere() { 0 } else { BOUND };
+        self.whence.store((bound != 0).then(|| Arc::new(whence)));
         self.until.store(until.millis(), Ordering::Release);
-        self.version.store(catalog.version, Ordering::Release);
+        self.version.store(catalog.version | bound, Ordering::Release);
+    }
+
+    /// Whether its person may come from this address (rule M29).
+    pub(super) fn admits(&self, client: IpAddr) -> bool {
+        self.version.load(Ordering::Acquire) & BOUND == 0
+            || self.whence.load().as_ref().is_some_and(|whence| whence.admits(client))
     }
 
     /// Whether it was judged under this catalog.
     pub(super) fn is_of(&self, catalog: &Catalog) -> bool {
-        self.version.load(Ordering::Acquire) == catalog.version
+        self.version.load(Ordering::Acquire) & !BOUND == catalog.version
     }
 
     /// Whether its answer holds now.
@@ -161,6 +180,7 @@ pub(super) mod tests {
             email: digest(None),
             version: AtomicU64::new(u64::MAX),
             until: AtomicI64::new(0),
+            whence: ArcSwapOption::empty(),
         }
     }
 

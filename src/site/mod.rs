@@ -11,6 +11,8 @@ mod render;
 mod replay;
 mod texts;
 
+pub use texts::title as refusal_title;
+
 use crate::admin::Admin;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::intent::{Declared, is_safe};

@@ -108,6 +108,7 @@ impl Site {
                     key: None,
                     product: &at.product.name,
                     host: &at.host,
+                    client: visitor.client,
                     now: visitor.now,
                     active: false,
                 };

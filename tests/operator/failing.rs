@@ -301,4 +301,14 @@ impl DomainProofs for Failing {
         self.answers()?;
         self.inner.domain_proofs_due(now, limit).await
     }
+
+    async fn people_in_domain(
+        &self,
+        domain: &DomainName,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, EmailAddress)>, Unavailable> {
+        self.answers()?;
+        self.inner.people_in_domain(domain, after, limit).await
+    }
 }

@@ -52,6 +52,11 @@ impl Credentials for Failing {
         self.inner.product_account_by_address(product, email).await
     }
 
+    async fn proved_addresses_of(&self, account: AccountId) -> Result<Vec<EmailAddress>, Unavailable> {
+        self.answers()?;
+        self.inner.proved_addresses_of(account).await
+    }
+
     async fn attempts(&self, bucket: &[u8; 32], now: Timestamp) -> Result<u32, Unavailable> {
         self.answers()?;
         self.inner.attempts(bucket, now).await

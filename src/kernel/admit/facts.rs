@@ -34,7 +34,7 @@ pub struct Facts<'a> {
     /// the linked account or of the session's, else the asserted address (rule H19).
     pub address_taken: Option<String>,
     /// Proved addresses of that account besides its live one (rule C3).
-    pub further: &'a [EmailAddress],
+    pub further: Vec<EmailAddress>,
 }
 
 /// What is known of the credentials that are kept here.
@@ -93,8 +93,17 @@ pub struct Candidate {
     pub identities: Vec<LinkedIdentity>,
     /// Its record at the product.
     pub product_account: Option<ProductAccount>,
+    /// Its proved addresses besides its live one (rule C3).
+    pub further: Vec<EmailAddress>,
     /// Whether it enrolled a second step.
     pub enrolled: bool,
+}
+
+impl Candidate {
+    /// Whether an address names it: its live one, or a proved one of its records.
+    fn is_named(&self, email: &EmailAddress) -> bool {
+        self.account.email.as_ref() == Some(email) || self.further.contains(email)
+    }
 }
 
 impl<'a> Facts<'a> {
@@ -186,9 +195,7 @@ impl<'a> Facts<'a> {
     /// Candidates that the asserted address really names; none where a link already says who it is (B13 before B17).
     pub(in crate::kernel) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         let asserted = self.asserted().filter(|_| self.method().is_by_provider() && self.link().is_none());
-        self.candidates
-            .iter()
-            .filter(move |candidate| asserted.is_some_and(|email| candidate.account.email.as_ref() == Some(email)))
+        self.candidates.iter().filter(move |candidate| asserted.is_some_and(|email| candidate.is_named(email)))
     }
 
     /// The record at the product of whoever would be logged in: the account's, else the only candidate's.
@@ -224,7 +231,7 @@ impl<'a> Facts<'a> {
     /// Proved addresses of the person: the account's, or the asserted one of somebody who has no account yet.
     pub(in crate::kernel) fn addresses(&self) -> Vec<&EmailAddress> {
         match self.account() {
-            Some(account) => standing::proved_addresses(account, self.further),
+            Some(account) => standing::proved_addresses(account, &self.further),
             None => self.asserted().filter(|_| self.asserted_is_proved()).into_iter().collect(),
         }
     }
