@@ -6,6 +6,8 @@ mod support;
 
 #[path = "login/connections.rs"]
 mod connections;
+#[path = "login/doors.rs"]
+mod doors;
 #[path = "login/faults.rs"]
 mod faults;
 #[path = "login/foreseen.rs"]
@@ -24,16 +26,24 @@ mod minute;
 mod mix_up;
 #[path = "login/neighbours.rs"]
 mod neighbours;
+#[path = "login/passwords.rs"]
+mod passwords;
 #[path = "login/policies.rs"]
 mod policies;
 #[path = "login/replay.rs"]
 mod replay;
+#[path = "login/resets.rs"]
+mod resets;
+#[path = "login/second_steps.rs"]
+mod second_steps;
 #[path = "login/soak.rs"]
 mod soak;
 #[path = "login/tabs.rs"]
 mod tabs;
 #[path = "login/third_parties.rs"]
 mod third_parties;
+#[path = "login/timing.rs"]
+mod timing;
 #[path = "login/under_way.rs"]
 mod under_way;
 #[path = "login/world.rs"]

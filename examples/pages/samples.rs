@@ -1,8 +1,9 @@
 //! One sample of every page and of every state that looks different. Shared by the gallery and the snapshot tests.
 
 use super::pages::{
-    Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Link, Loop, Lost, Name, Page,
-    Person, ProductLink, Reenter, Reference, Refusal, Resend, SignedOut, Towards, Utc, Way,
+    AskReset, Brand, Choice, Code, CodeFrom, Colour, ConfirmLogout, Email, Enrol, Fault, Form, Go, Home, Hop, Href,
+    Link, Local, Loop, Lost, Name, NewPassword, Notice, Opened, Page, Password, Person, ProductLink, Recovery, Reenter,
+    Reference, Refusal, Resend, Security, SignedOut, Towards, Utc, Way,
 };
 
 /// File name and page.
@@ -11,6 +12,7 @@ pub fn all() -> Vec<(&'static str, Page)> {
     all.extend(logouts());
     all.extend(refusals());
     all.extend(replays());
+    all.extend(locals());
     all
 }
 
@@ -83,6 +85,106 @@ fn logins() -> Vec<(&'static str, Page)> {
             }),
         ),
         ("home-empty", Page::Home(Home { person: unnamed(), products: Vec::new(), logout: form("/logout") })),
+    ]
+}
+
+fn locals() -> Vec<(&'static str, Page)> {
+    let local = |page| Page::Local(Box::new(page));
+    let password = |ways, failed| {
+        local(Local::Password(Password {
+            brand: trello(),
+            form: form("/.fedgate/password"),
+            ways_form: form("/.fedgate/depart"),
+            reset_form: form("/.fedgate/reset"),
+            email: "ann@acme.example".to_owned(),
+            change: href("/.fedgate/sign-in?to=8hW2"),
+            ways,
+            failed,
+        }))
+    };
+    let way = |name, value: &str, primary| Way { name, go: Go::Post(value.to_owned()), primary };
+    let code = |from, failed| local(Local::Code(Code { brand: loom(), form: form("/.fedgate/step"), from, failed }));
+    let new_password = |asks_current, wrong: Option<&str>| {
+        local(Local::NewPassword(NewPassword {
+            brand: trello(),
+            form: form("/.fedgate/reset/password"),
+            email: "ann@acme.example".to_owned(),
+            asks_current,
+            wrong: wrong.map(ToOwned::to_owned),
+        }))
+    };
+    let security = |factors| {
+        local(Local::Security(Security {
+            brand: trello(),
+            email: "ann@acme.example".to_owned(),
+            factors,
+            recovery_left: 9,
+            form: form("/.fedgate/security"),
+            password: href("/.fedgate/security/password"),
+            failed: false,
+            back: href("/"),
+        }))
+    };
+    let opened = |go_on: bool| {
+        local(Local::Opened(Opened {
+            brand: trello(),
+            go_on: go_on.then(|| form("/.fedgate/reset/link")),
+            not_me: form("/.fedgate/reset/not-me"),
+        }))
+    };
+    vec![
+        ("password", password(Vec::new(), false)),
+        ("password-failed", password(Vec::new(), true)),
+        (
+            "password-offered",
+            password(
+                vec![
+                    way(Name::organization("Acme"), "acme", true),
+                    way(Name::configured("Atlassian"), "issuer", false),
+                ],
+                false,
+            ),
+        ),
+        ("code-app", code(CodeFrom::App, false)),
+        ("code-mail-failed", code(CodeFrom::Mail, true)),
+        (
+            "ask-reset",
+            local(Local::AskReset(AskReset { brand: loom(), form: form("/.fedgate/reset"), invalid: false })),
+        ),
+        ("new-password", new_password(false, None)),
+        ("new-password-wrong", new_password(true, Some("That is too short. Use at least eight characters."))),
+        ("opened", opened(true)),
+        ("opened-elsewhere", opened(false)),
+        (
+            "notice",
+            local(Local::Notice(Notice {
+                brand: trello(),
+                status: 429,
+                title: "Too many tries".to_owned(),
+                text: "Wait a quarter of an hour and try again.".to_owned(),
+                next: Link { label: "Back to the start".to_owned(), href: href("/.fedgate/login") },
+            })),
+        ),
+        (
+            "enrol",
+            local(Local::Enrol(Enrol {
+                brand: trello(),
+                form: form("/.fedgate/security/app"),
+                qr: (29, "M4 4h1v1h-1zM6 4h1v1h-1z".to_owned()),
+                key: "GEZD GNBV GY3T QOJQ".to_owned(),
+                failed: false,
+            })),
+        ),
+        (
+            "recovery",
+            local(Local::Recovery(Recovery {
+                brand: trello(),
+                codes: vec!["01234-ZYXWZ".to_owned(), "7K3M9-QX2A4".to_owned()],
+                next: href("/.fedgate/security"),
+            })),
+        ),
+        ("security", security(vec![("Authenticator app".to_owned(), "01J".to_owned())])),
+        ("security-none", security(Vec::new())),
     ]
 }
 

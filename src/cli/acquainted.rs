@@ -3,7 +3,7 @@
 
 use super::node::state;
 use super::stored::Wrong;
-use crate::config::{Config, Documents};
+use crate::config::{Config, Documents, KeySource};
 use crate::kernel::admit::Candidate;
 use crate::kernel::foresee::{Foresight, Question, foresee};
 use crate::kernel::journal::OrganizationVersion;
@@ -16,13 +16,15 @@ use crate::store::{Store, Unavailable};
 const VERSIONS: usize = 500;
 
 /// The catalog that a gateway with this file has; or had at a time: the file is this one, organizations' documents those of then.
+/// `key` opens what the store has sealed: it is that of the gateway whose store this is, whatever another file says of it.
 pub(super) async fn catalog(
     store: &dyn Store,
+    key: &KeySource,
     config: &Config,
     at: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Catalog, Wrong> {
-    let kek = state::kek(&config.key)?;
+    let kek = state::kek(key)?;
     let mut stored = Stored::load(store).await?;
     if let Some(at) = at {
         stored.versions = versions_at(store, stored.versions, at).await?;

@@ -30,7 +30,7 @@ pub(super) fn run(
     let at = arguments.at.as_deref().map(time).transpose()?;
     let store = stored::store(&config)?;
     let (catalog, asked) = stored::on_store(&store, async {
-        let catalog = acquainted::catalog(&*store, &config, at, now).await?;
+        let catalog = acquainted::catalog(&*store, &config.key, &config, at, now).await?;
         let found = catalog.products.get(&product).ok_or_else(|| no_product(&product))?;
         let asked = Asked::load(&*store, email, found).await?;
         Ok((catalog, asked))

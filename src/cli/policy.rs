@@ -28,7 +28,9 @@ const NAMED: usize = 50;
 /// # Errors
 /// Only when the screen cannot be written to.
 pub fn run(arguments: &Policies, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let Policies::Plan { file, people, product } = arguments;
+    let Policies::Plan { file, people, product } = arguments else {
+        return super::operate::policies(arguments, common, screen);
+    };
     let done = plan(file, (people.as_deref(), product.as_deref()), common, screen);
     stored::finish(done, common, screen)
 }
@@ -46,8 +48,8 @@ fn plan(
     let now = Clock::system().now();
     let store = stored::store(&old)?;
     let found = stored::on_store(&store, async {
-        let before = acquainted::catalog(&*store, &old, None, now).await?;
-        let after = acquainted::catalog(&*store, &new, None, now).await?;
+        let before = acquainted::catalog(&*store, &old.key, &old, None, now).await?;
+        let after = acquainted::catalog(&*store, &old.key, &new, None, now).await?;
         let scope = Scope { store: &*store, before: &before, after: &after, export: export.as_ref(), now };
         scope.plan(&products).await
     })?;

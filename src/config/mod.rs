@@ -14,6 +14,7 @@ mod shape;
 
 pub use finding::{Code, Finding, Findings, Severity};
 pub use report::{Place, Report};
+pub use resolve::duration;
 pub use runtime::Documents;
 pub use shape::schema;
 
@@ -57,6 +58,8 @@ pub struct Config {
     pub mail: MailOptions,
     /// Who is asked about domains.
     pub dns: Dns,
+    /// A list of breached passwords that nobody may choose.
+    pub breached: Option<PathBuf>,
     /// Requests that the gateway makes.
     pub outbound: Outbound,
     /// Where audit events go besides the store.

@@ -73,7 +73,6 @@ pub struct SecondStepProof {
 
 impl SecondStepProof {
     /// Only the judges call this.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the judges of factors come with them"))]
     pub(in crate::kernel) fn new(account: AccountId, at: Timestamp) -> Self {
         Self { account, at }
     }

@@ -19,6 +19,8 @@ pub enum Refusal {
     ThirdParty,
     /// B5, B8: the account is not active.
     Inactive,
+    /// B7: a password that is not right, or no account to be right for; one word for both.
+    WrongPassword,
     /// B6: the account belongs to the one account now; its local password is retired.
     PasswordDead,
     /// B9: our own second step is missing.
@@ -113,6 +115,7 @@ impl Refusal {
             Self::Authority => "authority",
             Self::ThirdParty => "third-party",
             Self::Inactive => "inactive",
+            Self::WrongPassword => "wrong-password",
             Self::PasswordDead => "password-dead",
             Self::SecondStep => "second-step-needed",
             Self::NewPassword => "new-password-needed",

@@ -20,6 +20,8 @@ pub enum Lookup {
     MailLink,
     /// What attempts are counted by.
     Attempt,
+    /// What a person has proved between two pages of a local login: the key of its MAC.
+    Steps,
     /// Which page a stranger's address gets (rule H18a).
     Decoy,
 }
@@ -31,6 +33,7 @@ impl Lookup {
             Self::MailCode => "fedgate mail code 1",
             Self::MailLink => "fedgate mail link 1",
             Self::Attempt => "fedgate attempt 1",
+            Self::Steps => "fedgate local steps 1",
             Self::Decoy => "fedgate decoy 1",
         }
     }

@@ -29,10 +29,14 @@ pub enum Purpose {
     Seed,
     /// The code and the link of a letter that waits (rule H12).
     Outbox,
+    /// A browser that one account was let in with (rule M14).
+    Device,
+    /// What a local login carries from page to page.
+    Local,
 }
 
 impl Purpose {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::LoginUnderWay,
         Self::Flow,
         Self::Handover,
@@ -43,6 +47,8 @@ impl Purpose {
         Self::Replay,
         Self::Seed,
         Self::Outbox,
+        Self::Device,
+        Self::Local,
     ];
 
     const fn name(self) -> &'static str {
@@ -57,6 +63,8 @@ impl Purpose {
             Self::Replay => "replay",
             Self::Seed => "seed",
             Self::Outbox => "outbox",
+            Self::Device => "device",
+            Self::Local => "local",
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Step {
     AskEmail(AskEmail),
     /// The ways in for an address. Without ways: use a work address.
     Choose(Choose),
+    /// A page of a local login, at a product's own door.
+    Local(Box<super::local::LocalStep>),
     /// Go to another host.
     Leave {
         /// What is there.

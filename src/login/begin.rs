@@ -15,7 +15,7 @@ use crate::idp::ProviderUnavailable;
 use crate::kernel::admit::{Outcome, decide};
 use crate::kernel::identify::{Asked, Show, identify};
 use crate::kernel::journal::{Batch, Change};
-use crate::kernel::model::{Directory, Product, ResponseMode};
+use crate::kernel::model::{Directory, Passwords, Product, ResponseMode};
 use crate::kernel::oidc::{Departure, Expected, redirect_uri};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryId, EmailAddress};
@@ -37,15 +37,17 @@ pub(super) struct Leaving {
 
 impl Login {
     /// `GET /login/to`: a product sent somebody here.
-    pub async fn enter(&self, visitor: &Visitor, target: Target) -> Answer {
-        let answer = self.try_enter(visitor, &target).await;
+    ///
+    /// `hint` is what a door of the product sealed of an address that was typed there: it is not asked for twice.
+    pub async fn enter(&self, visitor: &Visitor, target: Target, hint: &str) -> Answer {
+        let answer = self.try_enter(visitor, &target, hint).await;
         self.settle(visitor, Some(&target), answer).await
     }
 
-    async fn try_enter(&self, visitor: &Visitor, target: &Target) -> Result<Answer, Stop> {
+    async fn try_enter(&self, visitor: &Visitor, target: &Target, hint: &str) -> Result<Answer, Stop> {
         let (product, _) = self.world.place(target).ok_or(Stop::refuse(Refusal::Malformed))?;
         match self.current(visitor).await? {
-            None => Ok(self.ask_email(visitor, Some(target), String::new(), false)),
+            None => self.begin(visitor, target, &product, hint).await,
             Some(current) => {
                 for _ in 0..TRIES {
                     if let Some(answer) = self.reuse(visitor, &current, (target, &product)).await? {
@@ -55,6 +57,33 @@ impl Login {
                 Err(Stop::Fault("other commits were first too often".into()))
             }
         }
+    }
+
+    /// Nobody is logged in here: the way that was chosen at the product's door, the door itself where people of the product may have
+    /// passwords, else e-mail first.
+    async fn begin(
+        &self,
+        visitor: &Visitor,
+        target: &Target,
+        product: &Arc<Product>,
+        hint: &str,
+    ) -> Result<Answer, Stop> {
+        if let Some((email, way)) = self.world.open_hint(hint, visitor.now) {
+            let directory = {
+                let catalog = self.world.catalog.load();
+                let ways = catalog.directory_names.iter().filter(|(name, _)| name.is_provider());
+                ways.into_iter().find(|(name, _)| name.to_string() == way).map(|(_, id)| *id)
+            };
+            if let Some(directory) = directory {
+                let leaving = Leaving { hint: Some(email), ..Leaving::default() };
+                return self.leave(visitor, directory, Some(target), leaving).await;
+            }
+        }
+        if product.passwords == Passwords::None {
+            return Ok(self.ask_email(visitor, Some(target), String::new(), false));
+        }
+        let to = self.world.seal_aim(Some(target), visitor.now);
+        Ok(Answer::of(Step::Go(format!("{}/.fedgate/sign-in?to={to}", target.host.url()))))
     }
 
     /// A live login session asks for a product: decided now, for this product, with the session as the proof (HANDOVER 2).
@@ -113,7 +142,7 @@ impl Login {
     pub async fn reenter(&self, visitor: &Visitor, csrf: &str, to: &str) -> Answer {
         let target = match self.aim(visitor, csrf, to) {
             Ok(Aim { target: Some(target), .. }) => target,
-            Err(Some(target)) => return self.enter(visitor, target).await,
+            Err(Some(target)) => return self.enter(visitor, target, "").await,
             Ok(Aim { target: None, .. }) | Err(None) => return self.home(visitor).await,
         };
         let answer = self.try_reenter(visitor, &target).await;
@@ -222,7 +251,7 @@ impl Login {
         }
     }
 
-    fn ways(&self, shown: &Show) -> Vec<(DirectoryId, Way)> {
+    pub(super) fn ways(&self, shown: &Show) -> Vec<(DirectoryId, Way)> {
         let (Show::Ways(ways) | Show::Password(ways)) = shown else { return Vec::new() };
         let catalog = self.world.catalog.load();
         let listed = ways.first.iter().map(|id| (*id, true)).chain(ways.others.iter().map(|id| (*id, false)));
@@ -233,7 +262,7 @@ impl Login {
         named.collect()
     }
 
-    fn choose(
+    pub(super) fn choose(
         &self,
         visitor: &Visitor,
         aim: (Option<&Target>, Option<Arc<Product>>),

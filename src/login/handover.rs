@@ -233,7 +233,7 @@ impl Login {
         self.commit_product_session(visitor, (session, &current, &account), code, token).await
     }
 
-    fn new_product_session(
+    pub(super) fn new_product_session(
         &self,
         visitor: &Visitor,
         at: &ProductHost,
@@ -267,6 +267,26 @@ impl Login {
         code: &Code,
         token: Token,
     ) -> Result<Entered, Stop> {
+        let mark =
+            ReplayMark { kind: MarkKind::Handover, digest: sha256(&code.jti), until: code.made_at.plus(CODE_LIFE) };
+        let mut batch = Batch { marks: vec![mark], ..Batch::default() };
+        self.add_product_session(visitor, made, &mut batch);
+        match self.world.store.commit(batch).await {
+            Ok(_) => Ok(Entered::Fresh(token)),
+            Err(NotCommitted::Conflict(Conflict::Taken(_))) => Ok(Entered::Before),
+            Err(NotCommitted::Conflict(Conflict::Ended)) => Ok(Entered::Ended),
+            Err(NotCommitted::Conflict(Conflict::Address)) => Err(Stop::refuse(Refusal::Conflict)),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// A new product session, its event, and the address that its product will be told.
+    pub(super) fn add_product_session(
+        &self,
+        visitor: &Visitor,
+        made: (ProductSession, &Current, &ProductAccount),
+        batch: &mut Batch,
+    ) {
         let (session, current, account) = made;
         let mut event = visitor.event(Action::SessionCreated, Outcome::Success);
         event.subject = Subject {
@@ -279,21 +299,23 @@ impl Login {
         event.directory = self.world.directory(current.session.directory).map(|directory| directory.name.to_string());
         event.txn = Some(current.session.id.to_string());
         event.after = Some(serde_json::json!({ "sid": session.id.to_string(), "abs_at": session.abs_at.to_string() }));
-        let mark =
-            ReplayMark { kind: MarkKind::Handover, digest: sha256(&code.jti), until: code.made_at.plus(CODE_LIFE) };
-        let mut changes = vec![Change::CreateProductSession(session)];
+        batch.changes.push(Change::CreateProductSession(session));
         if let Some(email) = current.account.email.clone().filter(|_| current.account.email_verified) {
             let sub = account.sub.clone();
-            changes.push(Change::AssertAddress { product: account.product.clone(), email, sub });
+            batch.changes.push(Change::AssertAddress { product: account.product.clone(), email, sub });
         }
-        let batch = Batch { marks: vec![mark], changes, events: vec![event], ..Batch::default() };
-        match self.world.store.commit(batch).await {
-            Ok(_) => Ok(Entered::Fresh(token)),
-            Err(NotCommitted::Conflict(Conflict::Taken(_))) => Ok(Entered::Before),
-            Err(NotCommitted::Conflict(Conflict::Ended)) => Ok(Entered::Ended),
-            Err(NotCommitted::Conflict(Conflict::Address)) => Err(Stop::refuse(Refusal::Conflict)),
-            Err(other) => Err(other.into()),
-        }
+        batch.events.push(event);
+    }
+
+    /// A session that was made on this very host: on to where its browser wanted to go, if it began here and still knows.
+    pub(super) fn enter_without_code(&self, visitor: &Visitor, at: &ProductHost, code: &Code, token: &Token) -> Answer {
+        let name = flow_name(&code.target.challenge);
+        let sealed = visitor.cookies.one(&name);
+        let opened = sealed.and_then(|value| self.world.unseal(Purpose::Flow, &flow_binding(&name, &at.host), value));
+        let flow = opened.and_then(|bytes| Flow::decode(&bytes));
+        let flow = flow.filter(|flow| flow.challenge() == code.target.challenge);
+        let flow = flow.unwrap_or_else(|| Flow { secret: [0; 32], return_to: "/".to_owned(), made_at: visitor.now });
+        self.entered(visitor, at, (code, &flow, &name), token)
     }
 
     fn entered(&self, visitor: &Visitor, at: &ProductHost, ticket: (&Code, &Flow, &str), token: &Token) -> Answer {
@@ -336,7 +358,7 @@ enum Entered {
     Ended,
 }
 
-fn session_token(visitor: &Visitor) -> Option<Token> {
+pub(super) fn session_token(visitor: &Visitor) -> Option<Token> {
     visitor.cookies.one(cookies::SESSION).and_then(|text| Token::parse(text.as_bytes()))
 }
 

@@ -60,7 +60,7 @@ impl Login {
         Ok(Made { session, account, record, token })
     }
 
-    fn write_account(&self, visitor: &Visitor, admitted: &Admitted, batch: &mut Batch) -> Account {
+    pub(super) fn write_account(&self, visitor: &Visitor, admitted: &Admitted, batch: &mut Batch) -> Account {
         let terms = admitted.terms();
         let (mut account, is_new) = match &terms.person {
             Person::Known(account) => (account.clone(), false),
@@ -111,7 +111,7 @@ impl Login {
         account
     }
 
-    fn write_record(
+    pub(super) fn write_record(
         &self,
         visitor: &Visitor,
         admitted: &Admitted,
@@ -139,7 +139,7 @@ impl Login {
         }
     }
 
-    fn new_session(
+    pub(super) fn new_session(
         &self,
         visitor: &Visitor,
         admitted: &Admitted,
@@ -190,7 +190,7 @@ impl Login {
         event
     }
 
-    fn success(
+    pub(super) fn success(
         &self,
         visitor: &Visitor,
         session: &LoginSession,

@@ -1,7 +1,7 @@
 //! What every login works on, and who asks.
 
 use super::cookies::{self, Cookies, CrossSite};
-use super::local::{Bench, Slots};
+use super::local::{Bench, Breached, Shares, Slots};
 use super::tally::Tally;
 use super::ticket::{Aim, TARGET_LIFE, Target, sha256};
 use crate::audit::Sampler;
@@ -44,7 +44,11 @@ pub struct World {
     /// Where passwords are hashed.
     pub bench: Bench,
     /// When answers leave that must not tell who exists.
-    pub slots: Slots,
+    pub slots: Arc<Slots>,
+    /// How many of a product's people log in by password.
+    pub shares: Shares,
+    /// The operator's list of breached passwords.
+    pub breached: Option<Arc<Breached>>,
 }
 
 /// Who asks.
@@ -93,7 +97,10 @@ impl Browser {
 impl World {
     /// Builds the catalog again from the file and the store, where somebody changed an organization. What they changed is
     /// recorded already.
-    pub(super) async fn rebuild(&self) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// [`Fault`]: the store or its keys; the old catalog goes on.
+    pub async fn rebuild(&self) -> Result<(), Fault> {
         let _turn = self.orgs.turn().await;
         let ground = (self.store.as_ref(), &self.kek);
         let enrolled = self.orgs.enrol(ground, &self.orgs.floor(), Mode::Follow, self.clock.now()).await?;

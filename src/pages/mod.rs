@@ -12,6 +12,7 @@
 
 mod colour;
 mod href;
+mod local;
 mod name;
 mod page;
 mod render;
@@ -22,6 +23,7 @@ mod view;
 
 pub use colour::{Colour, NotAColour};
 pub use href::{Href, NotAnHref};
+pub use local::{AskReset, Code, CodeFrom, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security};
 pub use name::{Name, legible};
 pub use page::{
     Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Lost, Page, Person, ProductLink,

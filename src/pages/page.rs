@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::colour::Colour;
 use super::href::Href;
+use super::local::Local;
 use super::name::Name;
 use super::utc::Utc;
 use crate::kernel::model::Product;
@@ -35,6 +36,8 @@ pub enum Page {
     Resend(Resend),
     /// What a person was sending cannot be sent.
     Lost(Lost),
+    /// What people prove to us themselves: passwords, codes.
+    Local(Box<Local>),
 }
 
 /// The product that a person is on the way to: its name and, where it has one, its colour.

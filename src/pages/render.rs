@@ -12,7 +12,7 @@ use super::view;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 14] = [
+const TEMPLATES: [(&str, &str); 23] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
@@ -27,6 +27,15 @@ const TEMPLATES: [(&str, &str); 14] = [
     ("home.html", include_str!("templates/home.html")),
     ("resend.html", include_str!("templates/resend.html")),
     ("lost.html", include_str!("templates/lost.html")),
+    ("local/password.html", include_str!("templates/local/password.html")),
+    ("local/code.html", include_str!("templates/local/code.html")),
+    ("local/ask_reset.html", include_str!("templates/local/ask_reset.html")),
+    ("local/new_password.html", include_str!("templates/local/new_password.html")),
+    ("local/opened.html", include_str!("templates/local/opened.html")),
+    ("local/notice.html", include_str!("templates/local/notice.html")),
+    ("local/enrol.html", include_str!("templates/local/enrol.html")),
+    ("local/recovery.html", include_str!("templates/local/recovery.html")),
+    ("local/security.html", include_str!("templates/local/security.html")),
 ];
 
 /// Shown when a template fails: a defect of ours that a person must still be able to report.

@@ -36,6 +36,10 @@ pub(super) fn of(page: &Page, login_host: &str, style: &'static str) -> View {
         Page::Fault(page) => ("fault.html", 500, None, fault(page)),
         Page::Home(page) => ("home.html", 200, None, home(page)),
         Page::Resend(page) => ("resend.html", 200, Some(&page.brand), resend(page)),
+        Page::Local(page) => {
+            let (template, status, values) = page.view();
+            (template, status, Some(page.brand()), values)
+        }
         Page::Lost(page) => ("lost.html", 200, Some(&page.brand), lost(page)),
     };
     let frame = context! { login_host => legible(login_host), style => Value::from_safe_string(style.to_owned()), brand => brand.map(mark) };
@@ -139,7 +143,7 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-fn form(form: &Form) -> Value {
+pub(super) fn form(form: &Form) -> Value {
     context! { action => form.action.as_str(), csrf => form.csrf.as_str(), to => form.to.as_str() }
 }
 

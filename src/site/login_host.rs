@@ -39,6 +39,7 @@ impl Site {
                 "" => self.login.home(visitor).await,
                 to => self.login.ask_again(visitor, to).await,
             },
+            ("GET" | "HEAD", "/login/reset") => self.login.follow_link(visitor, query().text("token")).await,
             ("GET", "/login/to") => return self.enter(request, visitor).await,
             ("POST", "/login/identify") => {
                 let form = form();
@@ -96,7 +97,7 @@ impl Site {
             return self.refuse_request(request, visitor, Refusal::Malformed).await;
         };
         let target = Target { product, host, challenge, again: fields.text("again").parse().unwrap_or(0) };
-        let answer = self.login.enter(visitor, target).await;
+        let answer = self.login.enter(visitor, target, fields.text("hint")).await;
         self.respond(answer, At::Login)
     }
 

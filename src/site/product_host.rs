@@ -26,6 +26,9 @@ impl Site {
         if request.head.headers.get("service-worker").is_some() {
             return render::empty(StatusCode::NOT_FOUND);
         }
+        if let Some(response) = self.on_local(request, visitor, at).await {
+            return response;
+        }
         let method = request.head.method.as_str();
         match (request.door, method, path) {
             (None, "GET", "/.fedgate/login") => self.leave_product(request, visitor, (at, doors)).await,

@@ -1,6 +1,7 @@
 //! Answers of a login as responses: a page with its headers, or a redirect, and the cookies.
 
 use super::Site;
+use super::local::paths;
 use super::texts;
 use crate::kernel::model::Product;
 use crate::login::{Answer, Form, Person, Refused, Step, Towards};
@@ -44,14 +45,14 @@ impl Site {
             Step::Go(_) => return None,
             Step::AskEmail(ask) => Page::Email(Email {
                 brand: ask.product.as_deref().map(brand),
-                form: form(&ask.form, "/login/identify")?,
+                form: form(&ask.form, identify_action(at))?,
                 prefill: ask.prefill,
                 invalid: ask.invalid,
             }),
             Step::Choose(choose) => Page::Choice(Choice {
                 brand: choose.product.as_deref().map(brand),
-                change: Href::parse(&format!("/login?to={}", choose.form.to)).ok()?,
-                form: form(&choose.form, "/login/depart")?,
+                change: Href::parse(&format!("{}?to={}", first_page(at), choose.form.to)).ok()?,
+                form: form(&choose.form, depart_action(at))?,
                 email: choose.email.to_string(),
                 ways: choose
                     .ways
@@ -64,6 +65,7 @@ impl Site {
                     })
                     .collect(),
             }),
+            Step::Local(step) => return super::local::page(*step),
             Step::Leave { towards, provider, url, product, .. } => Page::Hop(Hop {
                 brand: product.as_deref().map(brand),
                 towards: match towards {
@@ -166,6 +168,28 @@ fn logout_action(at: At) -> &'static str {
     }
 }
 
+fn identify_action(at: At) -> &'static str {
+    match at {
+        At::Login => "/login/identify",
+        At::Product => paths::IDENTIFY,
+    }
+}
+
+fn depart_action(at: At) -> &'static str {
+    match at {
+        At::Login => "/login/depart",
+        At::Product => paths::DEPART,
+    }
+}
+
+/// Where the address is typed again.
+fn first_page(at: At) -> &'static str {
+    match at {
+        At::Login => "/login",
+        At::Product => paths::SIGN_IN,
+    }
+}
+
 pub(super) fn brand(product: &Product) -> Brand {
     let colour = product.colour.map(|[red, green, blue]| Colour::new(red, green, blue));
     Brand { name: Name::configured(&product.label), colour }
@@ -180,7 +204,7 @@ fn person(person: &Person) -> PagePerson {
     PagePerson { name: person.name.clone(), email: person.email.clone() }
 }
 
-fn form(form: &Form, action: &str) -> Option<PageForm> {
+pub(super) fn form(form: &Form, action: &str) -> Option<PageForm> {
     Some(PageForm { action: Href::parse(action).ok()?, csrf: form.csrf.clone(), to: form.to.clone() })
 }
 

@@ -39,6 +39,7 @@ pub(super) fn status(refusal: Refusal) -> StatusCode {
         | Refusal::Authority
         | Refusal::ThirdParty
         | Refusal::Inactive
+        | Refusal::WrongPassword
         | Refusal::PasswordDead
         | Refusal::SecondStep
         | Refusal::NewPassword
@@ -65,6 +66,7 @@ pub fn title(refusal: Refusal) -> &'static str {
         Refusal::Authority => "This login can’t be used for that address",
         Refusal::ThirdParty => "Your organization doesn’t allow this way in",
         Refusal::Inactive => "This account is not active",
+        Refusal::WrongPassword => "That didn’t work",
         Refusal::PasswordDead => "This password is retired",
         Refusal::SecondStep => "A second step is needed",
         Refusal::NewPassword => "A new password is needed",
@@ -151,6 +153,11 @@ fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'stat
         Refusal::Inactive => (
             "You proved who you are, and the account is switched off.".to_owned(),
             "Your admin can switch it on again.",
+            ASK_IT,
+        ),
+        Refusal::WrongPassword => (
+            format!("If this address belonged to a {product} account, we’ve written to the addresses we know."),
+            "Try again, or ask for a new password.",
             ASK_IT,
         ),
         Refusal::PasswordDead => (

@@ -23,6 +23,8 @@ pub trait Credentials: Send + Sync {
     async fn factors_of(&self, account: AccountId) -> Result<Vec<Factor>, Unavailable>;
     /// The passkey with this credential id.
     async fn factor_by_handle(&self, handle: &[u8]) -> Result<Option<Factor>, Unavailable>;
+    /// Whether this is the keyed hash of one of a person's recovery codes.
+    async fn has_recovery_code(&self, account: AccountId, code: &[u8; 32]) -> Result<bool, Unavailable>;
     /// How many recovery codes a person has left.
     async fn recovery_codes_left(&self, account: AccountId) -> Result<u32, Unavailable>;
     /// A mailbox proof, also one that is over and not yet swept.

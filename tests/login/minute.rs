@@ -113,7 +113,7 @@ async fn handover_a_login_session_ends_by_its_own_limits() {
     let now = node.login.world().clock.now();
     for (seconds, enters) in [(3_590, true), (3_610, false), (8 * 3_600 + 5, false)] {
         let visitor = visitor(&ann, &to, now.plus(Duration::from_secs(seconds)));
-        let answer = node.login.enter(&visitor, target(&to)).await;
+        let answer = node.login.enter(&visitor, target(&to), "").await;
         assert_eq!(matches!(answer.step, Step::Go(_)), enters, "after {seconds} s: {answer:?}");
     }
 }

@@ -108,6 +108,11 @@ impl Store for Failing {
         self.inner.accounts_by_email(email).await
     }
 
+    async fn addresses(&self, after: Option<&EmailAddress>, limit: usize) -> Result<Vec<EmailAddress>, Unavailable> {
+        self.answers()?;
+        self.inner.addresses(after, limit).await
+    }
+
     async fn identity(&self, key: &IdentityKey) -> Result<Option<LinkedIdentity>, Unavailable> {
         self.answers()?;
         self.inner.identity(key).await

@@ -23,6 +23,11 @@ impl Credentials for Failing {
         self.inner.factor_by_handle(handle).await
     }
 
+    async fn has_recovery_code(&self, account: AccountId, code: &[u8; 32]) -> Result<bool, Unavailable> {
+        self.answers()?;
+        self.inner.has_recovery_code(account, code).await
+    }
+
     async fn recovery_codes_left(&self, account: AccountId) -> Result<u32, Unavailable> {
         self.answers()?;
         self.inner.recovery_codes_left(account).await
@@ -50,6 +55,11 @@ impl Credentials for Failing {
     ) -> Result<Option<ProductAccount>, Unavailable> {
         self.answers()?;
         self.inner.product_account_by_address(product, email).await
+    }
+
+    async fn proved_addresses_of(&self, account: AccountId) -> Result<Vec<EmailAddress>, Unavailable> {
+        self.answers()?;
+        self.inner.proved_addresses_of(account).await
     }
 
     async fn attempts(&self, bucket: &[u8; 32], now: Timestamp) -> Result<u32, Unavailable> {

@@ -124,6 +124,8 @@ pub async fn a_recovery_code_is_used_once(store: AnyStore) {
     assert_eq!(commit(&store, CredentialChange::UseRecoveryCode(person(1), [1; 32])).await, Err(LOST));
     assert_eq!(commit(&store, CredentialChange::UseRecoveryCode(person(2), [2; 32])).await, Err(LOST));
     assert_eq!(store.recovery_codes_left(person(1)).await.unwrap(), 1);
+    assert!(store.has_recovery_code(person(1), &[2; 32]).await.unwrap());
+    assert!(!store.has_recovery_code(person(1), &[1; 32]).await.unwrap());
     commit(&store, put(&[3, 4, 5])).await.unwrap();
     assert_eq!(store.recovery_codes_left(person(1)).await.unwrap(), 3);
     assert_eq!(commit(&store, CredentialChange::UseRecoveryCode(person(1), [2; 32])).await, Err(LOST), "replaced");

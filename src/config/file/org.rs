@@ -81,6 +81,8 @@ pub struct PasswordRules {
     pub min_score: Option<At<u8>>,
     /// How long after it was set a new one is asked for: `never` (default), or a duration.
     pub expire: Text,
+    /// `[people]` only, for everybody: a file of breached passwords that nobody may choose, a SHA-1 digest a line, sorted.
+    pub breached_file: Text,
 }
 
 /// How a stricter policy meets live sessions.

@@ -48,7 +48,8 @@ pub struct Product {
     pub optional: Texts,
     /// The product's own login, logout, reset and sign-up pages, answered by the gateway.
     pub doors: Option<Doors>,
-    /// `none`; `here` and `product` come in a later version.
+    /// `none` (default), or `here`: people have accounts of the product's own, with passwords that the gateway keeps. They are typed at
+    /// the product's own host, and without `allow` its accounts decide who enters. `product` comes in a later version.
     #[schemars(extend("enum" = ["none", "here", "product"]))]
     pub passwords: Text,
     /// The product's account adapter; comes in a later version.

@@ -6,7 +6,7 @@ use crate::config::draft::{DraftDirectory, DraftOrg};
 use crate::config::file::{File, Span};
 use crate::config::finding::Code;
 use crate::gateway::options::{Site, Upstream};
-use crate::kernel::model::Sso;
+use crate::kernel::model::{Passwords, Sso};
 
 impl Reader<'_> {
     /// Cookies ignore ports: two public origins on one host name would share them (rule H6).
@@ -119,7 +119,8 @@ impl Reader<'_> {
                 .iter()
                 .filter(|org| opens(org))
                 .any(|org| allow.orgs.contains(&org.name) || !allow.groups.is_empty() || names_one_of(org));
-            if !by_org && !strangers {
+            let by_password = site.product.passwords != Passwords::None;
+            if !by_org && !strangers && !by_password {
                 let span = Self::named(file, site);
                 let what = format!(
                     "nobody can log in to [product.{}]: no provider says who its people are",

@@ -11,6 +11,7 @@ use crate::config::finding::Code;
 use crate::kernel::model::{ApiTokens, Members, OnChange, PasswordRule, PeoplePolicy, SecondStep, Sso, ThirdPartyRule};
 use crate::kernel::values::{DirectoryName, EmailAddress, OrgName, PolicyName};
 use crate::orgs::strict::looser;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Whose policies are read.
@@ -101,7 +102,7 @@ impl Reader<'_> {
                 None => base.require_amr,
             },
             second_step: second_step(&written.second_step).unwrap_or(base.second_step),
-            password: self.password_rule(written.password.as_ref(), base.password),
+            password: self.password_rule_of_org(written.password.as_ref(), base.password),
             api_tokens: match text(&written.api_tokens) {
                 Some("allow") => ApiTokens::Allow,
                 Some(_) => ApiTokens::Block,
@@ -192,6 +193,20 @@ impl Reader<'_> {
         );
         let write = "write it as strict as there, or name its members by `people`";
         self.say.error(Code::LooseGroup, written.span(), what, write);
+    }
+
+    fn password_rule_of_org(&mut self, written: Option<&PasswordRules>, base: PasswordRule) -> PasswordRule {
+        if let Some(file) = written.and_then(|written| written.breached_file.as_ref()) {
+            let write = "write it in [people] password: one list is for everybody";
+            self.say.not_yet(file.span(), "breached_file of an organization", write);
+        }
+        self.password_rule(written, base)
+    }
+
+    /// The list of breached passwords, opened when the gateway starts.
+    pub(super) fn breached(&self, file: &File) -> Option<PathBuf> {
+        let written = file.people.as_ref()?.password.as_ref()?.breached_file.as_ref()?;
+        Some(self.path_of(written))
     }
 
     fn password_rule(&mut self, written: Option<&PasswordRules>, base: PasswordRule) -> PasswordRule {

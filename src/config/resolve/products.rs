@@ -50,7 +50,7 @@ impl Reader<'_> {
             hosts: hosts.iter().chain(&also).cloned().collect(),
             allow,
             signup,
-            passwords: Passwords::None,
+            passwords: self.passwords(written.passwords.as_ref()),
             migration: MigrationPhase::Off,
             limits: self.limits(written.session.as_ref()),
             colour,
@@ -81,14 +81,20 @@ impl Reader<'_> {
         Some(site)
     }
 
-    fn product_later(&mut self, written: &Written) {
-        if let Some(passwords) = written.passwords.as_ref().filter(|word| word.as_str() != "none") {
-            self.say.not_yet(
-                passwords.span(),
-                "passwords",
-                "write passwords = \"none\": people log in at the issuer or a directory",
-            );
+    fn passwords(&mut self, written: Option<&At<String>>) -> Passwords {
+        match written.map(|word| word.as_str()) {
+            Some("here") => Passwords::Here,
+            Some("product") => {
+                let write = "write passwords = \"here\" and import the hashes, or passwords = \"none\"";
+                self.say.not_yet(written.map(|word| word.span()).unwrap_or_default(), "passwords = \"product\"", write);
+                Passwords::None
+            }
+            // The schema has refused every word but `none`.
+            Some(_) | None => Passwords::None,
         }
+    }
+
+    fn product_later(&mut self, written: &Written) {
         let later = [
             (&written.adapter, "adapter", "remove it: people new to the product get a minted, stable id"),
             (&written.migration, "migration", "remove it: there are no local accounts to move"),
@@ -137,6 +143,9 @@ impl Reader<'_> {
         let Some(allow) = &written.allow else {
             return if signup == Signup::Open {
                 self.everyone(place, written)
+            } else if text(&written.passwords) == Some("here") {
+                // Its own accounts decide: whoever has none gets none but by `signup`.
+                Allow { everyone: true, ..Allow::default() }
             } else {
                 Allow { orgs: orgs.to_vec(), ..Allow::default() }
             };

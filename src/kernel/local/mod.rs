@@ -2,17 +2,19 @@
 //!
 //! Pure: secrets, salts, times and what was stored are arguments. `password` has the one form in which passwords rest (argon2id,
 //! over an imported hash where there was one), `imported` reads the hashes that products bring, `strength` judges new passwords,
-//! `totp` and `recovery` the second step. Deliberately absent: where rows rest (`store`), how often somebody may try
+//! `totp` and `recovery` the second step; `judge` alone makes proofs of them. Deliberately absent: where rows rest (`store`), how often somebody may try
 //! (`login/local`), the cost of waiting (a bounded pool there). A further kind of imported hash is a variant of
 //! [`imported::Scheme`].
 
 mod imported;
+mod judge;
 mod password;
 mod recovery;
 mod strength;
 mod totp;
 
 pub use imported::{NotImportable, Scheme};
+pub use judge::{Claimant, Shown, Steps, by_mailbox, by_password};
 pub use password::{Salt, StoredPassword, TooLong, Typed};
 pub use recovery::{RECOVERY_CODES, RecoveryCode};
 pub use strength::{BreachedRange, Weakness, weakness};

@@ -43,12 +43,16 @@ pub fn weakness(
     if known {
         return Some(Weakness::Breached);
     }
-    let read: String = text.chars().take(READ).collect();
+    (score(typed, email, about) < min_score).then_some(Weakness::Guessable)
+}
+
+/// zxcvbn's score, 0 to 4.
+pub(super) fn score(typed: &Typed, email: &EmailAddress, about: &[&str]) -> u8 {
+    let read: String = typed.expose().chars().take(READ).collect();
     let mut near: Vec<&str> = email.as_str().split(['@', '.', '+', '-', '_']).collect();
     near.push(email.as_str());
     near.extend(about);
-    let score = u8::from(zxcvbn::zxcvbn(&read, &near).score());
-    (score < min_score).then_some(Weakness::Guessable)
+    u8::from(zxcvbn::zxcvbn(&read, &near).score())
 }
 
 #[cfg(test)]

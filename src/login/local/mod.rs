@@ -1,15 +1,34 @@
 //! Logging in with what a person proves to us: passwords at a product's own door, resets, second steps.
 //!
-//! `bench` runs password hashes on threads of its own,
-//! `slot` holds answers back to fixed moments, `create` makes local accounts. Deliberately absent: every rule about
-//! who may enter (the kernel decides), HTML and paths (one layer up).
+//! - `door`: e-mail first on the product's host, the password page, the password.
+//! - `enter`: a local proof → decision → confined login session → product session.
+//! - `known`: what the store knows of an address, for phases A and B.
+//! - `second`: one-time codes and recovery codes. `security`: enrolling and changing them.
+//! - `reset`: a new password by mail. `change`: setting one.
+//! - `bench` runs password hashes on threads of its own, `attempts` counts tries across nodes, `device` knows a browser that was
+//!   let in before, `slot` holds answers back to fixed moments, `breached` searches the operator's list.
+//! - `create` makes local accounts.
+//!
+//! Deliberately absent: every rule about who may enter (the kernel decides), HTML and paths (one layer up).
 
+mod answer;
+mod attempts;
 mod bench;
 mod breached;
+mod change;
 mod create;
+mod device;
+mod door;
+mod enter;
+mod known;
+mod reset;
+mod second;
+mod security;
 mod slot;
 
+pub use answer::{LocalPage, LocalStep, Said, Wrong};
 pub use bench::{Bench, Busy, Lane};
 pub use breached::{BadList, Breached};
 pub use create::{NewLocal, NotCreated};
+pub use known::Shares;
 pub use slot::Slots;

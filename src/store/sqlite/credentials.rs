@@ -222,6 +222,11 @@ impl Credentials for Sqlite {
         self.one(&format!("SELECT {FACTOR} FROM factor WHERE handle = ?"), params![handle], factor)
     }
 
+    async fn has_recovery_code(&self, account: AccountId, code: &[u8; 32]) -> Result<bool, Unavailable> {
+        let sql = "SELECT 1 FROM recovery_code WHERE account = ? AND code = ?";
+        Ok(self.one(sql, params![account.to_bytes(), code], |_| Ok(()))?.is_some())
+    }
+
     async fn recovery_codes_left(&self, account: AccountId) -> Result<u32, Unavailable> {
         let sql = "SELECT count(*) FROM recovery_code WHERE account = ?";
         Ok(self.one(sql, params![account.to_bytes()], |row| row.get(0))?.unwrap_or(0))

@@ -1,0 +1,129 @@
+//! What a person meets in a local login.
+
+use super::super::answer::{Form, Way};
+use crate::kernel::local::Weakness;
+use crate::kernel::model::Product;
+use crate::kernel::values::EmailAddress;
+use std::sync::Arc;
+
+/// One page of a local login, at a product's own door.
+#[derive(Debug)]
+pub struct LocalStep {
+    /// The product whose door it is.
+    pub product: Arc<Product>,
+    /// What is on it.
+    pub page: LocalPage,
+}
+
+/// What is on a page.
+#[derive(Debug)]
+pub enum LocalPage {
+    /// The password, beside the deployment's other ways in.
+    Password {
+        /// The form.
+        form: Form,
+        /// The address that was typed.
+        email: EmailAddress,
+        /// Other ways in.
+        ways: Vec<Way>,
+        /// It did not work: wrong, unknown or removed, in one text.
+        failed: bool,
+    },
+    /// A code from an app, or a recovery code.
+    AppCode {
+        /// The form; `to` carries the first step.
+        form: Form,
+        /// The last one was not right.
+        failed: bool,
+    },
+    /// A code from a mail.
+    MailCode {
+        /// The form; `to` carries the proof under way.
+        form: Form,
+        /// The last one was not right.
+        failed: bool,
+    },
+    /// The address of who forgot the password.
+    AskReset {
+        /// The form.
+        form: Form,
+        /// It was not an address.
+        invalid: bool,
+    },
+    /// A new password.
+    NewPassword {
+        /// The form; `to` carries what was proved.
+        form: Form,
+        /// Whose.
+        email: EmailAddress,
+        /// Asked of a person who is logged in: the old one too.
+        asks_current: bool,
+        /// What was wrong with the last one.
+        wrong: Option<Wrong>,
+    },
+    /// A mailed link was opened.
+    Opened {
+        /// Goes on; only in the browser that began (rule H1).
+        go_on: Option<Form>,
+        /// "This was not me".
+        not_me: Form,
+    },
+    /// A sentence, and where to go on.
+    Said(Said),
+    /// A new authenticator app.
+    Enrol {
+        /// The form; `to` carries the seed, sealed.
+        form: Form,
+        /// The `otpauth` address, for a QR code.
+        uri: String,
+        /// The key in base32.
+        key: String,
+        /// The last code was not right.
+        failed: bool,
+    },
+    /// Recovery codes, shown once.
+    Recovery(Vec<String>),
+    /// What a person has enrolled.
+    Security {
+        /// The form.
+        form: Form,
+        /// The address.
+        email: String,
+        /// Labels and ids of second steps.
+        factors: Vec<(String, String)>,
+        /// Recovery codes left.
+        recovery_left: u32,
+        /// The password or the code was not right.
+        failed: bool,
+    },
+}
+
+/// What was wrong with a new password.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wrong {
+    /// It is weak.
+    Weak(Weakness),
+    /// It is empty or too long.
+    Length,
+    /// The old one was not right.
+    Current,
+}
+
+/// Fixed sentences; their words stand with the pages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Said {
+    /// The password was changed; log in with it.
+    Changed,
+    /// The request for a new password was ended.
+    Ended,
+    /// Too many tries.
+    TooMany,
+    /// The proof is over, or was begun in another browser.
+    Over,
+    /// Passwords are being checked for too many people at once.
+    Busy,
+    /// There is no sign-up here.
+    NoSignup,
+    /// The password is kept elsewhere (MSG-RESET-AT-ORG).
+    KeptElsewhere,
+}

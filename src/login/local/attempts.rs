@@ -1,0 +1,115 @@
+//! How often somebody may try, counted in the store for all nodes together (rule M14).
+//!
+//! A try counts in the bucket of the typed address and in that of the network it comes from (/24, /64). A browser that was let in
+//! before has a bucket of its own instead: whoever floods an address keeps strangers out for a while, never its owner. A try is
+//! counted before it is judged, so that a thousand at once are a thousand.
+
+use super::super::Stop;
+use super::super::world::{Visitor, World};
+use super::device::Device;
+use crate::kernel::journal::{Batch, Change, CredentialChange};
+use crate::kernel::values::ProductName;
+use crate::keys::Lookup;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// What is tried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Attempt {
+    /// A password.
+    Password,
+    /// A second step.
+    Second,
+    /// A mail with a code.
+    Mail,
+}
+
+/// How long a bucket is filled before it empties.
+const SPAN: Duration = Duration::from_secs(15 * 60);
+
+impl Attempt {
+    const fn name(self) -> &'static [u8] {
+        match self {
+            Self::Password => b"password",
+            Self::Second => b"second",
+            Self::Mail => b"mail",
+        }
+    }
+
+    /// Tries in a span by one address, or one known browser.
+    const fn per_address(self) -> u32 {
+        match self {
+            Self::Password | Self::Second => 10,
+            Self::Mail => 3,
+        }
+    }
+
+    /// Tries in a span from one network: many people share one.
+    const fn per_network(self) -> u32 {
+        match self {
+            Self::Password | Self::Second => 100,
+            Self::Mail => 30,
+        }
+    }
+}
+
+impl World {
+    /// Counts a try. `false`: there were too many, and this one is not judged.
+    pub(super) async fn may_try(
+        &self,
+        attempt: Attempt,
+        visitor: &Visitor,
+        at: (&ProductName, &str),
+        device: Option<&Device>,
+    ) -> Result<bool, Stop> {
+        let (product, address) = at;
+        let bucket = |kind: &[u8], value: &[u8]| {
+            self.keys.lookup(Lookup::Attempt, &[attempt.name(), kind, product.as_str().as_bytes(), value])
+        };
+        let buckets = match device {
+            Some(device) => vec![(bucket(b"device", &device.id), attempt.per_address())],
+            None => vec![
+                (bucket(b"address", address.as_bytes()), attempt.per_address()),
+                (bucket(b"network", &network(visitor.client)), attempt.per_network()),
+            ],
+        };
+        let until = visitor.now.plus(SPAN);
+        let count = |(bucket, _): &([u8; 32], u32)| {
+            Change::Credential(CredentialChange::CountAttempt { bucket: *bucket, until })
+        };
+        let changes = buckets.iter().map(count).collect();
+        self.store.commit(Batch { changes, ..Batch::default() }).await?;
+        for (bucket, limit) in buckets {
+            if self.store.attempts(&bucket, visitor.now).await? > limit {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The network of an address: a /24, or the /64 that a provider gives one customer.
+fn network(client: IpAddr) -> Vec<u8> {
+    match client.to_canonical() {
+        IpAddr::V4(address) => address.octets().into_iter().take(3).collect(),
+        IpAddr::V6(address) => address.octets().into_iter().take(8).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m14_networks_are_what_one_customer_has() {
+        let check = |one: &str, other: &str, same: bool| {
+            let parse = |text: &str| network(text.parse().unwrap());
+            assert_eq!(parse(one) == parse(other), same, "{one} {other}");
+        };
+        check("192.0.2.1", "192.0.2.254", true);
+        check("192.0.2.1", "192.0.3.1", false);
+        check("::ffff:192.0.2.1", "192.0.2.9", true);
+        check("2001:db8:1:2::1", "2001:db8:1:2:ffff::1", true);
+        check("2001:db8:1:2::1", "2001:db8:1:3::1", false);
+    }
+}

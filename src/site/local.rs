@@ -1,0 +1,195 @@
+//! Local logins as pages: what a step shows, in the words of the pages, and the paths of their forms under `/.fedgate/`.
+
+use super::render::{brand, form};
+use crate::kernel::local::Weakness;
+use crate::login::local::{LocalPage, LocalStep, Said, Wrong};
+use crate::login::{Form, Way as LoginWay};
+use crate::pages::{
+    AskReset, Code, CodeFrom, Enrol, Go, Href, Link, Local, Name, NewPassword, Notice, Opened, Page, Password,
+    Recovery, Security, Way,
+};
+use http::StatusCode;
+use qrcodegen::{QrCode, QrCodeEcc};
+
+/// Where a local login's forms go.
+pub(super) mod paths {
+    pub const SIGN_IN: &str = "/.fedgate/sign-in";
+    pub const IDENTIFY: &str = "/.fedgate/identify";
+    pub const DEPART: &str = "/.fedgate/depart";
+    pub const PASSWORD: &str = "/.fedgate/password";
+    pub const STEP: &str = "/.fedgate/step";
+    pub const RESET: &str = "/.fedgate/reset";
+    pub const MAIL_CODE: &str = "/.fedgate/reset/code";
+    pub const MAIL_LINK: &str = "/.fedgate/reset/link";
+    pub const NEW_PASSWORD: &str = "/.fedgate/reset/password";
+    pub const NOT_ME: &str = "/.fedgate/reset/not-me";
+    pub const SECURITY: &str = "/.fedgate/security";
+    pub const CHANGE: &str = "/.fedgate/security/password";
+    pub const ENROL: &str = "/.fedgate/security/app";
+}
+
+/// The page of a step. `None` only when an address of ours does not parse.
+pub(super) fn page(step: LocalStep) -> Option<Page> {
+    let LocalStep { product, page } = step;
+    let brand = brand(&product);
+    let local = match page {
+        LocalPage::Password { form: fields, email, ways, failed } => Local::Password(Password {
+            brand,
+            form: form(&fields, paths::PASSWORD)?,
+            ways_form: form(&fields, paths::DEPART)?,
+            reset_form: form(&fields, paths::RESET)?,
+            email: email.to_string(),
+            change: Href::parse(&format!("{}?to={}", paths::SIGN_IN, fields.to)).ok()?,
+            ways: ways.into_iter().map(way).collect(),
+            failed,
+        }),
+        LocalPage::AppCode { form: fields, failed } => {
+            Local::Code(Code { brand, form: form(&fields, paths::STEP)?, from: CodeFrom::App, failed })
+        }
+        LocalPage::MailCode { form: fields, failed } => {
+            Local::Code(Code { brand, form: form(&fields, paths::MAIL_CODE)?, from: CodeFrom::Mail, failed })
+        }
+        LocalPage::AskReset { form: fields, invalid } => {
+            Local::AskReset(AskReset { brand, form: form(&fields, paths::RESET)?, invalid })
+        }
+        LocalPage::NewPassword { form: fields, email, asks_current, wrong } => {
+            let action = if asks_current { paths::CHANGE } else { paths::NEW_PASSWORD };
+            let wrong = wrong.map(|wrong| what_is_wrong(wrong).to_owned());
+            let email = email.to_string();
+            Local::NewPassword(NewPassword { brand, form: form(&fields, action)?, email, asks_current, wrong })
+        }
+        LocalPage::Opened { go_on, not_me } => Local::Opened(Opened {
+            brand,
+            go_on: go_on
+                .map(|fields: Form| form(&fields, paths::MAIL_LINK))
+                .map_or(Some(None), |form| form.map(Some))?,
+            not_me: form(&not_me, paths::NOT_ME)?,
+        }),
+        LocalPage::Said(said) => {
+            let (status, title, text, label, href) = sentence(said);
+            let next = Link { label: label.to_owned(), href: Href::parse(href).ok()? };
+            let (title, text) = (title.to_owned(), text.replace("{product}", &product.label));
+            Local::Notice(Notice { brand, status: status.as_u16(), title, text, next })
+        }
+        LocalPage::Enrol { form: fields, uri, key, failed } => {
+            Local::Enrol(Enrol { brand, form: form(&fields, paths::ENROL)?, qr: qr(&uri)?, key: grouped(&key), failed })
+        }
+        LocalPage::Recovery(codes) => {
+            Local::Recovery(Recovery { brand, codes, next: Href::parse(paths::SECURITY).ok()? })
+        }
+        LocalPage::Security { form: fields, email, factors, recovery_left, failed } => Local::Security(Security {
+            brand,
+            email,
+            factors,
+            recovery_left,
+            failed,
+            form: form(&fields, paths::SECURITY)?,
+            password: Href::parse(paths::CHANGE).ok()?,
+            back: Href::parse("/").ok()?,
+        }),
+    };
+    Some(Page::Local(Box::new(local)))
+}
+
+fn way(way: LoginWay) -> Way {
+    let name = if way.first { Name::organization(&way.label) } else { Name::configured(&way.label) };
+    Way { name, go: Go::Post(way.name), primary: way.first }
+}
+
+fn what_is_wrong(wrong: Wrong) -> &'static str {
+    match wrong {
+        Wrong::Weak(Weakness::Short) => "That is too short. Use at least eight characters.",
+        Wrong::Weak(Weakness::Guessable) => "That is easy to guess. Add a word or two that nobody would expect.",
+        Wrong::Weak(Weakness::Breached) => "That password is in lists of stolen ones. Choose another.",
+        Wrong::Length => "A password has at most 512 characters.",
+        Wrong::Current => "Your password now wasn’t right.",
+    }
+}
+
+/// Status, heading, text, and the label and address of the way on.
+fn sentence(said: Said) -> (StatusCode, &'static str, &'static str, &'static str, &'static str) {
+    match said {
+        Said::Changed => (
+            StatusCode::OK,
+            "Your password is changed",
+            "Everywhere else you have been logged out. Log in with the new password.",
+            "Log in",
+            "/.fedgate/login?return_to=%2F",
+        ),
+        Said::Ended => (
+            StatusCode::OK,
+            "Thank you",
+            "The request is ended and nothing was changed. You need do nothing more.",
+            "On to {product}",
+            "/",
+        ),
+        Said::TooMany => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many tries",
+            "Wait a quarter of an hour and try again. In a browser that you have logged in with before you need not wait.",
+            "Back to the start",
+            "/.fedgate/login?return_to=%2F",
+        ),
+        Said::Over => (
+            StatusCode::BAD_REQUEST,
+            "This has expired",
+            "It was used, its time is over, or it was begun in another browser. Start again.",
+            "Start again",
+            "/.fedgate/login?return_to=%2F",
+        ),
+        Said::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Very busy just now",
+            "Many people are logging in. Try again in a moment.",
+            "Try again",
+            "/.fedgate/login?return_to=%2F",
+        ),
+        Said::NoSignup => (
+            StatusCode::OK,
+            "Use your work address",
+            "Accounts of {product} come from your organization. Log in with your work address, or ask your IT team for access.",
+            "Log in",
+            "/.fedgate/login?return_to=%2F",
+        ),
+        Said::KeptElsewhere => (
+            StatusCode::FORBIDDEN,
+            "Your password is kept elsewhere",
+            "Your password is kept by your organization, or by the account that you log in to {product} with. Change it there.",
+            "Log in",
+            "/.fedgate/login?return_to=%2F",
+        ),
+    }
+}
+
+/// In groups of four, to be typed.
+fn grouped(key: &str) -> String {
+    let digits: Vec<char> = key.chars().collect();
+    digits.chunks(4).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
+/// The size with its quiet zone, and a path over the dark modules.
+fn qr(text: &str) -> Option<(u32, String)> {
+    const QUIET: i32 = 4;
+    let code = QrCode::encode_text(text, QrCodeEcc::Medium).ok()?;
+    let mut path = String::new();
+    for y in 0..code.size() {
+        for x in (0..code.size()).filter(|x| code.get_module(*x, y)) {
+            path.push_str(&format!("M{} {}h1v1h-1z", x + QUIET, y + QUIET));
+        }
+    }
+    Some((u32::try_from(code.size() + 2 * QUIET).ok()?, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_qr_code_has_its_finders_and_a_quiet_zone() {
+        let (size, path) = qr("otpauth://totp/Board:ann%40acme.com?secret=GEZDGNBVGY3TQOJQ&issuer=Board").unwrap();
+        assert!(size >= 29, "{size}");
+        assert!(path.starts_with("M4 4h1v1h-1z"), "the corner of the first finder");
+        assert!(!path.contains("M3 ") && !path.contains(" 3h"), "nothing in the quiet zone");
+        assert_eq!(grouped("ABCDEFGHI"), "ABCD EFGH I");
+    }
+}

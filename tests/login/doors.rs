@@ -1,0 +1,146 @@
+//! What the scenes about local passwords share: a gateway inside this process, two products that keep passwords, a company, and
+//! people who are made as the operator makes them.
+
+use std::time::Duration;
+
+use fedgate::cli::node::{Extras, Node};
+use fedgate::config::{Machine, read};
+use fedgate::kernel::values::{EmailAddress, ProductName};
+use fedgate::login::local::NewLocal;
+
+use crate::support::agent::UserAgent;
+use crate::support::configuration::{Configuration, Ports};
+use crate::support::page::Page;
+use crate::support::ports;
+use crate::support::upstream::Upstream;
+
+/// The password of everybody who has one.
+pub const PASSWORD: &str = "wharf-cobalt-82-lantern";
+/// Its bcrypt hash, as a product would bring it.
+const HASH: &str = "$2b$05$abcdefghijklmnopqrstuuusFrNF7KJFsgMs/u3icgjXQPsxLjnlW";
+
+pub struct Doors {
+    pub node: Node,
+    pub ports: Ports,
+    folder: tempfile::TempDir,
+    pub trello: Upstream,
+    _loom: Upstream,
+}
+
+impl Doors {
+    /// `trello` and `loom` keep passwords; people of `acme.example.test` log in through their company, whose provider is away.
+    pub async fn open(keys: &str, tables: &str) -> Self {
+        Self::open_with(keys, tables, Extras::default()).await
+    }
+
+    pub async fn open_with(keys: &str, tables: &str, extras: Extras) -> Self {
+        let (trello, loom) = (Upstream::start(), Upstream::start());
+        let ports = Ports { https: ports::free(), http: ports::free(), ops: ports::free() };
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let doors = "passwords = \"here\"\ndoors = { login = [\"/in\"], reset = [\"/forgot\"], signup = [\"/join\"] }";
+        // Only what measures says that it comes from elsewhere.
+        let text = Configuration::new()
+            .listen("trusted_proxies = [\"127.0.0.1\"]")
+            .product("trello", &trello.url(), &format!("{doors}\n{keys}"))
+            .product("loom", &loom.url(), doors)
+            .organization("acme", "acme.example.test", "https://127.0.0.1:9", "a secret")
+            .table("[org.acme.policy]\nsso = \"enforced\"")
+            .table(tables)
+            .render(ports, folder.path());
+        let (config, report) = read(&text, &folder.path().join("fedgate.toml"), &Machine);
+        let config = config.unwrap_or_else(|| panic!("{}", report.plain()));
+        let node = Node::start(config, extras).await.expect("it starts");
+        Self { node, ports, folder, trello, _loom: loom }
+    }
+
+    pub async fn close(self) {
+        self.node.drain(Duration::from_secs(1)).await;
+    }
+
+    /// A person with a password at `trello`.
+    pub async fn person(&self, email: &str) -> fedgate::kernel::model::ProductAccount {
+        self.make(email, Some(HASH)).await
+    }
+
+    pub async fn make(&self, email: &str, hash: Option<&str>) -> fedgate::kernel::model::ProductAccount {
+        let new = NewLocal {
+            product: ProductName::parse("trello").unwrap(),
+            email: EmailAddress::parse(email).unwrap(),
+            verified: true,
+            name: None,
+            hash: hash.map(ToOwned::to_owned),
+            sub: None,
+            actor: None,
+        };
+        self.node.login.create_local(new).await.expect("an account")
+    }
+
+    pub fn url(&self, host: &str, path: &str) -> String {
+        format!("https://{host}.example.test:{}{path}", self.ports.https)
+    }
+
+    pub fn agent(&self) -> UserAgent {
+        UserAgent::new(&[&self.folder.path().join("state/ca.pem")])
+    }
+
+    /// Opens a page of `trello` as a stranger and types the address at its door.
+    pub async fn identify(&self, agent: &UserAgent, email: &str) -> Page {
+        let page = agent.visit(&self.url("trello", "/page")).await;
+        assert!(page.url.as_str().starts_with(&self.url("trello", "/.fedgate/sign-in")), "{}", page.describe());
+        agent.submit(&page, "email", &[("email", email)]).await
+    }
+
+    /// The same, and the password.
+    pub async fn log_in(&self, agent: &UserAgent, email: &str, password: &str) -> Page {
+        let page = self.identify(agent, email).await;
+        agent.submit(&page, "password", &[("password", password)]).await
+    }
+
+    /// Whether the browser is logged in at a product, without anything typed.
+    pub async fn is_inside(&self, agent: &UserAgent, host: &str) -> bool {
+        agent.visit(&self.url(host, "/page")).await.url.as_str() == self.url(host, "/page")
+    }
+
+    /// The newest letter to an address, once it is written.
+    pub async fn letter(&self, to: &str, count: usize) -> String {
+        let folder = self.folder.path().join("state/outbox");
+        for _ in 0..200 {
+            let mut found: Vec<(std::time::SystemTime, String)> = std::fs::read_dir(&folder)
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| {
+                    let entry = entry.ok()?;
+                    let text = std::fs::read_to_string(entry.path()).ok()?;
+                    let whole = entry.path().extension().is_some_and(|end| end == "eml");
+                    (whole && text.contains(to)).then_some((entry.metadata().ok()?.modified().ok()?, text))
+                })
+                .collect();
+            found.sort();
+            if found.len() >= count {
+                return found.pop().expect("one").1.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no letter number {count} to {to}");
+    }
+
+    /// How many letters to an address have been written.
+    pub fn letters(&self, to: &str) -> usize {
+        let files = std::fs::read_dir(self.folder.path().join("state/outbox"));
+        let texts = files.into_iter().flatten().filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
+        texts.filter(|text| text.contains(to)).count()
+    }
+}
+
+/// The eight digits of a letter.
+pub fn digits(letter: &str) -> String {
+    let body = letter.split_once("\r\n\r\n").or(letter.split_once("\n\n")).expect("a body").1;
+    let mut words = body.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() == 8);
+    words.next_back().unwrap_or_else(|| panic!("no digits in {letter}")).to_owned()
+}
+
+/// The token of a letter's link.
+pub fn token(letter: &str) -> String {
+    let rest = letter.split("/login/reset?token=").nth(1).unwrap_or_else(|| panic!("no link in {letter}"));
+    rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
+}

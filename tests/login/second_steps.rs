@@ -1,0 +1,128 @@
+//! A second step that a person enrolled: asked for at the login and at a reset, once for each code, and recovery codes in its place.
+
+use fedgate::kernel::local::Seed;
+
+use crate::doors::{Doors, PASSWORD, digits};
+use crate::support::agent::UserAgent;
+use crate::support::page::Page;
+
+const ANN: &str = "ann@gmail.example.test";
+
+/// The seed that an enrolment page shows.
+fn seed(page: &Page) -> Seed {
+    let text = page.text();
+    let key: String =
+        text.split("Key: ").nth(1).expect("a key").chars().filter(|c| c.is_ascii_alphanumeric()).take(32).collect();
+    let digit = |c: char| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(c).expect("base32") as u64;
+    let bits: Vec<u8> = key
+        .as_bytes()
+        .chunks(8)
+        .flat_map(|eight| {
+            eight.iter().fold(0_u64, |bits, c| bits << 5 | digit(char::from(*c))).to_be_bytes()[3..].to_vec()
+        })
+        .collect();
+    Seed::from_bytes(&bits).expect("twenty bytes")
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
+fn step() -> i64 {
+    i64::try_from(std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs() / 30).expect("small")
+}
+
+/// Enrols an app; the seed and the recovery codes.
+async fn enrol(doors: &Doors, agent: &UserAgent) -> (Seed, Vec<String>) {
+    let page = agent.visit(&doors.url("trello", "/.fedgate/security")).await;
+    let wrong = agent.submit(&page, "current", &[("current", "wrong"), ("act", "add")]).await;
+    assert!(wrong.text().contains("That didn’t work"), "{}", wrong.describe());
+    let page = agent.submit(&wrong, "current", &[("current", PASSWORD), ("act", "add")]).await;
+    let seed = seed(&page);
+    let failed = agent.submit(&page, "code", &[("code", "000000")]).await;
+    assert!(failed.text().contains("That code isn’t right"), "{}", failed.describe());
+    // The code of the step before this one, so that this one's is still good for the login.
+    let shown = agent.submit(&failed, "code", &[("code", &seed.code(step() - 1))]).await;
+    let text = shown.text();
+    let codes = text.split_whitespace().filter(|word| word.len() == 11 && word.chars().nth(5) == Some('-'));
+    let codes: Vec<String> = codes.map(ToOwned::to_owned).collect();
+    assert_eq!(codes.len(), 10, "{}", shown.describe());
+    (seed, codes)
+}
+
+#[tokio::test]
+async fn an_enrolled_second_step_is_asked_for_and_each_code_is_good_once() {
+    let doors = Doors::open("", "").await;
+    doors.person(ANN).await;
+    let ann = doors.agent();
+    doors.log_in(&ann, ANN, PASSWORD).await;
+    let (seed, recovery) = enrol(&doors, &ann).await;
+
+    let again = doors.agent();
+    let asked = doors.log_in(&again, ANN, PASSWORD).await;
+    assert!(asked.text().contains("One more step"), "{}", asked.describe());
+    assert!(!doors.is_inside(&again, "trello").await, "a password alone opens nothing now");
+    let wrong = again.submit(&asked, "code", &[("code", "000000")]).await;
+    assert!(wrong.text().contains("That code isn’t right"), "{}", wrong.describe());
+    let code = seed.code(step());
+    let inside = again.submit(&wrong, "code", &[("code", &code)]).await;
+    assert_eq!(inside.url.as_str(), doors.url("trello", "/page"), "{}", inside.describe());
+
+    let thief = doors.agent();
+    let asked = doors.log_in(&thief, ANN, PASSWORD).await;
+    let replayed = thief.submit(&asked, "code", &[("code", &code)]).await;
+    assert!(replayed.text().contains("That code isn’t right"), "a code is used once: {}", replayed.describe());
+    let inside = thief.submit(&replayed, "code", &[("code", &recovery[0].to_lowercase())]).await;
+    assert_eq!(inside.url.as_str(), doors.url("trello", "/page"), "{}", inside.describe());
+    let other = doors.agent();
+    let asked = doors.log_in(&other, ANN, PASSWORD).await;
+    let used = other.submit(&asked, "code", &[("code", &recovery[0])]).await;
+    assert!(used.text().contains("That code isn’t right"), "a recovery code is used once: {}", used.describe());
+    doors.close().await;
+}
+
+#[tokio::test]
+async fn h1_a_mailbox_alone_does_not_reset_the_password_of_who_enrolled_a_second_step() {
+    let doors = Doors::open("", "").await;
+    doors.person(ANN).await;
+    let ann = doors.agent();
+    doors.log_in(&ann, ANN, PASSWORD).await;
+    let (_, recovery) = enrol(&doors, &ann).await;
+    let thief = doors.agent();
+    let page = thief.visit(&doors.url("trello", "/forgot")).await;
+    let page = thief.submit(&page, "email", &[("email", ANN)]).await;
+    let mut letters = Vec::new();
+    for count in 1..=4 {
+        if doors.letters(ANN) < count {
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+        if doors.letters(ANN) >= count {
+            letters.push(count);
+        }
+    }
+    let letter = doors.letter("Subject: ", letters.len()).await;
+    let asked = thief.submit(&page, "code", &[("code", &digits(&letter))]).await;
+    assert!(asked.text().contains("One more step"), "{}", asked.describe());
+    let wrong = thief.submit(&asked, "code", &[("code", "000000")]).await;
+    assert!(wrong.text().contains("That code isn’t right"), "{}", wrong.describe());
+    let right = thief.submit(&wrong, "code", &[("code", &recovery[3])]).await;
+    assert!(right.text().contains("Choose a new password"), "{}", right.describe());
+    doors.close().await;
+}
+
+#[tokio::test]
+async fn h1_a_required_second_step_is_first_enrolled_with_password_and_mailbox() {
+    let doors = Doors::open("", "[people]\nsecond_step = \"required\"").await;
+    doors.person(ANN).await;
+    let ann = doors.agent();
+    let asked = doors.log_in(&ann, ANN, PASSWORD).await;
+    assert!(asked.text().contains("Check your mail"), "{}", asked.describe());
+    assert!(!doors.is_inside(&ann, "trello").await);
+    let code = digits(&doors.letter(ANN, 1).await);
+    let page = ann.submit(&asked, "code", &[("code", &code)]).await;
+    let seed = seed(&page);
+    let shown = ann.submit(&page, "code", &[("code", &seed.code(step() - 1))]).await;
+    assert!(shown.text().contains("Write these down"), "{}", shown.describe());
+    assert!(!doors.is_inside(&ann, "trello").await, "the next login asks for both");
+    let asked = doors.log_in(&ann, ANN, PASSWORD).await;
+    let inside = ann.submit(&asked, "code", &[("code", &seed.code(step()))]).await;
+    assert_eq!(inside.url.as_str(), doors.url("trello", "/page"), "{}", inside.describe());
+    doors.close().await;
+}
