@@ -12,10 +12,12 @@
 //! clock    [2] the one clock             entropy  [2] the one source of randomness
 //! store    [3] the Store port; SQLite; one conformance suite defines the port
 //! outbound [3] the one HTTP client       keys     [3] signing, sealing, MACs       web  [3] ports between data path and login
-//! seeing   [3] metrics and logs
+//! seeing   [3] metrics and logs        dns      [3] what name servers say, each asked alone
 //! idp      [4] providers asked and cached                audit [4] Merkle log, checkpoints, verification, sinks
+//! orgs     [4] organizations at run time: their documents laid over the file, rows for what is named, what loosens
 //! mail     [4] letters queued with their fact, sent by SMTP or as files
 //! login    [5] begin, finish, handover, logout; live sessions, lease, revocation
+//! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
 //! pages    [6] HTML from templates
 //! site     [7] our own routes: HTTP ↔ login ↔ pages      gateway [7] the data path: listen, route, check, forward, streams
 //! acme     [7] certificates from an authority: ordered, kept in the store, handed to the data path
@@ -52,6 +54,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod dns;
+pub mod domains;
 pub mod entropy;
 pub mod gateway;
 pub mod idp;
@@ -59,6 +63,7 @@ pub mod kernel;
 pub mod keys;
 pub mod login;
 pub mod mail;
+pub mod orgs;
 pub mod outbound;
 pub mod pages;
 pub mod seeing;

@@ -26,6 +26,8 @@ mod mix_up;
 mod neighbours;
 #[path = "login/passwords.rs"]
 mod passwords;
+#[path = "login/policies.rs"]
+mod policies;
 #[path = "login/replay.rs"]
 mod replay;
 #[path = "login/resets.rs"]

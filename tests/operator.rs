@@ -7,6 +7,8 @@ mod acme;
 mod client_keys;
 #[path = "operator/commands.rs"]
 mod commands;
+#[path = "operator/domains.rs"]
+mod domains;
 #[path = "operator/failing.rs"]
 mod failing;
 #[path = "operator/failing_credentials.rs"]

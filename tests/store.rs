@@ -7,16 +7,29 @@
 mod cases;
 #[path = "store/credentials.rs"]
 mod credentials;
+#[path = "store/domains.rs"]
+mod domains;
 #[path = "store/file.rs"]
 mod file;
 #[path = "store/fixtures.rs"]
 mod fixtures;
+#[path = "store/organizations.rs"]
+mod organizations;
 #[path = "store/outbox.rs"]
 mod outbox;
 
 /// One test for each case of the suite; `$open` makes an empty store in a folder.
 macro_rules! conformance {
     ($open:path) => {
+        conformance!(
+            $open,
+            crate::organizations,
+            versions_of_an_organization_are_kept_and_none_is_written_over,
+            h3_a_role_is_taken_up_once,
+            tokens_read_back_as_written_until_they_end,
+            people_of_a_domain_are_read_page_by_page,
+            events_of_an_organization_are_read_backwards
+        );
         conformance!(
             $open,
             crate::credentials,
@@ -61,6 +74,14 @@ macro_rules! conformance {
             m13_a_limit_holds_letters_back_and_not_their_batch,
             m13_an_occasion_counts_once_for_all_its_letters,
             of_racing_letters_no_more_are_queued_than_may_be
+        );
+        conformance!(
+            $open,
+            crate::domains,
+            a_proof_reads_back_as_written,
+            of_two_nodes_one_writes_a_proof,
+            c6_one_organization_holds_a_domain,
+            what_is_over_is_not_checked
         );
     };
     ($open:path, $cases:path, $($case:ident),+) => {

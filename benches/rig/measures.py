@@ -142,10 +142,11 @@ def script(run, name, proxy, body, with_draws=False):
 
 def touch_all(proxy, run):
     """Until every session has been asked for; the cache is warm then."""
-    path, left = everybody(proxy, run), len(proxy.cookies)
+    path, left, tries = everybody(proxy, run), len(proxy.cookies), 0
     while left > 0:
+        tries += 1
         # The script begins anew each time, so one run must cover all.
-        seconds = max(2, math.ceil(len(proxy.cookies) / 4000))
+        seconds = max(2, math.ceil(len(proxy.cookies) / 4000)) * tries
         left = len(proxy.cookies) - load.wrk(proxy, "http", "/1k", 64, seconds, script=path)
 
 

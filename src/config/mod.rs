@@ -1,29 +1,33 @@
 //! The configuration: one TOML file → [`Config`], or everything that is wrong with it.
 //!
-//! `file` is what may be written, `shape` compares a file with it, `resolve` says what it means, `draft` is the configured
-//! world without the store's part, `finding` and `report` are the mistakes, `loosen` says what a new file gives away. No key
-//! is known that does not stand in `file`. Deliberately absent: layers, includes, environment overrides and secrets in the
+//! `file` is what may be written, `shape` compares a file with it, `resolve` says what it means, `finding` and `report` are the
+//! mistakes, `runtime` reads an organization's document by the same rules. What comes out is `orgs::draft`, the configured
+//! world without the store's part. No key is known that does not stand in `file`. Deliberately absent: layers, includes, environment overrides and secrets in the
 //! file; ids and times, which the store gives.
 
-pub mod draft;
 pub mod file;
 pub mod finding;
-pub mod loosen;
 pub mod report;
 mod resolve;
+mod runtime;
 mod shape;
 
-pub use draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, fingerprint, policy_fingerprint};
 pub use finding::{Code, Finding, Findings, Severity};
-pub use loosen::{Loosening, confirmation, loosened};
 pub use report::{Place, Report};
+pub use runtime::Documents;
 pub use shape::schema;
+
+pub use crate::orgs::draft::{
+    self, DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, fingerprint, policy_fingerprint,
+};
+pub use crate::orgs::loosen::{Loosening, confirmation};
 
 use crate::acme::AcmeOptions;
 use crate::gateway::options::{Network, Options};
-use crate::kernel::values::{EmailAddress, Origin};
+use crate::kernel::values::Origin;
 use crate::mail::MailOptions;
 use serde::Deserialize as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
@@ -43,10 +47,6 @@ pub struct Config {
     pub store: String,
     /// How logs are written. Access lines are in `gateway.listen`.
     pub log: LogFormat,
-    /// Who may change everything.
-    pub operators: Vec<EmailAddress>,
-    /// Who may read audit, explanations and sessions.
-    pub auditors: Vec<EmailAddress>,
     /// Products, organizations and directories, without the store's part.
     pub catalog: DraftCatalog,
     /// What the data path is told; its `version` is 0 until it is set to the catalog's.
@@ -57,6 +57,8 @@ pub struct Config {
     pub mail: MailOptions,
     /// A list of breached passwords that nobody may choose.
     pub breached: Option<PathBuf>,
+    /// Who is asked about domains.
+    pub dns: Dns,
     /// Requests that the gateway makes.
     pub outbound: Outbound,
     /// Where audit events go besides the store.
@@ -90,6 +92,15 @@ pub struct Outbound {
     pub ca_file: Option<PathBuf>,
     /// Private ranges that may be reached (rule M16).
     pub allow: Vec<Network>,
+}
+
+/// Who is asked about organizations' domains.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Dns {
+    /// Resolvers; none: the system's.
+    pub servers: Vec<SocketAddr>,
+    /// The name of the TXT record and of the file.
+    pub record: String,
 }
 
 /// Where audit events go besides the store.
@@ -214,6 +225,11 @@ fn mask_secrets(text: &str, say: &mut Findings) {
         }
         start += line.len();
     }
+}
+
+/// Everything that a new file gives away, sorted.
+pub fn loosened(old: &Config, new: &Config) -> Vec<Loosening> {
+    crate::orgs::loosen::loosened(&old.catalog, &new.catalog)
 }
 
 /// Where the file is: the one that was named, else `./fedgate.toml`, else `/etc/fedgate/fedgate.toml`.

@@ -3,18 +3,18 @@
 use super::body::Broken;
 use super::bound::Bound;
 use super::core::Core;
+use super::drained::Drained;
 use super::gather::gather;
 use super::guard::arrival::{self, Arrival};
 use super::guard::caps::Seat;
 use super::guard::{Reason, calm::Calm};
 use super::handle::handle;
 use super::head::Introduction;
-use super::local::Local;
 use super::pace::{Busy, Delivery, Heads, Pace};
 use super::patient::Patient;
 use super::rarely::Rarely;
 use super::recall::Recall;
-use super::stream::Turns;
+use super::stream::{Streams, Turns};
 use super::tls::ACME_TLS;
 use super::websocket;
 use http::{Method, Request, Response};
@@ -23,16 +23,23 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::HashSet;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+/// How much of an HTTP/1.1 answer a TLS connection takes at once, in bytes: a little more than hyper gathers. With less, the last
+/// bytes of a large answer go as a record and a call of their own.
+const TLS_BUFFER: usize = 144 * 1024;
+
+/// How much hyper gathers of requests and answers before it waits, in bytes.
+const BUFFER: usize = 128 * 1024;
 
 /// Which listener a connection came in by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -99,7 +106,7 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     let handshake = line.core.handshakes.run(Box::pin(tls.acceptor.accept(stream)));
     let accepted = timeout(patience, handshake).await;
     drop(greeting);
-    let Ok(Ok(stream)) = accepted else {
+    let Ok(Ok(mut stream)) = accepted else {
         line.core.shared.seeing.failed_handshakes.inc();
         return;
     };
@@ -117,7 +124,8 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
     if is_h2 {
         open.spawn(serve_http2(stream, line));
     } else {
-        open.spawn(serve_http1(stream, line));
+        stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
+        open.spawn(serve_http1(Drained::new(stream), line));
     }
 }
 
@@ -136,7 +144,7 @@ where
     let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), Box::new(request))));
     // Without hyper's timer for heads, which is made anew for each request and counts idle time as part of the next head.
     let connection =
-        http1::Builder::new().max_buf_size(128 * 1024).serve_connection(TokioIo::new(stream), service).with_upgrades();
+        http1::Builder::new().max_buf_size(BUFFER).serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(connection);
     let mut timer = None;
     let (close, retire) = (pin!(close.cancelled()), pin!(retire.cancelled()));
@@ -161,32 +169,12 @@ where
     .await;
 }
 
-/// A request over HTTP/2, or a tunnel to open. Not one async function around both: its future would be larger than what the allocator
-/// has at hand (1 KiB), for each request.
-enum Answering<R, T> {
-    Request(Pin<Box<R>>),
-    Tunnel(Pin<Box<T>>),
-}
-
-impl<R: Future, T: Future<Output = R::Output>> Future for Answering<R, T> {
-    type Output = R::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
-        match &mut *self {
-            Self::Request(request) => request.as_mut().poll(cx),
-            Self::Tunnel(tunnel) => tunnel.as_mut().poll(cx),
-        }
+/// A request, or over HTTP/2 a tunnel to open (boxed: it is rare, and would make every request's future larger).
+async fn answer(busy: Busy, request: Box<Request<Incoming>>) -> Result<Response<Delivery>, Broken> {
+    if *request.method() == Method::CONNECT {
+        return Box::pin(websocket::tunnel(busy, request)).await;
     }
-}
-
-fn answer(
-    busy: Busy,
-    request: Box<Request<Incoming>>,
-) -> impl Future<Output = Result<Response<Delivery>, Broken>> + Send {
-    match *request.method() {
-        Method::CONNECT => Answering::Tunnel(Box::pin(websocket::tunnel(busy, request))),
-        _ => Answering::Request(Box::pin(handle(busy, request))),
-    }
+    handle(busy, request).await
 }
 
 async fn serve_http2<S>(stream: S, line: Arc<Line>)
@@ -195,10 +183,10 @@ where
 {
     let _open = Open::new(&line);
     let (close, retire) = (line.close.clone(), line.retire.clone());
-    let mut local = Local::new(line.turns.clone().unwrap_or_else(|| Arc::new(Turns::new())));
+    let streams = Streams(line.turns.clone().unwrap_or_else(|| Arc::new(Turns::new())));
     let (stream, outbox) = gather(Calm::new(stream, line.core.shared.guard.turned.counter(Reason::Flood)));
-    let service = service_fn(move |request| answer(Busy::new(Arc::clone(&line)), Box::new(request)));
-    let connection = http2::Builder::new(local.streams())
+    let service = service_fn(move |request| Box::pin(answer(Busy::new(Arc::clone(&line)), Box::new(request))));
+    let connection = http2::Builder::new(streams)
         .timer(TokioTimer::new())
         .max_concurrent_streams(250)
         .max_header_list_size(64 * 1024)
@@ -216,9 +204,9 @@ where
     let mut draining = false;
     poll_fn(|cx| {
         loop {
-            let over = local.poll(cx, |cx| connection.as_mut().poll(cx).map(drop)).is_ready()
+            let over = connection.as_mut().poll(cx).is_ready()
                 || close.poll(cx).is_ready()
-                || matches!(outbox.poll_send(&mut Context::from_waker(local.waker())), Poll::Ready(Err(_)));
+                || matches!(outbox.poll_send(cx), Poll::Ready(Err(_)));
             if over {
                 return Poll::Ready(());
             }
@@ -227,7 +215,6 @@ where
             }
             draining = true;
             connection.as_mut().graceful_shutdown();
-            local.ask_connection();
         }
     })
     .await;
@@ -247,5 +234,33 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::answer::Answer;
+    use crate::gateway::forward::{Admitted, forward};
+    use crate::gateway::head::Passage;
+
+    /// What glibc's allocator keeps at hand when it is given back; for more it must search.
+    const AT_HAND: usize = 1032;
+
+    fn of_two<A, B, F>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    type Forward<'a, F> = fn(&'a Arc<Line>, Box<Request<Incoming>>, &'a Passage<'a>, &'a Admitted) -> F;
+
+    fn of_forward<'a, F: Future<Output = Result<Answer, Broken>>>(_: Forward<'a, F>) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_futures_of_a_request_are_blocks_that_the_allocator_has_at_hand() {
+        for size in [of_two(handle), of_forward(forward)] {
+            assert!(size <= AT_HAND, "{size} bytes");
+        }
     }
 }

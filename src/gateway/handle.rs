@@ -103,8 +103,8 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
         let entry = locate(line, &table, &request).map_err(|elsewhere| (elsewhere, table.unknown.clone()));
         (entry, table.access_log)
     };
-    let call = grpc::call(&request);
-    // Boxed like what else is rare: this future stays within what the allocator has at hand (1 KiB).
+    // Boxed, because few requests have one, and every request's future would be larger for it.
+    let call = grpc::call(&request).map(Box::new);
     let head = wanted.then(|| Box::new((request.method().clone(), request.uri().path().to_owned())));
     let mut trace = Trace { wanted, sid: None, described: false, place: None };
     let (result, meters, place) = match &entry {
@@ -117,12 +117,13 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
                 now: shared.clock.now(),
                 described: false,
             };
+            let result = step.answer(request, &mut trace).await;
             let place = match &entry.kind {
                 Kind::Product(target) => target.site.product.name.as_str(),
                 Kind::Login => "login",
                 Kind::Redirect(_) => "redirect",
             };
-            (step.answer(request, &mut trace).await, &entry.meters, place)
+            (result, &entry.meters, place)
         }
         Err((elsewhere, unknown)) => (Ok(elsewhere.answer(&request_id)), unknown, "unknown"),
     };
@@ -145,7 +146,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
         });
     }
     if let (Some(kind), true) = (call, place != "unknown" && !trace.described) {
-        grpc::translate(&mut answer, kind);
+        grpc::translate(&mut answer, *kind);
     }
     // Different each time: kept out of HTTP/2's compression table, where it would only push out what repeats.
     let mut request_id = request_id;
@@ -174,10 +175,10 @@ impl Step<'_> {
             }
             Kind::Login => Ok(Box::pin(self.page(request, &path, None)).await),
             Kind::Product(target) => {
-                let origin = listed_origin(request.headers(), target).map(Box::new);
+                let origin = listed_origin(request.headers(), target);
                 let mut result = self.product(request, &path, target, trace).await;
                 if let (Ok(answer), Some(origin)) = (&mut result, origin) {
-                    self.open_refusal_to(answer, *origin);
+                    self.open_refusal_to(answer, origin);
                 }
                 result
             }
@@ -280,7 +281,7 @@ impl Step<'_> {
         // A browser that fetches ahead is nobody's activity.
         let active = !headers.contains_key(SEC_PURPOSE);
         let (product, host) = (&target.site.product.name, &self.entry.origin);
-        let ask = Ask { token, key, product, host, now: self.now, active };
+        let ask = Ask { token, key, product, host, client: self.client, now: self.now, active };
         let sessions = &self.line.core.shared.sessions;
         match sessions.cached(&ask) {
             Some(admission) => admission,
@@ -307,7 +308,7 @@ impl Step<'_> {
         let direct = self.line.seat.client().filter(|_| self.client == self.line.peer);
         let asker = match direct {
             Some(client) => Asker::Direct(Arc::clone(client)),
-            None => Asker::Named(self.line.core.shared.guard.caps.guest(self.client)),
+            None => Asker::Named(self.line.recall.guest(self.client, &self.line.core.shared.guard.caps)),
         };
         target.load.enter(asker)
     }

@@ -25,6 +25,11 @@ impl Patient {
         Self { stream, limit: STALL, stall: None }
     }
 
+    /// Ready when there is something to read, an end or an error among it; nothing is read.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_read_ready(cx)
+    }
+
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stall = None;
@@ -56,7 +61,11 @@ impl AsyncWrite for Patient {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        // A list of one costs the kernel more than the one; TLS sends nothing else.
+        let written = match bytes {
+            [one] => Pin::new(&mut self.stream).poll_write(cx, one),
+            more => Pin::new(&mut self.stream).poll_write_vectored(cx, more),
+        };
         self.watch(cx, written)
     }
 

@@ -1,14 +1,17 @@
 //! What a connection remembers from one request to the next, because clients say the same again: where the last request went, and
-//! what its cookies came to. Remembered is only what follows from the bytes alone; whether a session lives is asked every time.
+//! what its cookies came to, and whose it was. Remembered is only what follows from the bytes alone; whether a session lives is
+//! asked every time.
 //!
 //! Deliberately absent: a list of several. A connection that carries many clients or hosts reads each request anew.
 
+use super::guard::caps::{Caps, Guest};
 use super::table::{Entry, Table};
 use crate::kernel::request::cookies::{self, Remaining, SessionCookie};
 use crate::kernel::values::{SessionKey, Token};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
@@ -23,6 +26,7 @@ pub(super) struct Recall(Mutex<Last>);
 struct Last {
     place: Option<Arc<Entry>>,
     cookies: Option<Known>,
+    guest: Option<(IpAddr, Arc<Guest>)>,
 }
 
 struct Known {
@@ -65,6 +69,17 @@ impl Recall {
     /// Remembers where a request went; only what this connection may ask for (rule M8).
     pub(super) fn remember_place(&self, entry: &Arc<Entry>) {
         self.last().place = Some(Arc::clone(entry));
+    }
+
+    /// The client whom a trusted proxy names: looked up under a lock that all cores share, so the last one is kept.
+    pub(super) fn guest(&self, client: IpAddr, caps: &Arc<Caps>) -> Arc<Guest> {
+        let mut last = self.last();
+        if let Some((_, guest)) = last.guest.as_ref().filter(|(known, _)| *known == client) {
+            return Arc::clone(guest);
+        }
+        let guest = Arc::new(caps.guest(client));
+        last.guest = Some((client, Arc::clone(&guest)));
+        guest
     }
 
     /// Reads the cookies of a request; `key` says what finds a token's session.
@@ -140,6 +155,7 @@ fn rest(field: &[u8], split: bool) -> Rest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::bounds::Crowd;
     use std::cell::Cell;
 
     fn headers(fields: &[&str]) -> HeaderMap {
@@ -205,6 +221,18 @@ mod tests {
             assert_eq!(read(&[], &fields).1, rest, "{fields:?}");
             assert_eq!(read(&fields, &fields).1, rest, "{fields:?} again");
         }
+    }
+
+    #[test]
+    fn m29_each_client_behind_a_proxy_is_counted_as_itself() {
+        let (recall, caps) = (Recall::default(), Arc::new(Caps::new(Crowd::default())));
+        let named = |last: u8| recall.guest([192, 0, 2, last].into(), &caps);
+        let ann = named(1);
+        assert!(Arc::ptr_eq(&ann, &named(1)));
+        let ben = named(2);
+        assert!(!Arc::ptr_eq(ann.client(), ben.client()));
+        assert!(Arc::ptr_eq(ann.client(), named(1).client()), "known while a request of hers is under way");
+        assert!(Arc::ptr_eq(ben.client(), caps.guest([192, 0, 2, 2].into()).client()), "the same for all connections");
     }
 
     #[test]

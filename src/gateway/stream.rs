@@ -1,13 +1,14 @@
-//! What each stream of an HTTP/2 connection does when it is polled, and how a stream ends whose client takes nothing.
+//! The task of each stream of an HTTP/2 connection, and how a stream ends whose client takes nothing.
 //!
 //! hyper asks a body for its next piece only when the client has granted a window for the last one. A stream without a window
 //! therefore never hears that its session has ended, and would hold its upstream for as long as the client likes. Such a stream is
-//! seen here, by what its body did last, and ended by dropping its future: that resets it with CANCEL, needs no window, and leaves
+//! seen here, by what its body did last, and ended by dropping its task: that resets it with CANCEL, needs no window, and leaves
 //! the other streams of the connection alone. A stream that flows costs two marks in a slot of its connection, no timer and no task.
 //!
-//! Deliberately absent: when a stream is polled (`local.rs`), the socket that takes nothing at all (`patient.rs`), and what a body says when its session ends (`body.rs`).
+//! Deliberately absent: the socket that takes nothing at all (`patient.rs`), and what a body says when its session ends (`body.rs`).
 
 use crate::web::LiveSession;
+use hyper::rt::Executor;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// How long a client may take nothing of a stream; as long as a socket may take nothing (`patient.rs`).
 const STALL: Duration = Duration::from_secs(60);
 
-/// What a body did while its stream was polled.
+/// What a body did while its stream's task was polled.
 #[derive(Default)]
 enum Turn {
     /// It was not asked.
@@ -79,6 +80,22 @@ impl Turns {
     }
 }
 
+/// Runs the streams of a connection.
+#[derive(Clone)]
+pub(super) struct Streams(pub(super) Arc<Turns>);
+
+impl<F: Future<Output = ()> + Unpin + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        let turns = Arc::clone(&self.0);
+        // hyper hands over a tunnel's task while the answer that opened it is being sent: the token is that one's.
+        let held = match turns.take() {
+            Turn::Tunnels(over) => Some(Box::new(Held { ended: Some(Box::pin(over.cancelled_owned())), limit: None })),
+            Turn::Quiet | Turn::Waits | Turn::Gave(_) => None,
+        };
+        drop(tokio::spawn(Task { turns, stream, held }));
+    }
+}
+
 /// What ends a stream from outside.
 struct Held {
     ended: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -99,38 +116,33 @@ impl Held {
 }
 
 /// One stream: its request, then its answer's body.
-pub(super) struct Task {
-    stream: Pin<Box<dyn Future<Output = ()> + Send>>,
+struct Task<F> {
+    turns: Arc<Turns>,
+    stream: F,
     held: Option<Box<Held>>,
 }
 
-impl Task {
-    /// hyper hands over a tunnel's task while the answer that opened it is being sent: the token in `turns` is that one's.
-    pub(super) fn new(stream: Pin<Box<dyn Future<Output = ()> + Send>>, turns: &Turns) -> Self {
-        let held = match turns.take() {
-            Turn::Tunnels(over) => Some(Box::new(Held { ended: Some(Box::pin(over.cancelled_owned())), limit: None })),
-            Turn::Quiet | Turn::Waits | Turn::Gave(_) => None,
-        };
-        Self { stream, held }
-    }
+impl<F: Future<Output = ()> + Unpin> Future for Task<F> {
+    type Output = ();
 
-    /// Ready when the stream is done, or is to be dropped. `turns` are its connection's.
-    pub(super) fn poll(&mut self, turns: &Turns, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the stream is done, or is to be dropped.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let me = &mut *self;
         // First: a tunnel that is over must not be closed as if it were whole.
-        if self.held.as_mut().is_some_and(|held| held.poll(cx).is_ready()) {
+        if me.held.as_mut().is_some_and(|held| held.poll(cx).is_ready()) {
             return Poll::Ready(());
         }
-        let polled = self.stream.as_mut().poll(cx);
-        let turn = turns.take();
+        let polled = Pin::new(&mut me.stream).poll(cx);
+        let turn = me.turns.take();
         if polled.is_ready() {
             return Poll::Ready(());
         }
         match turn {
-            Turn::Gave(session) => self.held = Some(Box::new(Held::for_a_window(session, turns.stall))),
-            Turn::Waits => self.held = None,
+            Turn::Gave(session) => me.held = Some(Box::new(Held::for_a_window(session, me.turns.stall))),
+            Turn::Waits => me.held = None,
             Turn::Quiet | Turn::Tunnels(_) => {}
         }
-        match &mut self.held {
+        match &mut me.held {
             Some(held) => held.poll(cx),
             None => Poll::Pending,
         }
@@ -153,8 +165,7 @@ mod tests {
             }
             Poll::<()>::Pending
         });
-        let mut task = Task::new(Box::pin(stream), &turns);
-        timeout(Duration::from_millis(500), poll_fn(|cx| task.poll(&turns, cx))).await.is_ok()
+        timeout(Duration::from_millis(500), Task { turns, stream, held: None }).await.is_ok()
     }
 
     #[tokio::test]

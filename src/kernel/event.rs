@@ -116,6 +116,18 @@ pub enum Action {
     /// An address came under, or left, an organization's management.
     #[serde(rename = "account.managed")]
     AccountManaged,
+    /// An invitation to administer was taken up by an account (rule H3).
+    #[serde(rename = "role.pinned")]
+    RolePinned,
+    /// An organization was made, changed or removed at run time.
+    #[serde(rename = "organization.updated")]
+    OrganizationUpdated,
+    /// A token of the admin API was made.
+    #[serde(rename = "api_token.created")]
+    ApiTokenCreated,
+    /// A token of the admin API was ended.
+    #[serde(rename = "api_token.revoked")]
+    ApiTokenRevoked,
     /// An account was switched off.
     #[serde(rename = "account.deactivated")]
     AccountDeactivated,
@@ -125,6 +137,21 @@ pub enum Action {
     /// A directory was configured for the first time or anew.
     #[serde(rename = "directory.created")]
     DirectoryCreated,
+    /// A domain was added, to be proved.
+    #[serde(rename = "domain.added")]
+    DomainAdded,
+    /// A domain was proved.
+    #[serde(rename = "domain.verified")]
+    DomainVerified,
+    /// A domain's proof was not found, or another organization showed one.
+    #[serde(rename = "domain.at_risk")]
+    DomainAtRisk,
+    /// A domain's proof was not found for 14 days.
+    #[serde(rename = "domain.suspended")]
+    DomainSuspended,
+    /// A domain was proved that another organization holds.
+    #[serde(rename = "domain.dispute")]
+    DomainDispute,
     /// A domain was claimed.
     #[serde(rename = "domain.claimed")]
     DomainClaimed,

@@ -1,9 +1,17 @@
 //! What a commit may contain. State, revocations and audit events of one fact travel in one [`Batch`] and are durable together
 //! or not at all: a login that was not recorded is not admitted.
 //!
-//! A new kind of state is a variant of [`Change`], a column in the stores, and rows in the conformance suite.
+//! A new kind of state is a variant of [`Change`], a column in the stores, and rows in the conformance suite. Rows of one topic
+//! have a file of their own below `journal/`.
+
+mod admin;
+mod organization;
+
+pub use admin::{AdminChange, ApiToken, Role, RolePin};
+pub use organization::{OrganizationChange, OrganizationVersion};
 
 mod credential;
+pub mod domain;
 pub mod mail;
 
 pub use credential::CredentialChange;
@@ -131,8 +139,14 @@ pub enum Change {
     },
     /// A signed checkpoint of the audit log.
     PutCheckpoint(CheckpointRow),
+    /// Organizations at run time.
+    Organization(OrganizationChange),
+    /// Roles and tokens of administrators.
+    Admin(AdminChange),
     /// A change of a person's own credentials.
     Credential(CredentialChange),
+    /// A proof of a domain.
+    Domain(domain::DomainChange),
     /// Mail that waits to be sent.
     Mail(mail::MailChange),
     /// A small value of the gateway's own, such as the last time a sweep ran.

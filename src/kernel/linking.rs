@@ -145,6 +145,7 @@ fn by_candidate(
         && !is_local
         && facts.has_authority_over_asserted()
         && is_in_use(facts, &candidate.account, email)
+        && candidate.further.iter().all(|address| is_held_alike(facts, address, email))
         && candidate.identities.iter().all(|link| is_trusted(facts, link, email));
     if !fits {
         return ("B22", Linking::Refuse(Refusal::LocalProof));
@@ -153,6 +154,13 @@ fn by_candidate(
         return ("B25", Linking::Refuse(Refusal::NoAccount));
     }
     ("B20", Linking::Link(candidate.account.clone(), key.clone()))
+}
+
+/// Rule C6 (a): all proved addresses of the candidate are the same organization's, or nobody's: who has authority over one of
+/// them has none over another's.
+fn is_held_alike(facts: &Facts<'_>, address: &EmailAddress, email: &EmailAddress) -> bool {
+    let holder = |address| management(facts.catalog, address).map(|held| &held.org.name);
+    holder(address) == holder(email)
 }
 
 /// Rule C6 (a): used, or its address proved, after the domain's claim or at most 180 days before it. An address that nobody

@@ -4,8 +4,10 @@
 //! Limits that were shortened bite at once. A stricter policy meets sessions as its `on_change` says.
 
 mod expired;
+mod whence;
 
 pub use expired::{VOUCHES_FOR, expired};
+pub use whence::Whence;
 
 use super::admit::{third_party_allows, third_party_of};
 use super::model::{
@@ -109,14 +111,17 @@ impl Why {
 
 /// Whether a session at a product goes on. First match wins.
 pub fn live(facts: &LiveFacts<'_>) -> Live {
-    let login = LoginFacts {
+    answer(product_ends(facts, &of_login(facts)))
+}
+
+fn of_login<'a>(facts: &LiveFacts<'a>) -> LoginFacts<'a> {
+    LoginFacts {
         now: facts.now,
         catalog: facts.catalog,
         login: facts.login,
         account: facts.account,
         further: facts.further,
-    };
-    answer(product_ends(facts, &login))
+    }
 }
 
 /// Whether a login session goes on. First match wins.

@@ -5,7 +5,9 @@
 
 pub mod admit;
 pub mod certificate;
+pub mod domain;
 pub mod event;
+pub mod foresee;
 pub mod identify;
 pub mod journal;
 mod linking;

@@ -5,6 +5,7 @@
 //! clocks and randomness for new keys (arguments). A new kind is a variant of [`Kind`]; a new thing to seal is a [`Purpose`];
 //! secrets of other rooms in rows of their own are in `item`.
 
+mod admin;
 mod assertion;
 mod audit;
 mod canonical;

@@ -107,6 +107,7 @@ impl Live {
             self.apply(&row.revocation).await;
             self.world.tally.revocation_applied(feed.now.since(row.at));
         }
+        self.rebuild_if_stale().await;
         turns.cursor = feed.cursor;
         turns.last_good = began;
         let offset = self.world.clock.adopt(feed.now);
@@ -128,7 +129,11 @@ impl Live {
             Revocation::Product(name) => self.registry.end_where(|entry| entry.live.product == *name),
             // Which sessions these mean is judged, or was resolved to login sessions by whoever wrote the row: nothing that is
             // in memory is believed any more.
-            Revocation::Organization(_) | Revocation::ProviderSession { .. } => {
+            Revocation::Organization(_) => {
+                self.world.orgs.mark_stale();
+                0
+            }
+            Revocation::ProviderSession { .. } => {
                 self.distrust();
                 0
             }
@@ -142,6 +147,18 @@ impl Live {
             }
         };
         tracing::debug!(?revocation, ended, "revoked");
+    }
+
+    /// What somebody changed of an organization counts before the lease is renewed: from then on no answer is of before.
+    async fn rebuild_if_stale(&self) {
+        if !self.world.orgs.take_stale() {
+            return;
+        }
+        if let Err(fault) = self.world.rebuild().await {
+            tracing::error!(%fault, "the organizations could not be read again; tried with the next reading");
+            self.world.orgs.mark_stale();
+        }
+        self.distrust();
     }
 
     fn out(&self, fault: &str, turns: &mut Turns) {

@@ -8,7 +8,7 @@ use crate::kernel::event::{Action, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::live::{Live as Standing, LoginFacts, login_live};
 use crate::kernel::model::{Account, LinkedIdentity, LoginSession};
-use crate::kernel::values::{Reference, Token};
+use crate::kernel::values::{EmailAddress, Reference, Token};
 
 /// A live login session and its person, read from the store now.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Current {
     pub session: LoginSession,
     pub account: Account,
     pub identities: Vec<LinkedIdentity>,
+    /// Proved addresses besides the live one (rule C3).
+    pub further: Vec<EmailAddress>,
 }
 
 impl Current {
@@ -42,8 +44,12 @@ impl Login {
         self.resume(visitor, session).await
     }
 
-    /// A login session's person, if the session is whole (rule H12) and lives (phase C).
+    /// A login session's person, if the session is whole (rule H12) and lives (phase C). One that is good for one product alone is
+    /// nobody's at the login host, and hands nothing over.
     pub(super) async fn resume(&self, visitor: &Visitor, session: LoginSession) -> Result<Option<Current>, Stop> {
+        if session.confined_to.is_some() {
+            return Ok(None);
+        }
         if !self.world.keys.holds_login(&session) {
             self.world.violated(visitor, "login session").await?;
             return Ok(None);
@@ -51,13 +57,14 @@ impl Login {
         let Some(account) = self.world.store.account(session.account).await? else { return Ok(None) };
         let catalog = self.world.catalog.load_full();
         let session = self.live.with_activity(session);
+        let further = self.world.store.proved_addresses_of(account.id).await?;
         let facts =
-            LoginFacts { now: visitor.now, catalog: &catalog, login: &session, account: &account, further: &[] };
+            LoginFacts { now: visitor.now, catalog: &catalog, login: &session, account: &account, further: &further };
         if !matches!(login_live(&facts), Standing::Continue { .. }) {
             return Ok(None);
         }
         let identities = self.world.store.identities_of(account.id).await?;
-        Ok(Some(Current { session, account, identities }))
+        Ok(Some(Current { session, account, identities, further }))
     }
 }
 

@@ -2,12 +2,14 @@
 //! must fit.
 
 use super::ticket::sha256;
-use crate::kernel::live::{Live as Standing, LiveFacts, live};
+use crate::kernel::live::{Live as Standing, LiveFacts, Whence, live};
 use crate::kernel::model::{Account, Catalog, LoginSession, ProductAccount, ProductSession};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, SessionKey, Timestamp};
 use crate::web::{Ask, LiveSession};
+use arc_swap::ArcSwapOption;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// The rows of a session, their MACs checked.
 pub(super) struct Rows {
@@ -15,13 +17,15 @@ pub(super) struct Rows {
     pub(super) login: LoginSession,
     pub(super) account: Account,
     pub(super) record: ProductAccount,
+    /// Proved addresses besides the account's live one (rule C3).
+    pub(super) further: Vec<EmailAddress>,
 }
 
 impl Rows {
-    /// Whether the session goes on; `None` when its product is not configured any more.
-    pub(super) fn stand(&self, catalog: &Catalog, now: Timestamp) -> Option<Standing> {
+    /// Whether the session goes on, and where its person may come from; `None` when its product is not configured any more.
+    pub(super) fn stand(&self, catalog: &Catalog, now: Timestamp) -> Option<(Standing, Whence)> {
         let product = catalog.products.get(&self.session.product)?;
-        Some(live(&LiveFacts {
+        let facts = LiveFacts {
             now,
             catalog,
             product,
@@ -29,8 +33,9 @@ impl Rows {
             session: &self.session,
             account: &self.account,
             product_account: Some(&self.record),
-            further: &[],
-        }))
+            further: &self.further,
+        };
+        Some((live(&facts), Whence::of(&facts)))
     }
 }
 
@@ -52,6 +57,9 @@ pub(super) struct Entry {
     /// The catalog that it was judged under, and until when that holds.
     version: AtomicU64,
     until: AtomicI64,
+    /// Where its person may come from; none for anywhere.
+    whence: ArcSwapOption<Whence>,
+    is_bound: AtomicBool,
 }
 
 impl Entry {
@@ -79,13 +87,23 @@ impl Entry {
             email: digest(rows.account.email.as_ref()),
             version: AtomicU64::new(u64::MAX),
             until: AtomicI64::new(0),
+            whence: ArcSwapOption::empty(),
+            is_bound: AtomicBool::new(false),
         }
     }
 
-    /// The answer under this catalog holds until then.
-    pub(super) fn holds(&self, catalog: &Catalog, until: Timestamp) {
+    /// The answer under this catalog holds until then, for requests from there.
+    pub(super) fn holds(&self, catalog: &Catalog, until: Timestamp, whence: Whence) {
+        let is_bound = !whence.is_anywhere();
+        self.whence.store(is_bound.then(|| Arc::new(whence)));
+        self.is_bound.store(is_bound, Ordering::Release);
         self.until.store(until.millis(), Ordering::Release);
         self.version.store(catalog.version, Ordering::Release);
+    }
+
+    /// Whether its person may come from this address (rule M29).
+    pub(super) fn admits(&self, client: IpAddr) -> bool {
+        !self.is_bound.load(Ordering::Acquire) || self.whence.load().as_ref().is_none_or(|whence| whence.admits(client))
     }
 
     /// Whether it was judged under this catalog.
@@ -161,6 +179,8 @@ pub(super) mod tests {
             email: digest(None),
             version: AtomicU64::new(u64::MAX),
             until: AtomicI64::new(0),
+            whence: ArcSwapOption::empty(),
+            is_bound: AtomicBool::new(false),
         }
     }
 

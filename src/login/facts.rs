@@ -31,7 +31,9 @@ impl World {
             for account in self.store.accounts_by_email(email).await? {
                 let identities = self.store.identities_of(account.id).await?;
                 let product_account = self.record_at(product, account.id).await?;
-                candidates.push(Candidate { account, identities, product_account, enrolled: false });
+                let further = self.store.proved_addresses_of(account.id).await?;
+                let enrolled = !self.store.factors_of(account.id).await?.is_empty();
+                candidates.push(Candidate { account, identities, product_account, further, enrolled });
             }
         }
         let product_account = match account {
@@ -43,6 +45,10 @@ impl World {
             [only] => only.product_account.as_ref(),
             _ => None,
         });
+        let further = match account {
+            Some(account) => self.store.proved_addresses_of(account.id).await?,
+            None => Vec::new(),
+        };
         let live = account.and_then(|account| account.email.as_ref()).or(claims.email.as_ref());
         let address_taken = self.taken(product, live, known).await?;
         let evidence = Evidence::Proof(proof);
@@ -57,7 +63,7 @@ impl World {
             candidates,
             product_account,
             address_taken,
-            further: &[],
+            further,
         })
     }
 
@@ -86,7 +92,7 @@ impl World {
             candidates: Vec::new(),
             product_account: record,
             address_taken,
-            further: &[],
+            further: current.further.clone(),
         })
     }
 

@@ -170,7 +170,8 @@ impl Login {
         aim: (Option<&Target>, Option<(Arc<Product>, Origin)>),
         admitted: &Admitted,
     ) -> Result<Answer, Stop> {
-        let current = Current { session: made.session, account: made.account, identities: Vec::new() };
+        let current =
+            Current { session: made.session, account: made.account, identities: Vec::new(), further: Vec::new() };
         let mut answer = match (aim.0, made.record.as_ref(), admitted.terms().entry.as_ref()) {
             (Some(target), Some(record), Some(entry)) => {
                 self.hand_over(visitor, &current, target, (entry.bounds, record))

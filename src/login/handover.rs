@@ -76,8 +76,15 @@ impl Login {
     /// Whether the browser already has a live session of this product.
     async fn is_inside(&self, visitor: &Visitor, at: &ProductHost) -> bool {
         let Some(token) = session_token(visitor) else { return false };
-        let ask =
-            Ask { token: &token, key: None, product: &at.product.name, host: &at.host, now: visitor.now, active: true };
+        let ask = Ask {
+            token: &token,
+            key: None,
+            product: &at.product.name,
+            host: &at.host,
+            client: visitor.client,
+            now: visitor.now,
+            active: true,
+        };
         matches!(self.live.admit(&ask).await, Admission::Admitted(_))
     }
 
@@ -216,7 +223,7 @@ impl Login {
             session: &session,
             account: &current.account,
             product_account: Some(&account),
-            further: &[],
+            further: &current.further,
         };
         match live(&facts) {
             Standing::Continue { .. } => {}

@@ -1,5 +1,6 @@
 //! What a product is told about a person: the signed assertion and the plain fields beside it.
 
+use super::entry::Rows;
 use crate::kernel::model::{Account, Catalog, Claim, LoginSession, Product, ProductAccount, ProductSession};
 use crate::kernel::standing;
 use crate::kernel::values::{EmailAddress, OrgName, Origin, Timestamp};
@@ -22,18 +23,14 @@ pub(super) struct Who<'a> {
 
 impl<'a> Who<'a> {
     /// Put together from the rows of a session; `None` when the product is not configured any more.
-    pub(super) fn new(
-        catalog: &Catalog,
-        session: &'a ProductSession,
-        login: &'a LoginSession,
-        account: &'a Account,
-        record: &'a ProductAccount,
-    ) -> Option<Self> {
+    pub(super) fn new(catalog: &Catalog, rows: &'a Rows) -> Option<Self> {
+        let Rows { session, login, account, record, further } = rows;
         let product = Arc::clone(catalog.products.get(&session.product)?);
         // An address that was never proved is nobody's, and is told to no product.
-        let proved = standing::proved_addresses(account, &[]);
+        let proved = standing::proved_addresses(account, further);
         let org = standing::manager_of(catalog, &proved).cloned();
-        Some(Self { product, org, email: proved.first().copied(), session, login, account, record })
+        let email = account.email.as_ref().filter(|_| account.email_verified);
+        Some(Self { product, org, email, session, login, account, record })
     }
 
     fn claim(&self, claim: Claim) -> String {

@@ -19,6 +19,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::live::Live as Standing;
 use crate::kernel::model::{Catalog, LoginSession, Outage, ProductSession};
+use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{EventId, ProductName, SessionKey, Timestamp, Token};
 use crate::store::{Touch, Unavailable};
 use crate::web::{Admission, Ask, End, Identity, LiveSession, Replays, Sessions};
@@ -127,7 +128,8 @@ impl Live {
         }
         let Some(account) = store.account(session.account).await? else { return Ok(None) };
         let Some(record) = store.product_account_by_id(session.product_account).await? else { return Ok(None) };
-        Ok(Some(Rows { session, login, account, record }))
+        let further = store.proved_addresses_of(account.id).await?;
+        Ok(Some(Rows { session, login, account, record, further }))
     }
 
     /// A row whose MAC does not hold opens nothing, and is an event of the highest severity (rule H12). Its cookie may come with
@@ -162,14 +164,14 @@ impl Live {
             };
             let rows = self.with_activity_of(rows);
             let catalog = self.world.catalog.load();
-            let Some(standing) = rows.stand(&catalog, ask.now) else { return Ok(Admission::Nobody) };
+            let Some((standing, whence)) = rows.stand(&catalog, ask.now) else { return Ok(Admission::Nobody) };
             let until = match standing {
                 Standing::Continue { until } => until,
                 Standing::End(refusal) => return Ok(Admission::Refused(refusal)),
                 Standing::Login(_) => return Ok(Admission::Nobody),
             };
             let Some(entry) = self.enter(&rows, &catalog, ask) else { return Ok(Admission::Nobody) };
-            entry.holds(&catalog, until);
+            entry.holds(&catalog, until, whence);
             self.cache.insert(Arc::clone(&entry));
             // After it: what empties the cache counts first, so that nothing that was read before it stays.
             if self.applied.load(Ordering::Acquire) == before {
@@ -182,7 +184,7 @@ impl Live {
 
     /// Enters a session: the one entry that there is of it, so that whatever is open in it is found there.
     fn enter(&self, rows: &Rows, catalog: &Catalog, ask: &Ask<'_>) -> Option<Arc<Entry>> {
-        let who = Who::new(catalog, &rows.session, &rows.login, &rows.account, &rows.record)?;
+        let who = Who::new(catalog, rows)?;
         let identity = self.identity(rows, &who, catalog, ask)?;
         let (session, login) = (&rows.session, &rows.login);
         let again = Arc::clone(&identity);
@@ -228,6 +230,9 @@ impl Live {
     fn answer(&self, entry: &Entry, ask: &Ask<'_>) -> Admission {
         if entry.live.ended.is_cancelled() {
             return Admission::Nobody;
+        }
+        if !entry.admits(ask.client) {
+            return Admission::Refused(Refusal::Network);
         }
         if ask.active {
             self.note(entry, ask.now);

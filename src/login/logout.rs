@@ -255,7 +255,7 @@ impl Login {
     /// Whether a product's `allow` holds for the person of a login session; entering it decides again.
     fn may_enter(&self, current: &Current, product: &Product) -> bool {
         let catalog = self.world.catalog.load();
-        let addresses = standing::proved_addresses(&current.account, &[]);
+        let addresses = standing::proved_addresses(&current.account, &current.further);
         let asserted_by = catalog.directories.get(&current.session.directory).and_then(|directory| directory.org());
         let groups = Groups::of(asserted_by, &current.session.groups);
         let managed = standing::managements(&catalog, &addresses, groups);

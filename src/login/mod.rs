@@ -31,6 +31,7 @@ mod logout;
 mod record;
 mod registry;
 mod session;
+mod staff;
 mod tally;
 mod ticket;
 mod watch;

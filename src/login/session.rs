@@ -39,6 +39,7 @@ impl Login {
     ) -> Result<Made, NotCommitted> {
         let mut batch = Batch::default();
         let account = self.write_account(visitor, admitted, &mut batch);
+        self.world.take_up_roles(visitor, &account, proof, &mut batch).await?;
         let record = self.write_record(visitor, admitted, &account, &mut batch);
         let present = self.current(visitor).await.ok().flatten();
         let same = present.as_ref().filter(|current| is_same_login(current, &account, admitted));

@@ -36,8 +36,8 @@ impl Live {
         let Some(rows) = self.rows_of(session).await? else { return Ok(false) };
         let rows = self.with_activity_of(rows);
         let catalog = self.world.catalog.load();
-        let Some(Standing::Continue { until }) = rows.stand(&catalog, now) else { return Ok(false) };
-        entry.holds(&catalog, until);
+        let Some((Standing::Continue { until }, whence)) = rows.stand(&catalog, now) else { return Ok(false) };
+        entry.holds(&catalog, until, whence);
         Ok(true)
     }
 

@@ -11,6 +11,7 @@ use crate::idp::Providers;
 use crate::kernel::model::{Catalog, Directory, Product};
 use crate::kernel::values::{Origin, Timestamp};
 use crate::keys::{Kek, Keys, Purpose};
+use crate::orgs::{Fault, Mode, Orgs};
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -30,6 +31,8 @@ pub struct World {
     pub keys: Keys,
     /// What is configured; replaced by a reload.
     pub catalog: ArcSwap<Catalog>,
+    /// The file in force, and how organizations' documents are laid over it.
+    pub orgs: Orgs,
     /// The providers, asked and cached.
     pub providers: Providers,
     /// The time.
@@ -92,6 +95,18 @@ impl Browser {
 }
 
 impl World {
+    /// Builds the catalog again from the file and the store, where somebody changed an organization. What they changed is
+    /// recorded already.
+    pub(super) async fn rebuild(&self) -> Result<(), Fault> {
+        let _turn = self.orgs.turn().await;
+        let ground = (self.store.as_ref(), &self.kek);
+        let enrolled = self.orgs.enrol(ground, &self.orgs.floor(), Mode::Follow, self.clock.now()).await?;
+        let version = self.catalog.load().version + 1;
+        self.orgs.put_effective(&enrolled);
+        self.catalog.store(Arc::new(enrolled.catalog(version)));
+        Ok(())
+    }
+
     /// The product and the host of a target, if the configuration still has both.
     pub(super) fn place(&self, target: &Target) -> Option<(Arc<Product>, Origin)> {
         let catalog = self.catalog.load();

@@ -97,7 +97,7 @@ pub struct Ask<'a> {
     pub accept: &'static str,
 }
 
-/// One answer. Its status is any but a redirect.
+/// One answer. Of [`Outbound::fetch`] its status is any but a redirect.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Status.
@@ -187,6 +187,20 @@ impl Outbound {
         };
         let answer = timeout(self.0.deadline, exchange).await.map_err(|_| OutboundFault::Deadline)??;
         if answer.status.is_redirection() { Err(OutboundFault::Redirect) } else { Ok(answer) }
+    }
+
+    /// Looks at a page that an organization put somewhere: public, over https, at most `limit` bytes of it, on a connection of its
+    /// own. A redirect is an answer, for the caller to judge; it is not followed.
+    ///
+    /// # Errors
+    /// [`OutboundFault`].
+    pub async fn look(&self, url: &Url, limit: usize) -> Result<Answer, OutboundFault> {
+        let (kind, method, headers, body) = (Kind::Document, Method::GET, HeaderMap::new(), Bytes::new());
+        let trust = Trust::of(&kind, url)?;
+        let ask = Ask { kind, url, method, headers, body, accept: "text/html, text/plain" };
+        let asked = timeout(self.0.deadline, self.ask_anew(trust, &ask)).await;
+        let (answer, _line) = asked.map_err(|_| OutboundFault::Deadline)??;
+        if answer.body.len() > limit { Err(OutboundFault::TooLarge) } else { Ok(answer) }
     }
 
     /// Asks over a connection that is open. `None` when there is none, or it ended and the request may still be sent: nothing of

@@ -111,6 +111,7 @@ impl Site {
                     key: None,
                     product: &at.product.name,
                     host: &at.host,
+                    client: visitor.client,
                     now: visitor.now,
                     active: false,
                 };

@@ -33,6 +33,8 @@ pub trait Credentials: Send + Sync {
     async fn mailbox_proof_by_link(&self, link: &[u8; 32]) -> Result<Option<MailboxProof>, Unavailable>;
     /// The addresses of a product account, the primary one first, then by age.
     async fn addresses_of(&self, of: ProductAccountId) -> Result<Vec<Address>, Unavailable>;
+    /// The proved addresses of all of a person's records, each once, sorted (rule C3).
+    async fn proved_addresses_of(&self, account: AccountId) -> Result<Vec<EmailAddress>, Unavailable>;
     /// The record of a product with this address.
     async fn product_account_by_address(
         &self,

@@ -4,11 +4,17 @@
 //! Reads are separate methods and may be inline. The conformance suite is the port's definition: a store that passes it is a
 //! store. [`open`] names the concrete ones; to add one, add a file and a line there.
 
+mod admins;
 mod credentials;
+mod domains;
+mod organizations;
 mod outbox;
 mod sqlite;
 
+pub use admins::Admins;
 pub use credentials::{Credentials, LocalShare};
+pub use domains::DomainProofs;
+pub use organizations::Organizations;
 pub use outbox::Outbox;
 pub use sqlite::Sqlite;
 
@@ -158,7 +164,7 @@ pub struct LoggedEvent {
 
 /// Everything durable.
 #[async_trait]
-pub trait Store: Credentials + Outbox + Send + Sync + 'static {
+pub trait Store: Admins + Credentials + DomainProofs + Organizations + Outbox + Send + Sync + 'static {
     /// Writes a batch: all of it durably, or nothing.
     ///
     /// # Errors

@@ -38,6 +38,8 @@ pub struct Ask<'a> {
     pub product: &'a ProductName,
     /// The host that it came to; a session of another host is no session.
     pub host: &'a Origin,
+    /// Where it came from, through trusted proxies only.
+    pub client: IpAddr,
     /// Read once per request.
     pub now: Timestamp,
     /// Whether the person caused this request (it then counts as activity).

@@ -2,6 +2,7 @@
 //!
 //! `cargo test --test config mistake -- --nocapture` prints the list class → message.
 
+mod documents;
 mod drafts;
 mod mistakes;
 mod upstreams;

@@ -4,16 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use fedgate::kernel::domain::DomainProof;
 use fedgate::kernel::event::AuditEvent;
 use fedgate::kernel::journal::mail::{DeadLetter, OutboxCount, OutboxRow};
-use fedgate::kernel::journal::{Batch, CheckpointRow, DomainRow, KeyRow, PolicyRow};
+use fedgate::kernel::journal::{
+    ApiToken, Batch, CheckpointRow, DomainRow, KeyRow, OrganizationVersion, PolicyRow, RolePin,
+};
 use fedgate::kernel::model::{
     Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use fedgate::kernel::values::{
-    AccountId, EmailAddress, LoginSessionId, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp,
+    AccountId, ApiTokenId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductAccountId, ProductName,
+    ProductSessionId, SessionKey, Timestamp,
 };
-use fedgate::store::{Committed, Feed, LoggedEvent, NotCommitted, Outbox, Store, Touch, Unavailable};
+use fedgate::store::{
+    Admins, Committed, DomainProofs, Feed, LoggedEvent, NotCommitted, Organizations, Outbox, Store, Touch, Unavailable,
+};
 use tokio::sync::Notify;
 
 /// Another store behind a switch.
@@ -192,6 +198,76 @@ impl Store for Failing {
 }
 
 #[async_trait]
+impl Organizations for Failing {
+    async fn newest_versions(&self) -> Result<Vec<OrganizationVersion>, Unavailable> {
+        self.answers()?;
+        self.inner.newest_versions().await
+    }
+
+    async fn organization_version(
+        &self,
+        org: &OrgName,
+        version: u32,
+    ) -> Result<Option<OrganizationVersion>, Unavailable> {
+        self.answers()?;
+        self.inner.organization_version(org, version).await
+    }
+
+    async fn organization_versions(
+        &self,
+        org: &OrgName,
+        below: u32,
+        limit: usize,
+    ) -> Result<Vec<OrganizationVersion>, Unavailable> {
+        self.answers()?;
+        self.inner.organization_versions(org, below, limit).await
+    }
+
+    async fn accounts_of_domain(
+        &self,
+        domain: &DomainName,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<Account>, Unavailable> {
+        self.answers()?;
+        self.inner.accounts_of_domain(domain, after, limit).await
+    }
+
+    async fn count_accounts_of_domain(&self, domain: &DomainName, limit: usize) -> Result<usize, Unavailable> {
+        self.answers()?;
+        self.inner.count_accounts_of_domain(domain, limit).await
+    }
+
+    async fn events_of_org(&self, org: &OrgName, before: u64, limit: usize) -> Result<Vec<LoggedEvent>, Unavailable> {
+        self.answers()?;
+        self.inner.events_of_org(org, before, limit).await
+    }
+}
+
+#[async_trait]
+impl Admins for Failing {
+    async fn role_pins(&self) -> Result<Vec<RolePin>, Unavailable> {
+        self.answers()?;
+        self.inner.role_pins().await
+    }
+
+    async fn role_pins_of(&self, account: AccountId) -> Result<Vec<RolePin>, Unavailable> {
+        self.answers()?;
+        self.inner.role_pins_of(account).await
+    }
+
+    async fn api_token(&self, key: &SessionKey) -> Result<Option<ApiToken>, Unavailable> {
+        self.answers()?;
+        self.inner.api_token(key).await
+    }
+
+    async fn api_tokens(&self, after: Option<ApiTokenId>, limit: usize) -> Result<Vec<ApiToken>, Unavailable> {
+        self.answers()?;
+        self.inner.api_tokens(after, limit).await
+    }
+}
+
+#[async_trait]
 impl Outbox for Failing {
     async fn mail_due(&self, now: Timestamp, limit: usize) -> Result<Vec<OutboxRow>, Unavailable> {
         self.answers()?;
@@ -206,5 +282,23 @@ impl Outbox for Failing {
     async fn mail_count(&self) -> Result<OutboxCount, Unavailable> {
         self.answers()?;
         self.inner.mail_count().await
+    }
+}
+
+#[async_trait]
+impl DomainProofs for Failing {
+    async fn domain_proofs(&self) -> Result<Vec<DomainProof>, Unavailable> {
+        self.answers()?;
+        self.inner.domain_proofs().await
+    }
+
+    async fn domain_proof(&self, org: &OrgName, domain: &DomainName) -> Result<Option<DomainProof>, Unavailable> {
+        self.answers()?;
+        self.inner.domain_proof(org, domain).await
+    }
+
+    async fn domain_proofs_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DomainProof>, Unavailable> {
+        self.answers()?;
+        self.inner.domain_proofs_due(now, limit).await
     }
 }

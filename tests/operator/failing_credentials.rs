@@ -48,6 +48,11 @@ impl Credentials for Failing {
         self.inner.addresses_of(of).await
     }
 
+    async fn proved_addresses_of(&self, account: AccountId) -> Result<Vec<EmailAddress>, Unavailable> {
+        self.answers()?;
+        self.inner.proved_addresses_of(account).await
+    }
+
     async fn product_account_by_address(
         &self,
         product: &ProductName,

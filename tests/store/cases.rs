@@ -14,7 +14,7 @@ use fedgate::store::{Conflict, NotCommitted, Store, Taken, Touch};
 use std::sync::Arc;
 use std::time::Duration;
 
-type AnyStore = Arc<dyn Store>;
+pub type AnyStore = Arc<dyn Store>;
 
 /// Commits from eight threads at once; how many came through, and what the others met.
 fn race(store: &AnyStore, batch: impl Fn(u8) -> Batch) -> (usize, Vec<NotCommitted>) {

@@ -9,7 +9,7 @@
 //! | `gateway.rs`, `configuration.rs` | the program under test, started from a file as an operator would |
 //! | `upstream.rs`, `answer.rs`, `http1.rs` | a product that records every byte it is sent and answers as told |
 //! | `pebble.rs` | a real ACME authority |
-//! | `catcher.rs` | a real SMTP server |
+//! | `catcher.rs`, `names.rs` | a real SMTP server; real name servers |
 //! | `authority.rs`, `clock.rs`, `ports.rs` | certificates, time, ports |
 //!
 //! Nothing here knows the crate: a test that needs its inside belongs in `src/`. A binary takes this module by
@@ -27,6 +27,7 @@ pub mod gateway;
 pub mod html;
 pub mod http1;
 pub mod intent;
+pub mod names;
 pub mod op;
 pub mod page;
 pub mod pebble;

@@ -1,11 +1,12 @@
 //! A thread of its own for what must go on beside requests: the revocation log and the lease, the audit log, its sinks,
-//! certificates, mail.
+//! certificates, mail, domains.
 
 use super::NotStarted;
 use super::audit_key::{self, AuditKey};
 use crate::acme::Acme;
 use crate::audit::{self, Log, People, PseudonymKey, SinkOptions};
 use crate::config::{AuditSink, Config, PeopleIn};
+use crate::domains::Domains;
 use crate::kernel::values::Token;
 use crate::login::{Live, World};
 use crate::mail::Post;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 pub(super) struct Beside {
     pub acme: Option<Arc<Acme>>,
     pub post: Arc<Post>,
+    pub domains: Arc<Domains>,
 }
 
 /// The thread, until it is closed.
@@ -58,6 +60,7 @@ impl BackRoom {
                 tasks.spawn(acme.keep_valid(stopped.clone()));
             }
             tasks.spawn(beside.post.keep_sending(stopped.clone()));
+            tasks.spawn(beside.domains.keep_checking(stopped.clone()));
             tasks.close();
             tasks.wait().await;
         };

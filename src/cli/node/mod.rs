@@ -1,11 +1,10 @@
 //! One gateway process put together: configuration → ports → serve → drain. `run` and `demo` both start here.
 //!
 //! - `state`: the state folder, its lock, the key-encryption key.
-//! - `enrol`: what the configuration names gets its row in the store: directories, domains, policies, keys.
 //! - `acme`: certificates from an authority, where the configuration wants them.
 //! - `audit_key`: the audit log's key and name; a new key each day.
 //! - `back_room`: a thread of its own for the revocation log, the audit log and its sinks, never on a loop with requests.
-//! - `mail`: what sends letters.
+//! - `mail`: what sends letters. `domains`: what proves organizations' domains.
 //! - `descriptors`: as many open files as the machine allows.
 //! - `control`: signals, the control socket and the file watch; reload and drain.
 
@@ -14,7 +13,7 @@ pub(super) mod audit_key;
 mod back_room;
 pub mod control;
 mod descriptors;
-mod enrol;
+mod domains;
 mod mail;
 pub mod state;
 
@@ -23,7 +22,7 @@ pub(super) use acme::wanted;
 use crate::acme::Acme;
 use crate::audit::Sampler;
 use crate::clock::Clock;
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, Documents, LogFormat};
 use crate::entropy::random;
 use crate::gateway::options::Options;
 use crate::gateway::{Gateway, Ports, Readiness, Running};
@@ -35,6 +34,7 @@ use crate::keys::Keys;
 use crate::login::local::{Bench, Breached, Shares, Slots};
 use crate::login::{Live, Login, Tally, World};
 use crate::mail::Post;
+use crate::orgs::{Enrolled, Mode, Orgs};
 use crate::outbound::{Outbound, OutboundOptions, Range};
 use crate::pages::Pages;
 use crate::seeing::Seeing;
@@ -85,6 +85,7 @@ pub struct Node {
     pub running: Running,
     acme: Option<Arc<Acme>>,
     post: Arc<Post>,
+    domains: domains::Registry,
     extras: Extras,
     back_room: back_room::BackRoom,
     _lock: state::Lock,
@@ -191,14 +192,20 @@ impl Node {
                 .map_err(|why| NotStarted::new("the store cannot be opened", &why))?,
         };
         let Config { catalog: draft, gateway: options, .. } = config.clone();
-        let enrolled = enrol::enrol(store.as_ref(), &kek, draft, clock.now(), 1).await?;
+        let orgs = Orgs::new(draft, Arc::new(Documents));
+        let enrolled = orgs.enrol((store.as_ref(), &kek), &orgs.floor(), Mode::Lead, clock.now()).await;
+        let enrolled = enrolled.map_err(|why| NotStarted(why.to_string()))?;
+        tell_broken(&enrolled);
+        orgs.put_effective(&enrolled);
+        let keys = Keys::open(&kek, &enrolled.keys)
+            .map_err(|why| NotStarted::new("the stored keys cannot be opened", &why))?;
         let outbound = outbound(&config, &extras)?;
         let seeing = Seeing::new();
         let providers = Providers::new(ProviderOptions {
             outbound,
             cache_dir: config.state.join("providers"),
             clock: clock.clone(),
-            assertions: Arc::new(Assertions(enrolled.keys.clone())),
+            assertions: Arc::new(Assertions(keys.clone())),
             allow_demo: extras.allow_demo,
             background: tokio::runtime::Handle::current(),
         });
@@ -206,8 +213,9 @@ impl Node {
         let world = Arc::new(World {
             store: Arc::clone(&store),
             kek,
-            keys: enrolled.keys,
-            catalog: ArcSwap::from_pointee(enrolled.catalog),
+            keys,
+            catalog: ArcSwap::from_pointee(enrolled.catalog(1)),
+            orgs,
             providers,
             clock: clock.clone(),
             sampler,
@@ -225,7 +233,8 @@ impl Node {
         let issued = Arc::default();
         let acme = acme::start(&config, &extras, &world, (&issued, &seeing)).await?;
         let post = mail::start(&config, &extras, &world, &seeing)?;
-        let beside = Beside { acme: acme.clone(), post: Arc::clone(&post) };
+        let domains = domains::Registry::start(&config, &extras, &world)?;
+        let beside = Beside { acme: acme.clone(), post: Arc::clone(&post), domains: Arc::clone(&domains.domains) };
         let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name), beside)?;
         let ports = Ports {
             sessions: Arc::clone(&live) as _,
@@ -239,7 +248,7 @@ impl Node {
         let options = Options { version: 1, ..options };
         descriptors::raise();
         let running = Gateway::start(options, ports, cores()).map_err(|why| NotStarted(why.to_string()))?;
-        Ok(Self { login, running, acme, post, extras, back_room, _lock: lock })
+        Ok(Self { login, running, acme, post, domains, extras, back_room, _lock: lock })
     }
 
     /// Applies a configuration whole or not at all, without dropping a request.
@@ -248,21 +257,30 @@ impl Node {
     /// [`NotStarted`]: one sentence; the old configuration goes on.
     pub async fn apply(&self, config: Config) -> Result<(), NotStarted> {
         let world = self.login.world();
+        let _turn = world.orgs.turn().await;
         let version = world.catalog.load().version + 1;
         let wanted = acme::wanted(&config, &self.extras)?;
         let setup = mail::setup(&config, &self.extras)?;
+        let asked = domains::asked(&config, &self.extras)?;
+        let operators = config.catalog.staff.operators.clone();
         let Config { catalog: draft, gateway: options, .. } = config;
         // First what can fail without a trace: addresses, certificates. The old table still knows only the old products, so
         // between the two stores a new product answers 421 and nothing is served under half a configuration.
-        let enrolled = enrol::enrol(world.store.as_ref(), &world.kek, draft, world.clock.now(), version).await?;
+        let ground = (world.store.as_ref(), &world.kek);
+        let enrolled = world.orgs.enrol(ground, &draft, Mode::Lead, world.clock.now()).await;
+        let enrolled = enrolled.map_err(|why| NotStarted(why.to_string()))?;
+        tell_broken(&enrolled);
         self.running.reload(Options { version, ..options }).map_err(|why| NotStarted(why.to_string()))?;
-        world.catalog.store(Arc::new(enrolled.catalog));
+        world.orgs.put_floor(draft);
+        world.orgs.put_effective(&enrolled);
+        world.catalog.store(Arc::new(enrolled.catalog(version)));
         let rows = world.store.keys().await.map_err(|why| NotStarted(why.to_string()))?;
         world.keys.reopen(&world.kek, &rows).map_err(|why| NotStarted(why.to_string()))?;
         if let (Some(acme), Some(wanted)) = (&self.acme, wanted) {
             acme.want(wanted);
         }
         self.post.replace(setup);
+        self.domains.replace(asked, operators);
         Ok(())
     }
 
@@ -272,6 +290,15 @@ impl Node {
         let store = Arc::clone(&self.login.world().store);
         self.back_room.close();
         store.close().await;
+    }
+}
+
+/// Organizations that are shut because their documents cannot be read any more.
+fn tell_broken(enrolled: &Enrolled) {
+    for (org, mistakes) in &enrolled.broken {
+        for mistake in mistakes {
+            tracing::error!(%org, "{}: {}; {}: nobody enters by this organization", mistake.code, mistake.what, mistake.write);
+        }
     }
 }
 

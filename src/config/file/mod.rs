@@ -68,7 +68,7 @@ pub struct File {
     pub people: Option<People>,
     /// Outgoing mail.
     pub mail: Option<At<Mail>>,
-    /// Name servers; comes in a later version.
+    /// Name servers.
     pub dns: Option<Dns>,
     /// Requests that the gateway makes to providers.
     pub outbound: Option<Outbound>,

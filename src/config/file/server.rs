@@ -72,10 +72,12 @@ pub struct Log {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
-    /// Addresses of people who may change everything.
+    /// Addresses of people who may change everything. Each is an invitation: whoever logs in with it first has the role for good.
     pub operators: Texts,
     /// Addresses of people who read audit, explanations and sessions, and change nothing.
     pub auditors: Texts,
+    /// Addresses of people who read the one line of an explanation, and nothing else.
+    pub support: Texts,
 }
 
 /// `[people]`: people whom no organization manages.
@@ -104,12 +106,16 @@ pub struct Mail {
     pub password_env: Text,
 }
 
-/// `[dns]`.
+/// `[dns]`: how domains that organizations add at run time are proved.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dns {
-    /// `["system"]`; others come in a later version.
+    /// Resolvers, each asked by itself: `["system"]`, or addresses such as `9.9.9.9`. The domains' own servers are asked as well; two
+    /// answers that agree are needed. Default the system's.
     pub servers: Texts,
+    /// The name in the TXT record `NAME=TOKEN`, and of the file `https://DOMAIN/NAME.html`. Default
+    /// `atlassian-domain-verification`.
+    pub record: Text,
 }
 
 /// `[outbound]`: requests that the gateway makes to providers.

@@ -7,7 +7,6 @@ use crate::config::file::{File, Span};
 use crate::config::finding::Code;
 use crate::gateway::options::{Site, Upstream};
 use crate::kernel::model::{Passwords, Sso};
-use crate::kernel::values::DirectoryName;
 
 impl Reader<'_> {
     /// Cookies ignore ports: two public origins on one host name would share them (rule H6).
@@ -137,17 +136,5 @@ impl Reader<'_> {
     fn named(file: &File, site: &Site) -> Span {
         let written = file.product.0.iter().find(|(name, _)| name.as_str() == site.product.name.as_str());
         written.map_or(Self::top(), |(name, _)| name.span())
-    }
-}
-
-impl DraftDirectory {
-    /// The organization it belongs to; none for the issuer and third parties.
-    pub fn org(&self) -> Option<&crate::kernel::values::OrgName> {
-        match &self.name {
-            DirectoryName::Org(org, _) => Some(org),
-            DirectoryName::Issuer | DirectoryName::ThirdParty(_) | DirectoryName::Local(_) | DirectoryName::Here => {
-                None
-            }
-        }
     }
 }

@@ -8,6 +8,8 @@ mod across;
 mod bounds;
 mod certificates;
 mod connections;
+mod dns;
+mod document;
 mod identity;
 mod mail;
 mod orgs;
@@ -21,13 +23,16 @@ mod upstreams;
 mod urls;
 mod values;
 
-use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, local_directories};
+pub use document::{Beside, document};
+
+use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, local_directories};
 use super::file::{At, File, Span};
 use super::finding::{Code, Findings};
 use super::{AuditSink, Config, KeySource, LogFormat, Outbound, PeopleIn, Surroundings};
 use crate::gateway::options::{Listen, Options, Site};
 use crate::kernel::model::{Limits, Passwords};
 use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, NotAName, OrgName, Origin, ThirdPartyName};
+use crate::orgs::roles::Staff;
 use connections::Whose;
 use rustls::pki_types::CertificateDer;
 use std::path::{Path, PathBuf};
@@ -50,6 +55,14 @@ pub struct Reader<'a> {
     misshapen: bool,
     hosts: products::Hosts,
     claimed: Vec<(DomainName, OrgName)>,
+    /// Directories that the file gives the organization whose document is read; none while the file itself is.
+    below: Vec<DraftDirectory>,
+    /// And its domains of the file.
+    below_domains: Vec<(DomainName, OrgName)>,
+    /// And its default policy.
+    below_policy: Option<DraftPolicy>,
+    /// A document is read, and not the file.
+    at_run_time: bool,
     mentioned: Vec<(EmailAddress, Span)>,
     third_party_names: Vec<ThirdPartyName>,
     /// Whether people whom no organization manages have a provider.
@@ -68,28 +81,39 @@ pub fn resolve(
     world: Option<&dyn Surroundings>,
     say: Findings,
 ) -> (Option<Config>, Findings) {
-    let misshapen = say.has_errors();
-    let mut reader = Reader {
-        say,
-        world,
-        folder,
-        state: PathBuf::new(),
-        misshapen,
-        hosts: Vec::new(),
-        claimed: Vec::new(),
-        mentioned: Vec::new(),
-        third_party_names: Vec::new(),
-        strangers_log_in: file.issuer.is_some() || !file.third_party.0.is_empty(),
-        issuers: Vec::new(),
-        clients: Vec::new(),
-        cookie_domains: Vec::new(),
-        leaves: Vec::new(),
-        tls_span: None,
-    };
+    let mut reader = Reader::new(say, folder, world);
+    reader.strangers_log_in = file.issuer.is_some() || !file.third_party.0.is_empty();
     reader.state = reader.path_of(text(&file.state).unwrap_or("/var/lib/fedgate"));
     let config = reader.config(file);
     let config = if reader.say.has_errors() { None } else { config };
     (config, reader.say)
+}
+
+impl<'a> Reader<'a> {
+    /// Has read nothing yet.
+    fn new(say: Findings, folder: &'a Path, world: Option<&'a dyn Surroundings>) -> Self {
+        Self {
+            misshapen: say.has_errors(),
+            say,
+            world,
+            folder,
+            state: PathBuf::new(),
+            hosts: Vec::new(),
+            claimed: Vec::new(),
+            below: Vec::new(),
+            below_domains: Vec::new(),
+            below_policy: None,
+            at_run_time: false,
+            mentioned: Vec::new(),
+            third_party_names: Vec::new(),
+            strangers_log_in: false,
+            issuers: Vec::new(),
+            clients: Vec::new(),
+            cookie_domains: Vec::new(),
+            leaves: Vec::new(),
+            tls_span: None,
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -101,8 +125,7 @@ impl Reader<'_> {
         let orgs = self.orgs(file, &people, &mut directories);
         let names: Vec<OrgName> = orgs.iter().map(|org| org.name.clone()).collect();
         let sites = self.products(file, &names);
-        let (operators, auditors) = self.admin(file);
-        self.later(file);
+        let staff = self.admin(file);
         let (key, store, outbound, sinks) =
             (self.key(file), self.store(file.store.as_ref()), self.outbound(file), self.sinks(file));
         let issuer = file.issuer.as_ref();
@@ -114,18 +137,18 @@ impl Reader<'_> {
         directories.extend(local_directories(local));
         let login = login?;
         let mail = self.mail(file, &login)?;
+        let dns = self.dns(file);
         Some(Config {
             login: login.clone(),
             state: self.state.clone(),
             key,
             store,
             log: Self::log_format(file),
-            operators,
-            auditors,
             catalog: DraftCatalog {
                 login: login.clone(),
                 products: sites.iter().map(|site| site.product.clone()).collect(),
                 orgs,
+                staff,
                 directories,
                 people,
                 profile_url,
@@ -135,20 +158,21 @@ impl Reader<'_> {
             acme,
             mail,
             breached: self.breached(file),
+            dns,
             outbound,
             sinks,
         })
     }
 
-    /// `[admin]`: operators and auditors.
-    fn admin(&mut self, file: &File) -> (Vec<EmailAddress>, Vec<EmailAddress>) {
-        let Some(admin) = &file.admin else { return (Vec::new(), Vec::new()) };
+    /// `[admin]`: who administers.
+    fn admin(&mut self, file: &File) -> Staff {
+        let Some(admin) = &file.admin else { return Staff::default() };
         let mut read = |written| {
             let people = self.emails(written);
             self.mentioned.extend(people.iter().cloned());
             people.into_iter().map(|(address, _)| address).collect()
         };
-        (read(&admin.operators), read(&admin.auditors))
+        Staff { operators: read(&admin.operators), auditors: read(&admin.auditors), support: read(&admin.support) }
     }
 
     /// What only shows when all sections are read.

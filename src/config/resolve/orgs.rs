@@ -7,53 +7,10 @@ use super::{DEFAULT_LIMITS, Reader};
 use crate::config::draft::{DraftDirectory, DraftOrg, DraftPolicy};
 use crate::config::file::{At, File, Org, Policy, Session, Span};
 use crate::config::finding::Code;
+use crate::kernel::domain::{NotClaimable, claimable};
 use crate::kernel::model::{Limits, PeoplePolicy, Sso, ThirdPartyRule};
 use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, OrgName, ThirdPartyName};
 use std::time::Duration;
-
-/// Domains whose mailboxes anybody gets: an organization that held one would speak for strangers (rule C6e).
-const PUBLIC_MAIL: [&str; 40] = [
-    "126.com",
-    "163.com",
-    "aol.com",
-    "att.net",
-    "bluewin.ch",
-    "comcast.net",
-    "fastmail.com",
-    "free.fr",
-    "freenet.de",
-    "gmail.com",
-    "gmx.at",
-    "gmx.ch",
-    "gmx.com",
-    "gmx.de",
-    "gmx.net",
-    "googlemail.com",
-    "hey.com",
-    "hotmail.com",
-    "hotmail.fr",
-    "icloud.com",
-    "laposte.net",
-    "libero.it",
-    "live.com",
-    "mac.com",
-    "mail.com",
-    "mail.ru",
-    "me.com",
-    "msn.com",
-    "orange.fr",
-    "outlook.com",
-    "pm.me",
-    "posteo.de",
-    "proton.me",
-    "protonmail.com",
-    "qq.com",
-    "t-online.de",
-    "web.de",
-    "yahoo.com",
-    "yandex.ru",
-    "zoho.com",
-];
 
 impl Reader<'_> {
     /// All of them; their directories are added to `directories`.
@@ -84,7 +41,8 @@ impl Reader<'_> {
     ) -> DraftOrg {
         let label = self.label(&org.label, || label_of(name.as_str()));
         let domains = self.domains(&name, org);
-        let mine = self.directories(&name, &label, &domains, org);
+        let mut mine = self.directories(&name, &label, &domains, org);
+        self.add_below(&mut mine, &domains, org.span());
         let of = Policies { org: &name, written: org, directories: &mine };
         let policy = self.default_policy(&of, people);
         let policies = self.named_policies(&of, &policy);
@@ -161,22 +119,24 @@ impl Reader<'_> {
             self.say.error(Code::Domain, span, format!("{text:?} is not a domain"), write);
             return None;
         };
-        if PUBLIC_MAIL.contains(&domain.as_str()) {
-            let what = format!("anybody gets an address at {domain}, so no organization speaks for it");
-            self.say.error(
-                Code::Domain,
-                span,
-                what,
-                "write the company's own domains; single people go to product.NAME.allow.people",
-            );
-            return None;
-        }
-        if psl::domain(domain.as_str().as_bytes()).is_none() {
-            let what = format!("{domain} is a public suffix: strangers register names below it");
-            self.say.error(Code::Domain, span, what, format!("write the company's own name in it: \"acme.{domain}\""));
-            return None;
-        }
-        Some(domain)
+        self.claimable(&domain, span).then_some(domain)
+    }
+
+    /// Nobody holds what belongs to many, whoever says so (rule C6e).
+    fn claimable(&mut self, domain: &DomainName, span: Span) -> bool {
+        let (what, write) = match claimable(domain) {
+            Ok(()) => return true,
+            Err(NotClaimable::PublicMail) => (
+                format!("anybody gets an address at {domain}, so no organization speaks for it"),
+                "write the company's own domains; single people go to product.NAME.allow.people".to_owned(),
+            ),
+            Err(NotClaimable::PublicSuffix) => (
+                format!("{domain} is a public suffix: strangers register names below it"),
+                format!("write the company's own name in it: \"acme.{domain}\""),
+            ),
+        };
+        self.say.error(Code::Domain, span, what, write);
+        false
     }
 
     fn directories(
@@ -206,6 +166,22 @@ impl Reader<'_> {
             found.extend(self.connection(whose, connection));
         }
         found
+    }
+
+    /// What the file gives the organization stands before what its document adds. A directory that serves all of its domains
+    /// there serves those that are added.
+    fn add_below(&mut self, mine: &mut Vec<DraftDirectory>, domains: &[DomainName], span: Span) {
+        for directory in mine.iter().filter(|own| self.below.iter().any(|below| below.name == own.name)) {
+            let what = format!("the operator's file has the directory {} already", directory.name);
+            self.say.error(Code::NameTwice, span.clone(), what, "give the new one another name");
+        }
+        let mut below = self.below.clone();
+        for directory in &mut below {
+            if self.below_domains.iter().all(|(domain, _)| directory.domains.contains(domain)) {
+                directory.domains = domains.to_vec();
+            }
+        }
+        mine.splice(0..0, below);
     }
 
     /// Third parties that a policy allows, where it says so.

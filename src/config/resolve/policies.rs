@@ -8,10 +8,9 @@ use crate::config::file::{
 };
 use crate::config::file::{Session, Text, WordOr};
 use crate::config::finding::Code;
-use crate::kernel::model::{
-    ApiTokens, Limits, Members, OnChange, PasswordRule, PeoplePolicy, SecondStep, Sso, ThirdPartyRule,
-};
-use crate::kernel::values::{DirectoryName, EmailAddress, Network, OrgName, PolicyName};
+use crate::kernel::model::{ApiTokens, Members, OnChange, PasswordRule, PeoplePolicy, SecondStep, Sso, ThirdPartyRule};
+use crate::kernel::values::{DirectoryName, EmailAddress, OrgName, PolicyName};
+use crate::orgs::strict::looser;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,9 +32,10 @@ impl Reader<'_> {
     /// `[org.NAME.policy]`, or what holds without it.
     pub(super) fn default_policy(&mut self, of: &Policies<'_>, people: &PeoplePolicy) -> DraftPolicy {
         let has_one = of.written.sso.is_some() || !of.written.directory.0.is_empty();
-        let base = DraftPolicy {
+        let base = self.below_policy.clone().unwrap_or_else(|| DraftPolicy {
             name: PolicyName::default(),
-            sso: if has_one { Sso::Enforced } else { Sso::Off },
+            // At run time nothing is enforced that is not written: an operator has another way in, an organization may not.
+            sso: if has_one && !self.at_run_time { Sso::Enforced } else { Sso::Off },
             directory: first_directory(of.directories),
             limits: DEFAULT_LIMITS,
             native: None,
@@ -47,7 +47,7 @@ impl Reader<'_> {
             networks: Vec::new(),
             break_glass: Vec::new(),
             on_change: OnChange::default(),
-        };
+        });
         let Some(policy) = &of.written.policy else { return base };
         if let Some(members) = &policy.members {
             let what =
@@ -116,7 +116,7 @@ impl Reader<'_> {
     }
 
     fn has_a_directory(&mut self, of: &Policies<'_>, sso: Sso, written: &At<Policy>) {
-        let has_one = of.written.sso.is_some() || !of.written.directory.0.is_empty();
+        let has_one = of.written.sso.is_some() || !of.written.directory.0.is_empty() || !self.below.is_empty();
         if sso != Sso::Off && !has_one {
             let what =
                 format!("a policy of [org.{}] asks for single sign-on, and the organization has no directory", of.org);
@@ -184,7 +184,9 @@ impl Reader<'_> {
         policy: &DraftPolicy,
         (members, written): (&Members, &At<Policy>),
     ) {
-        let Some(key) = looser(default, policy).filter(|_| !members.groups.is_empty()) else { return };
+        // Which directory satisfies it is not stricter or looser.
+        let key = looser(default, policy).map(|key| key.name).find(|key| *key != "directory");
+        let Some(key) = key.filter(|_| !members.groups.is_empty()) else { return };
         let what = format!(
             "`{key}` here is looser than in [org.{}.policy], and its members come from groups: whoever names groups could lift the rule",
             of.org
@@ -267,36 +269,5 @@ fn second_step(written: &Text) -> Option<SecondStep> {
         "off" => Some(SecondStep::Off),
         "required" => Some(SecondStep::Required),
         _ => Some(SecondStep::Optional),
-    }
-}
-
-/// The first key in which a policy demands less than another.
-fn looser(than: &DraftPolicy, policy: &DraftPolicy) -> Option<&'static str> {
-    let longer = |was: Option<Duration>, is: Option<Duration>| was.is_some_and(|was| is.is_none_or(|is| is > was));
-    let (was, is): (Limits, Limits) = (than.limits, policy.limits);
-    let held = |network: &Network| than.networks.contains(network);
-    let rows = [
-        ("sso", policy.sso < than.sso),
-        ("second_step", policy.second_step < than.second_step),
-        ("break_glass", policy.break_glass.iter().any(|one| !than.break_glass.contains(one))),
-        ("third_party", wider(&than.third_party, &policy.third_party)),
-        ("require_amr", than.require_amr.iter().any(|value| !policy.require_amr.contains(value))),
-        ("api_tokens", policy.api_tokens == ApiTokens::Allow && than.api_tokens == ApiTokens::Block),
-        ("networks", !than.networks.is_empty() && (policy.networks.is_empty() || !policy.networks.iter().all(held))),
-        (
-            "session",
-            longer(was.idle, is.idle) || longer(was.absolute, is.absolute) || longer(than.native, policy.native),
-        ),
-        ("password", policy.password.stricter(than.password) != policy.password),
-    ];
-    rows.into_iter().find(|(_, looser)| *looser).map(|(key, _)| key)
-}
-
-fn wider(than: &ThirdPartyRule, is: &ThirdPartyRule) -> bool {
-    match (than, is) {
-        (_, ThirdPartyRule::None) | (ThirdPartyRule::Any, _) => false,
-        (_, ThirdPartyRule::Any) => true,
-        (ThirdPartyRule::None, ThirdPartyRule::Only(now)) => !now.is_empty(),
-        (ThirdPartyRule::Only(then), ThirdPartyRule::Only(now)) => now.iter().any(|name| !then.contains(name)),
     }
 }

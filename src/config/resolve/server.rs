@@ -2,7 +2,7 @@
 
 use super::values::text;
 use super::{AuditSink, KeySource, LogFormat, Outbound, PeopleIn, Reader};
-use crate::config::file::{Dns, File, Listen as WrittenListen, Sink, Span, Store, Text};
+use crate::config::file::{File, Listen as WrittenListen, Sink, Span, Store, Text};
 use crate::config::finding::Code;
 use crate::gateway::options::{Listen, Tls};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -207,14 +207,5 @@ impl Reader<'_> {
         }
         let people = if text(&sink.people) == Some("clear") { PeopleIn::Clear } else { PeopleIn::Pseudonym };
         Some(AuditSink { path: self.path_of(path), people })
-    }
-
-    /// Sections whose features come later.
-    pub(super) fn later(&mut self, file: &File) {
-        if let Some(Dns { servers: Some(servers) }) = &file.dns
-            && servers.iter().any(|server| server.as_str() != "system")
-        {
-            self.say.not_yet(servers.span(), "dns.servers", "write servers = [\"system\"]");
-        }
     }
 }

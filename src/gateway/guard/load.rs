@@ -35,8 +35,8 @@ pub(in crate::gateway) struct Load {
 pub(in crate::gateway) enum Asker {
     /// The client of the connection.
     Direct(Arc<Client>),
-    /// Somebody behind a proxy.
-    Named(Guest),
+    /// Somebody behind a proxy; the connection remembers the last one.
+    Named(Arc<Guest>),
 }
 
 impl Asker {
@@ -82,7 +82,7 @@ mod tests {
     use crate::gateway::guard::caps::Caps;
 
     fn asker(caps: &Arc<Caps>, last: u8) -> Asker {
-        Asker::Named(caps.guest([192, 0, 2, last].into()))
+        Asker::Named(Arc::new(caps.guest([192, 0, 2, last].into())))
     }
 
     #[test]

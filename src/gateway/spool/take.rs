@@ -73,7 +73,9 @@ impl Step<'_> {
         let (product, host) = (&target.site.product.name, &self.entry.origin);
         let _room = self.line.core.shared.guard.cold.enter().await?;
         self.line.core.errands.wait().await;
-        let expired = replays.expired(&Ask { token, key: None, product, host, now: self.now, active: false }).await?;
+        let client = self.client;
+        let ask = Ask { token, key: None, product, host, client, now: self.now, active: false };
+        let expired = replays.expired(&ask).await?;
         Some((replays, expired))
     }
 

@@ -89,6 +89,7 @@ fn unlinked() -> impl Iterator<Item = Case> {
                     identities: vec![link(&of, identity, "other")],
                     product_account: None,
                     account: of,
+                    further: Vec::new(),
                     enrolled: false,
                 }
             })

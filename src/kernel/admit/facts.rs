@@ -34,7 +34,7 @@ pub struct Facts<'a> {
     /// the linked account or of the session's, else the asserted address (rule H19).
     pub address_taken: Option<String>,
     /// Proved addresses of that account besides its live one (rule C3).
-    pub further: &'a [EmailAddress],
+    pub further: Vec<EmailAddress>,
 }
 
 /// What is known of the credentials that are kept here.
@@ -93,6 +93,8 @@ pub struct Candidate {
     pub identities: Vec<LinkedIdentity>,
     /// Its record at the product.
     pub product_account: Option<ProductAccount>,
+    /// Its proved addresses besides its live one (rule C3).
+    pub further: Vec<EmailAddress>,
     /// Whether it enrolled a second step.
     pub enrolled: bool,
 }
@@ -224,7 +226,7 @@ impl<'a> Facts<'a> {
     /// Proved addresses of the person: the account's, or the asserted one of somebody who has no account yet.
     pub(in crate::kernel) fn addresses(&self) -> Vec<&EmailAddress> {
         match self.account() {
-            Some(account) => standing::proved_addresses(account, self.further),
+            Some(account) => standing::proved_addresses(account, &self.further),
             None => self.asserted().filter(|_| self.asserted_is_proved()).into_iter().collect(),
         }
     }

@@ -144,6 +144,8 @@ fn explain(objection: Option<Objection>) -> String {
 }
 
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod enumerated;
 #[cfg(test)]
 mod stories;

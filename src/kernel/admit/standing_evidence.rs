@@ -21,7 +21,7 @@ fn objection(facts: &Facts<'_>) -> Option<Objection> {
         }
         Evidence::Session { session, account, .. } => {
             let asked =
-                LoginFacts { now: facts.now, catalog: facts.catalog, login: session, account, further: facts.further };
+                LoginFacts { now: facts.now, catalog: facts.catalog, login: session, account, further: &facts.further };
             match login_live(&asked) {
                 // A policy that names another directory is B2's to answer, which knows where to go; the second step is B9's.
                 LoginLive::Continue { .. } | LoginLive::Login(Why::Policy | Why::SecondStep) if kind_holds => None,

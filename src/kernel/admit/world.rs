@@ -354,6 +354,7 @@ impl Case {
                 account: of.clone(),
                 identities: vec![link(of, identity, "other")],
                 product_account: Some(record(of, ProductAccountState::Linked)),
+                further: Vec::new(),
                 enrolled: false,
             }];
         })
@@ -383,7 +384,7 @@ impl Case {
             address_taken: self.address_taken.clone(),
             client: self.client,
             local: self.local.clone(),
-            further: &self.further,
+            further: self.further.clone(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Which sessions ended by nothing but time: what their person was sending may be kept until the next login (rule H9).
 
-use super::{Live, LiveFacts, LoginFacts, after_expiry, idle_at, live};
+use super::{Live, LiveFacts, after_expiry, idle_at, live, of_login};
 use crate::kernel::standing::Bounds;
 use crate::kernel::values::Timestamp;
 use std::time::Duration;
@@ -35,14 +35,4 @@ fn ends_at(facts: &LiveFacts<'_>) -> Timestamp {
     let parents =
         login.abs_at.min(login.auth_time.plus(there.absolute)).min(idle_at(parent_seen, login.idle_millis, there.idle));
     own.min(parents)
-}
-
-fn of_login<'a>(facts: &LiveFacts<'a>) -> LoginFacts<'a> {
-    LoginFacts {
-        now: facts.now,
-        catalog: facts.catalog,
-        login: facts.login,
-        account: facts.account,
-        further: facts.further,
-    }
 }

@@ -100,6 +100,10 @@ id!(
     ProductSessionId
 );
 id!(
+    /// One bearer token of the admin API.
+    ApiTokenId
+);
+id!(
     /// One second step of a person.
     FactorId
 );

@@ -33,7 +33,7 @@ impl Replays for Live {
             session: &rows.session,
             account: &rows.account,
             product_account: Some(&rows.record),
-            further: &[],
+            further: &rows.further,
         };
         expired(&facts)?;
         Some(Expired { sid: rows.session.id, account: rows.account.id, epoch: rows.account.epoch })

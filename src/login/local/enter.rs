@@ -69,8 +69,7 @@ impl Login {
     ) -> Result<Decided, Stop> {
         let proof = steps.proof();
         let catalog = self.world.catalog.load_full();
-        let further = self.world.further(steps).await?;
-        let facts = self.world.facts_of_local(visitor, (&catalog, at), (steps, &proof), &further).await?;
+        let facts = self.world.facts_of_local(visitor, (&catalog, at), (steps, &proof)).await?;
         let enrolled = facts.local.enrolled;
         let decision = decide(&facts);
         let mut about = Circumstances {
@@ -136,7 +135,8 @@ impl Login {
             abs_at: session.abs_at.min(session.auth_time.plus(entry.bounds.absolute)),
         };
         let token = Token::new(random());
-        let current = Current { session: session.clone(), account: account.clone(), identities: Vec::new() };
+        let current =
+            Current { session: session.clone(), account: account.clone(), identities: Vec::new(), further: Vec::new() };
         let product_session = self.new_product_session(visitor, at, &code, &current, &token);
         batch.changes.push(Change::CreateLoginSession(session.clone()));
         batch.events.push(self.success(visitor, &session, &account, about));

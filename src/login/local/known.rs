@@ -111,19 +111,12 @@ impl World {
         Ok(factors)
     }
 
-    /// Proved addresses of a record besides the account's live one (rule C3).
-    pub(super) async fn further(&self, steps: &Steps) -> Result<Vec<EmailAddress>, Stop> {
-        let addresses = self.store.addresses_of(steps.claimant().record).await?;
-        Ok(addresses.into_iter().filter(|address| address.verified).map(|address| address.email).collect())
-    }
-
     /// The facts for steps that were proved to us.
     pub(super) async fn facts_of_local<'a>(
         &self,
         visitor: &Visitor,
         (catalog, at): (&'a Catalog, &'a ProductHost),
         (steps, proof): (&Steps, &'a Proof),
-        further: &'a [EmailAddress],
     ) -> Result<Facts<'a>, Stop> {
         let id = steps.claimant().account;
         // What was proved before the epoch rose is worth nothing (rule H14).
@@ -137,6 +130,7 @@ impl World {
         };
         let address_taken = asserted.filter(|sub| record.as_ref().is_none_or(|record| record.sub != *sub));
         let enrolled = !self.factors(visitor, id).await?.is_empty();
+        let further = self.store.proved_addresses_of(id).await?;
         Ok(Facts {
             now: visitor.now,
             catalog,

@@ -30,8 +30,15 @@ impl Login {
     /// Whose session the request has at this product, if they log in here with a password.
     async fn own(&self, visitor: &Visitor, at: &ProductHost) -> Result<Option<Known>, Stop> {
         let Some(token) = super::super::handover::session_token(visitor) else { return Ok(None) };
-        let ask =
-            Ask { token: &token, key: None, product: &at.product.name, host: &at.host, now: visitor.now, active: true };
+        let ask = Ask {
+            token: &token,
+            key: None,
+            product: &at.product.name,
+            host: &at.host,
+            client: visitor.client,
+            now: visitor.now,
+            active: true,
+        };
         let Admission::Admitted(session) = self.live.admit(&ask).await else { return Ok(None) };
         let addresses = self.world.store.addresses_of(session.product_account).await?;
         match addresses.first() {

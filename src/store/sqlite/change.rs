@@ -61,8 +61,8 @@ impl At<'_> {
         let mut position = self.log_size;
         for event in &batch.events {
             let bytes = event.bytes().map_err(|fault| Halt::Fault(fault.to_string()))?;
-            let row = params![position.cast_signed(), leaf_hash(&bytes), event.reference, bytes];
-            self.run("INSERT INTO event (position, leaf, reference, bytes) VALUES (?, ?, ?, ?)", row)?;
+            let row = params![position.cast_signed(), leaf_hash(&bytes), event.reference, bytes, event.org];
+            self.run("INSERT INTO event (position, leaf, reference, bytes, org) VALUES (?, ?, ?, ?, ?)", row)?;
             position += 1;
         }
         Ok(position)
@@ -122,7 +122,10 @@ impl At<'_> {
                 self.must("DELETE FROM key WHERE kind = ? AND generation = ?", key, Conflict::Row)
             }
             Change::PutCheckpoint(row) => self.put_checkpoint(row),
+            Change::Organization(change) => self.organization(change),
+            Change::Admin(change) => self.admin(change),
             Change::Credential(change) => self.credential(change),
+            Change::Domain(change) => self.domain_proof(change),
             Change::Mail(change) => self.mail(change),
             Change::PutSetting { name, value } => self.any(
                 "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",

@@ -247,6 +247,13 @@ impl Credentials for Sqlite {
         self.all(sql, params![of.to_bytes()], address)
     }
 
+    async fn proved_addresses_of(&self, account: AccountId) -> Result<Vec<EmailAddress>, Unavailable> {
+        let sql = "SELECT DISTINCT email FROM address
+                   WHERE verified AND product_account IN (SELECT id FROM product_account WHERE account = ?)
+                   ORDER BY email";
+        self.all(sql, params![account.to_bytes()], |row| rows::parsed(row, 0, EmailAddress::parse))
+    }
+
     async fn product_account_by_address(
         &self,
         product: &ProductName,

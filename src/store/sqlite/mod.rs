@@ -3,8 +3,11 @@
 //! Reads run where they are asked, on prepared statements (about 5 µs; a hop to another thread would cost more), over a few
 //! read-only connections. The tables are in `schema.sql`, what a batch does to them in [`change`].
 
+mod admins;
 mod change;
 mod credentials;
+mod domains;
+mod organizations;
 mod outbox;
 mod read;
 mod rows;

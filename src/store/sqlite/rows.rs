@@ -39,7 +39,7 @@ pub(super) fn time_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Opti
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
-fn list(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+pub(super) fn list(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
     parsed(row, column, |text| serde_json::from_str(text))
 }
 

@@ -14,6 +14,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_policies.sql"),
     include_str!("credentials.sql"),
     include_str!("outbox.sql"),
+    include_str!("domains.sql"),
+    include_str!("organizations.sql"),
 ];
 
 /// How long a connection waits for another process's lock before the store counts as unavailable. A browser waits with it, so

@@ -2,6 +2,9 @@
 ALTER TABLE login_session ADD COLUMN confined_to TEXT;
 ALTER TABLE login_session ADD COLUMN stepped_at INTEGER;
 
+-- A person's records are asked for with each session that is read (rule C3).
+CREATE INDEX product_account_account ON product_account (account);
+
 CREATE TABLE policy_named (
     org TEXT NOT NULL,
     name TEXT NOT NULL,

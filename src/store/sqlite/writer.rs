@@ -192,6 +192,7 @@ fn sweep(db: &Connection, high_water: Timestamp, now: Timestamp) -> rusqlite::Re
     for (sql, time) in [
         ("DELETE FROM product_session WHERE abs_at < ?1 OR (idle_millis >= 0 AND last_seen + idle_millis < ?1)", past),
         ("DELETE FROM login_session WHERE abs_at < ?1 OR (idle_millis >= 0 AND last_seen + idle_millis < ?1)", past),
+        ("DELETE FROM api_token WHERE expires_at < ?1", past),
         ("DELETE FROM mark WHERE keep_until < ?1", high_water.millis()),
         ("DELETE FROM revocation WHERE at < ?1", now.minus(KEPT).millis()),
         ("DELETE FROM mailbox_proof WHERE expires_at < ?1", now.millis()),

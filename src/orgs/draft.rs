@@ -1,5 +1,7 @@
-//! What the file means, before the store's part is known: ids of directories, since when domains are held and policies hold.
+//! What is configured, before the store's part is known: ids of directories, since when domains are held and policies hold. The
+//! operator's file gives one ([`DraftCatalog`]), and documents of organizations are laid over it.
 
+use super::roles::Staff;
 use crate::kernel::model::{
     ACCOUNT_SOURCE, ApiTokens, Catalog, Directory, DomainClaim, Limits, Members, NamedPolicy, OnChange, Organization,
     PasswordRule, PeoplePolicy, Policy, Product, Protocol, SecondStep, Sso, SubjectSource, ThirdPartyRule,
@@ -22,6 +24,8 @@ pub struct DraftCatalog {
     pub products: Vec<Arc<Product>>,
     /// Organizations, in the file's order.
     pub orgs: Vec<DraftOrg>,
+    /// Who administers the whole installation.
+    pub staff: Staff,
     /// All directories: the issuer, third parties, organizations', in the file's order; then those without a provider.
     pub directories: Vec<DraftDirectory>,
     /// What is demanded of people whom no organization manages.
@@ -53,6 +57,35 @@ pub struct DraftOrg {
     pub auditors: Vec<EmailAddress>,
 }
 
+impl DraftOrg {
+    /// Whether it has the domain.
+    pub fn has(&self, domain: &DomainName) -> bool {
+        self.domains.iter().any(|(held, _)| held == domain)
+    }
+
+    /// One that keeps its domains and lets nobody in: what it said of itself cannot be read.
+    pub fn shut(name: OrgName, domains: Vec<(DomainName, Option<DirectoryName>)>) -> Self {
+        let policy = DraftPolicy {
+            sso: Sso::Enforced,
+            directory: None,
+            name: PolicyName::default(),
+            limits: Limits::default(),
+            native: None,
+            third_party: ThirdPartyRule::None,
+            require_amr: Vec::new(),
+            second_step: SecondStep::Required,
+            password: PasswordRule::default(),
+            api_tokens: ApiTokens::Block,
+            networks: Vec::new(),
+            break_glass: Vec::new(),
+            on_change: OnChange::IMMEDIATE,
+        };
+        let label = name.to_string();
+        let (directories, policies) = (Vec::new(), Vec::new());
+        Self { name, label, domains, directories, policy, policies, admins: Vec::new(), auditors: Vec::new() }
+    }
+}
+
 /// A directory without its id.
 #[derive(Clone, Debug)]
 pub struct DraftDirectory {
@@ -71,6 +104,16 @@ pub struct DraftDirectory {
 }
 
 impl DraftDirectory {
+    /// The organization it belongs to; none for the issuer, third parties and those without a provider.
+    pub fn org(&self) -> Option<&OrgName> {
+        match &self.name {
+            DirectoryName::Org(org, _) => Some(org),
+            DirectoryName::Issuer | DirectoryName::ThirdParty(_) | DirectoryName::Local(_) | DirectoryName::Here => {
+                None
+            }
+        }
+    }
+
     /// A directory without a provider: the local accounts of a product, or the gateway's own credentials.
     pub fn local(name: DirectoryName, label: String) -> Self {
         let subject_source = SubjectSource(ACCOUNT_SOURCE.to_owned());

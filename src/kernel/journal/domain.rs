@@ -1,0 +1,34 @@
+//! Proofs of domains: what a commit may do with them. What they are is in [`domain`](crate::kernel::domain).
+
+use crate::kernel::domain::DomainProof;
+use crate::kernel::values::{DomainName, OrgName, Timestamp};
+
+/// What a commit may do with a proof. Each conflicts when another wrote the row first.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum DomainChange {
+    /// A new one, version 0. Conflict when the organization has one of this domain.
+    Add(DomainProof),
+    /// The next state; its `version` is the one that was read and is raised by one. Conflict too when it would hold a domain that
+    /// another organization holds.
+    Put(DomainProof),
+    /// Nobody else checks it before `until`.
+    Lease {
+        /// Whose.
+        org: OrgName,
+        /// Of what.
+        domain: DomainName,
+        /// The version that was read; raised by one.
+        version: u32,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Gone.
+    Remove {
+        /// Whose.
+        org: OrgName,
+        /// Of what.
+        domain: DomainName,
+        /// The version that was read.
+        version: u32,
+    },
+}

@@ -1,0 +1,333 @@
+//! What is configured gets its row in the store: an id for each directory, the time since when each domain is held and each policy
+//! holds, and the keys. Every change of it is an event, and all of them are one batch.
+
+use super::Reads;
+use super::document::{Document, Mistake};
+use super::draft::{DraftCatalog, DraftDirectory, DraftPolicy, fingerprint, policy_fingerprint};
+use super::overlay::overlay;
+use crate::entropy::random;
+use crate::kernel::event::{Action, AuditEvent, Outcome};
+use crate::kernel::journal::{Batch, Change, DomainRow, KeyRow, OrganizationVersion, PolicyRow, Revocation};
+use crate::kernel::model::{Catalog, DirectoryRow};
+use crate::kernel::values::{DirectoryId, DomainName, EventId, OrgName, PolicyName, Secret, Timestamp};
+use crate::keys::{Kek, KeyFault, Keys};
+use crate::store::{NotCommitted, Store, Unavailable};
+use std::collections::HashMap;
+use std::iter;
+
+/// Why the configured world and the store cannot be joined.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The store does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// What is new could not be recorded.
+    #[error("the configuration cannot be recorded: {0}")]
+    NotCommitted(#[from] NotCommitted),
+    /// The stored keys do not open, or new ones cannot be made.
+    #[error("the stored keys cannot be used: {0}")]
+    Keys(#[from] KeyFault),
+    /// A bug or a broken invariant.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// What the store has of organizations.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Directories that ever were.
+    pub directories: Vec<DirectoryRow>,
+    /// Domains of the file.
+    pub domains: Vec<DomainRow>,
+    /// Policies.
+    pub policies: Vec<PolicyRow>,
+    /// Keys.
+    pub keys: Vec<KeyRow>,
+    /// The newest version of each document.
+    pub versions: Vec<OrganizationVersion>,
+}
+
+/// Whether this node says what holds, or follows what another one said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// A start, a reload or a change: what differs is recorded.
+    Lead,
+    /// Somebody else recorded it. Only a directory or a key without a row gets one: two nodes with different files must not
+    /// overrule each other for ever.
+    Follow,
+}
+
+/// A configured world with its rows.
+pub struct Enrolled {
+    /// Everything configured: the file and the documents.
+    pub draft: DraftCatalog,
+    /// Documents that could not be read; their organizations are shut.
+    pub broken: Vec<(OrgName, Vec<Mistake>)>,
+    /// What is to be recorded; empty: nothing.
+    pub batch: Batch,
+    /// All key rows, new ones too.
+    pub keys: Vec<KeyRow>,
+    ids: HashMap<Key, DirectoryId>,
+    claimed: HashMap<DomainName, Timestamp>,
+    policies: HashMap<Which, (Timestamp, u32)>,
+    now: Timestamp,
+}
+
+impl Stored {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: the store does not answer.
+    pub async fn load(store: &dyn Store) -> Result<Self, Unavailable> {
+        Ok(Self {
+            directories: store.directories().await?,
+            domains: store.domains().await?,
+            policies: store.policies().await?,
+            keys: store.keys().await?,
+            versions: store.newest_versions().await?,
+        })
+    }
+
+    /// The documents in force. One whose row was written by somebody else than us is as one that cannot be read: its organization
+    /// is shut, and it is told (rule H12).
+    ///
+    /// # Errors
+    /// [`KeyFault`]: the keys do not open.
+    pub fn documents(&self, kek: &Kek) -> Result<Vec<(OrgName, Document)>, KeyFault> {
+        if self.versions.is_empty() {
+            return Ok(Vec::new()); // At the first start there are no keys yet.
+        }
+        let keys = Keys::open(kek, &self.keys)?;
+        let mut found = Vec::new();
+        for version in &self.versions {
+            let ours = keys.holds_version(version);
+            if !ours {
+                tracing::error!(org = %version.org, "a stored document's MAC does not hold: the database was written to");
+            }
+            let text = version.document.as_deref();
+            match (ours, text) {
+                (true, None) => {}
+                (true, Some(text)) => {
+                    found.push((version.org.clone(), Document::parse(text).unwrap_or_else(unreadable)))
+                }
+                (false, _) => found.push((version.org.clone(), unreadable())),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The secret that a document names, opened.
+    pub fn secret(&self, kek: &Kek, name: &str) -> Option<Secret> {
+        let (kind, generation) = name.rsplit_once('#')?;
+        let generation: u32 = generation.parse().ok()?;
+        let row = self.keys.iter().find(|row| row.kind == kind && row.generation == generation)?;
+        let bytes = kek.open_item(row).ok()?;
+        String::from_utf8(bytes.to_vec()).ok().map(Secret::new)
+    }
+}
+
+/// A document that no reader takes.
+fn unreadable() -> Document {
+    let mut document = Document::default();
+    document.put(&["unreadable"], serde_json::Value::Bool(true));
+    document
+}
+
+/// Joins the file, the documents and the rows. Nothing is written: what is new is in the batch.
+///
+/// # Errors
+/// [`Fault`]: the keys, or a broken invariant.
+pub fn join(
+    stored: &Stored,
+    kek: &Kek,
+    (floor, reads): (&DraftCatalog, &dyn Reads),
+    mode: Mode,
+    now: Timestamp,
+) -> Result<Enrolled, Fault> {
+    let documents = stored.documents(kek)?;
+    let secrets = |name: &str| stored.secret(kek, name);
+    let laid = overlay((floor, reads), &documents, &secrets, &|_, _| false);
+    let draft = laid.draft;
+    let mut batch = Batch::default();
+    let ids = directories(&draft, &stored.directories, now, &mut batch);
+    let mut news = Batch::default();
+    let claimed = domains(&draft, stored.domains.clone(), now, &mut news);
+    let policies = policies(&draft, stored.policies.clone(), now, &mut news);
+    if mode == Mode::Lead {
+        batch.changes.append(&mut news.changes);
+        batch.revocations.append(&mut news.revocations);
+        batch.events.append(&mut news.events);
+    }
+    let keys = keys(kek, &draft, &ids, stored.keys.clone(), now, &mut batch)?;
+    let unnamed = draft.directories.iter().find(|directory| !ids.contains_key(&fingerprint_of(directory)));
+    if let Some(directory) = unnamed {
+        return Err(Fault::Broken(format!("the directory {} has no row", directory.name)));
+    }
+    Ok(Enrolled { draft, broken: laid.broken, batch, keys, ids, claimed, policies, now })
+}
+
+impl Enrolled {
+    /// The catalog. `version` counts them.
+    pub fn catalog(self, version: u64) -> Catalog {
+        let Self { draft, ids, claimed, policies, now, .. } = self;
+        draft.into_catalog(
+            // Every directory has its row: that was asked in `join`.
+            |directory| ids.get(&fingerprint_of(directory)).copied().unwrap_or(DirectoryId::from_bytes([0; 16])),
+            |domain, _| claimed.get(domain).copied().unwrap_or(now),
+            |org, name| policies.get(&(org.clone(), name.clone())).copied().unwrap_or((now, 0)),
+            version,
+        )
+    }
+}
+
+type Key = (String, [u8; 32]);
+
+fn fingerprint_of(directory: &DraftDirectory) -> Key {
+    (directory.name.to_string(), fingerprint(directory))
+}
+
+fn event(now: Timestamp, action: Action) -> AuditEvent {
+    AuditEvent::new(EventId::mint(now, random()), now, action, Outcome::Success)
+}
+
+fn directories(
+    draft: &DraftCatalog,
+    rows: &[DirectoryRow],
+    now: Timestamp,
+    batch: &mut Batch,
+) -> HashMap<Key, DirectoryId> {
+    let mut known: HashMap<Key, DirectoryId> =
+        rows.iter().map(|row| ((row.name.clone(), row.fingerprint), row.id)).collect();
+    for directory in &draft.directories {
+        let key = fingerprint_of(directory);
+        if known.contains_key(&key) {
+            continue;
+        }
+        let id = DirectoryId::mint(now, random());
+        let row = DirectoryRow { id, name: key.0.clone(), fingerprint: key.1, created_at: now };
+        batch.changes.push(Change::RegisterDirectory(row));
+        let mut created = event(now, Action::DirectoryCreated);
+        created.directory = Some(key.0.clone());
+        created.after = directory
+            .protocol
+            .settings()
+            .map(|settings| serde_json::json!({ "issuer": settings.issuer, "client_id": settings.client_id }));
+        batch.events.push(created);
+        known.insert(key, id);
+    }
+    known
+}
+
+fn domains(
+    draft: &DraftCatalog,
+    rows: Vec<DomainRow>,
+    now: Timestamp,
+    batch: &mut Batch,
+) -> HashMap<DomainName, Timestamp> {
+    let stored: HashMap<DomainName, DomainRow> = rows.into_iter().map(|row| (row.domain.clone(), row)).collect();
+    let mut held = HashMap::new();
+    for (org, domain) in draft.orgs.iter().flat_map(|org| org.domains.iter().map(move |(domain, _)| (org, domain))) {
+        match stored.get(domain) {
+            Some(row) if row.org == org.name => held.insert(domain.clone(), row.claimed_at),
+            // New here, or another organization's until now: authority begins now and never reaches back (rule C6).
+            other => {
+                if other.is_some() {
+                    batch.changes.push(Change::DropDomain(domain.clone()));
+                }
+                let row = DomainRow { domain: domain.clone(), org: org.name.clone(), claimed_at: now };
+                batch.changes.push(Change::PutDomain(row));
+                batch.events.push(domain_event(now, Action::DomainClaimed, domain, &org.name));
+                batch.revocations.push(Revocation::Organization(org.name.clone()));
+                held.insert(domain.clone(), now)
+            }
+        };
+    }
+    for row in stored.values().filter(|row| !held.contains_key(&row.domain)) {
+        batch.changes.push(Change::DropDomain(row.domain.clone()));
+        batch.events.push(domain_event(now, Action::DomainUnclaimed, &row.domain, &row.org));
+        batch.revocations.push(Revocation::Organization(row.org.clone()));
+    }
+    held
+}
+
+fn domain_event(now: Timestamp, action: Action, domain: &DomainName, org: &OrgName) -> AuditEvent {
+    let mut event = event(now, action);
+    event.org = Some(org.to_string());
+    event.after = Some(serde_json::json!({ "domain": domain.as_str() }));
+    event
+}
+
+/// Which policy: of whom, and its name.
+type Which = (OrgName, PolicyName);
+
+fn policies(
+    draft: &DraftCatalog,
+    rows: Vec<PolicyRow>,
+    now: Timestamp,
+    batch: &mut Batch,
+) -> HashMap<Which, (Timestamp, u32)> {
+    let stored: HashMap<Which, PolicyRow> =
+        rows.into_iter().map(|row| ((row.org.clone(), row.name.clone()), row)).collect();
+    let mut in_force = HashMap::new();
+    for org in &draft.orgs {
+        for policy in iter::once(&org.policy).chain(org.policies.iter().map(|(_, policy)| policy)) {
+            let which = (org.name.clone(), policy.name.clone());
+            let held = holds(&which, policy, stored.get(&which), now, batch);
+            in_force.insert(which, held);
+        }
+    }
+    in_force
+}
+
+/// Since when a policy holds, and its epoch; a change of it is put down.
+fn holds(
+    (org, name): &Which,
+    policy: &DraftPolicy,
+    before: Option<&PolicyRow>,
+    now: Timestamp,
+    batch: &mut Batch,
+) -> (Timestamp, u32) {
+    let fingerprint = policy_fingerprint(policy);
+    if let Some(row) = before.filter(|row| row.fingerprint == fingerprint) {
+        return (row.changed_at, row.epoch);
+    }
+    let epoch = before.map_or(1, |row| row.epoch.saturating_add(1));
+    let row = PolicyRow { org: org.clone(), name: name.clone(), fingerprint, epoch, changed_at: now };
+    batch.changes.push(Change::PutPolicy(row));
+    let mut updated = event(now, Action::PolicyUpdated);
+    updated.org = Some(org.to_string());
+    updated.after = Some(serde_json::json!({
+        "policy": name.as_str(), "epoch": epoch, "sso": format!("{:?}", policy.sso).to_lowercase(),
+    }));
+    batch.events.push(updated);
+    batch.revocations.push(Revocation::Organization(org.clone()));
+    (now, epoch)
+}
+
+/// The stored keys and those that are missing: at the first start all, later a new directory's.
+fn keys(
+    kek: &Kek,
+    draft: &DraftCatalog,
+    directories: &HashMap<Key, DirectoryId>,
+    mut rows: Vec<KeyRow>,
+    now: Timestamp,
+    batch: &mut Batch,
+) -> Result<Vec<KeyRow>, KeyFault> {
+    let signs = draft
+        .directories
+        .iter()
+        .filter(|directory| directory.protocol.settings().is_some_and(|settings| settings.client_auth.is_by_key()));
+    let clients = signs.filter_map(|directory| directories.get(&fingerprint_of(directory)).copied());
+    let wanted = Keys::wanted(clients);
+    let made = Keys::missing(kek, &rows, &wanted, now, &mut || random())?;
+    if !made.is_empty() {
+        let mut rotated = event(now, Action::KeysRotated);
+        let names: Vec<String> = made.iter().map(|row| format!("{}#{}", row.kind, row.generation)).collect();
+        rotated.after = Some(serde_json::json!({ "made": names }));
+        batch.events.push(rotated);
+        batch.revocations.push(Revocation::Keys);
+    }
+    batch.changes.extend(made.iter().cloned().map(Change::PutKey));
+    rows.extend(made);
+    Ok(rows)
+}

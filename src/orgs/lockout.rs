@@ -1,0 +1,93 @@
+//! Who could still administer an organization, and whether what is to be enforced works (behaviour §3.6, §3.7).
+
+use super::change::Refused;
+use super::draft::{DraftOrg, DraftPolicy};
+use crate::kernel::event::{Action, AuditEvent, Outcome};
+use crate::kernel::model::Sso;
+use crate::kernel::values::{DirectoryName, Timestamp};
+use crate::store::{Store, Unavailable};
+use std::time::Duration;
+
+/// A directory that let somebody in, or was tried, within this long works.
+const LATELY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Events of the organization that are looked through for that, newest first.
+const LOOKED_THROUGH: usize = 20_000;
+/// Read at once.
+const PAGE: usize = 500;
+
+/// Whether a change would lock an organization out. What the file alone enforces is the file's to take back.
+pub(super) async fn check(
+    store: &dyn Store,
+    below: Option<&DraftOrg>,
+    after: &DraftOrg,
+    (accepted, now): (bool, Timestamp),
+) -> Result<Option<Refused>, Unavailable> {
+    let by_file = below.is_some_and(|below| below.policy.sso == Sso::Enforced);
+    if by_file || after.policy.sso != Sso::Enforced {
+        return Ok(None);
+    }
+    if !accepted && !somebody_gets_in(after) {
+        let why = format!(
+            "single sign-on would be enforced for organization {} and every admin of it depends on its provider; name an \
+             admin with an address outside its domains, or repeat it with accept_lockout_risk",
+            after.name
+        );
+        return Ok(Some(Refused::Lockout(why)));
+    }
+    for directory in enforced(after) {
+        if !worked_lately(store, after, directory, now).await? {
+            let why = format!(
+                "nobody has logged in by {directory} within 24 hours; set sso = \"offered\", log in by it once, then enforce it"
+            );
+            return Ok(Some(Refused::DryRun(why)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an admin does not depend on the organization's own provider.
+fn somebody_gets_in(org: &DraftOrg) -> bool {
+    org.admins.iter().any(|admin| !org.has(admin.domain()))
+}
+
+/// The directories that its people could enter by and no other way.
+fn enforced(org: &DraftOrg) -> Vec<&DirectoryName> {
+    let DraftPolicy { directory, .. } = &org.policy;
+    let mut found: Vec<&DirectoryName> = org.domains.iter().filter_map(|(_, directory)| directory.as_ref()).collect();
+    if found.is_empty() {
+        found.extend(directory);
+    }
+    found.sort_by_key(|name| name.to_string());
+    found.dedup();
+    found
+}
+
+async fn worked_lately(
+    store: &dyn Store,
+    org: &DraftOrg,
+    directory: &DirectoryName,
+    now: Timestamp,
+) -> Result<bool, Unavailable> {
+    let (name, since) = (directory.to_string(), now.minus(LATELY).to_string());
+    let (mut before, mut seen) = (u64::MAX, 0);
+    while seen < LOOKED_THROUGH {
+        let page = store.events_of_org(&org.name, before, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(false) };
+        before = last.position;
+        seen += page.len();
+        for logged in &page {
+            let Ok(event) = serde_json::from_slice::<AuditEvent>(&logged.bytes) else { continue };
+            // RFC 3339 in UTC with milliseconds: it sorts as it reads.
+            if event.time < since {
+                return Ok(false);
+            }
+            if event.directory.as_ref() == Some(&name)
+                && event.outcome == Outcome::Success
+                && event.action == Action::LoginSucceeded
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
