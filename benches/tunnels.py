@@ -77,7 +77,7 @@ class Tunnels:
         elif kind == HEADERS:
             # 0x20 to 0x3f resize the table; 0x88 is `:status: 200`.
             if payload.lstrip(bytes(range(0x20, 0x40)))[:1] != b"\x88":
-                sys.exit(f"a WebSocket was refused: {payload[:20].hex()}")
+                sys.exit(f"a WebSocket was refused after {len(self.granted)} on this connection: {payload[:20].hex()}")
             self.granted.add(number)
         elif kind == DATA:
             self.heard[number] = self.heard.get(number, b"") + payload

@@ -10,6 +10,8 @@ mod connections;
 mod doors;
 #[path = "login/faults.rs"]
 mod faults;
+#[path = "login/foreseen.rs"]
+mod foreseen;
 #[path = "login/handover.rs"]
 mod handover;
 #[path = "login/leaks.rs"]

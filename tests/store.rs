@@ -81,6 +81,7 @@ macro_rules! conformance {
             a_proof_reads_back_as_written,
             of_two_nodes_one_writes_a_proof,
             c6_one_organization_holds_a_domain,
+            people_are_found_by_the_very_domain_of_their_proved_address,
             what_is_over_is_not_checked
         );
     };

@@ -108,13 +108,47 @@ pub struct Whose {
     pub org: Option<String>,
 }
 
-/// `fedgate explain`: why somebody was refused.
+/// `fedgate explain`: why somebody was refused, or what a login would come to.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:\n  fedgate explain --ref 7K3M-9QX2\n\nStatus 1: the log has no such reference.")]
+#[command(
+    after_help = "Example:\n  fedgate explain ann@acme.com --product trello\n  fedgate explain --ref 7K3M-9QX2\n\nStatus 1: nobody \
+                        gets in by this address, or the log has no such reference."
+)]
 pub struct Explain {
+    /// The address that the person types.
+    #[arg(value_name = "EMAIL", required_unless_present = "reference", conflicts_with = "reference")]
+    pub email: Option<String>,
+    /// Where the person wants to go; not needed where there is one product.
+    #[arg(long, value_name = "P", requires = "email")]
+    pub product: Option<String>,
+    /// The time of the login, like 2026-11-30T14:02:00Z; default now.
+    #[arg(long, value_name = "TIME", requires = "email")]
+    pub at: Option<String>,
     /// The reference of the refusal page.
     #[arg(long = "ref", value_name = "REF")]
-    pub reference: String,
+    pub reference: Option<String>,
+}
+
+/// `fedgate policy`: what policies do to people.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Policies {
+    /// Say what another configuration file would do to people, before it does: who moves to single sign-on, who has no identity at
+    /// the provider, who would be locked out. Changes nothing.
+    #[command(
+        after_help = "Example:\n  fedgate policy plan new.toml --people export.csv\n\nStatus 1: somebody would be locked out, \
+                            or is in conflict."
+    )]
+    Plan {
+        /// The other configuration.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// An export of the provider's people, CSV with a column `email`: who is in it has an identity there, who is not has none.
+        #[arg(long, value_name = "CSV")]
+        people: Option<PathBuf>,
+        /// Of this product only.
+        #[arg(long, value_name = "P")]
+        product: Option<String>,
+    },
 }
 
 #[cfg(test)]
@@ -138,5 +172,7 @@ mod tests {
         check("audit", Audit::augment_subcommands, &["audit", "export", "folder"]);
         check("sessions", Sessions::augment_subcommands, &["sessions", "revoke", "--person", "ann@acme.com"]);
         check("explain", Explain::augment_args, &["explain", "--ref", "7K3M-9QX2"]);
+        check("explain", Explain::augment_args, &["explain", "ann@acme.com", "--product", "trello"]);
+        check("policy", Policies::augment_subcommands, &["policy", "plan", "new.toml", "--people", "export.csv"]);
     }
 }

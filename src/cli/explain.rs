@@ -1,13 +1,13 @@
-//! `fedgate explain`: what stands behind the reference of a refusal page.
+//! `fedgate explain`: what stands behind the reference of a refusal page; of an address, `explained` has it.
 
 use super::arguments::Explain;
 use super::stored::{self, Wrong};
-use super::{Common, Screen, events};
+use super::{Common, Screen, events, explained};
 use crate::kernel::values::Reference;
 use std::io;
 use std::process::ExitCode;
 
-/// Prints each event that carries the reference, with the rules that were asked.
+/// Prints each event that carries the reference, with the rules that were asked; or what a login would come to.
 ///
 /// # Errors
 /// Only when the screen cannot be written to.
@@ -17,7 +17,11 @@ pub fn run(arguments: &Explain, common: &Common, screen: &mut Screen<'_>) -> io:
 }
 
 fn explain(arguments: &Explain, common: &Common, screen: &mut Screen<'_>) -> Result<ExitCode, Wrong> {
-    let reference = reference(&arguments.reference)?;
+    let reference = match (&arguments.email, &arguments.reference) {
+        (Some(email), _) => return explained::run(arguments, email, common, screen),
+        (None, Some(text)) => reference(text)?,
+        (None, None) => return Err(Wrong("say whom, by address, or which refusal, by --ref".to_owned())),
+    };
     let store = stored::store(&stored::configuration(common)?)?;
     let found = stored::on_store(&store, async { Ok(store.events_by_reference(&reference.to_string()).await?) })?;
     if common.json {

@@ -4,6 +4,7 @@
 //! and an example in `--help`. To add a command: a file with its arguments and `run`, and a line in [`Command`]; a command
 //! stands there only when it works.
 
+mod acquainted;
 pub mod arguments;
 mod audit;
 mod authority;
@@ -11,8 +12,10 @@ mod check;
 mod demo;
 mod events;
 mod explain;
+mod explained;
 pub mod node;
 mod online;
+mod policy;
 mod reload;
 mod run;
 mod schema;
@@ -63,8 +66,11 @@ pub enum Command {
     Reload(arguments::Reload),
     /// Say everything that is wrong with a configuration, and each redirect URI to register.
     Check(check::Arguments),
-    /// Say why somebody was refused.
+    /// Say why somebody was refused, or what a login would come to.
     Explain(arguments::Explain),
+    /// Say what another configuration would do to people.
+    #[command(subcommand, after_help = "Example:\n  fedgate policy plan new.toml --people export.csv")]
+    Policy(arguments::Policies),
     /// See who is logged in, and end that.
     #[command(subcommand, after_help = "Example:\n  fedgate sessions revoke --person ann@acme.com")]
     Sessions(arguments::Sessions),
@@ -133,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Reload(arguments) => reload::run(arguments, &cli.common, &mut screen),
         Command::Check(arguments) => check::run(arguments, &cli.common, &mut screen),
         Command::Explain(arguments) => explain::run(arguments, &cli.common, &mut screen),
+        Command::Policy(arguments) => policy::run(arguments, &cli.common, &mut screen),
         Command::Sessions(arguments) => sessions::run(arguments, &cli.common, &mut screen),
         Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),

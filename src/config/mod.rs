@@ -55,10 +55,10 @@ pub struct Config {
     pub acme: Option<AcmeOptions>,
     /// How mail goes out.
     pub mail: MailOptions,
-    /// A list of breached passwords that nobody may choose.
-    pub breached: Option<PathBuf>,
     /// Who is asked about domains.
     pub dns: Dns,
+    /// A list of breached passwords that nobody may choose.
+    pub breached: Option<PathBuf>,
     /// Requests that the gateway makes.
     pub outbound: Outbound,
     /// Where audit events go besides the store.

@@ -147,12 +147,12 @@ impl Domains {
         let now = self.clock.now();
         let after = settle(before, now).ok_or(NotDone::State(before.state))?;
         let mut batch = Batch::default();
-        if let Some(loser) = loser {
+        if let Some(loser) = &loser {
             let lost = DomainProof { state: State::Unclaimed, claimed_at: None, ..loser.clone() };
             let happened = [Happened::Unclaimed];
             self.record(
                 &mut batch,
-                &Turn { before: &loser, after: &lost, happened: &happened, actor: Some(actor) },
+                &Turn { before: loser, after: &lost, happened: &happened, actor: Some(actor) },
                 now,
             )?;
         }
@@ -178,6 +178,9 @@ impl Domains {
         event.before = event.after.take();
         batch.events.push(event);
         self.store.commit(batch).await?;
+        if proof.state.holds() {
+            self.tell_people(&proof).await;
+        }
         Ok(())
     }
 

@@ -47,6 +47,9 @@ impl Domains {
             self.challenge(&mut batch, holder, &after, at)?;
         }
         self.store.commit(batch).await?;
+        if proof.state.holds() && !after.state.holds() {
+            self.tell_people(&proof).await;
+        }
         tracing::debug!(%after.org, %after.domain, state = after.state.code(), ?observed.found, "a domain was checked");
         Ok((DomainProof { version: after.version.saturating_add(1), ..after }, observed.heard))
     }

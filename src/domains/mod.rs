@@ -4,13 +4,14 @@
 //! proof's row, the word to every node, the audit event, the mails. Deliberately absent: domains that the operator's file states
 //! (they are taken as proved), and what a held domain does to a login (the catalog is made of these rows).
 //!
-//! `acts` is what admins do, `check` one check of one proof, `observe` what is asked and heard, `told` the events and mails, `course` the
-//! daily round.
+//! `acts` is what admins do, `check` one check of one proof, `observe` what is asked and heard, `told` the events and mails of a
+//! change, `people` who else is told of a loss, `course` the daily round.
 
 mod acts;
 mod check;
 mod course;
 mod observe;
+mod people;
 mod told;
 
 pub use acts::{Listed, NotDone};

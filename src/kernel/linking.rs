@@ -142,6 +142,7 @@ fn by_candidate(
     let record = candidate.product_account.as_ref();
     let is_local = record.is_some_and(|record| record.state != ProductAccountState::Linked);
     let fits = candidate.account.email_verified
+        && candidate.account.email.as_ref() == Some(email)
         && !is_local
         && facts.has_authority_over_asserted()
         && is_in_use(facts, &candidate.account, email)

@@ -9,7 +9,7 @@ use crate::web::{Ask, LiveSession};
 use arc_swap::ArcSwapOption;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// The rows of a session, their MACs checked.
 pub(super) struct Rows {
@@ -54,13 +54,15 @@ pub(super) struct Entry {
     host: Origin,
     /// Which address the account had: only whether it is another one by now is ever asked.
     email: [u8; 16],
-    /// The catalog that it was judged under, and until when that holds.
+    /// The catalog that it was judged under, and until when that holds. [`BOUND`] where `whence` is to be asked.
     version: AtomicU64,
     until: AtomicI64,
     /// Where its person may come from; none for anywhere.
     whence: ArcSwapOption<Whence>,
-    is_bound: AtomicBool,
 }
+
+/// Stands in `version`: what nobody limits costs a request nothing.
+const BOUND: u64 = 1 << 63;
 
 impl Entry {
     /// Whether rows that were read again say the same of whom the session is, and it has not ended.
@@ -88,27 +90,26 @@ impl Entry {
             version: AtomicU64::new(u64::MAX),
             until: AtomicI64::new(0),
             whence: ArcSwapOption::empty(),
-            is_bound: AtomicBool::new(false),
         }
     }
 
     /// The answer under this catalog holds until then, for requests from there.
     pub(super) fn holds(&self, catalog: &Catalog, until: Timestamp, whence: Whence) {
-        let is_bound = !whence.is_anywhere();
-        self.whence.store(is_bound.then(|| Arc::new(whence)));
-        self.is_bound.store(is_bound, Ordering::Release);
+        let bound = if whence.is_anywhere() { 0 } else { BOUND };
+        self.whence.store((bound != 0).then(|| Arc::new(whence)));
         self.until.store(until.millis(), Ordering::Release);
-        self.version.store(catalog.version, Ordering::Release);
+        self.version.store(catalog.version | bound, Ordering::Release);
     }
 
     /// Whether its person may come from this address (rule M29).
     pub(super) fn admits(&self, client: IpAddr) -> bool {
-        !self.is_bound.load(Ordering::Acquire) || self.whence.load().as_ref().is_none_or(|whence| whence.admits(client))
+        self.version.load(Ordering::Acquire) & BOUND == 0
+            || self.whence.load().as_ref().is_some_and(|whence| whence.admits(client))
     }
 
     /// Whether it was judged under this catalog.
     pub(super) fn is_of(&self, catalog: &Catalog) -> bool {
-        self.version.load(Ordering::Acquire) == catalog.version
+        self.version.load(Ordering::Acquire) & !BOUND == catalog.version
     }
 
     /// Whether its answer holds now.
@@ -180,7 +181,6 @@ pub(super) mod tests {
             version: AtomicU64::new(u64::MAX),
             until: AtomicI64::new(0),
             whence: ArcSwapOption::empty(),
-            is_bound: AtomicBool::new(false),
         }
     }
 

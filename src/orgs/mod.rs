@@ -19,7 +19,7 @@ pub mod strict;
 
 pub use document::{Document, Mistake, Read, Reads, Written};
 pub use draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy};
-pub use enrol::{Enrolled, Fault, Mode, Stored};
+pub use enrol::{Enrolled, Fault, Mode, Stored, foresee};
 
 use crate::kernel::values::Timestamp;
 use crate::keys::Kek;

@@ -13,6 +13,8 @@ mod render;
 mod replay;
 mod texts;
 
+pub use texts::title as refusal_title;
+
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::intent::{Declared, is_safe};
 use crate::login::{Cookies, Live, Login, Visitor};

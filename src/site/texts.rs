@@ -57,7 +57,7 @@ pub(super) fn status(refusal: Refusal) -> StatusCode {
 }
 
 /// The heading of a refusal.
-pub(super) fn title(refusal: Refusal) -> &'static str {
+pub fn title(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Proof(_) => "We couldn’t check that login",
         Refusal::RefusedAtProvider => "The login was not completed",

@@ -2,7 +2,7 @@
 
 use super::Unavailable;
 use crate::kernel::domain::DomainProof;
-use crate::kernel::values::{DomainName, OrgName, Timestamp};
+use crate::kernel::values::{AccountId, DomainName, EmailAddress, OrgName, Timestamp};
 use async_trait::async_trait;
 
 /// Proofs of domains.
@@ -16,4 +16,12 @@ pub trait DomainProofs {
 
     /// Those whose check is due at `now`, the longest waiting first, at most `limit`.
     async fn domain_proofs_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DomainProof>, Unavailable>;
+
+    /// Active people whose own proved address lies in this very domain, in the order of their ids after this one, at most `limit`.
+    async fn people_in_domain(
+        &self,
+        domain: &DomainName,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, EmailAddress)>, Unavailable>;
 }

@@ -218,6 +218,9 @@ pub trait Store: Admins + Credentials + DomainProofs + Organizations + Outbox + 
     /// Persons whose address this is, as their live one or as one of their records' at products, verified or not, tombstones
     /// included.
     async fn accounts_by_email(&self, email: &EmailAddress) -> Result<Vec<Account>, Unavailable>;
+    /// Addresses of people who are not gone for good, live ones and those of records at products, verified or not: each once, in
+    /// order, after this one, at most `limit`.
+    async fn addresses(&self, after: Option<&EmailAddress>, limit: usize) -> Result<Vec<EmailAddress>, Unavailable>;
     /// The link of an external identity.
     async fn identity(&self, key: &IdentityKey) -> Result<Option<LinkedIdentity>, Unavailable>;
     /// All links of a person.

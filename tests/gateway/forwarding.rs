@@ -1,6 +1,7 @@
 //! The way of a request with and without a session.
 
 use super::support::*;
+use fedgate::web::Admission;
 use std::sync::atomic::Ordering;
 
 #[test]
@@ -64,6 +65,24 @@ fn c7_nobody_sends_no_byte_upstream() {
     assert_eq!(world.seen.bytes.load(Ordering::SeqCst), 0);
     let reply = world.ask("GET /a/b?x=1", &[page]);
     assert_eq!(reply.one("location"), "/.fedgate/login?return_to=/a/b%3Fx%3D1");
+}
+
+#[test]
+fn c7_an_ended_session_that_was_still_in_a_cache_is_none() {
+    let world = world(ok, |_, _| {});
+    let (live, cookie) = world.session(1);
+    live.ended.cancel();
+    *world.sessions.answer.lock().unwrap() = Some(Admission::Admitted(live));
+    let cookie = format!("Cookie: {cookie}");
+    for (line, field, status) in [("GET /board", "Accept: text/html", 302), ("GET /board", "Accept: */*", 401)] {
+        let reply = world.ask(line, &[&cookie, field]);
+        assert_eq!(reply.status, status, "{line} {field} {reply:?}");
+    }
+    assert_eq!(world.seen.bytes.load(Ordering::SeqCst), 0, "{}", world.seen.last());
+    // Where nobody is asked who they are, nobody is named.
+    assert_eq!(world.ask("GET /share/a", &[&cookie]).status, 200);
+    let head = world.seen.last().to_lowercase();
+    assert!(!head.contains("ann") && !head.contains("fedgate-assertion"), "{head}");
 }
 
 #[test]

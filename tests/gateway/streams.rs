@@ -8,10 +8,11 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// An event stream that says one thing and stays; or no answer at all; or a WebSocket that says one frame and stays.
+/// An event stream that says one thing and stays; a short answer that stops in the middle; or no answer at all; or a WebSocket that says one frame and stays.
 fn lasting(head: &str, stream: &mut TcpStream) {
     let text: &[u8] = match head.split(' ').nth(1).unwrap_or("") {
         "/events" => b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n",
+        "/part" => b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly part of it",
         "/socket" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x82\x03abc",
         "/half" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x82\x7dabc",
         "/foreign" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
@@ -68,6 +69,22 @@ fn an_event_stream_ends_with_its_session() {
     }
     assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
     open_streams(&world, 0);
+}
+
+#[test]
+fn an_answer_under_way_ends_with_its_session_however_short_it_is() {
+    // The product is waited for longer than this test may take: nothing else ends it.
+    let world = world(lasting, |_, site| site.reach.timeouts.idle = Duration::from_secs(600));
+    let (live, cookie) = world.session(1);
+    let mut client = world.plain();
+    client.send(&head("GET /part", &[&format!("Cookie: {cookie}")]));
+    assert!(client.head().contains(" 200 "));
+    assert_eq!(client.bytes(15), b"only part of it");
+    let began = Instant::now();
+    live.ended.cancel();
+    assert_eq!(client.rest(), b"");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    until(|| world.seen.ended.load(Ordering::SeqCst) == 1);
 }
 
 #[test]

@@ -82,14 +82,17 @@ async fn m29_networks_are_asked_of_each_request() {
 
 #[tokio::test]
 async fn h15_a_second_step_is_asked_of_every_request_whatever_it_declares() {
-    let world = began("sso = \"offered\"").await;
+    let world = began("sso = \"enforced\"").await;
     let ann = world.logged_in("ann").await;
     assert!(world.who(&ann, "trello").await.is_some());
     // Her company's own directory answers for her, so nothing more is asked of her.
     world.reload(&with(&world, "sso = \"offered\"\nsecond_step = \"required\"\non_change = \"immediate\""));
     assert!(world.who(&ann, "trello").await.is_some());
     // Where it is not used, nobody does: the page asks, and so does a fetch, by whatever name.
-    world.reload(&with(&world, "sso = \"off\"\nsecond_step = \"required\"\non_change = \"immediate\""));
+    let issuer =
+        format!("[issuer]\noidc = \"{}\"\nclient_id = \"fedgate-public\"\nclient_auth = \"none\"", world.op.issuer());
+    let off = with(&world, "sso = \"off\"\nsecond_step = \"required\"\non_change = \"immediate\"").table(&issuer);
+    world.reload(&off);
     for mode in ["navigate", "cors", "no-cors"] {
         let url = world.url("trello", "/page");
         let request = http::Request::get(&url)

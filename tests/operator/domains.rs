@@ -12,7 +12,8 @@ use fedgate::domains::{Asked, Contacts, Domains, Listed, NotDone, Ports, RECORD}
 use fedgate::kernel::domain::{ClaimMode, NotClaimable, ProofMethod, State};
 use fedgate::kernel::event::Actor;
 use fedgate::kernel::journal::{Batch, Change, DomainRow, Revocation};
-use fedgate::kernel::values::{DomainName, EmailAddress, OrgName, Timestamp};
+use fedgate::kernel::model::{Account, AccountStatus};
+use fedgate::kernel::values::{AccountId, DomainName, EmailAddress, OrgName, Timestamp};
 use fedgate::keys::{Kek, Keys, Kind};
 use fedgate::outbound::{Outbound, OutboundOptions};
 use fedgate::store::{Sqlite, Store};
@@ -37,6 +38,21 @@ fn domain(name: &str) -> DomainName {
 
 fn admin() -> Actor {
     Actor { kind: "person".to_owned(), id: None, address: Some("it@acme.com".to_owned()) }
+}
+
+/// Somebody with a proved address.
+fn person(number: u8, address: &str) -> Change {
+    Change::CreateAccount(Account {
+        id: AccountId::from_bytes([number; 16]),
+        status: AccountStatus::Active,
+        email: Some(EmailAddress::parse(address).expect("an address")),
+        email_verified: true,
+        email_proved_at: None,
+        name: None,
+        epoch: 1,
+        created_at: Timestamp::from_seconds(0),
+        last_login_at: None,
+    })
 }
 
 /// A clock that a test moves.
@@ -350,6 +366,9 @@ async fn a_file_proves_a_domain_by_one_redirect_at_most() {
 async fn c6_lapsed_bought_proved() {
     let mut world = World::new().await;
     world.claimed("acme").await;
+    for (number, address) in (1..).zip(["ann@acme.example.test", "bob@sub.acme.example.test"]) {
+        world.store.commit(Batch { changes: vec![person(number, address)], ..Batch::default() }).await.expect("made");
+    }
     let first = world.domains.list(None).await.expect("it reads")[0].proof.claimed_at;
     // The start-up dies, its zone goes; 13 days later somebody buys the name and proves it.
     world.names.set(&[]);
@@ -370,6 +389,9 @@ async fn c6_lapsed_bought_proved() {
     assert_eq!((world.state("mallory").await, world.state("acme").await), (State::Disputed, State::Suspended));
     world.days(32).await;
     assert_eq!((world.state("mallory").await, world.state("acme").await), (State::Disputed, State::Unclaimed));
+    let told: Vec<String> =
+        world.mails().await.into_iter().filter(|(_, what)| what.contains("\"no\"")).map(|(to, _)| to).collect();
+    assert_eq!(told, ["ann@acme.example.test"], "nobody manages the account any more");
     // The operator decides, and authority begins there and then.
     let settled = world.domains.settle(&org("mallory"), &domain("acme.example.test"), &admin()).await.expect("settled");
     assert_eq!((settled.proof.state, settled.proof.claimed_at), (State::Claimed, Some(world.now())));

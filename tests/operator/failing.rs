@@ -108,6 +108,11 @@ impl Store for Failing {
         self.inner.accounts_by_email(email).await
     }
 
+    async fn addresses(&self, after: Option<&EmailAddress>, limit: usize) -> Result<Vec<EmailAddress>, Unavailable> {
+        self.answers()?;
+        self.inner.addresses(after, limit).await
+    }
+
     async fn identity(&self, key: &IdentityKey) -> Result<Option<LinkedIdentity>, Unavailable> {
         self.answers()?;
         self.inner.identity(key).await
@@ -300,5 +305,15 @@ impl DomainProofs for Failing {
     async fn domain_proofs_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DomainProof>, Unavailable> {
         self.answers()?;
         self.inner.domain_proofs_due(now, limit).await
+    }
+
+    async fn people_in_domain(
+        &self,
+        domain: &DomainName,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, EmailAddress)>, Unavailable> {
+        self.answers()?;
+        self.inner.people_in_domain(domain, after, limit).await
     }
 }

@@ -48,11 +48,6 @@ impl Credentials for Failing {
         self.inner.addresses_of(of).await
     }
 
-    async fn proved_addresses_of(&self, account: AccountId) -> Result<Vec<EmailAddress>, Unavailable> {
-        self.answers()?;
-        self.inner.proved_addresses_of(account).await
-    }
-
     async fn product_account_by_address(
         &self,
         product: &ProductName,
@@ -60,6 +55,11 @@ impl Credentials for Failing {
     ) -> Result<Option<ProductAccount>, Unavailable> {
         self.answers()?;
         self.inner.product_account_by_address(product, email).await
+    }
+
+    async fn proved_addresses_of(&self, account: AccountId) -> Result<Vec<EmailAddress>, Unavailable> {
+        self.answers()?;
+        self.inner.proved_addresses_of(account).await
     }
 
     async fn attempts(&self, bucket: &[u8; 32], now: Timestamp) -> Result<u32, Unavailable> {

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fedgate::cli::node::{Extras, Node};
 use fedgate::clock::Clock;
+use fedgate::config::{Config, Machine, read};
 use fedgate::kernel::journal::Batch;
 use fedgate::kernel::values::{EmailAddress, OrgName, Origin, ProductName, Secret, Timestamp};
 use fedgate::keys::{Kek, Keys, Kind};
@@ -18,6 +20,9 @@ use serde_json::{Value, json};
 
 use super::support::authority::{Authority, Leaf};
 use super::support::catcher::Catcher;
+use super::support::clock::eventually;
+use super::support::configuration::{self as listening, Configuration};
+use super::support::ports;
 
 fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).expect("an address")
@@ -225,4 +230,56 @@ async fn a_refusal_for_now_waits_and_a_refusal_for_good_does_not() {
     assert_eq!(office.left().await, (1, 1), "550 for the recipient");
     let dead = office.store.mail_dead(9).await.expect("it reads").remove(0);
     assert!(dead.to.as_str() == "nobody@acme.com" && dead.fault.contains("no such mailbox"), "{dead:?}");
+}
+
+/// A whole gateway, inside this process, with `[mail]` as written.
+async fn gateway(mail: &str, ca: std::path::PathBuf) -> (Node, tempfile::TempDir, impl Fn(&str) -> Config + use<>) {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let directory = folder.path().to_owned();
+    let listen = listening::Ports { https: ports::free(), http: ports::free(), ops: ports::free() };
+    let configured = move |mail: &str| {
+        let text = Configuration::new()
+            .trust(&ca)
+            .product("trello", "http://127.0.0.1:9", "")
+            .organization("acme", "acme.example.test", "https://127.0.0.1:9", "a secret")
+            .table(mail)
+            .render(listen, &directory);
+        let (config, report) = read(&text, &directory.join("fedgate.toml"), &Machine);
+        config.unwrap_or_else(|| panic!("{}", report.plain()))
+    };
+    let node = Node::start(configured(mail), Extras::default()).await.expect("it starts");
+    (node, folder, configured)
+}
+
+/// Queues a letter as any room would.
+async fn tell(node: &Node, to: &str) {
+    let world = node.login.world();
+    let letters = [(address(to), reset(world.clock.now()))];
+    let change = queue(&world.keys, world.clock.now(), &letters, None).expect("a letter");
+    world.store.commit(Batch { changes: vec![change], ..Batch::default() }).await.expect("committed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_writes_files_until_a_reload_names_a_server() {
+    let authority = Authority::new();
+    let catcher = Catcher::start(&secured("starttls", &authority.issue(&["127.0.0.1"])));
+    let (node, folder, configured) = gateway("", authority.ca_file()).await;
+    tell(&node, "ann@acme.example.test").await;
+    let outbox = folder.path().join("state/outbox");
+    let files = || {
+        let entries = std::fs::read_dir(&outbox).into_iter().flatten();
+        let paths = entries.map(|entry| entry.expect("readable").path());
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "eml")).collect::<Vec<_>>()
+    };
+    eventually("a file", Duration::from_secs(20), || files().len() == 1).await;
+    let file = std::fs::read_to_string(&files()[0]).expect("text");
+    assert!(file.contains("From: login@id.example.test\r\n") && file.contains("40125839"), "{file}");
+    let server =
+        format!("[mail]\nfrom = \"gate@example.com\"\nsmtp = \"smtp+starttls://127.0.0.1:{}\"", catcher.port());
+    node.apply(configured(&server)).await.expect("reloaded");
+    tell(&node, "bob@acme.example.test").await;
+    let mails = catcher.wait_for(1).await;
+    assert_eq!((&mails[0]["to"], &mails[0]["tls"]), (&json!(["bob@acme.example.test"]), &json!(true)));
+    assert_eq!((&mails[0]["headers"]["from"], files().len()), (&json!("gate@example.com"), 1));
+    node.drain(Duration::from_secs(1)).await;
 }

@@ -165,12 +165,25 @@ pub async fn c3_an_address_is_one_records_at_a_product_and_finds_its_person(stor
     let put = |address| commit(&store, CredentialChange::PutAddress(address));
     put(address(1, "ann@gmail.com")).await.unwrap();
     put(Address { primary: true, verified: false, ..address(1, "ann@old.com") }).await.unwrap();
+    assert_eq!(
+        store.proved_addresses_of(person(1)).await.unwrap(),
+        [email("ann@gmail.com")],
+        "the other is not proved"
+    );
     let taken = Err(NotCommitted::Conflict(Conflict::Address));
     assert_eq!(put(address(2, "ann@gmail.com")).await, taken, "another record's");
     assert_eq!(put(address(8, "new@gmail.com")).await, taken, "no such record");
     put(Address { verified: true, primary: true, ..address(1, "ann@old.com") }).await.unwrap();
     let addresses = store.addresses_of(record(1)).await.unwrap();
     assert_eq!(addresses, vec![Address { primary: true, ..address(1, "ann@old.com") }, address(1, "ann@gmail.com")]);
+    let both = [email("ann@gmail.com"), email("ann@old.com")];
+    assert_eq!(store.proved_addresses_of(person(1)).await.unwrap(), both);
+    assert_eq!(store.proved_addresses_of(person(2)).await.unwrap(), []);
+    let all = store.addresses(None, 100).await.unwrap();
+    assert!(all.is_sorted() && both.iter().all(|one| all.contains(one)), "{all:?}");
+    let (first, rest) = all.split_first().unwrap();
+    assert_eq!(store.addresses(Some(first), 100).await.unwrap(), rest);
+    assert_eq!(store.addresses(None, 1).await.unwrap(), std::slice::from_ref(first));
     let found = store.product_account_by_address(&product(), &email("ann@old.com")).await.unwrap();
     assert_eq!(found.map(|record| record.id), Some(record(1)));
     let people = store.accounts_by_email(&email("ann@gmail.com")).await.unwrap();

@@ -4,6 +4,7 @@ use super::fixtures::*;
 use fedgate::kernel::domain::{ClaimMode, DomainProof, ProofMethod, State};
 use fedgate::kernel::journal::domain::DomainChange;
 use fedgate::kernel::journal::{Batch, Change};
+use fedgate::kernel::model::{Account, AccountStatus};
 use fedgate::kernel::values::{DomainName, OrgName, Timestamp};
 use fedgate::store::{Conflict, NotCommitted, Store};
 use std::sync::Arc;
@@ -94,6 +95,31 @@ pub async fn c6_one_organization_holds_a_domain(store: AnyStore) {
     let batch = [gives, takes].map(|proof| Change::Domain(DomainChange::Put(proof)));
     store.commit(Batch { changes: batch.to_vec(), ..Batch::default() }).await.unwrap();
     assert_eq!(read(&store, &proof("globex", "acme.com")).await.state, State::Claimed);
+}
+
+pub async fn people_are_found_by_the_very_domain_of_their_proved_address(store: AnyStore) {
+    let people = [
+        ("ann@acme.com", true, AccountStatus::Active),
+        ("bob@acme.com", false, AccountStatus::Active),
+        ("eve@mail.acme.com", true, AccountStatus::Active),
+        ("joe@acme.com.evil.example", true, AccountStatus::Active),
+        ("off@acme.com", true, AccountStatus::Deactivated),
+        ("zoe@acme.com", true, AccountStatus::Active),
+    ];
+    for (number, (address, email_verified, status)) in (1..).zip(people) {
+        let account = Account { email: Some(email(address)), email_verified, status, ..account(number) };
+        store.commit(changes([Change::CreateAccount(account)])).await.unwrap();
+    }
+    let found = async |after, limit| {
+        let people = store.people_in_domain(&DomainName::parse("acme.com").unwrap(), after, limit).await.unwrap();
+        people.into_iter().map(|(_, address)| address.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(None, 9).await, ["ann@acme.com", "zoe@acme.com"]);
+    assert_eq!(
+        (found(None, 1).await, found(Some(person(1)), 9).await),
+        (vec!["ann@acme.com".into()], vec!["zoe@acme.com".into()])
+    );
+    assert_eq!(found(Some(person(6)), 9).await, [""; 0]);
 }
 
 pub async fn what_is_over_is_not_checked(store: AnyStore) {

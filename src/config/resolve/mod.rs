@@ -157,8 +157,8 @@ impl Reader<'_> {
             gateway: options(login, listen, sites),
             acme,
             mail,
-            breached: self.breached(file),
             dns,
+            breached: self.breached(file),
             outbound,
             sinks,
         })

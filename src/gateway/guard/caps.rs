@@ -110,7 +110,8 @@ impl Drop for Descriptor {
 pub(in crate::gateway) struct Seat {
     caps: Arc<Caps>,
     guest: Option<Guest>,
-    _descriptor: Descriptor,
+    /// A connection's own; the one that a WebSocket costs is counted where its product is connected to.
+    _descriptor: Option<Descriptor>,
 }
 
 impl Seat {
@@ -191,7 +192,15 @@ impl Caps {
 
     /// A seat for a connection, unless all are taken.
     pub(in crate::gateway) fn seat(self: &Arc<Self>) -> Option<Seat> {
-        let descriptor = self.descriptor()?;
+        self.descriptor().and_then(|descriptor| self.sit(Some(descriptor)))
+    }
+
+    /// A seat for a WebSocket over HTTP/2, unless all are taken.
+    pub(in crate::gateway) fn tunnel(self: &Arc<Self>) -> Option<Seat> {
+        self.sit(None)
+    }
+
+    fn sit(self: &Arc<Self>, descriptor: Option<Descriptor>) -> Option<Seat> {
         let most = self.connections.load(Ordering::Relaxed);
         raise(&self.open, most).then(|| Seat { caps: Arc::clone(self), guest: None, _descriptor: descriptor })
     }
@@ -302,6 +311,8 @@ mod tests {
         let upstreams = [caps.descriptor(), caps.descriptor()];
         assert!(seats.iter().all(Option::is_some) && upstreams.iter().all(Option::is_some));
         assert!(caps.seat().is_none() && caps.descriptor().is_none());
+        // A WebSocket's descriptor is its connection to the product.
+        assert!(caps.tunnel().is_some());
         drop(upstreams);
         assert!(caps.seat().is_some() && caps.descriptor().is_some());
         drop(seats);

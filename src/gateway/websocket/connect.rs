@@ -49,7 +49,7 @@ pub(in super::super) async fn tunnel(
 
 /// A WebSocket on a stream counts as a connection of its client: it costs the product one.
 fn seat(line: &Line) -> Result<Seat, Reason> {
-    let mut seat = line.core.shared.guard.caps.seat().ok_or(Reason::Connections)?;
+    let mut seat = line.core.shared.guard.caps.tunnel().ok_or(Reason::Connections)?;
     // A trusted proxy's connections are not limited either.
     let fits = line.seat.client().is_none() || seat.belongs_to(line.peer);
     fits.then_some(seat).ok_or(Reason::Client)

@@ -99,6 +99,13 @@ pub struct Candidate {
     pub enrolled: bool,
 }
 
+impl Candidate {
+    /// Whether an address names it: its live one, or a proved one of its records.
+    fn is_named(&self, email: &EmailAddress) -> bool {
+        self.account.email.as_ref() == Some(email) || self.further.contains(email)
+    }
+}
+
 impl<'a> Facts<'a> {
     /// The directory that proved the person.
     pub(in crate::kernel) fn directory_id(&self) -> DirectoryId {
@@ -188,9 +195,7 @@ impl<'a> Facts<'a> {
     /// Candidates that the asserted address really names; none where a link already says who it is (B13 before B17).
     pub(in crate::kernel) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         let asserted = self.asserted().filter(|_| self.method().is_by_provider() && self.link().is_none());
-        self.candidates
-            .iter()
-            .filter(move |candidate| asserted.is_some_and(|email| candidate.account.email.as_ref() == Some(email)))
+        self.candidates.iter().filter(move |candidate| asserted.is_some_and(|email| candidate.is_named(email)))
     }
 
     /// The record at the product of whoever would be logged in: the account's, else the only candidate's.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 mod linking;
 mod local;
+mod mistakes;
 
 #[track_caller]
 fn check(case: &Case, expected: &str) {

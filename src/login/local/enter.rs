@@ -69,7 +69,8 @@ impl Login {
     ) -> Result<Decided, Stop> {
         let proof = steps.proof();
         let catalog = self.world.catalog.load_full();
-        let facts = self.world.facts_of_local(visitor, (&catalog, at), (steps, &proof)).await?;
+        let further = self.world.further(steps).await?;
+        let facts = self.world.facts_of_local(visitor, (&catalog, at), (steps, &proof), &further).await?;
         let enrolled = facts.local.enrolled;
         let decision = decide(&facts);
         let mut about = Circumstances {

@@ -111,12 +111,18 @@ impl World {
         Ok(factors)
     }
 
+    /// Proved addresses of a person's records besides the account's live one (rule C3).
+    pub(super) async fn further(&self, steps: &Steps) -> Result<Vec<EmailAddress>, Stop> {
+        Ok(self.store.proved_addresses_of(steps.claimant().account).await?)
+    }
+
     /// The facts for steps that were proved to us.
     pub(super) async fn facts_of_local<'a>(
         &self,
         visitor: &Visitor,
         (catalog, at): (&'a Catalog, &'a ProductHost),
         (steps, proof): (&Steps, &'a Proof),
+        further: &'a [EmailAddress],
     ) -> Result<Facts<'a>, Stop> {
         let id = steps.claimant().account;
         // What was proved before the epoch rose is worth nothing (rule H14).
@@ -130,7 +136,6 @@ impl World {
         };
         let address_taken = asserted.filter(|sub| record.as_ref().is_none_or(|record| record.sub != *sub));
         let enrolled = !self.factors(visitor, id).await?.is_empty();
-        let further = self.store.proved_addresses_of(id).await?;
         Ok(Facts {
             now: visitor.now,
             catalog,
@@ -142,7 +147,7 @@ impl World {
             candidates: Vec::new(),
             product_account: record,
             address_taken,
-            further,
+            further: further.to_vec(),
         })
     }
 }

@@ -35,8 +35,8 @@ impl Login {
             key: None,
             product: &at.product.name,
             host: &at.host,
-            client: visitor.client,
             now: visitor.now,
+            client: visitor.client,
             active: true,
         };
         let Admission::Admitted(session) = self.live.admit(&ask).await else { return Ok(None) };

@@ -4,7 +4,7 @@ use super::change::{At, Halt};
 use super::{Sqlite, rows};
 use crate::kernel::domain::{ClaimMode, DomainProof, ProofMethod, State};
 use crate::kernel::journal::domain::DomainChange;
-use crate::kernel::values::{DomainName, OrgName, Timestamp};
+use crate::kernel::values::{AccountId, DomainName, EmailAddress, OrgName, Timestamp};
 use crate::store::{Conflict, DomainProofs, Unavailable};
 use async_trait::async_trait;
 use rusqlite::{Row, params};
@@ -94,6 +94,22 @@ impl DomainProofs for Sqlite {
             "SELECT {COLUMNS} FROM domain_proof WHERE is_over = 0 AND next_check_at <= ? ORDER BY next_check_at LIMIT ?"
         );
         self.all(&sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], proof)
+    }
+
+    async fn people_in_domain(
+        &self,
+        domain: &DomainName,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, EmailAddress)>, Unavailable> {
+        // Addresses have one spelling and one `@`: what follows it is the domain. Every id comes after no bytes.
+        let sql = "SELECT id, email FROM account WHERE id > ?1 AND email_verified AND status = 'active'
+                   AND substr(email, instr(email, '@') + 1) = ?2 ORDER BY id LIMIT ?3";
+        let after = after.map(|id| id.to_bytes().to_vec()).unwrap_or_default();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.all(sql, params![after, domain.as_str(), limit], |row| {
+            Ok((AccountId::from_bytes(row.get(0)?), rows::parsed(row, 1, EmailAddress::parse)?))
+        })
     }
 }
 

@@ -135,6 +135,19 @@ impl Store for Sqlite {
         self.all(&sql, params![email.as_str()], rows::account)
     }
 
+    async fn addresses(&self, after: Option<&EmailAddress>, limit: usize) -> Result<Vec<EmailAddress>, Unavailable> {
+        let sql = "SELECT email FROM account WHERE email > ?1 AND status <> 'deleted'
+                   UNION
+                   SELECT a.email FROM address a
+                       JOIN product_account p ON p.id = a.product_account
+                       JOIN account c ON c.id = p.account
+                       WHERE a.email > ?1 AND c.status <> 'deleted'
+                   ORDER BY email LIMIT ?2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let after = after.map_or("", EmailAddress::as_str);
+        self.all(sql, params![after, limit], |row| rows::parsed(row, 0, EmailAddress::parse))
+    }
+
     async fn identity(&self, key: &IdentityKey) -> Result<Option<LinkedIdentity>, Unavailable> {
         let columns = rows::IDENTITY;
         let sql = format!("SELECT {columns} FROM linked_identity WHERE directory = ? AND source = ? AND subject = ?");

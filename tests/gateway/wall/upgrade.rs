@@ -37,6 +37,18 @@ fn m30_foreign_origins_open_nothing() {
 }
 
 #[test]
+fn m30_optional_paths_open_no_socket_to_strangers() {
+    let wall = Wall::new();
+    let head = format!("GET /share/a HTTP/1.1\r\nHost: {HOST}\r\nX-Forwarded-Proto: https\r\n");
+    for (name, cookie) in [("nobody", ""), ("of a session that is not known", "Cookie: __Host-fedgate=unknown\r\n")] {
+        wall.check(&[
+            row(name, format!("{head}{cookie}{SOCKET}{OWN}\r\n"), 401, Sees::Nothing),
+            row(name, format!("{head}{cookie}\r\n"), 200, Sees::Once(&["get /share/a"])),
+        ]);
+    }
+}
+
+#[test]
 fn other_protocols_are_not_asked_for() {
     let wall = Wall::new();
     for upgrade in [
