@@ -470,6 +470,45 @@ async fn an_organization_is_made_at_run_time_and_outlives_a_restart() {
     assert_eq!(after.status, 404);
 }
 
+#[tokio::test]
+async fn h12_what_a_writer_to_the_database_plants_has_no_power() {
+    let mut scene = Scene::start();
+    let operator = scene.token("ops@acme.example.test", None, ALL).await;
+    let auditor = scene.token("aud@globex.example.test", Some("globex"), READS).await;
+    scene.log_in("ann@globex.example.test").await;
+    let ann = account(&scene, &operator, "globex", "ann@globex.example.test").await;
+    let renamed = json!({ "label": "Globex Corp" });
+    let put = scene.write(&operator, Method::PATCH, "/organizations/globex", renamed, "/organizations/globex").await;
+    assert_eq!(put.status, 200, "{}", put.body);
+
+    let plant = |sql: &str| {
+        let db = rusqlite::Connection::open(scene.gateway.directory().join("state/fedgate.db")).expect("the database");
+        db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
+        assert_eq!(db.execute(sql, []).unwrap_or_else(|why| panic!("{sql}: {why}")), 1, "{sql}");
+    };
+    // More scopes for a token: it is nobody's now.
+    plant("UPDATE api_token SET scopes = '[\"orgs:read\",\"orgs:write\"]' WHERE scopes NOT LIKE '%orgs:write%'");
+    assert_eq!(scene.call(Some(&auditor), &Method::GET, "/organizations", None, None).await.status, 401);
+    // A role for somebody who was never invited, and the invitation of somebody who has not come yet.
+    plant(
+        "INSERT INTO role_pin SELECT 'admin', 'globex', 'it@globex.example.test', id, 0, zeroblob(32) FROM account
+         WHERE email = 'ann@globex.example.test'",
+    );
+    let minted = scene.mint("ann@globex.example.test", Some("globex"), ALL);
+    assert!(minted.as_ref().is_err_and(|why| why.contains("no role")), "{ann}: {minted:?}");
+    // A directory of the writer's own in a document: the organization is shut.
+    plant(
+        "UPDATE organization_version SET document = '{\"policy\":{\"sso\":\"off\"}}' WHERE org = 'globex' AND version = 1",
+    );
+    scene.gateway.restart();
+    assert!(scene.gateway.log().contains("MAC does not hold"), "{}", scene.gateway.log());
+    let agent = scene.gateway.agent(&[&scene.op.ca_file()]);
+    let page = agent.visit(&scene.gateway.url("trello", "/")).await;
+    let page = agent.submit(&page, "email", &[("email", "ann@globex.example.test")]).await;
+    assert_ne!(page.url.as_str(), scene.gateway.url("trello", "/"), "nobody enters: {}", page.describe());
+    scene.log_in("bob@acme.example.test").await;
+}
+
 /// What a schema allows as the members of an object, references followed.
 fn members(document: &Value, schema: &Value) -> BTreeMap<String, Value> {
     let schema = match schema["$ref"].as_str() {
