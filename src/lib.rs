@@ -19,6 +19,7 @@
 //! login    [5] begin, finish, handover, logout; live sessions, lease, revocation
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
 //! pages    [6] HTML from templates
+//! admin    [6] the admin API: tokens, rights, organizations changed by programs
 //! site     [7] our own routes: HTTP ↔ login ↔ pages      gateway [7] the data path: listen, route, check, forward, streams
 //! acme     [7] certificates from an authority: ordered, kept in the store, handed to the data path
 //! demo     [8] sample products and a sample issuer
@@ -49,6 +50,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable))]
 
 pub mod acme;
+pub mod admin;
 pub mod audit;
 pub mod cli;
 pub mod clock;

@@ -3,6 +3,8 @@
 
 #[path = "operator/acme.rs"]
 mod acme;
+#[path = "operator/admin_api.rs"]
+mod admin_api;
 #[path = "operator/client_keys.rs"]
 mod client_keys;
 #[path = "operator/commands.rs"]

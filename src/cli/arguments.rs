@@ -149,6 +149,99 @@ pub enum Policies {
         #[arg(long, value_name = "P")]
         product: Option<String>,
     },
+    /// Every version of an organization, newest first.
+    #[command(after_help = "Example:\n  fedgate policy history --org acme")]
+    History {
+        /// Whose.
+        #[arg(long, value_name = "ORG")]
+        org: String,
+    },
+    /// Bring an earlier version back: on live sessions within a second. Directories stay as they are.
+    #[command(
+        after_help = "Example:\n  fedgate policy revert --org acme\n  fedgate policy revert --org acme --to 3 --loosen \
+                            7K3M-9QX2"
+    )]
+    Revert {
+        /// Whose.
+        #[arg(long, value_name = "ORG")]
+        org: String,
+        /// Which; 0 is the operator's file alone. Default: the one before the newest.
+        #[arg(long, value_name = "N")]
+        to: Option<u32>,
+        /// Confirms what that gives away: the code that the refusal printed.
+        #[arg(long, value_name = "CODE")]
+        loosen: Option<String>,
+        /// Even if nobody could administer the organization any more.
+        #[arg(long)]
+        accept_lockout_risk: bool,
+    },
+}
+
+/// `fedgate token`: tokens of the admin API.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Tokens {
+    /// Make one for somebody who has a role; it is shown once.
+    #[command(
+        after_help = "Example:\n  fedgate token create --owner it@acme.com --org acme --scope orgs:read --scope orgs:write \
+                            --expires 30d\n\nScopes: orgs:read orgs:write people:read people:write audit:read explain:read"
+    )]
+    Create {
+        /// Whose, by address: whoever has a role in [admin] or of an organization, and has logged in.
+        #[arg(long, value_name = "EMAIL")]
+        owner: String,
+        /// What it may do; more than once.
+        #[arg(long = "scope", value_name = "SCOPE", required = true)]
+        scopes: Vec<String>,
+        /// The one organization that it sees.
+        #[arg(long, value_name = "ORG")]
+        org: Option<String>,
+        /// How long it lives, at most 90d.
+        #[arg(long, value_name = "TIME", default_value = "30d")]
+        expires: String,
+        /// What for.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        label: String,
+        /// A network that it may be used from; more than once. Default: any.
+        #[arg(long = "network", value_name = "RANGE")]
+        networks: Vec<String>,
+    },
+    /// List those in force.
+    #[command(after_help = "Example:\n  fedgate token list")]
+    List,
+    /// End one at once.
+    #[command(after_help = "Example:\n  fedgate token revoke 01KB3Z8Q4W9T5N7M2XJ6R0V1CD")]
+    Revoke {
+        /// Its id, as `list` shows it.
+        id: String,
+    },
+}
+
+/// `fedgate org`: an organization's document at run time, whole.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Orgs {
+    /// Print it as JSON.
+    #[command(after_help = "Example:\n  fedgate org show acme > acme.json")]
+    Show {
+        /// Whose.
+        org: String,
+    },
+    /// Put it whole, in the words of [org.NAME]: the way to replace a directory.
+    #[command(after_help = "Example:\n  fedgate org put acme acme.json --secret okta=/run/secrets/okta")]
+    Put {
+        /// Whose.
+        org: String,
+        /// The document, JSON.
+        file: PathBuf,
+        /// A directory's secret from a file, as DIRECTORY=FILE; more than once. Others stay as they are.
+        #[arg(long = "secret", value_name = "DIRECTORY=FILE")]
+        secrets: Vec<String>,
+        /// Confirms what that gives away: the code that the refusal printed.
+        #[arg(long, value_name = "CODE")]
+        loosen: Option<String>,
+        /// Even if nobody could administer the organization any more.
+        #[arg(long)]
+        accept_lockout_risk: bool,
+    },
 }
 
 #[cfg(test)]
@@ -171,6 +264,9 @@ mod tests {
         check("audit", Audit::augment_subcommands, &["audit", "verify", "--anchor", "checkpoint.txt"]);
         check("audit", Audit::augment_subcommands, &["audit", "export", "folder"]);
         check("sessions", Sessions::augment_subcommands, &["sessions", "revoke", "--person", "ann@acme.com"]);
+        check("token", Tokens::augment_subcommands, &["token", "create", "--owner", "a@b.c", "--scope", "orgs:read"]);
+        check("policy", Policies::augment_subcommands, &["policy", "revert", "--org", "acme", "--to", "3"]);
+        check("org", Orgs::augment_subcommands, &["org", "put", "acme", "acme.json", "--secret", "okta=file"]);
         check("explain", Explain::augment_args, &["explain", "--ref", "7K3M-9QX2"]);
         check("explain", Explain::augment_args, &["explain", "ann@acme.com", "--product", "trello"]);
         check("policy", Policies::augment_subcommands, &["policy", "plan", "new.toml", "--people", "export.csv"]);

@@ -15,6 +15,7 @@ mod explain;
 mod explained;
 pub mod node;
 mod online;
+mod operate;
 mod policy;
 mod reload;
 mod run;
@@ -68,12 +69,21 @@ pub enum Command {
     Check(check::Arguments),
     /// Say why somebody was refused, or what a login would come to.
     Explain(arguments::Explain),
-    /// Say what another configuration would do to people.
+    /// Say what another configuration would do to people; see what organizations changed at run time, and take it back.
     #[command(subcommand, after_help = "Example:\n  fedgate policy plan new.toml --people export.csv")]
     Policy(arguments::Policies),
     /// See who is logged in, and end that.
     #[command(subcommand, after_help = "Example:\n  fedgate sessions revoke --person ann@acme.com")]
     Sessions(arguments::Sessions),
+    /// Make, list and end tokens of the admin API; asks the running gateway.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  fedgate token create --owner it@acme.com --org acme --scope orgs:read"
+    )]
+    Token(arguments::Tokens),
+    /// Print or put an organization's document; asks the running gateway.
+    #[command(subcommand, after_help = "Example:\n  fedgate org show acme")]
+    Org(arguments::Orgs),
     /// Verify, export and search the audit log.
     #[command(subcommand, after_help = "Example:\n  fedgate audit verify")]
     Audit(arguments::Audit),
@@ -141,6 +151,8 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments, &cli.common, &mut screen),
         Command::Policy(arguments) => policy::run(arguments, &cli.common, &mut screen),
         Command::Sessions(arguments) => sessions::run(arguments, &cli.common, &mut screen),
+        Command::Token(arguments) => operate::tokens(arguments, &cli.common, &mut screen),
+        Command::Org(arguments) => operate::orgs(arguments, &cli.common, &mut screen),
         Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),
     };

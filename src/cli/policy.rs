@@ -28,7 +28,9 @@ const NAMED: usize = 50;
 /// # Errors
 /// Only when the screen cannot be written to.
 pub fn run(arguments: &Policies, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let Policies::Plan { file, people, product } = arguments;
+    let Policies::Plan { file, people, product } = arguments else {
+        return super::operate::policies(arguments, common, screen);
+    };
     let done = plan(file, (people.as_deref(), product.as_deref()), common, screen);
     stored::finish(done, common, screen)
 }

@@ -14,6 +14,7 @@ mod shape;
 
 pub use finding::{Code, Finding, Findings, Severity};
 pub use report::{Place, Report};
+pub use resolve::duration;
 pub use runtime::Documents;
 pub use shape::schema;
 

@@ -97,7 +97,10 @@ impl Browser {
 impl World {
     /// Builds the catalog again from the file and the store, where somebody changed an organization. What they changed is
     /// recorded already.
-    pub(super) async fn rebuild(&self) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// [`Fault`]: the store or its keys; the old catalog goes on.
+    pub async fn rebuild(&self) -> Result<(), Fault> {
         let _turn = self.orgs.turn().await;
         let ground = (self.store.as_ref(), &self.kek);
         let enrolled = self.orgs.enrol(ground, &self.orgs.floor(), Mode::Follow, self.clock.now()).await?;

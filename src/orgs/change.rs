@@ -76,6 +76,8 @@ pub struct Outlook {
     pub code: String,
     /// How many people the organization has.
     pub people: People,
+    /// The organization as it is; none: there is none yet.
+    pub before: Option<DraftOrg>,
     /// The organization as it would be; none: removed.
     pub after: Option<DraftOrg>,
     batch: Batch,
@@ -147,7 +149,8 @@ impl Orgs {
         let org = find(&after.draft, &proposal.org).cloned();
         let batch = whole(batch, (&stored, &after), proposal, (&version, author));
         let code = confirmation(&loosens);
-        Ok(Outlook { version, loosens, code, people, after: org, batch })
+        let before = find(&before.draft, &proposal.org).cloned();
+        Ok(Outlook { version, loosens, code, people, before, after: org, batch })
     }
 
     /// What stands in the way of a change besides what it gives away.
@@ -163,7 +166,8 @@ impl Orgs {
     ) -> Result<Option<Refused>, Unavailable> {
         let Some(after) = &outlook.after else { return Ok(None) };
         let floor = self.floor();
-        lockout::check(store, find(&floor, &proposal.org), after, (proposal.accept_lockout, now)).await
+        let below = find(&floor, &proposal.org);
+        lockout::check(store, [below, outlook.before.as_ref()], after, (proposal.accept_lockout, now)).await
     }
 
     /// Makes a change.
@@ -207,6 +211,13 @@ fn next(
     let newest = stored.version_of(&proposal.org);
     if proposal.on.is_some_and(|on| on != newest) {
         return Err(Refused::Stale(newest));
+    }
+    if proposal.document.as_ref().is_some_and(|document| document.has(&["domains"])) {
+        return Err(Refused::Mistakes(vec![Mistake {
+            code: "E-UNKNOWN-KEY",
+            what: "`domains` is the file's: at run time a domain is proved".to_owned(),
+            write: "add it by POST /organizations/NAME/domains".to_owned(),
+        }]));
     }
     let mut next = stored.clone();
     let mut batch = proposal.with.clone();
@@ -297,8 +308,14 @@ fn find<'a>(draft: &'a DraftCatalog, org: &OrgName) -> Option<&'a DraftOrg> {
     draft.orgs.iter().find(|known| known.name == *org)
 }
 
-/// How many people an organization has here, by every domain that it has on either side of a change.
-async fn people(store: &dyn Store, sides: [Option<&DraftOrg>; 2]) -> Result<People, Unavailable> {
+/// How many people organizations have here, by every domain that they have on either side of a change.
+///
+/// # Errors
+/// [`Unavailable`]: the store does not answer.
+pub async fn people<'a>(
+    store: &dyn Store,
+    sides: impl IntoIterator<Item = Option<&'a DraftOrg>>,
+) -> Result<People, Unavailable> {
     let mut domains: Vec<_> =
         sides.into_iter().flatten().flat_map(|org| org.domains.iter()).map(|(domain, _)| domain).collect();
     domains.sort();

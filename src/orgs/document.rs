@@ -1,7 +1,7 @@
 //! What an organization says of itself at run time: the words of `[org.NAME]`, as JSON.
 //!
 //! Two things differ from the file. A secret never stands in a document: it is sealed in a row of its own, and the document says
-//! which generation. And `domains` is what the organization asks for: a domain counts when it is proved.
+//! which generation. And `domains` is not written: the domains that the organization has proved are put there when it is read.
 
 use super::draft::{DraftCatalog, DraftDirectory, DraftOrg};
 use crate::kernel::values::{OrgName, Secret};

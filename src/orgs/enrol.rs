@@ -6,6 +6,7 @@ use super::document::{Document, Mistake};
 use super::draft::{DraftCatalog, DraftDirectory, DraftPolicy, fingerprint, policy_fingerprint};
 use super::overlay::overlay;
 use crate::entropy::random;
+use crate::kernel::domain::{DomainProof, State};
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::{Batch, Change, DomainRow, KeyRow, OrganizationVersion, PolicyRow, Revocation};
 use crate::kernel::model::{Catalog, DirectoryRow};
@@ -27,6 +28,19 @@ pub enum Fault {
     /// The stored keys do not open, or new ones cannot be made.
     #[error("the stored keys cannot be used: {0}")]
     Keys(#[from] KeyFault),
+    /// The file states a domain that another organization has proved (rule C6e).
+    #[error(
+        "E-DOMAIN-CONFLICT: [org.{file}] states {domain}, and organization {holder} has proved it; take it out of the file, or have \
+         the holder give it up"
+    )]
+    DomainConflict {
+        /// Which.
+        domain: DomainName,
+        /// Whose it is by the file.
+        file: OrgName,
+        /// Who proved it.
+        holder: OrgName,
+    },
     /// A bug or a broken invariant.
     #[error("{0}")]
     Broken(String),
@@ -45,6 +59,8 @@ pub struct Stored {
     pub keys: Vec<KeyRow>,
     /// The newest version of each document.
     pub versions: Vec<OrganizationVersion>,
+    /// Proofs of domains that hold now.
+    pub held: Vec<DomainProof>,
 }
 
 /// Whether this node says what holds, or follows what another one said.
@@ -69,6 +85,7 @@ pub struct Enrolled {
     pub keys: Vec<KeyRow>,
     ids: HashMap<Key, DirectoryId>,
     claimed: HashMap<DomainName, Timestamp>,
+    suspended: Vec<DomainName>,
     policies: HashMap<Which, (Timestamp, u32)>,
     now: Timestamp,
 }
@@ -85,6 +102,7 @@ impl Stored {
             policies: store.policies().await?,
             keys: store.keys().await?,
             versions: store.newest_versions().await?,
+            held: store.domain_proofs().await?.into_iter().filter(|proof| proof.state.holds()).collect(),
         })
     }
 
@@ -116,6 +134,26 @@ impl Stored {
         Ok(found)
     }
 
+    /// The documents as they are read: each with the domains that its organization has proved. An organization of the file that has
+    /// proved some has one too.
+    ///
+    /// # Errors
+    /// [`KeyFault`]: the keys do not open.
+    fn written(&self, kek: &Kek, floor: &DraftCatalog) -> Result<Vec<(OrgName, Document)>, KeyFault> {
+        let mut documents = self.documents(kek)?;
+        for proof in &self.held {
+            let known = documents.iter().any(|(org, _)| *org == proof.org);
+            if !known && floor.orgs.iter().any(|org| org.name == proof.org) {
+                documents.push((proof.org.clone(), Document::default()));
+            }
+        }
+        for (org, document) in &mut documents {
+            let own = self.held.iter().filter(|proof| proof.org == *org).map(|proof| proof.domain.to_string());
+            document.put(&["domains"], own.collect::<Vec<_>>().into());
+        }
+        Ok(documents)
+    }
+
     /// The secret that a document names, opened.
     pub fn secret(&self, kek: &Kek, name: &str) -> Option<Secret> {
         let (kind, generation) = name.rsplit_once('#')?;
@@ -144,14 +182,24 @@ pub fn join(
     mode: Mode,
     now: Timestamp,
 ) -> Result<Enrolled, Fault> {
-    let documents = stored.documents(kek)?;
+    if let Some(fault) = conflict(stored, floor) {
+        return Err(fault);
+    }
+    let documents = stored.written(kek, floor)?;
     let secrets = |name: &str| stored.secret(kek, name);
-    let laid = overlay((floor, reads), &documents, &secrets, &|_, _| false);
+    let holds = |org: &OrgName, domain: &DomainName| {
+        stored.held.iter().any(|proof| proof.org == *org && proof.domain == *domain)
+    };
+    let laid = overlay((floor, reads), &documents, &secrets, &holds);
     let draft = laid.draft;
     let mut batch = Batch::default();
     let ids = directories(&draft, &stored.directories, now, &mut batch);
     let mut news = Batch::default();
-    let claimed = domains(&draft, stored.domains.clone(), now, &mut news);
+    // What is proved has rows of its own; these are the file's.
+    let mut claimed = domains(floor, stored.domains.clone(), now, &mut news);
+    for proof in &stored.held {
+        claimed.entry(proof.domain.clone()).or_insert(proof.claimed_at.unwrap_or(now));
+    }
     let policies = policies(&draft, stored.policies.clone(), now, &mut news);
     if mode == Mode::Lead {
         batch.changes.append(&mut news.changes);
@@ -163,7 +211,22 @@ pub fn join(
     if let Some(directory) = unnamed {
         return Err(Fault::Broken(format!("the directory {} has no row", directory.name)));
     }
-    Ok(Enrolled { draft, broken: laid.broken, batch, keys, ids, claimed, policies, now })
+    let of_file = |domain: &DomainName| floor.orgs.iter().any(|org| org.has(domain));
+    let suspended = stored.held.iter().filter(|proof| proof.state == State::Suspended && !of_file(&proof.domain));
+    let suspended = suspended.map(|proof| proof.domain.clone()).collect();
+    Ok(Enrolled { draft, broken: laid.broken, batch, keys, ids, claimed, suspended, policies, now })
+}
+
+/// A domain that the file states for one organization and another has proved: neither wins silently (rule C6e).
+fn conflict(stored: &Stored, floor: &DraftCatalog) -> Option<Fault> {
+    stored.held.iter().find_map(|proof| {
+        let stated = floor.orgs.iter().find(|org| org.name != proof.org && org.has(&proof.domain))?;
+        Some(Fault::DomainConflict {
+            domain: proof.domain.clone(),
+            file: stated.name.clone(),
+            holder: proof.org.clone(),
+        })
+    })
 }
 
 /// The catalog that a gateway with this file would have now. Nothing is recorded: what has no row yet gets an id that is forgotten
@@ -184,14 +247,20 @@ pub async fn foresee(
 impl Enrolled {
     /// The catalog. `version` counts them.
     pub fn catalog(self, version: u64) -> Catalog {
-        let Self { draft, ids, claimed, policies, now, .. } = self;
-        draft.into_catalog(
+        let Self { draft, ids, claimed, suspended, policies, now, .. } = self;
+        let mut catalog = draft.into_catalog(
             // Every directory has its row: that was asked in `join`.
             |directory| ids.get(&fingerprint_of(directory)).copied().unwrap_or(DirectoryId::from_bytes([0; 16])),
             |domain, _| claimed.get(domain).copied().unwrap_or(now),
             |org, name| policies.get(&(org.clone(), name.clone())).copied().unwrap_or((now, 0)),
             version,
-        )
+        );
+        for domain in &suspended {
+            if let Some(claim) = catalog.domains.get_mut(domain) {
+                claim.suspended = true;
+            }
+        }
+        catalog
     }
 }
 

@@ -18,7 +18,7 @@ const PAGE: usize = 500;
 /// Whether a change would lock an organization out. What the file alone enforces is the file's to take back.
 pub(super) async fn check(
     store: &dyn Store,
-    below: Option<&DraftOrg>,
+    [below, before]: [Option<&DraftOrg>; 2],
     after: &DraftOrg,
     (accepted, now): (bool, Timestamp),
 ) -> Result<Option<Refused>, Unavailable> {
@@ -26,7 +26,10 @@ pub(super) async fn check(
     if by_file || after.policy.sso != Sso::Enforced {
         return Ok(None);
     }
-    if !accepted && !somebody_gets_in(after) {
+    let before = before.filter(|before| before.policy.sso == Sso::Enforced);
+    // Who has accepted it once is not asked with every change.
+    let was_so = before.is_some_and(|before| !somebody_gets_in(before));
+    if !accepted && !was_so && !somebody_gets_in(after) {
         let why = format!(
             "single sign-on would be enforced for organization {} and every admin of it depends on its provider; name an \
              admin with an address outside its domains, or repeat it with accept_lockout_risk",
@@ -34,7 +37,9 @@ pub(super) async fn check(
         );
         return Ok(Some(Refused::Lockout(why)));
     }
-    for directory in enforced(after) {
+    // What is enforced already works, or is no matter of this change.
+    let already = before.map(enforced).unwrap_or_default();
+    for directory in enforced(after).into_iter().filter(|directory| !already.contains(directory)) {
         if !worked_lately(store, after, directory, now).await? {
             let why = format!(
                 "nobody has logged in by {directory} within 24 hours; set sso = \"offered\", log in by it once, then enforce it"

@@ -83,6 +83,19 @@ impl fmt::Display for Loosening {
     }
 }
 
+impl Loosening {
+    /// Whose people it is about; none: everybody's.
+    pub fn org(&self) -> Option<&OrgName> {
+        match self {
+            Self::OrgRemoved(org)
+            | Self::DomainRemoved(org, _)
+            | Self::Policy(org, ..)
+            | Self::PolicyRemoved(org, _) => Some(org),
+            Self::EveryoneAllowed(_) => None,
+        }
+    }
+}
+
 /// Everything that `new` gives away, sorted.
 pub fn loosened(old: &DraftCatalog, new: &DraftCatalog) -> Vec<Loosening> {
     let mut found = Vec::new();

@@ -21,7 +21,7 @@ pub use document::{Document, Mistake, Read, Reads, Written};
 pub use draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy};
 pub use enrol::{Enrolled, Fault, Mode, Stored, foresee};
 
-use crate::kernel::values::Timestamp;
+use crate::kernel::values::{OrgName, Timestamp};
 use crate::keys::Kek;
 use crate::store::Store;
 use arc_swap::ArcSwap;
@@ -89,6 +89,23 @@ impl Orgs {
     /// Whether it must be; clears the mark. Whoever fails to build it marks it again.
     pub fn take_stale(&self) -> bool {
         self.stale.swap(false, Ordering::AcqRel)
+    }
+
+    /// Organizations whose documents another file would break: they would be shut by it.
+    ///
+    /// # Errors
+    /// [`Fault`]: the store or its keys.
+    pub async fn broken_by(
+        &self,
+        (store, kek): (&dyn Store, &Kek),
+        floor: &DraftCatalog,
+        now: Timestamp,
+    ) -> Result<Vec<(OrgName, Vec<Mistake>)>, Fault> {
+        let stored = Stored::load(store).await?;
+        let before = enrol::join(&stored, kek, (&self.floor(), self.reads()), Mode::Follow, now)?.broken;
+        let mut after = enrol::join(&stored, kek, (floor, self.reads()), Mode::Follow, now)?.broken;
+        after.retain(|(org, _)| !before.iter().any(|(known, _)| known == org));
+        Ok(after)
     }
 
     /// Joins a file with what the store has, and gives what is new its rows. Of two processes that do so at once the slower

@@ -46,7 +46,9 @@ pub const KEYS: &[Key] = &[
         looser: |was, is| was.sso == Sso::Enforced && is.sso == Sso::Enforced && was.directory != is.directory,
     },
     key!("second_step", StepWeakened, second_step, |one: &_, other: &_| *std::cmp::max(one, other)),
-    key!("break_glass", EmergencyWidened, break_glass, both::<EmailAddress>),
+    key!("break_glass", EmergencyWidened, break_glass, |one: &Vec<EmailAddress>, other: &Vec<EmailAddress>| both(
+        one, other
+    )),
     key!("third_party", ThirdPartiesWidened, third_party, fewer),
     Key {
         name: "require_amr",
@@ -114,5 +116,77 @@ fn fewer(one: &ThirdPartyRule, other: &ThirdPartyRule) -> ThirdPartyRule {
         (ThirdPartyRule::None, _) | (_, ThirdPartyRule::None) => ThirdPartyRule::None,
         (ThirdPartyRule::Any, rule) | (rule, ThirdPartyRule::Any) => rule.clone(),
         (ThirdPartyRule::Only(names), ThirdPartyRule::Only(others)) => ThirdPartyRule::Only(both(names, others)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::model::{OnChange, PasswordRule, SecondStep};
+    use crate::kernel::values::OrgName;
+    use crate::kernel::values::{PolicyName, ThirdPartyName};
+    use crate::orgs::DraftOrg;
+    use proptest::prelude::*;
+
+    fn any_policy() -> impl Strategy<Value = DraftPolicy> {
+        let span = || prop::option::of((1_u64..5).prop_map(Duration::from_secs));
+        let sso = prop::sample::select(vec![Sso::Off, Sso::Offered, Sso::Enforced]);
+        let step = prop::sample::select(vec![SecondStep::Off, SecondStep::Optional, SecondStep::Required]);
+        let names = || prop::sample::subsequence(vec!["a", "b", "c"], 0..=3);
+        let third = prop_oneof![
+            Just(ThirdPartyRule::None),
+            Just(ThirdPartyRule::Any),
+            names().prop_map(|names| {
+                ThirdPartyRule::Only(names.into_iter().map(|name| ThirdPartyName::parse(name).unwrap()).collect())
+            })
+        ];
+        let networks = prop::sample::subsequence(vec!["10.0.0.0/8", "10.1.0.0/16", "192.0.2.1"], 0..=3);
+        let glass = prop::sample::subsequence(vec!["a@acme.com", "b@acme.com"], 0..=2);
+        let tokens = prop::sample::select(vec![ApiTokens::Allow, ApiTokens::Block]);
+        let limits = (span(), span(), span(), 0_u8..5, span());
+        (sso, step, third, names(), networks, glass, tokens, limits).prop_map(
+            |(
+                sso,
+                second_step,
+                third_party,
+                amr,
+                networks,
+                glass,
+                api_tokens,
+                (idle, absolute, native, score, expire),
+            )| {
+                let mut policy = DraftOrg::shut(OrgName::parse("acme").unwrap(), Vec::new()).policy;
+                policy.name = PolicyName::default();
+                policy.sso = sso;
+                policy.second_step = second_step;
+                policy.third_party = third_party;
+                policy.require_amr = amr.into_iter().map(ToOwned::to_owned).collect();
+                policy.networks = networks.into_iter().map(|text| Network::parse(text).unwrap()).collect();
+                policy.break_glass = glass.into_iter().map(|text| EmailAddress::parse(text).unwrap()).collect();
+                policy.api_tokens = api_tokens;
+                policy.limits.idle = idle;
+                policy.limits.absolute = absolute;
+                policy.native = native;
+                policy.password = PasswordRule { min_score: score, expire };
+                policy.on_change = OnChange::IMMEDIATE;
+                policy
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_laid_over_the_floor_gives_nothing_of_it_away(floor in any_policy(), written in any_policy()) {
+            let mut laid = written.clone();
+            over_floor(&floor, &mut laid);
+            prop_assert_eq!(looser(&floor, &laid).map(|key| key.name).collect::<Vec<_>>(), Vec::<&str>::new());
+            // Nor of what was written: the floor only adds. (Networks that have nothing in common with it are the floor's.)
+            let lost: Vec<&str> = looser(&written, &laid).map(|key| key.name).filter(|name| *name != "networks").collect();
+            prop_assert_eq!(lost, Vec::<&str>::new());
+            // Once is enough.
+            let mut again = laid.clone();
+            over_floor(&floor, &mut again);
+            prop_assert_eq!(looser(&again, &laid).count(), 0);
+        }
     }
 }

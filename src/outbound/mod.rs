@@ -18,6 +18,7 @@ pub use tls::Roots;
 
 use crate::clock::Clock;
 use crate::kernel::oidc::is_loopback;
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use exchange::{Line, Unanswered};
 use http::{HeaderMap, Method, StatusCode};
@@ -29,7 +30,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
-use url::{Host, Url};
+use url::{Host, Origin, Url};
 
 /// The whole of one request, from the name to the last byte: longer than any healthy provider takes, shorter than a person
 /// waits (rule: security.md, "outbound deadlines").
@@ -65,6 +66,8 @@ struct Inner {
     resolver: Arc<dyn Resolve>,
     deadline: Duration,
     pool: Arc<Pool>,
+    /// What the operator's file names; none: whoever says so is believed.
+    named: ArcSwapOption<Vec<Origin>>,
 }
 
 /// Whose word the address is.
@@ -167,7 +170,25 @@ impl Outbound {
             resolver: options.resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
             deadline: options.deadline.unwrap_or(DEADLINE),
             pool: Pool::new(options.clock.unwrap_or_else(Clock::system)),
+            named: ArcSwapOption::empty(),
         })))
+    }
+
+    /// From now on the operator's file names these addresses and no others: one that only an organization named is a stranger's
+    /// word, whatever its asker says (rule M16).
+    pub fn operator_names<'a>(&self, addresses: impl IntoIterator<Item = &'a str>) {
+        let origins = addresses.into_iter().filter_map(|address| Url::parse(address).ok()).map(|url| url.origin());
+        self.0.named.store(Some(Arc::new(origins.collect())));
+    }
+
+    fn trust(&self, ask: &Ask<'_>) -> Result<Trust, OutboundFault> {
+        let known = self.0.named.load();
+        match (&ask.kind, known.as_deref()) {
+            (Kind::Operator { named }, Some(known)) if !known.contains(&named.origin()) => {
+                Trust::of(&Kind::Document, ask.url)
+            }
+            (kind, _) => Trust::of(kind, ask.url),
+        }
     }
 
     /// Asks once. What is not a GET is never sent a second time.
@@ -175,7 +196,7 @@ impl Outbound {
     /// # Errors
     /// [`OutboundFault`].
     pub async fn fetch(&self, ask: Ask<'_>) -> Result<Answer, OutboundFault> {
-        let trust = Trust::of(&ask.kind, ask.url)?;
+        let trust = self.trust(&ask)?;
         let place = Place::of(ask.url, trust)?;
         let exchange = async {
             let (answer, line) = match self.ask_again(&place, &ask).await? {

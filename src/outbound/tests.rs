@@ -53,6 +53,18 @@ async fn speak(tcp: &mut TcpStream, head: &str, chunk: &[u8]) -> io::Result<()> 
 const ENDLESS: &[u8] = &[b'x'; 65_536];
 
 #[tokio::test]
+async fn m16_what_only_an_organization_names_is_no_word_of_the_operators() {
+    let (url, task) = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", b"").await;
+    let client = client(|_| ());
+    assert!(fetch(&client, operator(&url), &url).await.is_ok(), "nothing is said of what the file names");
+    client.operator_names([url.as_str()]);
+    assert!(fetch(&client, operator(&url), &url).await.is_ok());
+    client.operator_names(["https://elsewhere.example"]);
+    assert!(fetch(&client, operator(&url), &url).await.is_err(), "a private address, by a document");
+    task.abort();
+}
+
+#[tokio::test]
 async fn an_answer_is_whole_small_in_time_and_no_redirect() {
     async fn check(head: &'static str, chunk: &'static [u8], expected: &str) {
         let (url, task) = server(head, chunk).await;

@@ -15,6 +15,7 @@ mod texts;
 
 pub use texts::title as refusal_title;
 
+use crate::admin::Admin;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::intent::{Declared, is_safe};
 use crate::login::{Cookies, Live, Login, Visitor};
@@ -30,12 +31,13 @@ pub struct Site {
     login: Login,
     live: Arc<Live>,
     pages: Pages,
+    admin: Arc<Admin>,
 }
 
 impl Site {
-    /// Routes over logins, live sessions and page templates.
-    pub fn new(login: Login, live: Arc<Live>, pages: Pages) -> Self {
-        Self { login, live, pages }
+    /// Routes over logins, live sessions, page templates and the admin API.
+    pub fn new(login: Login, live: Arc<Live>, pages: Pages, admin: Arc<Admin>) -> Self {
+        Self { login, live, pages, admin }
     }
 
     /// Unsafe requests on our own paths must be this host's own (rule H6). A provider's form_post reply is the one exception:
@@ -55,6 +57,10 @@ impl Routes for Site {
             Place::Login => self.login.world().catalog.load().login.url(),
             Place::Product { host, .. } => host.url(),
         };
+        if matches!(request.place, Place::Login) && request.head.uri.path().starts_with("/api/v1/") {
+            // Bearer tokens alone: no cookie says anything there, so no other site can make a browser act (rule M19).
+            return self.admin.answer(&request).await;
+        }
         let visitor = visitor(&request);
         if Self::is_foreign(&request, &own) {
             return self.refuse_request(&request, &visitor, Refusal::CrossSite).await;

@@ -1,13 +1,14 @@
 //! How a running gateway is told things: signals, the control socket (`state/control.sock`, 0600), and the file watch.
 //!
-//! The socket takes one line, `reload` or `reload CODE`, and answers one line, `ok …` or `error …`, then closes.
+//! The socket takes one line, `reload`, `reload CODE` or `operate JSON`, and answers `ok …` or `error …`, then closes.
 
 use super::{Node, NotStarted};
-use crate::config::{Config, Machine, confirmation, loosened, read};
+use crate::config::{Config, Loosening, Machine, confirmation, loosened, read};
 use crate::entropy::random;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::values::EventId;
+use crate::orgs::change::{People, people};
 use notify::{RecursiveMode, Watcher as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,23 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// The socket in the state folder.
 pub fn socket(state: &Path) -> PathBuf {
     state.join("control.sock")
+}
+
+/// The longest line that the socket takes: a whole document of an organization and more.
+const LINE: u64 = 1024 * 1024;
+
+/// Asks the gateway whose socket this is, and returns its answer.
+///
+/// # Errors
+/// Nobody listens there, or does not answer in a minute.
+pub fn ask(path: &Path, line: &str) -> std::io::Result<String> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::os::unix::net::UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    writeln!(stream, "{line}")?;
+    let mut answer = String::new();
+    stream.take(LINE).read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// A gateway with its configuration file.
@@ -116,8 +134,9 @@ impl Control {
             let code = confirmation(&loosenings);
             if confirmed != Some(code.as_str()) {
                 let list: Vec<String> = loosenings.iter().map(|one| format!("  - {one}")).collect();
+                let people = self.people(&config, &loosenings).await?;
                 return Err(format!(
-                    "E-LOOSER: the new file gives away:\n{}\nIf that is meant: fedgate reload --loosen {code}",
+                    "E-LOOSER: the new file gives away:\n{}\npeople: {people}\nIf that is meant: fedgate reload --loosen {code}",
                     list.join("\n")
                 ));
             }
@@ -130,6 +149,14 @@ impl Control {
             tracing::warn!("the configuration in force is doubtful:\n{}", doubts.plain());
         }
         Ok(format!("configuration {} is in force", self.node.login.world().catalog.load().version))
+    }
+
+    /// How many people a loosening is about, as far as they are known here.
+    async fn people(&self, new: &Config, loosenings: &[Loosening]) -> Result<People, String> {
+        let about: Vec<_> = loosenings.iter().filter_map(Loosening::org).collect();
+        let orgs = self.config.catalog.orgs.iter().chain(&new.catalog.orgs);
+        let orgs = orgs.filter(|org| about.contains(&&org.name)).map(Some);
+        people(self.node.login.world().store.as_ref(), orgs).await.map_err(|why| why.to_string())
     }
 
     async fn reload_and_log(&mut self, confirmed: Option<&str>) -> Result<String, String> {
@@ -153,13 +180,19 @@ impl Control {
     }
 
     async fn converse(&mut self, stream: UnixStream) {
+        let uid = stream.peer_cred().map(|peer| peer.uid());
         let (read, mut write) = stream.into_split();
         let mut line = String::new();
-        let mut reader = BufReader::new(read.take(256));
+        let mut reader = BufReader::new(read.take(LINE));
         let in_time = tokio::time::timeout(Duration::from_secs(2), reader.read_line(&mut line)).await;
         let answer = match (in_time, line.trim().split_once(' '), line.trim()) {
             (Ok(Ok(_)), None, "reload") => self.reload_and_log(None).await,
             (Ok(Ok(_)), Some(("reload", code)), _) => self.reload_and_log(Some(code)).await,
+            (Ok(Ok(_)), Some(("operate", command)), _) => match (serde_json::from_str(command), uid) {
+                (Ok(command), Ok(uid)) => self.node.admin.operate(command, uid).await.map(|answer| answer.to_string()),
+                (Err(why), _) => Err(format!("that is no command: {why}")),
+                (_, Err(why)) => Err(format!("who asks cannot be said: {why}")),
+            },
             _ => Err("say `reload` or `reload CODE`".to_owned()),
         };
         let text = match answer {

@@ -20,6 +20,7 @@ pub mod state;
 pub(super) use acme::wanted;
 
 use crate::acme::Acme;
+use crate::admin::Admin;
 use crate::audit::Sampler;
 use crate::clock::Clock;
 use crate::config::{Config, Documents, LogFormat};
@@ -83,6 +84,10 @@ pub struct Node {
     pub login: Login,
     /// The data path.
     pub running: Running,
+    /// The admin API, and what the operator does over the control socket.
+    pub admin: Arc<Admin>,
+    /// What asks providers.
+    outbound: Outbound,
     acme: Option<Arc<Acme>>,
     post: Arc<Post>,
     domains: domains::Registry,
@@ -200,6 +205,8 @@ impl Node {
         let keys = Keys::open(&kek, &enrolled.keys)
             .map_err(|why| NotStarted::new("the stored keys cannot be opened", &why))?;
         let outbound = outbound(&config, &extras)?;
+        outbound.operator_names(orgs.floor().addresses());
+        let providers_of = outbound.clone();
         let seeing = Seeing::new();
         let providers = Providers::new(ProviderOptions {
             outbound,
@@ -234,11 +241,12 @@ impl Node {
         let acme = acme::start(&config, &extras, &world, (&issued, &seeing)).await?;
         let post = mail::start(&config, &extras, &world, &seeing)?;
         let domains = domains::Registry::start(&config, &extras, &world)?;
+        let admin = Arc::new(Admin::new(login.clone(), Arc::clone(&domains.domains)));
         let beside = Beside { acme: acme.clone(), post: Arc::clone(&post), domains: Arc::clone(&domains.domains) };
         let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name), beside)?;
         let ports = Ports {
             sessions: Arc::clone(&live) as _,
-            routes: Arc::new(Site::new(login.clone(), Arc::clone(&live), pages)),
+            routes: Arc::new(Site::new(login.clone(), Arc::clone(&live), pages, Arc::clone(&admin))),
             readiness: Arc::new(Ready { live, world: Arc::clone(&world) }),
             clock,
             seeing,
@@ -248,7 +256,7 @@ impl Node {
         let options = Options { version: 1, ..options };
         descriptors::raise();
         let running = Gateway::start(options, ports, cores()).map_err(|why| NotStarted(why.to_string()))?;
-        Ok(Self { login, running, acme, post, domains, extras, back_room, _lock: lock })
+        Ok(Self { login, running, admin, outbound: providers_of, acme, post, domains, extras, back_room, _lock: lock })
     }
 
     /// Applies a configuration whole or not at all, without dropping a request.
@@ -267,10 +275,19 @@ impl Node {
         // First what can fail without a trace: addresses, certificates. The old table still knows only the old products, so
         // between the two stores a new product answers 421 and nothing is served under half a configuration.
         let ground = (world.store.as_ref(), &world.kek);
+        let broken = world.orgs.broken_by(ground, &draft, world.clock.now()).await;
+        if let Some((org, mistakes)) = broken.map_err(|why| NotStarted(why.to_string()))?.first() {
+            let first = mistakes.first().map(|one| format!("{}: {}; {}", one.code, one.what, one.write));
+            return Err(NotStarted(format!(
+                "the document of organization {org} would not fit this file: {}",
+                first.unwrap_or_default()
+            )));
+        }
         let enrolled = world.orgs.enrol(ground, &draft, Mode::Lead, world.clock.now()).await;
         let enrolled = enrolled.map_err(|why| NotStarted(why.to_string()))?;
         tell_broken(&enrolled);
         self.running.reload(Options { version, ..options }).map_err(|why| NotStarted(why.to_string()))?;
+        self.outbound.operator_names(draft.addresses());
         world.orgs.put_floor(draft);
         world.orgs.put_effective(&enrolled);
         world.catalog.store(Arc::new(enrolled.catalog(version)));

@@ -24,6 +24,7 @@ mod urls;
 mod values;
 
 pub use document::{Beside, document};
+pub use values::duration;
 
 use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, local_directories};
 use super::file::{At, File, Span};

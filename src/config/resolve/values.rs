@@ -6,7 +6,7 @@ use crate::config::finding::Code;
 use crate::config::report::hidden;
 use crate::gateway::options::Network;
 use crate::kernel::values::{EmailAddress, Origin};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// No span in a configuration is longer: ten years.
@@ -36,21 +36,6 @@ pub fn size(text: &str) -> Option<u64> {
 fn digits(text: &str) -> Option<u64> {
     let plain = !text.is_empty() && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
-}
-
-/// `10.0.0.0/8`, `fd00::/8`, or one address.
-pub fn network(text: &str) -> Option<Network> {
-    let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) => (address, Some(prefix)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    let prefix = match prefix {
-        Some(prefix) => u8::try_from(digits(prefix)?).ok()?,
-        None => longest,
-    };
-    (prefix <= longest).then_some(Network { address, prefix })
 }
 
 /// `#rrggbb`.
@@ -118,7 +103,7 @@ impl Reader<'_> {
     pub(super) fn networks(&mut self, written: &Texts) -> Vec<Network> {
         let mut networks = Vec::new();
         for range in each(written) {
-            match network(range) {
+            match Network::parse(range) {
                 Some(network) if network.prefix > 0 => networks.push(network),
                 Some(_) => {
                     let what = format!("{:?} is every address there is", range.as_str());
@@ -222,10 +207,10 @@ mod tests {
 
     #[test]
     fn a_network_is_an_address_and_a_prefix() {
-        assert_eq!(network("10.0.0.0/8").map(|n| n.prefix), Some(8));
-        assert_eq!(network("::1").map(|n| n.prefix), Some(128));
+        assert_eq!(Network::parse("10.0.0.0/8").map(|n| n.prefix), Some(8));
+        assert_eq!(Network::parse("::1").map(|n| n.prefix), Some(128));
         for text in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/", "localhost", "10.0.0.0/+8"] {
-            assert_eq!(network(text), None, "{text}");
+            assert_eq!(Network::parse(text), None, "{text}");
         }
     }
 

@@ -12,6 +12,22 @@ pub struct Network {
 }
 
 impl Network {
+    /// Reads `10.0.0.0/8`, `fd00::/8`, or one address.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+            Some(_) => return None,
+            None => longest,
+        };
+        (prefix <= longest).then_some(Self { address, prefix })
+    }
+
     /// Whether it holds the address; an IPv4-mapped IPv6 address counts as the IPv4 address.
     pub fn holds(&self, address: IpAddr) -> bool {
         fn cover(a: &[u8], b: &[u8], prefix: u8) -> bool {

@@ -1,0 +1,118 @@
+//! Directories of an organization: seen, and added. What is there is replaced by nobody with a token (rule M19).
+
+use super::Admin;
+use super::answer::{Problem, Reply};
+use super::call::Call;
+use super::organizations::proposal;
+use super::shapes::{Directory, NewDirectory, Page};
+use crate::kernel::event::Action;
+use crate::kernel::values::{DirectoryName, Secret};
+use crate::orgs::DraftDirectory;
+use crate::orgs::change::Proposal;
+use http::StatusCode;
+use serde_json::{Value, json};
+use url::Url;
+
+impl Admin {
+    pub(super) async fn list_directories(&self, call: &Call<'_>) -> Result<Reply, Problem> {
+        let (org, limit) = (call.org()?, call.limit()?);
+        let after = call.after(|text| Some(text.to_owned()))?;
+        let effective = self.world.orgs.effective();
+        let mut items: Vec<Directory> = effective
+            .directories
+            .iter()
+            .filter(|one| one.org() == Some(org))
+            .filter_map(|one| self.shown_directory(one))
+            .collect();
+        items.sort_by(|one, other| one.name.cmp(&other.name));
+        items.retain(|one| after.as_ref().is_none_or(|after| one.name > *after));
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(|last| last.name.clone());
+        Reply::of(&Page { items, next })
+    }
+
+    pub(super) fn show_directory(&self, call: &Call<'_>) -> Result<Reply, Problem> {
+        let name = DirectoryName::of_org(call.org()?.clone(), call.name(0)?).map_err(|_| Problem::not_found())?;
+        Reply::of(&self.directory(&name)?)
+    }
+
+    pub(super) async fn create_directory(&self, call: &Call<'_>) -> Result<Reply, Problem> {
+        let (org, wanted) = (call.org()?, call.body::<NewDirectory>()?);
+        let name = DirectoryName::of_org(org.clone(), &wanted.name);
+        let name = name.map_err(|why| Problem::invalid(format!("`name`: {why}.")))?;
+        let effective = self.world.orgs.effective();
+        if effective.directories.iter().any(|known| known.name == name) {
+            return Err(Problem::new(StatusCode::CONFLICT, "exists", "There is a directory of that name."));
+        }
+        if !call.who.is_operator() && !is_public(&wanted.oidc) {
+            return Err(Problem::invalid("`oidc` is an https address on port 443."));
+        }
+        let mut document = self.document(org).await?;
+        document.put(&["directory", &wanted.name], written(&wanted));
+        let secrets = wanted.client_secret.map(|secret| (wanted.name.clone(), Secret::new(secret)));
+        let proposal = Proposal {
+            on: call.on,
+            action: Action::DirectoryCreated,
+            secrets: secrets.into_iter().collect(),
+            ..proposal(org, document, &format!("directory {} added", wanted.name))
+        };
+        self.refuse_another_directory(call, &proposal).await?;
+        let version = self.make(call, proposal).await?;
+        Ok(Reply::of(&self.directory(&name)?)?.created().at(version.version))
+    }
+
+    /// Whose proof opens the accounts of a domain may not be changed by a token: neither for a domain that a directory serves, nor
+    /// for a policy that names one (rule M19).
+    pub(super) async fn refuse_another_directory(&self, call: &Call<'_>, proposal: &Proposal) -> Result<(), Problem> {
+        let after = self.look(call, proposal).await?.after;
+        let (Some(after), effective) = (after, self.world.orgs.effective()) else { return Ok(()) };
+        let Some(before) = effective.orgs.iter().find(|known| known.name == after.name) else { return Ok(()) };
+        let moved = before.domains.iter().any(|(domain, serving)| {
+            let now = after.domains.iter().find(|(known, _)| known == domain);
+            serving.is_some() && now.is_some_and(|(_, now)| now != serving)
+        });
+        let renamed = before.policy.directory.is_some() && before.policy.directory != after.policy.directory;
+        if moved || renamed { Err(Problem::step_up("put another directory in the place of one")) } else { Ok(()) }
+    }
+
+    fn directory(&self, name: &DirectoryName) -> Result<Directory, Problem> {
+        let effective = self.world.orgs.effective();
+        let found = effective.directories.iter().find(|known| known.name == *name);
+        found.and_then(|found| self.shown_directory(found)).ok_or_else(Problem::not_found)
+    }
+
+    fn shown_directory(&self, directory: &DraftDirectory) -> Option<Directory> {
+        let DirectoryName::Org(_, name) = &directory.name else { return None };
+        let settings = directory.protocol.settings()?;
+        Some(Directory {
+            name: name.clone(),
+            label: directory.label.clone(),
+            in_file: self.world.orgs.floor().directories.iter().any(|known| known.name == directory.name),
+            issuer: settings.issuer.clone(),
+            client_id: settings.client_id.clone(),
+            redirect_uri: format!("{}{}", self.world.catalog.load().login.url(), directory.name.callback_path()),
+            domains: directory.domains.iter().map(ToString::to_string).collect(),
+        })
+    }
+}
+
+/// What the organization names is asked over the open network and nowhere else (rule M16); that the address is a public one is
+/// seen when it is asked.
+fn is_public(oidc: &str) -> bool {
+    Url::parse(oidc).is_ok_and(|url| url.scheme() == "https" && url.port().is_none() && url.domain().is_some())
+}
+
+/// In the words of `[org.NAME.directory.NAME]`.
+fn written(wanted: &NewDirectory) -> Value {
+    json!({
+        "oidc": wanted.oidc,
+        "client_id": wanted.client_id,
+        "label": wanted.label,
+        "client_auth": wanted.client_auth,
+        "subject": wanted.subject,
+        "groups": wanted.groups,
+        "require_amr": wanted.require_amr,
+        "domains": wanted.domains,
+    })
+}

@@ -1,0 +1,195 @@
+//! What the operator does at the gateway's machine, over the control socket: what no token may (rule M19), and taking back.
+
+use super::Admin;
+use super::answer::Problem;
+use super::mint::Wanted;
+use super::organizations::proposal;
+use super::scope::Scope;
+use crate::kernel::event::Actor;
+use crate::kernel::journal::ApiToken;
+use crate::kernel::values::{ApiTokenId, EmailAddress, OrgName, Secret, Timestamp};
+use crate::orgs::change::{Author, Proposal};
+use crate::orgs::{Document, Stored};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Versions that one history shows at most.
+const HISTORY: usize = 200;
+
+/// One command.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Command {
+    /// Makes a token.
+    TokenCreate {
+        /// Whose, by address.
+        owner: String,
+        /// Scopes.
+        scopes: Vec<String>,
+        /// The one organization that it sees.
+        org: Option<String>,
+        /// Seconds that it lives.
+        expires: u64,
+        /// What for.
+        label: String,
+        /// Networks that it may be used from.
+        networks: Vec<String>,
+    },
+    /// Lists tokens.
+    TokenList,
+    /// Ends a token.
+    TokenRevoke {
+        /// Its id.
+        id: String,
+    },
+    /// Every version of an organization.
+    PolicyHistory {
+        /// Whose.
+        org: String,
+    },
+    /// Brings an earlier version back.
+    PolicyRevert {
+        /// Whose.
+        org: String,
+        /// Which; none: the one before the newest.
+        to: Option<u32>,
+        /// The code that confirms what that gives away.
+        loosen: Option<String>,
+        /// Whether it may lock the organization out.
+        accept_lockout: bool,
+    },
+    /// An organization's document as it holds.
+    OrgShow {
+        /// Whose.
+        org: String,
+    },
+    /// Puts a whole document: the way to replace a directory.
+    OrgPut {
+        /// Whose.
+        org: String,
+        /// The document, in the words of `[org.NAME]`.
+        document: Map<String, Value>,
+        /// Secrets of directories, by the directory's name.
+        secrets: BTreeMap<String, String>,
+        /// The code that confirms what that gives away.
+        loosen: Option<String>,
+        /// Whether it may lock the organization out.
+        accept_lockout: bool,
+    },
+}
+
+impl Admin {
+    /// Does what the operator says; `uid` is theirs on this machine.
+    ///
+    /// # Errors
+    /// A sentence that says what to do.
+    pub async fn operate(&self, command: Command, uid: u32) -> Result<Value, String> {
+        let now = self.world.clock.now();
+        let by = Actor { kind: "operator".to_owned(), id: Some(format!("uid {uid}")), address: None };
+        match command {
+            Command::TokenCreate { owner, scopes, org, expires, label, networks } => {
+                let wanted = Wanted {
+                    owner: EmailAddress::parse(&owner).map_err(|why| why.to_string())?,
+                    scopes: scopes.iter().map(|code| scope(code)).collect::<Result<_, _>>()?,
+                    org: org.as_deref().map(|org| self.known(org)).transpose()?,
+                    expires: Duration::from_secs(expires),
+                    label,
+                    networks,
+                };
+                let (made, secret) = self.mint(wanted, &by, now).await?;
+                Ok(json!({ "token": secret.expose(), "made": shown(&made) }))
+            }
+            Command::TokenList => {
+                let tokens: Vec<Value> = self.tokens(now).await?.iter().map(shown).collect();
+                Ok(json!({ "tokens": tokens }))
+            }
+            Command::TokenRevoke { id } => {
+                let id = ApiTokenId::parse(&id).map_err(|why| why.to_string())?;
+                self.end_token(id, &by, now).await?;
+                Ok(json!({ "revoked": id.to_string() }))
+            }
+            Command::PolicyHistory { org } => self.history(&name(&org)?).await,
+            Command::PolicyRevert { org, to, loosen, accept_lockout } => {
+                let back = self.reverted(&name(&org)?, to).await.map_err(said)?;
+                let proposal = Proposal { confirmed: loosen, accept_lockout, ..back };
+                self.propose(proposal, by, now).await
+            }
+            Command::OrgShow { org } => {
+                let document = self.document(&self.known(&org)?).await.map_err(said)?;
+                Ok(Value::Object(document.as_map().clone()))
+            }
+            Command::OrgPut { org, document, secrets, loosen, accept_lockout } => {
+                let mut put = Document::default();
+                document.into_iter().for_each(|(key, value)| put.put(&[&key], value));
+                let secrets = secrets.into_iter().map(|(directory, secret)| (directory, Secret::new(secret))).collect();
+                let proposal = proposal(&name(&org)?, put, "document put by the operator");
+                self.propose(Proposal { secrets, confirmed: loosen, accept_lockout, ..proposal }, by, now).await
+            }
+        }
+    }
+
+    async fn propose(&self, proposal: Proposal, actor: Actor, now: Timestamp) -> Result<Value, String> {
+        let by = actor.id.as_deref().map_or_else(|| actor.kind.clone(), |id| format!("{} {id}", actor.kind));
+        let author = Author { actor, by, client: None, correlation: None };
+        let ground = (self.world.store.as_ref(), &self.world.kek);
+        let version = self.world.orgs.change(ground, &proposal, &author, now).await.map_err(String::from)?;
+        self.world.rebuild().await.map_err(|why| why.to_string())?;
+        Ok(json!({ "org": version.org.as_str(), "version": version.version, "what": version.what }))
+    }
+
+    async fn history(&self, org: &OrgName) -> Result<Value, String> {
+        let unavailable = |why: crate::store::Unavailable| why.to_string();
+        let versions = self.world.store.organization_versions(org, u32::MAX, HISTORY).await.map_err(unavailable)?;
+        let policies = Stored::load(self.world.store.as_ref()).await.map_err(unavailable)?.policies;
+        let epoch = policies.iter().find(|row| row.org == *org).map(|row| row.epoch);
+        let versions: Vec<Value> = versions
+            .iter()
+            .map(|one| {
+                json!({
+                    "version": one.version,
+                    "at": one.at.to_string(),
+                    "by": one.by,
+                    "what": one.what,
+                    "ours": self.world.keys.holds_version(one),
+                })
+            })
+            .collect();
+        Ok(json!({ "org": org.as_str(), "epoch": epoch, "versions": versions }))
+    }
+
+    /// An organization that there is.
+    fn known(&self, org: &str) -> Result<OrgName, String> {
+        let org = name(org)?;
+        let is_there = self.world.orgs.effective().orgs.iter().any(|known| known.name == org);
+        if is_there { Ok(org) } else { Err(format!("there is no organization {org}")) }
+    }
+}
+
+fn name(org: &str) -> Result<OrgName, String> {
+    OrgName::parse(org).map_err(|why| why.to_string())
+}
+
+fn scope(code: &str) -> Result<Scope, String> {
+    let all = || Scope::ALL.map(Scope::code).join(", ");
+    Scope::from_code(code).ok_or_else(|| format!("there is no scope {code:?}: write some of {}", all()))
+}
+
+fn said(problem: Problem) -> String {
+    problem.detail
+}
+
+fn shown(token: &ApiToken) -> Value {
+    json!({
+        "id": token.id.to_string(),
+        "owner": token.owner.to_string(),
+        "label": token.label,
+        "scopes": token.scopes,
+        "org": token.org.as_ref().map(OrgName::as_str),
+        "networks": token.networks,
+        "created": token.created_at.to_string(),
+        "expires": token.expires_at.to_string(),
+        "last_used": token.last_used.map_or_else(|| "never".to_owned(), |at| at.to_string()),
+    })
+}

@@ -1,0 +1,146 @@
+//! People whom an organization manages: those with an address in a domain that counts, as far as they are known here.
+
+use super::Admin;
+use super::answer::{Problem, Reply};
+use super::call::Call;
+use super::shapes::{Page, Person};
+use crate::entropy::random;
+use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
+use crate::kernel::journal::Batch;
+use crate::kernel::model::{Account, AccountStatus};
+use crate::kernel::values::{AccountId, DomainName, EventId, OrgName};
+use crate::orgs::change::Author;
+use http::StatusCode;
+use serde_json::json;
+
+impl Admin {
+    pub(super) async fn list_people(&self, call: &Call<'_>) -> Result<Reply, Problem> {
+        let (org, limit) = (call.org()?, call.limit()?);
+        let domains = self.domains_of(org);
+        // A list over several domains goes on in the domain where it stopped.
+        let after = call.after(|text| {
+            let (domain, account) = text.split_once('/')?;
+            Some((DomainName::parse(domain).ok()?, AccountId::parse(account).ok()?))
+        })?;
+        let (mut found, mut last) = (Vec::new(), None);
+        for domain in &domains {
+            let from = match &after {
+                Some((at, _)) if domain < at => continue,
+                Some((at, account)) if domain == at => Some(*account),
+                _ => None,
+            };
+            let left = limit + 1 - found.len();
+            for account in self.world.store.accounts_of_domain(domain, from, left).await? {
+                if found.len() < limit {
+                    last = Some(format!("{domain}/{}", account.id));
+                }
+                found.push(account);
+            }
+            if found.len() > limit {
+                break;
+            }
+        }
+        let more = found.len() > limit;
+        found.truncate(limit);
+        Reply::of(&Page { items: found.iter().map(shown).collect(), next: last.filter(|_| more) })
+    }
+
+    pub(super) async fn show_person(&self, call: &Call<'_>) -> Result<Reply, Problem> {
+        let account = self.person(call).await?;
+        Ok(Reply::of(&shown(&account))?.at(account.epoch))
+    }
+
+    /// Switches an account off or on. Everything of it ends in the same commit, on every node within a second.
+    pub(super) async fn switch(&self, call: &Call<'_>, on: bool) -> Result<Reply, Problem> {
+        let account = self.person(call).await?;
+        if !account.email_verified {
+            let detail = "The address was never proved: the organization manages nobody by it.";
+            return Err(Problem::new(StatusCode::CONFLICT, "unverified", detail));
+        }
+        let wanted = if on { AccountStatus::Active } else { AccountStatus::Deactivated };
+        if account.status == wanted {
+            return Ok(Reply::of(&shown(&account))?.at(account.epoch));
+        }
+        if !matches!(account.status, AccountStatus::Active | AccountStatus::Deactivated) {
+            return Err(Problem::new(StatusCode::CONFLICT, "deleted", "The account is deleted, or about to be."));
+        }
+        if call.on != Some(account.epoch) {
+            let mut stale =
+                Problem::new(StatusCode::PRECONDITION_FAILED, "stale", "It changed meanwhile. Read it again.");
+            stale.more.push(("version", account.epoch.into()));
+            return Err(stale);
+        }
+        let action = if on { Action::AccountReactivated } else { Action::AccountDeactivated };
+        let mut batch = Batch::default();
+        batch.set_account_status(account.id, wanted);
+        let mut event = self.about(call, action, &account)?;
+        event.before = Some(json!({ "status": status(account.status) }));
+        event.after = Some(json!({ "status": status(wanted) }));
+        batch.events.push(event);
+        self.world.store.commit(batch).await?;
+        let account = self.world.store.account(account.id).await?.ok_or_else(Problem::not_found)?;
+        Ok(Reply::of(&shown(&account))?.at(account.epoch))
+    }
+
+    /// The person of the path, if the organization has them: another one's are not there.
+    pub(super) async fn person(&self, call: &Call<'_>) -> Result<Account, Problem> {
+        let id = AccountId::parse(call.name(0)?).map_err(|_| Problem::not_found())?;
+        let domains = self.domains_of(call.org()?);
+        let account = self.world.store.account(id).await?;
+        account
+            .filter(|account| account.email.as_ref().is_some_and(|email| domains.contains(email.domain())))
+            .ok_or_else(Problem::not_found)
+    }
+
+    fn domains_of(&self, org: &OrgName) -> Vec<DomainName> {
+        let effective = self.world.orgs.effective();
+        let known = effective.orgs.iter().find(|known| known.name == *org);
+        let mut domains: Vec<DomainName> =
+            known.into_iter().flat_map(|org| org.domains.iter().map(|(domain, _)| domain.clone())).collect();
+        domains.sort();
+        domains
+    }
+
+    /// An event about a person, by who asked.
+    pub(super) fn about(&self, call: &Call<'_>, action: Action, account: &Account) -> Result<AuditEvent, Problem> {
+        let Author { actor, client, correlation, .. } = call.who.author(call.request);
+        let now = call.request.now;
+        let mut event = AuditEvent::new(EventId::mint(now, random()), now, action, Outcome::Success);
+        event.actor = Some(actor);
+        event.client = client;
+        event.correlation = correlation;
+        event.org = Some(call.org()?.to_string());
+        event.subject = Subject {
+            account: Some(account.id.to_string()),
+            email: account.email.as_ref().map(ToString::to_string),
+            ..Subject::default()
+        };
+        Ok(event)
+    }
+}
+
+fn shown(account: &Account) -> Person {
+    Person {
+        account: account.id.to_string(),
+        email: account.email.as_ref().map(ToString::to_string).unwrap_or_default(),
+        verified: account.email_verified,
+        name: account.name.clone().unwrap_or_else(unknown),
+        status: status(account.status).to_owned(),
+        last_login: account.last_login_at.map_or_else(unknown, |at| at.to_string()),
+        version: account.epoch,
+    }
+}
+
+/// What is not known is said so.
+pub(super) fn unknown() -> String {
+    "unknown".to_owned()
+}
+
+const fn status(status: AccountStatus) -> &'static str {
+    match status {
+        AccountStatus::Active => "active",
+        AccountStatus::Deactivated => "deactivated",
+        AccountStatus::PendingDelete(_) => "pending_delete",
+        AccountStatus::Deleted => "deleted",
+    }
+}

@@ -1,0 +1,150 @@
+//! Commands that the running gateway carries out, asked over its control socket: `token`, `policy history|revert`, `org`.
+
+use super::arguments::{Orgs, Policies, Tokens};
+use super::events::clean;
+use super::node::control::{ask, socket};
+use super::stored::{self, Wrong};
+use super::{Common, Screen};
+use crate::admin::Command;
+use crate::config::duration;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// `fedgate token`.
+///
+/// # Errors
+/// Only when the screen cannot be written to.
+pub fn tokens(arguments: &Tokens, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let command = match arguments {
+        Tokens::Create { owner, scopes, org, expires, label, networks } => match duration(expires) {
+            Some(expires) => Ok(Command::TokenCreate {
+                owner: owner.clone(),
+                scopes: scopes.clone(),
+                org: org.clone(),
+                expires: expires.as_secs(),
+                label: label.clone(),
+                networks: networks.clone(),
+            }),
+            None => Err(Wrong(format!("{expires:?} is not a duration: write 30d"))),
+        },
+        Tokens::List => Ok(Command::TokenList),
+        Tokens::Revoke { id } => Ok(Command::TokenRevoke { id: id.clone() }),
+    };
+    run(command, common, screen, |answer| match answer.get("token").and_then(Value::as_str) {
+        Some(token) => vec![format!("{token}"), "It is shown this once; keep it where secrets are kept.".to_owned()],
+        None => match answer.get("tokens").and_then(Value::as_array) {
+            Some(tokens) => tokens
+                .iter()
+                .map(|one| line(one, &["id", "owner", "scopes", "org", "expires", "last_used", "label"]))
+                .collect(),
+            None => vec![line(answer, &["revoked"])],
+        },
+    })
+}
+
+/// `fedgate policy history|revert`.
+///
+/// # Errors
+/// Only when the screen cannot be written to.
+pub fn policies(arguments: &Policies, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let command = match arguments {
+        Policies::History { org } => Ok(Command::PolicyHistory { org: org.clone() }),
+        Policies::Revert { org, to, loosen, accept_lockout_risk } => Ok(Command::PolicyRevert {
+            org: org.clone(),
+            to: *to,
+            loosen: loosen.clone(),
+            accept_lockout: *accept_lockout_risk,
+        }),
+        Policies::Plan { .. } => Err(Wrong("no gateway is asked for a plan".to_owned())),
+    };
+    run(command, common, screen, |answer| match answer.get("versions").and_then(Value::as_array) {
+        Some(versions) => versions.iter().map(|one| line(one, &["version", "at", "what", "by"])).collect(),
+        None => vec![line(answer, &["org", "version", "what"])],
+    })
+}
+
+/// `fedgate org show|put`.
+///
+/// # Errors
+/// Only when the screen cannot be written to.
+pub fn orgs(arguments: &Orgs, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let command = match arguments {
+        Orgs::Show { org } => Ok(Command::OrgShow { org: org.clone() }),
+        Orgs::Put { org, file, secrets, loosen, accept_lockout_risk } => {
+            put(org, file, secrets).map(|(document, secrets)| Command::OrgPut {
+                org: org.clone(),
+                document,
+                secrets,
+                loosen: loosen.clone(),
+                accept_lockout: *accept_lockout_risk,
+            })
+        }
+    };
+    run(command, common, screen, |answer| match answer.get("version") {
+        Some(_) => vec![line(answer, &["org", "version", "what"])],
+        None => vec![format!("{answer:#}")],
+    })
+}
+
+type Put = (serde_json::Map<String, Value>, BTreeMap<String, String>);
+
+fn put(_: &str, file: &Path, secrets: &[String]) -> Result<Put, Wrong> {
+    let document = serde_json::from_str(&stored::file(file)?)?;
+    let mut found = BTreeMap::new();
+    for written in secrets {
+        let (directory, path) =
+            written.split_once('=').ok_or_else(|| Wrong("write --secret DIRECTORY=FILE".to_owned()))?;
+        let secret = stored::file(Path::new(path))?;
+        found.insert(directory.to_owned(), secret.trim_end_matches(['\n', '\r']).to_owned());
+    }
+    Ok((document, found))
+}
+
+fn run(
+    command: Result<Command, Wrong>,
+    common: &Common,
+    screen: &mut Screen<'_>,
+    lines: impl Fn(&Value) -> Vec<String>,
+) -> io::Result<ExitCode> {
+    let done = command.and_then(|command| {
+        let config = stored::configuration(common)?;
+        let path = socket(&config.state);
+        let said = ask(&path, &format!("operate {}", serde_json::to_string(&command)?));
+        let said = said.map_err(|why| Wrong(format!("no gateway answers at {}: {why}", path.display())))?;
+        match said.split_once(' ') {
+            Some(("ok", answer)) => Ok(Ok(serde_json::from_str::<Value>(answer.trim_end())?)),
+            Some((_, why)) => Ok(Err(why.trim_end().to_owned())),
+            None => Err(Wrong("the gateway closed the connection without an answer".to_owned())),
+        }
+    });
+    match done {
+        Ok(Ok(answer)) if common.json => writeln!(screen.out, "{answer}").map(|()| ExitCode::SUCCESS),
+        Ok(Ok(answer)) => {
+            for line in lines(&answer) {
+                writeln!(screen.out, "{line}")?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(Err(why)) if common.json => {
+            writeln!(screen.out, "{}", serde_json::json!({ "error": why }))?;
+            Ok(ExitCode::FAILURE)
+        }
+        Ok(Err(why)) => writeln!(screen.err, "{why}").map(|()| ExitCode::FAILURE),
+        Err(wrong) => stored::finish(Err(wrong), common, screen),
+    }
+}
+
+/// Some members of an object, in one line that shows no control characters.
+fn line(object: &Value, members: &[&str]) -> String {
+    let text = |value: &Value| match value {
+        Value::String(text) => clean(text),
+        Value::Array(list) => list.iter().filter_map(Value::as_str).map(clean).collect::<Vec<_>>().join(","),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    };
+    let shown: Vec<String> = members.iter().filter_map(|member| object.get(*member).map(text)).collect();
+    shown.join("  ")
+}
