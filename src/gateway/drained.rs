@@ -93,7 +93,10 @@ mod tests {
         fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
             self.asked += 1;
             match self.held.pop_front() {
-                Some(record) => Poll::Ready(Ok(buffer.put_slice(&[record]))),
+                Some(record) => {
+                    buffer.put_slice(&[record]);
+                    Poll::Ready(Ok(()))
+                }
                 None => Poll::Pending,
             }
         }
