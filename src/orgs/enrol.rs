@@ -229,21 +229,6 @@ fn conflict(stored: &Stored, floor: &DraftCatalog) -> Option<Fault> {
     })
 }
 
-/// The catalog that a gateway with this file would have now. Nothing is recorded: what has no row yet gets an id that is forgotten
-/// again.
-///
-/// # Errors
-/// [`Fault`]: the store, the keys, or a broken invariant.
-pub async fn foresee(
-    store: &dyn Store,
-    kek: &Kek,
-    file: (&DraftCatalog, &dyn Reads),
-    now: Timestamp,
-) -> Result<Catalog, Fault> {
-    let stored = Stored::load(store).await?;
-    Ok(join(&stored, kek, file, Mode::Lead, now)?.catalog(0))
-}
-
 impl Enrolled {
     /// The catalog. `version` counts them.
     pub fn catalog(self, version: u64) -> Catalog {

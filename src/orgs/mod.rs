@@ -19,7 +19,7 @@ pub mod strict;
 
 pub use document::{Document, Mistake, Read, Reads, Written};
 pub use draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy};
-pub use enrol::{Enrolled, Fault, Mode, Stored, foresee};
+pub use enrol::{Enrolled, Fault, Mode, Stored};
 
 use crate::kernel::values::{OrgName, Timestamp};
 use crate::keys::Kek;
