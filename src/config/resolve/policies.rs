@@ -103,15 +103,23 @@ impl Reader<'_> {
             },
             second_step: second_step(&written.second_step).unwrap_or(base.second_step),
             password: self.password_rule_of_org(written.password.as_ref(), base.password),
-            api_tokens: match text(&written.api_tokens) {
-                Some("allow") => ApiTokens::Allow,
-                Some(_) => ApiTokens::Block,
-                None => base.api_tokens,
-            },
+            api_tokens: self.api_tokens(&written.api_tokens, base.api_tokens),
             networks: if written.networks.is_some() { self.networks(&written.networks) } else { base.networks },
             break_glass: if written.break_glass.is_some() { self.break_glass(of, written) } else { base.break_glass },
             on_change: written.on_change.as_ref().map_or(base.on_change, |word| self.on_change(word)),
             name: base.name,
+        }
+    }
+
+    /// No product can declare paths for tokens of its own yet, so `allow` would let nobody through.
+    fn api_tokens(&mut self, written: &Text, base: ApiTokens) -> ApiTokens {
+        match written {
+            Some(word) if word.as_str() == "allow" => {
+                self.say.not_yet(word.span(), "api_tokens = \"allow\"", "write api_tokens = \"block\"");
+                ApiTokens::Allow
+            }
+            Some(_) => ApiTokens::Block,
+            None => base,
         }
     }
 
@@ -154,6 +162,14 @@ impl Reader<'_> {
                 let what = format!("{address} is in no domain of [org.{}]: its policy is not asked about it", of.org);
                 self.say.error(Code::Policy, span, what, "write an address in one of its `domains`");
             }
+        }
+        // Nobody may count on a door that is not there.
+        if let Some(list) = written.break_glass.as_ref().filter(|_| !found.is_empty()) {
+            self.say.not_yet(
+                list.span(),
+                "break_glass",
+                "remove it: there is no emergency door; keep an admin outside SSO",
+            );
         }
         found
     }
@@ -229,6 +245,9 @@ impl Reader<'_> {
     }
 
     fn native(&mut self, written: &Session, base: Option<Duration>) -> Option<Duration> {
+        if let Some(native) = &written.native {
+            self.say.not_yet(native.span(), "session.native", "remove it: no native app logs in");
+        }
         written.native.is_some().then(|| self.positive("native", &written.native)).or(base)
     }
 
