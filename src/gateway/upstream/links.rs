@@ -150,6 +150,8 @@ impl Links {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(64 * 1024)
+            // One, until the upstream has said how many: what it did not allow it would refuse.
+            .initial_max_send_streams(1)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PONG)
             .handshake(TokioIo::new(stream))
