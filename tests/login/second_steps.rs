@@ -126,3 +126,41 @@ async fn h1_a_required_second_step_is_first_enrolled_with_password_and_mailbox()
     assert_eq!(inside.url.as_str(), doors.url("trello", "/page"), "{}", inside.describe());
     doors.close().await;
 }
+
+#[tokio::test]
+async fn h1_a_password_is_not_replaced_before_its_second_step() {
+    let doors = Doors::open("", "").await;
+    doors.person(ANN).await;
+    let ann = doors.agent();
+    doors.log_in(&ann, ANN, PASSWORD).await;
+    enrol(&doors, &ann).await;
+    let thief = doors.agent();
+    let mut bent = doors.log_in(&thief, ANN, PASSWORD).await;
+    assert!(bent.text().contains("One more step"), "{}", bent.describe());
+    // What the page of the code carries, sent to where new passwords are set.
+    let html = bent.html().replace("/.fedgate/step", "/.fedgate/reset/password");
+    bent.body = html.replace("name=\"code\"", "name=\"password\"").into();
+    let turned = thief.submit(&bent, "password", &[("password", "quartz-meadow-51-ferry")]).await;
+    assert!(turned.text().contains("One more step"), "{}", turned.describe());
+    let owner = doors.agent();
+    let asked = doors.log_in(&owner, ANN, PASSWORD).await;
+    assert!(asked.text().contains("One more step"), "the password is the old one: {}", asked.describe());
+    doors.close().await;
+}
+
+#[tokio::test]
+async fn h1_a_mailbox_alone_enrols_no_second_step_where_one_is_required() {
+    let doors = Doors::open("", "[people]\nsecond_step = \"required\"").await;
+    doors.person(ANN).await;
+    let agent = doors.agent();
+    let page = agent.visit(&doors.url("trello", "/forgot")).await;
+    let page = agent.submit(&page, "email", &[("email", ANN)]).await;
+    let code = digits(&doors.letter(ANN, 1).await);
+    let proved = agent.submit(&page, "code", &[("code", &code)]).await;
+    assert!(proved.text().contains("Choose a new password"), "{}", proved.describe());
+    let done = agent.submit(&proved, "password", &[("password", "quartz-meadow-51-ferry")]).await;
+    assert!(!doors.is_inside(&agent, "trello").await, "{}", done.describe());
+    let asked = doors.log_in(&agent, ANN, "quartz-meadow-51-ferry").await;
+    assert!(asked.text().contains("Check your mail"), "{}", asked.describe());
+    doors.close().await;
+}

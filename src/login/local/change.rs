@@ -14,8 +14,9 @@ use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
 use crate::kernel::local::{BreachedRange, Claimant, Steps, StoredPassword, Typed, weakness};
 use crate::kernel::model::PasswordRule;
-use crate::kernel::model::{Account, Method, PasswordCredential};
+use crate::kernel::model::{Account, PasswordCredential};
 use crate::kernel::standing;
+use crate::kernel::values::EmailAddress;
 use crate::mail::{self, Letter};
 use crate::store::{Conflict, NotCommitted};
 use std::sync::Arc;
@@ -65,9 +66,7 @@ impl Login {
     ) -> Result<Answer, Stop> {
         // Decided again: the policy may have changed while the page was looked at, and an enrolled second step is not passed by.
         match self.decide_local(visitor, at, target, steps).await? {
-            Decided::Admitted(..) => {}
-            // An expired password leads here with its own proof, which is no reason to send it back.
-            Decided::Page(_) if steps.method() == Method::Password => {}
+            Decided::Admitted(..) | Decided::NewPassword => {}
             Decided::Page(answer) => return Ok(answer),
         }
         match self.change_password(visitor, at, steps.claimant(), password, "reset").await? {
@@ -93,7 +92,8 @@ impl Login {
         let store = &world.store;
         let account = store.account(claimant.account).await?.filter(|account| account.epoch == claimant.epoch);
         let Some(account) = account else { return Ok(Changed::Over) };
-        let rule = world.password_rule(&account, claimant);
+        let further = store.proved_addresses_of(account.id).await?;
+        let rule = world.password_rule(&account, &further, claimant);
         let (breached, email, label) = (world.breached.clone(), claimant.email.clone(), at.product.label.clone());
         let salt = random();
         let judged = world
@@ -158,10 +158,11 @@ impl Login {
 }
 
 impl World {
-    /// What a new password of this person must be: the strictest of whoever manages the address, else the rule for people.
-    fn password_rule(&self, account: &Account, claimant: &Claimant) -> PasswordRule {
+    /// What a new password of this person must be: the strictest of whoever manages an address of theirs (rule C3), else the rule
+    /// for people.
+    fn password_rule(&self, account: &Account, further: &[EmailAddress], claimant: &Claimant) -> PasswordRule {
         let catalog = self.catalog.load();
-        let mut addresses = standing::proved_addresses(account, &[]);
+        let mut addresses = standing::proved_addresses(account, further);
         addresses.push(&claimant.email);
         let governing = standing::managements(&catalog, &addresses, standing::Groups::Unknown);
         standing::password_rule(&catalog, &governing)

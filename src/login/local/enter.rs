@@ -16,6 +16,7 @@ use crate::entropy::random;
 use crate::kernel::admit::{Admitted, Need, Outcome, decide};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
 use crate::kernel::local::Steps;
+use crate::kernel::model::Method;
 use crate::kernel::proof::Proof;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::Token;
@@ -25,7 +26,9 @@ use crate::store::{Conflict, NotCommitted, Unavailable};
 pub(super) enum Decided {
     /// Let in, if the steps are enough for what the person has enrolled.
     Admitted(Box<Admitted>, Circumstances),
-    /// The page that comes next.
+    /// A new password comes next, and what was proved is enough to set one.
+    NewPassword,
+    /// Something else comes first: its page.
     Page(Answer),
 }
 
@@ -42,6 +45,7 @@ impl Login {
         for _ in 0..TRIES {
             let (admitted, about) = match self.decide_local(visitor, at, target, &steps).await? {
                 Decided::Page(answer) => return Ok(answer),
+                Decided::NewPassword => return Ok(self.new_password_page(visitor, at, target, &steps, None)),
                 Decided::Admitted(admitted, about) => (admitted, about),
             };
             let (place, proof) = ((at, target), steps.proof());
@@ -88,12 +92,12 @@ impl Login {
             Outcome::Need(Need::SecondStep) if enrolled => {
                 Ok(Decided::Page(self.app_code_page(visitor, at, target, steps, false)))
             }
+            // A mailbox alone enrols nothing: the login after the reset asks for the password and the mailbox (rule H1).
+            Outcome::Need(Need::SecondStep) if steps.method() == Method::Reset => Ok(Decided::NewPassword),
             Outcome::Need(Need::SecondStep) => {
                 Ok(Decided::Page(self.begin_enrolment(visitor, at, target, steps).await?))
             }
-            Outcome::Need(Need::NewPassword) => {
-                Ok(Decided::Page(self.new_password_page(visitor, at, target, steps, None)))
-            }
+            Outcome::Need(Need::NewPassword) => Ok(Decided::NewPassword),
             Outcome::Reroute(to) => {
                 self.record_reroute(visitor, Some(target), about).await?;
                 let email = &steps.claimant().email;

@@ -245,7 +245,9 @@ impl Login {
             return Ok(self.enrol_page(visitor, at, Some((target, &steps)), steps.claimant().account, false));
         }
         match self.decide_local(visitor, at, target, &steps).await? {
-            Decided::Admitted(..) => Ok(self.new_password_page(visitor, at, target, &steps, None)),
+            Decided::Admitted(..) | Decided::NewPassword => {
+                Ok(self.new_password_page(visitor, at, target, &steps, None))
+            }
             Decided::Page(answer) => Ok(answer),
         }
     }

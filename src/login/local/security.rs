@@ -120,7 +120,7 @@ impl Login {
         }
         match act.split_once(' ') {
             Some(("remove", id)) => self.remove(visitor, at, &known, (&factors, id, changes)).await,
-            None if act == "codes" => self.new_codes(visitor, at, &known, changes).await,
+            None if act == "codes" && !factors.is_empty() => self.new_codes(visitor, at, &known, changes).await,
             None if act == "add" && factors.len() < FACTORS => {
                 self.commit_used(changes).await?;
                 Ok(self.enrol_page(visitor, at, None, known.claimant.account, false))
@@ -151,7 +151,7 @@ impl Login {
         if factors.len() == 1 {
             changes.push(Change::Credential(CredentialChange::PutRecoveryCodes(account, Vec::new())));
         }
-        let event = self.factor_event(visitor, at, known, (Action::FactorRemoved, factor.kind));
+        let event = self.factor_event(visitor, at, known, (Action::FactorRemoved, factor.kind.code()));
         let letter = Letter::FactorRemoved { factor: mail::Factor::Authenticator, at: visitor.now };
         changes.push(self.world.letter(visitor, &known.claimant, letter)?);
         self.world.store.commit(Batch { changes, events: vec![event], ..Batch::default() }).await?;
@@ -160,14 +160,17 @@ impl Login {
 
     async fn new_codes(
         &self,
-        _: &Visitor,
+        visitor: &Visitor,
         at: &ProductHost,
         known: &Known,
         mut changes: Vec<Change>,
     ) -> Result<Answer, Stop> {
         let (codes, put) = self.recovery_codes(known.claimant.account);
         changes.push(Change::Credential(put));
-        self.world.store.commit(Batch { changes, ..Batch::default() }).await?;
+        let event = self.factor_event(visitor, at, known, (Action::FactorEnrolled, "recovery_codes"));
+        let letter = Letter::FactorEnrolled { factor: mail::Factor::RecoveryCodes, at: visitor.now };
+        changes.push(self.world.letter(visitor, &known.claimant, letter)?);
+        self.world.store.commit(Batch { changes, events: vec![event], ..Batch::default() }).await?;
         Ok(said_page(at, LocalPage::Recovery(codes)))
     }
 
@@ -183,7 +186,7 @@ impl Login {
         visitor: &Visitor,
         at: &ProductHost,
         known: &Known,
-        (action, kind): (Action, FactorKind),
+        (action, kind): (Action, &str),
     ) -> crate::kernel::event::AuditEvent {
         let mut event = visitor.event(action, Outcome::Success);
         event.subject = Subject {
@@ -192,7 +195,7 @@ impl Login {
             email: Some(known.claimant.email.to_string()),
         };
         event.product = Some(at.product.name.to_string());
-        event.method = Some(kind.code().to_owned());
+        event.method = Some(kind.to_owned());
         event
     }
 
@@ -282,6 +285,15 @@ impl Login {
             None => self.own(visitor, at).await?,
         };
         let Some(known) = known.filter(|known| known.claimant.account == account) else { return Ok(start_again()) };
+        // The page was made for what was there then: at a login nothing, and nothing may have died since (rule H14).
+        let enrolled = self.world.factors(visitor, account).await?.len();
+        let is_as_then = match &steps {
+            Some(steps) => enrolled == 0 && steps.claimant().epoch == known.claimant.epoch,
+            None => enrolled < FACTORS,
+        };
+        if !is_as_then {
+            return Ok(said(at, Said::Over));
+        }
         let Some(step) = seed.accepts(code, visitor.now, None) else {
             let login = steps.as_ref().map(|steps| (target, steps));
             return Ok(self.enrol_with(visitor, at, login, (account, seed), true));
@@ -305,7 +317,7 @@ impl Login {
         let mut changes = vec![Change::Credential(CredentialChange::AddFactor(factor)), Change::Credential(put)];
         let letter = Letter::FactorEnrolled { factor: mail::Factor::Authenticator, at: visitor.now };
         changes.push(self.world.letter(visitor, &known.claimant, letter)?);
-        let event = self.factor_event(visitor, at, &known, (Action::FactorEnrolled, FactorKind::Totp));
+        let event = self.factor_event(visitor, at, &known, (Action::FactorEnrolled, FactorKind::Totp.code()));
         self.world.store.commit(Batch { changes, events: vec![event], ..Batch::default() }).await?;
         Ok(said_page(at, LocalPage::Recovery(codes)))
     }
