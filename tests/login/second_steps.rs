@@ -138,7 +138,8 @@ async fn h1_a_password_is_not_replaced_before_its_second_step() {
     let mut bent = doors.log_in(&thief, ANN, PASSWORD).await;
     assert!(bent.text().contains("One more step"), "{}", bent.describe());
     // What the page of the code carries, sent to where new passwords are set.
-    let html = bent.html().replace("/.fedgate/step", "/.fedgate/reset/password");
+    let html = bent.html().replace("&#x2f;step\"", "&#x2f;reset&#x2f;password\"");
+    assert!(html.contains("reset&#x2f;password"), "{html}");
     bent.body = html.replace("name=\"code\"", "name=\"password\"").into();
     let turned = thief.submit(&bent, "password", &[("password", "quartz-meadow-51-ferry")]).await;
     assert!(turned.text().contains("One more step"), "{}", turned.describe());
