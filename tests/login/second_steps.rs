@@ -88,16 +88,7 @@ async fn h1_a_mailbox_alone_does_not_reset_the_password_of_who_enrolled_a_second
     let thief = doors.agent();
     let page = thief.visit(&doors.url("trello", "/forgot")).await;
     let page = thief.submit(&page, "email", &[("email", ANN)]).await;
-    let mut letters = Vec::new();
-    for count in 1..=4 {
-        if doors.letters(ANN) < count {
-            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        }
-        if doors.letters(ANN) >= count {
-            letters.push(count);
-        }
-    }
-    let letter = doors.letter("Subject: ", letters.len()).await;
+    let letter = doors.letter("Subject: Choose a new password", 1).await;
     let asked = thief.submit(&page, "code", &[("code", &digits(&letter))]).await;
     assert!(asked.text().contains("One more step"), "{}", asked.describe());
     let wrong = thief.submit(&asked, "code", &[("code", "000000")]).await;

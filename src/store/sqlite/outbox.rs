@@ -110,7 +110,7 @@ impl At<'_> {
 impl Outbox for Sqlite {
     async fn mail_due(&self, now: Timestamp, limit: usize) -> Result<Vec<OutboxRow>, Unavailable> {
         let sql = "SELECT id, kind, recipient, parameters, sealed, created_at, until, due_at, attempts FROM outbox
-                   WHERE dead_at IS NULL AND due_at <= ? ORDER BY due_at LIMIT ?";
+                   WHERE dead_at IS NULL AND due_at <= ? ORDER BY until, due_at LIMIT ?";
         self.all(sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], letter)
     }
 

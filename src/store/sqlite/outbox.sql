@@ -13,7 +13,8 @@ CREATE TABLE outbox (
     fault TEXT NOT NULL DEFAULT '',
     dead_at INTEGER
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX outbox_due ON outbox (due_at) WHERE dead_at IS NULL;
+-- What dies first goes first: a code has minutes, news have days.
+CREATE INDEX outbox_due ON outbox (until, due_at) WHERE dead_at IS NULL;
 CREATE INDEX outbox_dead ON outbox (dead_at) WHERE dead_at IS NOT NULL;
 
 CREATE TABLE outbox_recent (key TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
