@@ -6,11 +6,12 @@ use super::call::Call;
 use super::organizations::proposal;
 use super::shapes::{Directory, NewDirectory, Page};
 use crate::kernel::event::Action;
-use crate::kernel::values::{DirectoryName, Secret};
-use crate::orgs::DraftDirectory;
-use crate::orgs::change::Proposal;
+use crate::kernel::values::{DirectoryName, OrgName, PolicyName, Secret};
+use crate::orgs::change::{Outlook, Proposal};
+use crate::orgs::{DraftDirectory, DraftOrg};
 use http::StatusCode;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use url::Url;
 
 impl Admin {
@@ -48,6 +49,7 @@ impl Admin {
         if !call.who.is_operator() && !is_public(&wanted.oidc) {
             return Err(Problem::invalid("`oidc` is an https address on port 443."));
         }
+        let served = self.refuse_served_domains(org, &wanted);
         let mut document = self.document(org).await?;
         document.put(&["directory", &wanted.name], written(&wanted));
         let secrets = wanted.client_secret.map(|secret| (wanted.name.clone(), Secret::new(secret)));
@@ -57,23 +59,28 @@ impl Admin {
             secrets: secrets.into_iter().collect(),
             ..proposal(org, document, &format!("directory {} added", wanted.name))
         };
-        self.refuse_another_directory(call, &proposal).await?;
+        // What is wrong with it is said first: it is the writer's to mend, this is not.
+        self.look(call, &proposal).await?;
+        served?;
         let version = self.make(call, proposal).await?;
         Ok(Reply::of(&self.directory(&name)?)?.created().at(version.version))
     }
 
-    /// Whose proof opens the accounts of a domain may not be changed by a token: neither for a domain that a directory serves, nor
-    /// for a policy that names one (rule M19).
-    pub(super) async fn refuse_another_directory(&self, call: &Call<'_>, proposal: &Proposal) -> Result<(), Problem> {
-        let after = self.look(call, proposal).await?.after;
-        let (Some(after), effective) = (after, self.world.orgs.effective()) else { return Ok(()) };
-        let Some(before) = effective.orgs.iter().find(|known| known.name == after.name) else { return Ok(()) };
-        let moved = before.domains.iter().any(|(domain, serving)| {
-            let now = after.domains.iter().find(|(known, _)| known == domain);
-            serving.is_some() && now.is_some_and(|(_, now)| now != serving)
-        });
-        let renamed = before.policy.directory.is_some() && before.policy.directory != after.policy.directory;
-        if moved || renamed { Err(Problem::step_up("put another directory in the place of one")) } else { Ok(()) }
+    /// A directory speaks for the addresses of every domain that it lists. One that a token adds beside another may list those
+    /// alone that no directory serves (rule M19).
+    fn refuse_served_domains(&self, org: &OrgName, wanted: &NewDirectory) -> Result<(), Problem> {
+        let effective = self.world.orgs.effective();
+        let Some(known) = effective.orgs.iter().find(|known| known.name == *org) else { return Ok(()) };
+        if known.directories.is_empty() {
+            return Ok(());
+        }
+        let is_free = |wanted: &String| {
+            known.domains.iter().any(|(domain, serving)| domain.as_str() == wanted && serving.is_none())
+        };
+        match &wanted.domains {
+            Some(domains) if !domains.is_empty() && domains.iter().all(is_free) => Ok(()),
+            _ => Err(Problem::step_up("let another directory speak for a domain that one serves")),
+        }
     }
 
     fn directory(&self, name: &DirectoryName) -> Result<Directory, Problem> {
@@ -95,6 +102,31 @@ impl Admin {
             domains: directory.domains.iter().map(ToString::to_string).collect(),
         })
     }
+}
+
+/// Whose proof opens the accounts of a domain may not be changed by a token: neither for a domain that a directory serves, nor by a
+/// policy that names one (rule M19). The first directory of an organization takes nobody's place, and a policy may name the one
+/// that serves all of its domains.
+pub(super) fn refuse_another_directory(outlook: &Outlook) -> Result<(), Problem> {
+    let (Some(before), Some(after)) = (&outlook.before, &outlook.after) else { return Ok(()) };
+    if before.directories.is_empty() {
+        return Ok(());
+    }
+    let moved = before.domains.iter().any(|(domain, serving)| {
+        let now = after.domains.iter().find(|(known, _)| known == domain);
+        serving.is_some() && now.is_some_and(|(_, now)| now != serving)
+    });
+    let named = |org: &DraftOrg| -> HashMap<PolicyName, DirectoryName> {
+        let all = std::iter::once(&org.policy).chain(org.policies.iter().map(|(_, policy)| policy));
+        all.filter_map(|policy| Some((policy.name.clone(), policy.directory.clone()?))).collect()
+    };
+    let serves_all = |name: &DirectoryName| before.domains.iter().all(|(_, serving)| serving.as_ref() == Some(name));
+    let (was, is) = (named(before), named(after));
+    let mut changed = was.iter().filter(|(name, directory)| is.get(*name) != Some(*directory));
+    let mut news = is.iter().filter(|(name, directory)| was.get(*name) != Some(*directory));
+    let renamed =
+        changed.any(|(_, directory)| !serves_all(directory)) || news.any(|(_, directory)| !serves_all(directory));
+    if moved || renamed { Err(Problem::step_up("put another directory in the place of one")) } else { Ok(()) }
 }
 
 /// What the organization names is asked over the open network and nowhere else (rule M16); that the address is a public one is

@@ -3,6 +3,7 @@
 use super::Admin;
 use super::answer::{Problem, Reply};
 use super::call::Call;
+use super::directories::refuse_another_directory;
 use super::scope::Scope;
 use super::shapes::{NewOrganization, Organization, OrganizationChange, Page, people};
 use crate::kernel::event::Action;
@@ -96,8 +97,10 @@ impl Admin {
         Ok(Reply::done())
     }
 
-    /// Makes a change, and has the new catalog in force before it is answered: who reads next reads what was written.
+    /// Makes a change of a token, and has the new catalog in force before it is answered: who reads next reads what was written.
+    /// Every write of a token comes through here, and none puts another directory in the place of one.
     pub(super) async fn make(&self, call: &Call<'_>, proposal: Proposal) -> Result<OrganizationVersion, Problem> {
+        refuse_another_directory(&self.look(call, &proposal).await?)?;
         let ground = (self.world.store.as_ref(), &self.world.kek);
         let author = call.who.author(call.request);
         let version = self.world.orgs.change(ground, &proposal, &author, call.request.now).await?;

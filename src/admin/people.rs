@@ -52,11 +52,7 @@ impl Admin {
 
     /// Switches an account off or on. Everything of it ends in the same commit, on every node within a second.
     pub(super) async fn switch(&self, call: &Call<'_>, on: bool) -> Result<Reply, Problem> {
-        let account = self.person(call).await?;
-        if !account.email_verified {
-            let detail = "The address was never proved: the organization manages nobody by it.";
-            return Err(Problem::new(StatusCode::CONFLICT, "unverified", detail));
-        }
+        let account = self.managed(call).await?;
         let wanted = if on { AccountStatus::Active } else { AccountStatus::Deactivated };
         if account.status == wanted {
             return Ok(Reply::of(&shown(&account))?.at(account.epoch));
@@ -80,6 +76,17 @@ impl Admin {
         self.world.store.commit(batch).await?;
         let account = self.world.store.account(account.id).await?.ok_or_else(Problem::not_found)?;
         Ok(Reply::of(&shown(&account))?.at(account.epoch))
+    }
+
+    /// The person of the path, if the organization manages them: one whose address was never proved is listed and nothing more (§4
+    /// #18).
+    pub(super) async fn managed(&self, call: &Call<'_>) -> Result<Account, Problem> {
+        let account = self.person(call).await?;
+        if account.email_verified {
+            return Ok(account);
+        }
+        let detail = "The address was never proved: the organization manages nobody by it.";
+        Err(Problem::new(StatusCode::CONFLICT, "unverified", detail))
     }
 
     /// The person of the path, if the organization has them: another one's are not there.

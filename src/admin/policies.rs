@@ -3,13 +3,13 @@
 use super::Admin;
 use super::answer::{Problem, Reply};
 use super::call::Call;
+use super::directories::refuse_another_directory;
 use super::organizations::proposal;
 use super::shapes::{Changed, InForce, Page, Policy, PolicyWords, people};
 use crate::kernel::event::Action;
 use crate::kernel::model::Sso;
-use crate::kernel::values::OrgName;
 use crate::orgs::change::{Outlook, Proposal};
-use crate::orgs::{Document, DraftPolicy};
+use crate::orgs::{Document, DraftOrg, DraftPolicy};
 use serde_json::json;
 
 /// The name of the policy of everybody who is in no other one.
@@ -19,17 +19,20 @@ impl Admin {
     pub(super) async fn list_policies(&self, call: &Call<'_>) -> Result<Reply, Problem> {
         let org = call.org()?;
         let document = self.document(org).await?;
-        let mut items = Vec::new();
-        for name in names(&document) {
-            items.extend(self.shown_policy(org, &document, &name));
-        }
-        Reply::of(&Page { items, next: None })
+        let effective = self.world.orgs.effective();
+        let known = effective.orgs.iter().find(|known| known.name == *org).ok_or_else(Problem::not_found)?;
+        let items = in_order(known).map(|policy| shown(&document, policy)).collect();
+        Reply::of(&Page::<Policy> { items, next: None })
     }
 
     pub(super) async fn show_policy(&self, call: &Call<'_>) -> Result<Reply, Problem> {
         let org = call.org()?;
         let document = self.document(org).await?;
-        let shown = self.shown_policy(org, &document, call.name(0)?).ok_or_else(Problem::not_found)?;
+        let effective = self.world.orgs.effective();
+        let known = effective.orgs.iter().find(|known| known.name == *org).ok_or_else(Problem::not_found)?;
+        let name = call.name(0)?;
+        let policy = in_order(known).find(|policy| policy.name.as_str() == name).ok_or_else(Problem::not_found)?;
+        let shown = shown(&document, policy);
         let version = self.world.store.organization_versions(org, u32::MAX, 1).await?.pop();
         Ok(Reply::of(&shown)?.at(version.map_or(0, |version| version.version)))
     }
@@ -52,8 +55,8 @@ impl Admin {
             accept_lockout: wanted.accept_lockout_risk,
             ..proposal(org, document, &format!("policy {name} put"))
         };
-        self.refuse_another_directory(call, &proposal).await?;
         let outlook = self.look(call, &proposal).await?;
+        refuse_another_directory(&outlook)?;
         if call.is_on("dry_run")? {
             let refused = self.stands_in_the_way(&outlook, &proposal, call).await?;
             return Reply::of(&changed(&outlook, true, refused));
@@ -93,29 +96,22 @@ impl Admin {
         let refused = self.world.orgs.stands_in_the_way(ground, outlook, proposal, call.request.now).await?;
         Ok(refused.map(String::from))
     }
+}
 
-    fn shown_policy(&self, org: &OrgName, document: &Document, name: &str) -> Option<Policy> {
-        let written = document.get(&place(name)).cloned();
-        let effective = self.world.orgs.effective();
-        let known = effective.orgs.iter().find(|known| known.name == *org)?;
-        let policy = if name == DEFAULT { Some(&known.policy) } else { None }?;
-        Some(Policy {
-            name: name.to_owned(),
-            written: written.unwrap_or_else(|| json!({})),
-            in_force: in_force(policy),
-        })
-    }
+/// The default policy, then those for some people in the order in which they are asked; the file's among them.
+fn in_order(org: &DraftOrg) -> impl Iterator<Item = &DraftPolicy> {
+    std::iter::once(&org.policy).chain(org.policies.iter().map(|(_, policy)| policy))
+}
+
+fn shown(document: &Document, policy: &DraftPolicy) -> Policy {
+    let name = policy.name.as_str();
+    let written = document.get(&place(name)).cloned();
+    Policy { name: name.to_owned(), written: written.unwrap_or_else(|| json!({})), in_force: in_force(policy) }
 }
 
 /// Where a policy stands in the document.
 fn place(name: &str) -> Vec<&str> {
     if name == DEFAULT { vec!["policy"] } else { vec!["policies", name] }
-}
-
-fn names(document: &Document) -> Vec<String> {
-    let mut names = vec![DEFAULT.to_owned()];
-    names.extend(document.names(&["policies"]));
-    names
 }
 
 fn in_force(policy: &DraftPolicy) -> InForce {
@@ -153,6 +149,6 @@ mod tests {
         assert_eq!(place("default"), ["policy"]);
         assert_eq!(place("contractors"), ["policies", "contractors"]);
         let document = Document::parse(r#"{"policies":{"b":{},"a":{}}}"#).unwrap();
-        assert_eq!(names(&document), ["default", "a", "b"]);
+        assert_eq!(document.names(&["policies"]), ["a", "b"]);
     }
 }

@@ -15,7 +15,7 @@ const REASON: &str = "revoked-by-admin";
 
 impl Admin {
     pub(super) async fn list_sessions(&self, call: &Call<'_>) -> Result<Reply, Problem> {
-        let (person, limit) = (self.person(call).await?, call.limit()?);
+        let (person, limit) = (self.managed(call).await?, call.limit()?);
         let after = call.after(|text| LoginSessionId::parse(text).ok())?;
         let catalog = self.world.catalog.load();
         let mut found = self.world.store.login_sessions_of(person.id).await?;
@@ -32,13 +32,13 @@ impl Admin {
     }
 
     pub(super) async fn end_sessions(&self, call: &Call<'_>) -> Result<Reply, Problem> {
-        let person = self.person(call).await?;
+        let person = self.managed(call).await?;
         let sessions = self.world.store.login_sessions_of(person.id).await?;
         self.end(call, &person, &sessions).await
     }
 
     pub(super) async fn end_session(&self, call: &Call<'_>) -> Result<Reply, Problem> {
-        let person = self.person(call).await?;
+        let person = self.managed(call).await?;
         let id = LoginSessionId::parse(call.name(1)?).map_err(|_| Problem::not_found())?;
         let mut sessions = self.world.store.login_sessions_of(person.id).await?;
         sessions.retain(|session| session.id == id);

@@ -9,7 +9,7 @@ mod plan;
 
 pub use plan::{Certainty, Identity, Listed, Outlook, outlook};
 
-use super::admit::{Candidate, Evidence, Facts, LinkFact, LocalFacts, Need, Outcome, decide};
+use super::admit::{Candidate, ComesFrom, Evidence, Facts, LinkFact, LocalFacts, Need, Outcome, decide};
 use super::identify::{Asked, Identified, Known, Lot, identify};
 use super::model::{
     ACCOUNT_SOURCE, Catalog, Directory, IdentityKey, LinkedIdentity, Method, Passwords, Product, ProductAccountState,
@@ -36,7 +36,7 @@ pub struct Question<'a> {
     pub people: &'a [Candidate],
     /// The user id that the product knows the address by (rule H19).
     pub taken: Option<&'a str>,
-    /// Where the person would come from, if that is asked.
+    /// Where the person would come from; none where that is not asked, and networks then turn nobody away (rule M29).
     pub client: Option<IpAddr>,
 }
 
@@ -226,7 +226,7 @@ fn facts<'a>(question: &Question<'a>, proof: &'a Proof, person: Option<&Candidat
         now: question.now,
         catalog: question.catalog,
         product: Some(question.product),
-        client: question.client,
+        client: question.client.map_or(ComesFrom::NoRequest, ComesFrom::Address),
         evidence: Evidence::Proof(proof),
         local: LocalFacts { enrolled, ..LocalFacts::default() },
         linked: None,

@@ -107,8 +107,10 @@ impl Live {
             self.apply(&row.revocation).await;
             self.world.tally.revocation_applied(feed.now.since(row.at));
         }
-        self.rebuild_if_stale().await;
         turns.cursor = feed.cursor;
+        if !self.rebuild_if_stale().await {
+            return self.out("what holds of organizations could not be read", turns);
+        }
         turns.last_good = began;
         let offset = self.world.clock.adopt(feed.now);
         if offset.unsigned_abs() > 5_000 {
@@ -149,16 +151,25 @@ impl Live {
         tracing::debug!(?revocation, ended, "revoked");
     }
 
-    /// What somebody changed of an organization counts before the lease is renewed: from then on no answer is of before.
-    async fn rebuild_if_stale(&self) {
+    /// What somebody changed of an organization counts before the lease is renewed: from then on no answer is of before. `false`:
+    /// it could not be read, and nobody is judged by what held before.
+    async fn rebuild_if_stale(&self) -> bool {
         if !self.world.orgs.take_stale() {
-            return;
+            return true;
         }
-        if let Err(fault) = self.world.rebuild().await {
-            tracing::error!(%fault, "the organizations could not be read again; tried with the next reading");
-            self.world.orgs.mark_stale();
-        }
-        self.distrust();
+        let fault = match tokio::time::timeout(5 * PATIENCE, self.world.rebuild()).await {
+            Ok(Ok(())) => {
+                self.world.orgs.set_behind(false);
+                self.distrust();
+                return true;
+            }
+            Ok(Err(fault)) => fault.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        tracing::error!(%fault, "the organizations could not be read again; tried with the next reading");
+        self.world.orgs.set_behind(true);
+        self.world.orgs.mark_stale();
+        false
     }
 
     fn out(&self, fault: &str, turns: &mut Turns) {

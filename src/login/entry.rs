@@ -93,7 +93,14 @@ impl Entry {
         }
     }
 
-    /// The answer under this catalog holds until then, for requests from there.
+    /// Whether it was judged under a later catalog than this.
+    pub(super) fn is_of_later(&self, catalog: &Catalog) -> bool {
+        let version = self.version.load(Ordering::Acquire);
+        version != u64::MAX && version & !BOUND > catalog.version
+    }
+
+    /// The answer under this catalog holds until then, for requests from there. One writer at a time: see
+    /// [`Registry::holds`](super::registry::Registry::holds).
     pub(super) fn holds(&self, catalog: &Catalog, until: Timestamp, whence: Whence) {
         let bound = if whence.is_anywhere() { 0 } else { BOUND };
         self.whence.store((bound != 0).then(|| Arc::new(whence)));

@@ -3,10 +3,11 @@
 use super::Stop;
 use super::current::Current;
 use super::world::{Visitor, World};
-use crate::kernel::admit::{Candidate, Evidence, Facts, LinkFact, LocalFacts};
+use crate::kernel::admit::{Candidate, ComesFrom, Evidence, Facts, LinkFact, LocalFacts};
 use crate::kernel::model::{Catalog, Product, ProductAccount};
 use crate::kernel::proof::Proof;
 use crate::kernel::values::{AccountId, EmailAddress};
+use crate::store::Unavailable;
 
 impl World {
     /// The facts for a provider's proof.
@@ -17,6 +18,7 @@ impl World {
         product: Option<&'a Product>,
         proof: &'a Proof,
     ) -> Result<Facts<'a>, Stop> {
+        self.must_be_current()?;
         let claims = proof.claims();
         let linked = match self.store.identity(&claims.identity).await? {
             None => None,
@@ -56,7 +58,7 @@ impl World {
             now: visitor.now,
             catalog,
             product,
-            client: Some(visitor.client),
+            client: ComesFrom::Address(visitor.client),
             evidence,
             local: LocalFacts::default(),
             linked,
@@ -75,13 +77,14 @@ impl World {
         product: &'a Product,
         current: &'a Current,
     ) -> Result<Facts<'a>, Stop> {
+        self.must_be_current()?;
         let record = self.record_at(Some(product), current.account.id).await?;
         let address_taken = self.taken(Some(product), current.account.email.as_ref(), record.as_ref()).await?;
         Ok(Facts {
             now: visitor.now,
             catalog,
             product: Some(product),
-            client: Some(visitor.client),
+            client: ComesFrom::Address(visitor.client),
             local: LocalFacts::default(),
             evidence: Evidence::Session {
                 session: &current.session,
@@ -94,6 +97,14 @@ impl World {
             address_taken,
             further: current.further.clone(),
         })
+    }
+
+    /// Nobody is let in by a configuration that is known to be of before a change (rule M2).
+    pub(super) fn must_be_current(&self) -> Result<(), Stop> {
+        if self.orgs.is_behind() {
+            return Err(Unavailable("what holds of organizations could not be read".into()).into());
+        }
+        Ok(())
     }
 
     async fn record_at(&self, product: Option<&Product>, account: AccountId) -> Result<Option<ProductAccount>, Stop> {

@@ -100,8 +100,10 @@ impl Live {
         Rows { login: self.with_activity(rows.login), ..rows }
     }
 
-    /// Has everything judged and read again; what is open stays open while it lives.
+    /// Has everything judged and read again; what is open stays open while it lives. Counted first: what is being read now was read
+    /// before, and is read again.
     pub(super) fn distrust(&self) {
+        self.applied.fetch_add(1, Ordering::Release);
         self.cache.invalidate_all();
     }
 
@@ -154,6 +156,9 @@ impl Live {
 
     /// Reads a session, enters it, so that every later revocation finds it, and judges it.
     async fn load(&self, ask: &Ask<'_>) -> Result<Admission, Unavailable> {
+        if self.world.orgs.is_behind() {
+            return Err(Unavailable("what holds of organizations could not be read".into()));
+        }
         let key = self.world.keys.session_key(ask.token);
         self.world.tally.session_read();
         for _ in 0..3 {
@@ -171,7 +176,12 @@ impl Live {
                 Standing::Login(_) => return Ok(Admission::Nobody),
             };
             let Some(entry) = self.enter(&rows, &catalog, ask) else { return Ok(Admission::Nobody) };
-            entry.holds(&catalog, until, whence);
+            // It is entered: a revocation from here on finds it. One from before is in the rows that are read again, and nobody is
+            // shown what was judged without it.
+            if self.applied.load(Ordering::Acquire) != before {
+                continue;
+            }
+            self.registry.holds(&entry, &catalog, until, whence);
             self.cache.insert(Arc::clone(&entry));
             // After it: what empties the cache counts first, so that nothing that was read before it stays.
             if self.applied.load(Ordering::Acquire) == before {
@@ -213,7 +223,11 @@ impl Live {
     /// What its product is told: as it was while that is young and nothing was distrusted, or made anew.
     fn identity(&self, rows: &Rows, who: &Who<'_>, catalog: &Catalog, ask: &Ask<'_>) -> Option<Arc<Identity>> {
         let known = self.cache.get(&rows.session.key);
-        let young = known.filter(|known| known.is_of(catalog) && ask.now.since(known.minted_at()) < MINT_EVERY);
+        let young = known.filter(|known| {
+            known.is_same(rows, who.org.as_ref())
+                && known.is_of(catalog)
+                && ask.now.since(known.minted_at()) < MINT_EVERY
+        });
         if let Some(known) = young {
             return Some(known.live.identity.load_full());
         }

@@ -6,6 +6,8 @@
 //! is known of a session is in its entry, once.
 
 use super::entry::Entry;
+use crate::kernel::live::Whence;
+use crate::kernel::model::Catalog;
 use crate::kernel::values::{AccountId, LoginSessionId, ProductSessionId, Timestamp};
 use hashbrown::HashTable;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -28,6 +30,15 @@ impl Registry {
         // A panic while the lock was held leaves tables that are still whole: every method completes its inserts or removals
         // without a point that can panic in between.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts down until when a session's answer holds. Under the lock, because several cores may judge it at once, and what was judged
+    /// under an older catalog never stands in the place of a newer judgement.
+    pub(super) fn holds(&self, entry: &Entry, catalog: &Catalog, until: Timestamp, whence: Whence) {
+        let _tables = self.tables();
+        if !entry.is_of_later(catalog) {
+            entry.holds(catalog, until, whence);
+        }
     }
 
     /// Enters a session: the one that is known, if `is_same` holds for it. Another one is ended, and takes its place what `make`

@@ -37,7 +37,7 @@ impl Live {
         let rows = self.with_activity_of(rows);
         let catalog = self.world.catalog.load();
         let Some((Standing::Continue { until }, whence)) = rows.stand(&catalog, now) else { return Ok(false) };
-        entry.holds(&catalog, until, whence);
+        self.registry.holds(entry, &catalog, until, whence);
         Ok(true)
     }
 

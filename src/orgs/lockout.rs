@@ -1,10 +1,10 @@
 //! Who could still administer an organization, and whether what is to be enforced works (behaviour §3.6, §3.7).
 
 use super::change::Refused;
-use super::draft::{DraftOrg, DraftPolicy};
+use super::draft::DraftOrg;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::model::Sso;
-use crate::kernel::values::{DirectoryName, Timestamp};
+use crate::kernel::values::{DirectoryName, EmailAddress, Timestamp};
 use crate::store::{Store, Unavailable};
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ pub(super) async fn check(
     (accepted, now): (bool, Timestamp),
 ) -> Result<Option<Refused>, Unavailable> {
     let by_file = below.is_some_and(|below| below.policy.sso == Sso::Enforced);
-    if by_file || after.policy.sso != Sso::Enforced {
+    if by_file || !enforces(after) {
         return Ok(None);
     }
-    let before = before.filter(|before| before.policy.sso == Sso::Enforced);
+    let before = before.filter(|before| enforces(before));
     // Who has accepted it once is not asked with every change.
     let was_so = before.is_some_and(|before| !somebody_gets_in(before));
     if !accepted && !was_so && !somebody_gets_in(after) {
@@ -50,17 +50,35 @@ pub(super) async fn check(
     Ok(None)
 }
 
-/// Whether an admin does not depend on the organization's own provider.
-fn somebody_gets_in(org: &DraftOrg) -> bool {
-    org.admins.iter().any(|admin| !org.has(admin.domain()))
+/// Whether one of its policies enforces single sign-on.
+fn enforces(org: &DraftOrg) -> bool {
+    org.policy.sso == Sso::Enforced || org.policies.iter().any(|(_, policy)| policy.sso == Sso::Enforced)
 }
 
-/// The directories that its people could enter by and no other way.
+/// Whether an admin does not depend on the organization's own provider. A policy by groups is under suspicion of holding for
+/// everybody: whose groups nobody has stated is among its members.
+fn somebody_gets_in(org: &DraftOrg) -> bool {
+    let is_held = |admin: &EmailAddress| {
+        let by_name = org.policies.iter().any(|(members, policy)| {
+            policy.sso == Sso::Enforced && (!members.groups.is_empty() || members.people.contains(admin))
+        });
+        org.has(admin.domain()) && (org.policy.sso == Sso::Enforced || by_name)
+    };
+    org.admins.iter().any(|admin| !is_held(admin))
+}
+
+/// The directories that its people could enter by and no other way: for each policy its own, else the domains', else the default
+/// policy's.
 fn enforced(org: &DraftOrg) -> Vec<&DirectoryName> {
-    let DraftPolicy { directory, .. } = &org.policy;
-    let mut found: Vec<&DirectoryName> = org.domains.iter().filter_map(|(_, directory)| directory.as_ref()).collect();
-    if found.is_empty() {
-        found.extend(directory);
+    let mut found: Vec<&DirectoryName> = Vec::new();
+    let by_domain = || org.domains.iter().filter_map(|(_, directory)| directory.as_ref());
+    let all = std::iter::once((&org.policy, true)).chain(org.policies.iter().map(|(_, policy)| (policy, false)));
+    for (policy, is_default) in all.filter(|(policy, _)| policy.sso == Sso::Enforced) {
+        match policy.directory.as_ref().filter(|_| !is_default || by_domain().next().is_none()) {
+            Some(own) => found.push(own),
+            None if by_domain().next().is_some() => found.extend(by_domain()),
+            None => found.extend(&org.policy.directory),
+        }
     }
     found.sort_by_key(|name| name.to_string());
     found.dedup();

@@ -129,6 +129,12 @@ fn org(before: &DraftOrg, after: &DraftOrg, found: &mut Vec<Loosening>) {
                 policy(before, was, is, found);
                 let fewer = !members.people.iter().all(|one| now.people.contains(one))
                     || !members.groups.iter().all(|one| now.groups.contains(one));
+                let more = !now.people.iter().all(|one| members.people.contains(one))
+                    || !now.groups.iter().all(|one| members.groups.contains(one));
+                if more {
+                    // Whoever comes under it leaves the default one.
+                    policy(before, &before.policy, is, found);
+                }
                 if fewer && strict::looser(was, &after.policy).next().is_some() {
                     found.push(Loosening::PolicyRemoved(name(), was.name.clone()));
                 }

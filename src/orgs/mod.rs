@@ -35,6 +35,7 @@ pub struct Orgs {
     reads: Arc<dyn Reads>,
     turn: Mutex<()>,
     stale: AtomicBool,
+    behind: AtomicBool,
     effective: ArcSwap<DraftCatalog>,
 }
 
@@ -47,6 +48,7 @@ impl Orgs {
             reads,
             turn: Mutex::default(),
             stale: AtomicBool::new(false),
+            behind: AtomicBool::new(false),
             effective,
         }
     }
@@ -89,6 +91,16 @@ impl Orgs {
     /// Whether it must be; clears the mark. Whoever fails to build it marks it again.
     pub fn take_stale(&self) -> bool {
         self.stale.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether a change is known that could not be read.
+    pub fn set_behind(&self, behind: bool) {
+        self.behind.store(behind, Ordering::Release);
+    }
+
+    /// Whether what is in force is known to be of before a change: nobody is let in by it.
+    pub fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Acquire)
     }
 
     /// Organizations whose documents another file would break: they would be shut by it.

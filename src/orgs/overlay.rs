@@ -94,6 +94,10 @@ fn named(below: &DraftOrg, written: Vec<(Members, DraftPolicy)>) -> Vec<(Members
             None => {
                 let default = DraftPolicy { directory: None, ..below.policy.clone() };
                 strict::over_floor(&default, &mut policy);
+                if below.policy.sso == Sso::Enforced {
+                    // What the file enforces is satisfied by the file's directory, for these people too (rule C2).
+                    policy.directory = below.policy.directory.clone();
+                }
                 all.push((members, policy));
             }
         }
@@ -104,15 +108,18 @@ fn named(below: &DraftOrg, written: Vec<(Members, DraftPolicy)>) -> Vec<(Members
 /// Nobody enters by the domains that an organization holds.
 fn shut(draft: &mut DraftCatalog, written: &Written<'_>, holds: Holds<'_>) {
     let name = written.org.clone();
+    let asked = written.document.texts(&["domains"]);
+    let asked = asked.iter().filter_map(|domain| DomainName::parse(domain).ok());
+    let domains: Vec<_> = asked.filter(|domain| holds(&name, domain)).map(|domain| (domain, None)).collect();
     if let Some(known) = draft.orgs.iter_mut().find(|known| known.name == name) {
         known.policy = DraftPolicy { sso: Sso::Enforced, directory: None, ..known.policy.clone() };
         known.policies.clear();
         known.domains.iter_mut().for_each(|(_, directory)| *directory = None);
+        // Those that it proved at run time, too: a domain that nobody manages is open to every other way in.
+        let proved: Vec<_> = domains.into_iter().filter(|(domain, _)| !known.has(domain)).collect();
+        known.domains.extend(proved);
         return;
     }
-    let asked = written.document.texts(&["domains"]);
-    let asked = asked.iter().filter_map(|domain| DomainName::parse(domain).ok());
-    let domains = asked.filter(|domain| holds(&name, domain)).map(|domain| (domain, None)).collect();
     draft.orgs.push(DraftOrg::shut(name, domains));
 }
 

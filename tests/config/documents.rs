@@ -146,6 +146,9 @@ fn what_is_wrong_with_a_document_shuts_its_organization_alone() {
     );
     assert_eq!(domains(org(&laid, "globex")), ["globex.com by globex/okta"]);
     assert_eq!(domains(org(&laid, "initech")), ["initech.com"], "it keeps what it holds, and nobody enters by it");
+    // What an organization of the file proved at run time is shut with the rest: unmanaged it would be open to every other way.
+    let laid = check(&[("acme", json!({ "domian": [], "domains": ["acme.de"] }))], &["E-UNKNOWN-KEY"]);
+    assert_eq!(domains(org(&laid, "acme")), ["acme.com", "acme.de"]);
     // The file's own directory cannot be replaced by one of the same name (rule M19).
     let laid = check(&[("acme", json!({ "directory": { "main": okta("1") } }))], &["E-NAME-TWICE"]);
     assert_eq!(domains(org(&laid, "acme")), ["acme.com"]);

@@ -358,8 +358,27 @@ async fn a_policy_bites_at_once_and_can_be_taken_back_within_a_second() {
     let glass = json!({ "policy": { "break_glass": ["it@initech.example.test"] } });
     let refused = scene.write(&token, Method::PUT, policy, glass, policy).await;
     assert_eq!((refused.status, &refused.body["code"]), (StatusCode::FORBIDDEN, &json!("E-STEP-UP")));
+    // Nor is whose proof counts: neither by another directory beside the one, nor by naming one for some people.
+    let other = json!({ "name": "zzz", "oidc": "https://login.evil.example", "client_id": "1", "client_secret": "x" });
+    let refused = scene.write(&token, Method::POST, "/organizations/initech/directories", other, policy).await;
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (StatusCode::FORBIDDEN, &json!("E-STEP-UP")),
+        "{}",
+        refused.body
+    );
+    let some = "/organizations/initech/policies/some";
+    let people = json!({ "people": ["it@initech.example.test"] });
+    let named = json!({ "policy": { "members": people, "sso": "offered", "session": { "idle": "1h" } } });
+    let put = scene.write(&token, Method::PUT, some, named, policy).await;
+    assert_eq!(put.status, 200, "{}", put.body);
+    let read = scene.read(&token, some).await.body;
+    assert_eq!((&read["name"], &read["in_force"]["idle"]), (&json!("some"), &json!(3600)), "{read}");
+    let listed = scene.read(&token, "/organizations/initech/policies").await.body;
+    let names: Vec<&Value> = listed["items"].as_array().into_iter().flatten().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["default", "some"]);
     let versions = scene.read(&token, "/organizations/initech/versions").await.body;
-    assert_eq!(versions["items"].as_array().map(Vec::len), Some(3), "{versions}");
+    assert_eq!(versions["items"].as_array().map(Vec::len), Some(4), "{versions}");
     let event = scene.read(&token, "/organizations/initech/events?action=policy.updated").await.body;
     assert!(
         event["items"].as_array().is_some_and(|all| all.iter().any(|one| one["event"]["before"] == json!({}))),

@@ -9,6 +9,17 @@ use crate::kernel::standing::{self, Entrant, Groups, Management};
 use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, OrgName, Timestamp};
 use std::net::IpAddr;
 
+/// Where a request comes from (rule M29).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ComesFrom {
+    /// From this address, through trusted proxies.
+    Address(IpAddr),
+    /// Nobody knows: where networks are named, that is not inside.
+    Unknown,
+    /// There is no request: what a login would come to is asked of somebody who comes from where they may.
+    NoRequest,
+}
+
 /// Everything that phase B may look at, read at one time.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
@@ -18,8 +29,8 @@ pub struct Facts<'a> {
     pub catalog: &'a Catalog,
     /// Where the person wants to go; none when they only log in at the login host.
     pub product: Option<&'a Product>,
-    /// Where the request came from, through trusted proxies; none where nobody knows.
-    pub client: Option<IpAddr>,
+    /// Where the request came from.
+    pub client: ComesFrom,
     /// How the person was proved.
     pub evidence: Evidence<'a>,
     /// What is known of the person's own credentials.

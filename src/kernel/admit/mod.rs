@@ -27,7 +27,7 @@ mod two_organizations;
 mod weak_proof;
 
 pub use admitted::{Admitted, Draft, Entry, Person, Proved, Record, Terms};
-pub use facts::{Candidate, Evidence, Facts, LinkFact, LocalFacts, PasswordState};
+pub use facts::{Candidate, ComesFrom, Evidence, Facts, LinkFact, LocalFacts, PasswordState};
 pub(in crate::kernel) use third_party::{allows as third_party_allows, third_party as third_party_of};
 
 use super::linking;

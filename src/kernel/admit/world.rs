@@ -1,6 +1,6 @@
 //! The configured world that the tests of all three decisions share: four organizations, the issuer, two third parties, a product.
 
-use super::{Candidate, Decision, Evidence, Facts, LinkFact, LocalFacts, Outcome, PasswordState, decide};
+use super::{Candidate, ComesFrom, Decision, Evidence, Facts, LinkFact, LocalFacts, Outcome, PasswordState, decide};
 use crate::kernel::model::*;
 use crate::kernel::proof::{Claims, Proof, SecondStepProof, Vouched};
 use crate::kernel::values::*;
@@ -382,7 +382,7 @@ impl Case {
             candidates: self.candidates.clone(),
             product_account: self.product_account.clone(),
             address_taken: self.address_taken.clone(),
-            client: self.client,
+            client: self.client.map_or(ComesFrom::Unknown, ComesFrom::Address),
             local: self.local.clone(),
             further: self.further.clone(),
         })

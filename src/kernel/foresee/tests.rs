@@ -3,6 +3,7 @@
 use super::*;
 use crate::kernel::admit::world::*;
 use crate::kernel::model::{Account, AccountStatus, Sso};
+use crate::kernel::values::Network;
 
 /// One of five thousand: what the store knows, and what only the world knows.
 struct Person {
@@ -169,4 +170,25 @@ fn what_is_foreseen_of_each_way_is_what_each_door_says() {
     let nobody = Person { typed: "not an address".to_owned(), known: vec![], at_provider: false, elsewhere: vec![] };
     let foresight = foresee(&question(&catalog, &product, &nobody));
     assert_eq!((foresight.identified.row, foresight.ways.len()), ("A1", 0));
+}
+
+#[test]
+fn m29_networks_turn_nobody_away_who_is_asked_about_from_nowhere() {
+    let product = Product { passwords: Passwords::Here, ..product() };
+    let open = catalog();
+    let mut inside = catalog();
+    set_policy(&mut inside, "d", |policy| {
+        policy.networks = vec![Network { address: "192.0.2.0".parse().unwrap(), prefix: 24 }];
+    });
+    let is_about = |foresight: &Foresight| format!("{foresight:?}").contains("Refused(Network)");
+    for number in 0..28 {
+        let person = person(number);
+        let (was, is) = (question(&open, &product, &person), question(&inside, &product, &person));
+        let (before, after) = (outlook(&foresee(&was), &foresee(&is), Listed::Yes), foresee(&is));
+        assert!(!is_about(&after), "{number}: {after:#?}");
+        assert!(!before.is_locked_out(), "{number}: {before:#?}");
+        // Linked at the company's own provider, and asked about from elsewhere.
+        let away = Question { client: Some("203.0.113.7".parse().unwrap()), ..is };
+        assert!(number % 14 != 1 || is_about(&foresee(&away)), "{number}");
+    }
 }

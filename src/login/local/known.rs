@@ -3,7 +3,7 @@
 use super::super::Stop;
 use super::super::handover::ProductHost;
 use super::super::world::{Visitor, World};
-use crate::kernel::admit::{Evidence, Facts, LocalFacts};
+use crate::kernel::admit::{ComesFrom, Evidence, Facts, LocalFacts};
 use crate::kernel::identify::{Asked, Known as Address, Lot, Show, identify};
 use crate::kernel::local::{Claimant, Steps};
 use crate::kernel::model::{Catalog, Factor, PasswordCredential, ProductAccount};
@@ -124,6 +124,7 @@ impl World {
         (steps, proof): (&Steps, &'a Proof),
         further: &'a [EmailAddress],
     ) -> Result<Facts<'a>, Stop> {
+        self.must_be_current()?;
         let id = steps.claimant().account;
         // What was proved before the epoch rose is worth nothing (rule H14).
         let account = self.store.account(id).await?.filter(|account| account.epoch == steps.claimant().epoch);
@@ -140,7 +141,7 @@ impl World {
             now: visitor.now,
             catalog,
             product: Some(&at.product),
-            client: Some(visitor.client),
+            client: ComesFrom::Address(visitor.client),
             evidence: Evidence::Proof(proof),
             local: LocalFacts { account, enrolled, step: steps.second(), password: steps.password() },
             linked: None,
