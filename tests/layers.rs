@@ -6,6 +6,8 @@
 
 #[path = "layers/reach.rs"]
 mod reach;
+#[path = "layers/rows.rs"]
+mod rows;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -34,6 +34,8 @@ mod policies;
 mod replay;
 #[path = "login/resets.rs"]
 mod resets;
+#[path = "login/rows.rs"]
+mod rows;
 #[path = "login/second_steps.rs"]
 mod second_steps;
 #[path = "login/soak.rs"]

@@ -11,10 +11,10 @@ use crate::support::page::Page;
 use crate::world::{World, sign_in};
 
 const SECRET: &str = "client_id = \"fedgate\"\nclient_secret_file = \"{dir}/op.secret\"";
-const OPEN: &str = "signup = \"open\"\ni_know_everyone_may_enter = true";
+pub const OPEN: &str = "signup = \"open\"\ni_know_everyone_may_enter = true";
 
 /// Two open products, and what `more` says about providers.
-async fn world(more: impl Fn(Configuration, &Op, &Authority) -> Configuration) -> World {
+pub async fn world(more: impl Fn(Configuration, &Op, &Authority) -> Configuration) -> World {
     let authority = Authority::new();
     let op = Op::start_with(&authority, json!({ "trust": [authority.ca_file()] }));
     let (trello, loom) = (crate::support::upstream::Upstream::start(), crate::support::upstream::Upstream::start());
@@ -25,8 +25,8 @@ async fn world(more: impl Fn(Configuration, &Op, &Authority) -> Configuration) -
         .secret("{dir}/op.secret", op.client_secret());
     let gateway = crate::support::gateway::Gateway::start(&more(file, &op, &authority));
     let world = World { gateway, op, trello, loom, authority };
-    let uris = ["/login/callback", "/login/callback/other"].map(|path| world.url("id", path));
-    world.op.allow_redirects(&[&uris[0], &uris[1]], &[]).await;
+    let uris = ["/login/callback", "/login/callback/other", "/login/callback/acme"].map(|path| world.url("id", path));
+    world.op.allow_redirects(&[&uris[0], &uris[1], &uris[2]], &[]).await;
     world
 }
 

@@ -266,7 +266,7 @@ async fn h3_a_role_is_the_accounts_that_took_it_up() {
 }
 
 #[tokio::test]
-async fn t33_deactivated_by_the_api_a_person_is_out_within_a_second() {
+async fn t33_mistake_11_deactivated_by_the_api_a_person_is_out_within_a_second_and_no_login_undoes_it() {
     let scene = Scene::start();
     let (ann, _) = scene.log_in("ann@acme.example.test").await;
     let admin = scene.token("it@acme.example.test", Some("acme"), ALL).await;
@@ -281,6 +281,12 @@ async fn t33_deactivated_by_the_api_a_person_is_out_within_a_second() {
     assert_eq!(off.status, 200, "{}", off.body);
     let took = scene.until(&ann, false).await;
     assert!(took < Duration::from_secs(1), "{took:?}");
+    // The company's provider still says who she is: that wakes nobody (the mistake that undoes every leaving).
+    let agent = scene.gateway.agent(&[&scene.op.ca_file()]);
+    let page = agent.visit(&scene.gateway.url("trello", "/")).await;
+    let page = agent.submit(&page, "email", &[("email", "ann@acme.example.test")]).await;
+    assert!(page.text().contains("not active"), "{}", page.describe());
+    assert_eq!(scene.read(&admin, &path).await.body["status"], "deactivated");
     // Again is no mistake, and changes nothing.
     let again = scene.call(Some(&admin), &Method::POST, &format!("{path}/deactivate"), None, Some("\"77\"")).await;
     assert_eq!(again.status, 200, "{}", again.body);
