@@ -121,7 +121,11 @@ impl Line {
     pub(super) async fn converse(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Unanswered> {
         let answer = self.sender.try_send_request(request).await.map_err(|mut fault| match fault.take_message() {
             Some(_) => Unanswered::Unsent,
-            None => Unanswered::Cut(broken(&fault.into_error())),
+            None => match fault.into_error() {
+                // It answered, and would answer the same again.
+                fault if fault.is_parse() => Unanswered::Fault(broken(&fault)),
+                fault => Unanswered::Cut(broken(&fault)),
+            },
         });
         let (head, body) = answer?.into_parts();
         let body = collect(body).await.map_err(Unanswered::Fault)?;

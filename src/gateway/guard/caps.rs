@@ -7,9 +7,10 @@
 use crate::gateway::bounds::Crowd;
 use rustix::process::{Resource, getrlimit};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Descriptors that are not for clients: listeners, the database, connections to providers, files.
 const OTHERS: u64 = 256;
@@ -35,7 +36,7 @@ pub(in crate::gateway) struct Caps {
     /// Descriptors in use, and how many may be.
     descriptors: AtomicUsize,
     room: AtomicUsize,
-    clients: [Mutex<HashMap<Key, Arc<Client>>>; SHARDS],
+    clients: [Mutex<HashMap<Key, Weak<Client>>>; SHARDS],
 }
 
 /// A client as far as limits go: an IPv4 address, or an IPv6 /64, which one customer has whole.
@@ -65,35 +66,33 @@ impl Key {
     }
 }
 
-/// What one client has at once.
-#[derive(Debug, Default)]
+/// What one client has at once. It leaves the table with whoever holds it last: a connection, a request under way, a page.
 pub(in crate::gateway) struct Client {
+    caps: Arc<Caps>,
+    key: Key,
     connections: AtomicUsize,
     /// Requests to products under way.
     pub(in crate::gateway) requests: AtomicUsize,
     pages: AtomicUsize,
 }
 
-/// A known client, forgotten with the last of these.
-pub(in crate::gateway) struct Guest {
-    caps: Arc<Caps>,
-    key: Key,
-    client: Arc<Client>,
-}
-
-impl Guest {
-    pub(in crate::gateway) fn client(&self) -> &Arc<Client> {
-        &self.client
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Entry::Occupied(place) = self.caps.shard(self.key).entry(self.key)
+            // Another connection of it may have come meanwhile, and made it known anew.
+            && place.get().strong_count() == 0
+        {
+            place.remove();
+        }
     }
 }
 
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let mut clients = self.caps.shard(self.key);
-        // The map's and this one; other guests are made and dropped under the same lock.
-        if Arc::strong_count(&self.client) <= 2 {
-            clients.remove(&self.key);
-        }
+/// A known client.
+pub(in crate::gateway) struct Guest(Arc<Client>);
+
+impl Guest {
+    pub(in crate::gateway) fn client(&self) -> &Arc<Client> {
+        &self.0
     }
 }
 
@@ -118,7 +117,7 @@ impl Seat {
     /// Counts the connection as this client's; false when it has too many.
     pub(in crate::gateway) fn belongs_to(&mut self, client: IpAddr) -> bool {
         let guest = self.caps.guest(client);
-        let fits = raise(&guest.client.connections, self.caps.per_client.load(Ordering::Relaxed));
+        let fits = raise(&guest.0.connections, self.caps.per_client.load(Ordering::Relaxed));
         if fits {
             self.guest = Some(guest);
         }
@@ -127,7 +126,7 @@ impl Seat {
 
     /// The client of a direct connection; `None` of a trusted proxy's.
     pub(in crate::gateway) fn client(&self) -> Option<&Arc<Client>> {
-        self.guest.as_ref().map(|guest| &guest.client)
+        self.guest.as_ref().map(Guest::client)
     }
 }
 
@@ -135,7 +134,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.caps.open.fetch_sub(1, Ordering::Relaxed);
         if let Some(guest) = &self.guest {
-            guest.client.connections.fetch_sub(1, Ordering::Relaxed);
+            guest.0.connections.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -154,7 +153,7 @@ pub(in crate::gateway) struct Page(Guest);
 
 impl Drop for Page {
     fn drop(&mut self) {
-        self.0.client.pages.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.pages.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -220,17 +219,28 @@ impl Caps {
     /// Counts a page of ours as this client's, unless it has too many under way.
     pub(in crate::gateway) fn page(self: &Arc<Self>, client: IpAddr) -> Option<Page> {
         let guest = self.guest(client);
-        raise(&guest.client.pages, PAGES).then(|| Page(guest))
+        raise(&guest.0.pages, PAGES).then(|| Page(guest))
     }
 
     /// The client at this address.
     pub(in crate::gateway) fn guest(self: &Arc<Self>, address: IpAddr) -> Guest {
         let key = Key::of(address);
-        let client = Arc::clone(self.shard(key).entry(key).or_default());
-        Guest { caps: Arc::clone(self), key, client }
+        let mut clients = self.shard(key);
+        if let Some(known) = clients.get(&key).and_then(Weak::upgrade) {
+            return Guest(known);
+        }
+        let client = Arc::new(Client {
+            caps: Arc::clone(self),
+            key,
+            connections: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
+            pages: AtomicUsize::new(0),
+        });
+        clients.insert(key, Arc::downgrade(&client));
+        Guest(client)
     }
 
-    fn shard(&self, key: Key) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Client>>> {
+    fn shard(&self, key: Key) -> std::sync::MutexGuard<'_, HashMap<Key, Weak<Client>>> {
         let [first, ..] = &self.clients;
         self.clients.get(key.shard()).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -301,6 +311,28 @@ mod tests {
             drop(page);
         }
         assert_eq!(known(&caps), 0);
+    }
+
+    #[test]
+    fn a_client_that_many_leave_at_once_is_forgotten() {
+        let caps = caps(16, 16);
+        let address = IpAddr::from([192, 0, 2, 1]);
+        for _ in 0..200 {
+            let barrier = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    let (guest, barrier) = (caps.guest(address), &barrier);
+                    scope.spawn(move || {
+                        let client = Arc::clone(guest.client());
+                        barrier.wait();
+                        drop(guest);
+                        // A request may outlive its connection.
+                        drop(client);
+                    });
+                }
+            });
+            assert_eq!(known(&caps), 0);
+        }
     }
 
     #[test]

@@ -47,6 +47,15 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
 /// A server that answers so many requests of each connection, and reads one more before it closes without a word.
 async fn counting(answer: &'static str, of_each: usize) -> (Url, Arc<Seen>, AbortOnDropHandle<()>) {
+    counting_then(answer, of_each, "").await
+}
+
+/// The same, with these last words.
+async fn counting_then(
+    answer: &'static str,
+    of_each: usize,
+    last: &'static str,
+) -> (Url, Arc<Seen>, AbortOnDropHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     let seen = Arc::new(Seen::default());
@@ -54,13 +63,13 @@ async fn counting(answer: &'static str, of_each: usize) -> (Url, Arc<Seen>, Abor
     let task = tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
             counted.connections.fetch_add(1, Ordering::SeqCst);
-            tokio::spawn(serve(tcp, answer, of_each, Arc::clone(&counted)));
+            tokio::spawn(serve(tcp, (answer, last), of_each, Arc::clone(&counted)));
         }
     });
     (url, seen, AbortOnDropHandle::new(task))
 }
 
-async fn serve<S>(mut stream: S, answer: &'static str, of_each: usize, seen: Arc<Seen>)
+async fn serve<S>(mut stream: S, (answer, last): (&'static str, &'static str), of_each: usize, seen: Arc<Seen>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
@@ -72,7 +81,8 @@ where
             }
         }
         seen.requests.fetch_add(1, Ordering::SeqCst);
-        if number < of_each && stream.write_all(answer.as_bytes()).await.is_err() {
+        let answer = if number < of_each { answer } else { last };
+        if stream.write_all(answer.as_bytes()).await.is_err() {
             return;
         }
     }
@@ -170,6 +180,15 @@ async fn a_request_that_may_have_been_read_is_not_sent_again_unless_it_is_a_get(
 }
 
 #[tokio::test]
+async fn an_answer_that_is_no_http_is_not_asked_for_twice() {
+    let (url, seen, _task) = counting_then(OK, 1, "HTTP/9 what\r\n\r\n").await;
+    let (_, client) = by_hand();
+    ask(&client, Method::GET, &url).await.unwrap();
+    assert!(matches!(ask(&client, Method::GET, &url).await, Err(OutboundFault::Protocol(_))));
+    assert_eq!(seen.is(), (1, 2));
+}
+
+#[tokio::test]
 async fn few_are_kept_of_one_origin_and_of_all() {
     let (url, _, _task) = counting(OK, 100).await;
     let tls = tls::client(None).unwrap();
@@ -242,7 +261,7 @@ async fn tls_server(signed: &rcgen::CertifiedKey<rcgen::KeyPair>, seen: Arc<Seen
         while let Ok((tcp, _)) = listener.accept().await {
             let tls = acceptor.accept(tcp).await.unwrap();
             seen.connections.fetch_add(1, Ordering::SeqCst);
-            tokio::spawn(serve(tls, OK, 100, Arc::clone(&seen)));
+            tokio::spawn(serve(tls, (OK, ""), 100, Arc::clone(&seen)));
         }
     });
     (port, AbortOnDropHandle::new(task))
