@@ -30,6 +30,8 @@ mod neighbours;
 mod passwords;
 #[path = "login/policies.rs"]
 mod policies;
+#[path = "login/product_passwords.rs"]
+mod product_passwords;
 #[path = "login/replay.rs"]
 mod replay;
 #[path = "login/resets.rs"]

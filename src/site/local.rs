@@ -65,10 +65,26 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
                 .map_or(Some(None), |form| form.map(Some))?,
             not_me: form(&not_me, paths::NOT_ME)?,
         }),
+        LocalPage::KeptByProduct { url } => {
+            let (label, href) = match &url {
+                Some(url) => ("Get a new password", url.as_str()),
+                None => ("Back to the start", "/.fedgate/login?return_to=%2F"),
+            };
+            let next = Link { label: label.to_owned(), href: Href::parse(href).ok()? };
+            let title = format!("{} keeps your password", product.label);
+            let text = match &url {
+                Some(_) => KEPT_BY_PRODUCT.replace("{product}", &product.label),
+                None => format!(
+                    "{} Ask the people who run it for a new one.",
+                    KEPT_BY_PRODUCT.replace("{product}", &product.label)
+                ),
+            };
+            Local::Notice(Notice { brand, status: StatusCode::OK.as_u16(), title, text, next })
+        }
         LocalPage::Said(said) => {
             let (status, title, text, label, href) = sentence(said);
             let next = Link { label: label.to_owned(), href: Href::parse(href).ok()? };
-            let (title, text) = (title.to_owned(), text.replace("{product}", &product.label));
+            let (title, text) = (title.replace("{product}", &product.label), text.replace("{product}", &product.label));
             Local::Notice(Notice { brand, status: status.as_u16(), title, text, next })
         }
         LocalPage::Enrol { form: fields, uri, key, failed } => {
@@ -106,6 +122,10 @@ fn what_is_wrong(wrong: Wrong) -> &'static str {
     }
 }
 
+/// One text for everybody (MSG-RESET-AT-ORG stands in it): it says nothing about any address.
+const KEPT_BY_PRODUCT: &str = "If you log in through your company or another account, your password is kept there: change it there. \
+     A password of {product} alone is changed in {product} itself.";
+
 /// Status, heading, text, and the label and address of the way on.
 fn sentence(said: Said) -> (StatusCode, &'static str, &'static str, &'static str, &'static str) {
     match said {
@@ -141,6 +161,13 @@ fn sentence(said: Said) -> (StatusCode, &'static str, &'static str, &'static str
             StatusCode::SERVICE_UNAVAILABLE,
             "Very busy just now",
             "Many people are logging in. Try again in a moment.",
+            "Try again",
+            "/.fedgate/login?return_to=%2F",
+        ),
+        Said::Away => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "{product} isn’t answering",
+            "Passwords can’t be checked just now. Nothing is wrong with yours: try again in a moment.",
             "Try again",
             "/.fedgate/login?return_to=%2F",
         ),

@@ -14,14 +14,14 @@ use http::Response;
 use std::sync::Arc;
 
 impl Site {
-    /// A page of a local login, if the product keeps passwords here and the request is for one.
+    /// A page of a local login, if people of the product have passwords and the request is for one.
     pub(super) async fn on_local(
         &self,
         request: &PageRequest,
         visitor: &Visitor,
         at: &ProductHost,
     ) -> Option<Response<Bytes>> {
-        if at.product.passwords != Passwords::Here {
+        if at.product.passwords == Passwords::None {
             return None;
         }
         let answer = match (request.door, request.head.method.as_str(), request.head.uri.path()) {

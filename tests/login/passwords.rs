@@ -10,7 +10,7 @@ use crate::support::page::Page;
 use crate::world::SESSION;
 
 /// A page without what differs from form to form.
-fn face(page: &Page, typed: &str) -> String {
+pub fn face(page: &Page, typed: &str) -> String {
     let mut html = page.html().replace(typed, "ADDRESS");
     for form in page.forms() {
         for (name, value) in form.fields {

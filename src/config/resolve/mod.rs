@@ -5,6 +5,7 @@
 
 mod acme;
 mod across;
+mod adapter;
 mod bounds;
 mod certificates;
 mod connections;
@@ -186,6 +187,7 @@ impl Reader<'_> {
         self.same_site(file);
         self.forward_auth(file);
         self.connection_auth(file, sites);
+        self.reset_pages(file, sites);
         self.ways_in(file, orgs, directories, sites);
     }
 

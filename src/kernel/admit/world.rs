@@ -154,6 +154,7 @@ pub(in crate::kernel) fn product() -> Product {
         allow: Allow { everyone: true, ..Allow::default() },
         signup: Signup::Open,
         passwords: Passwords::None,
+        adapter: None,
         migration: MigrationPhase::Off,
         limits: Limits::default(),
         colour: None,

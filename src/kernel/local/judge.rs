@@ -98,6 +98,11 @@ fn first(claimant: &Claimant, method: Method, amr: &str, at: Timestamp) -> Steps
 }
 
 impl Steps {
+    /// The product says that the password is right; only the judge of its signed answer calls this.
+    pub(super) fn by_product(claimant: &Claimant, at: Timestamp) -> Self {
+        first(claimant, Method::Adapter, "pwd", at)
+    }
+
     /// Who.
     pub fn claimant(&self) -> &Claimant {
         &self.claimant

@@ -4,6 +4,7 @@
 //! immutable value replaced as a whole at reload.
 
 mod account;
+mod adapter;
 mod catalog;
 mod credential;
 mod directory;
@@ -14,6 +15,7 @@ mod session;
 pub use account::{
     Account, AccountStatus, IdentityKey, LinkedBy, LinkedIdentity, ProductAccount, ProductAccountState, SubjectSource,
 };
+pub use adapter::{Adapter, AdapterKey, NotAnAdapterKey};
 pub use catalog::{Catalog, DomainClaim, Organization};
 pub use credential::{Address, Factor, FactorKind, MailboxProof, MailboxPurpose, PasswordCredential};
 pub use directory::{

@@ -70,6 +70,11 @@ pub enum LocalPage {
     },
     /// A sentence, and where to go on.
     Said(Said),
+    /// The password is kept by the product itself, and changed there.
+    KeptByProduct {
+        /// Where, if the product says so.
+        url: Option<String>,
+    },
     /// A new authenticator app.
     Enrol {
         /// The form; `to` carries the seed, sealed.
@@ -122,6 +127,8 @@ pub enum Said {
     Over,
     /// Passwords are being checked for too many people at once.
     Busy,
+    /// The product, which keeps the passwords, cannot be reached.
+    Away,
     /// There is no sign-up here.
     NoSignup,
     /// The password is kept elsewhere (MSG-RESET-AT-ORG).

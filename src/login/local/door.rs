@@ -16,7 +16,7 @@ use super::known::Known;
 use crate::entropy::random;
 use crate::kernel::identify::Show;
 use crate::kernel::local::{Claimant, Steps, StoredPassword, Typed, by_password};
-use crate::kernel::model::PasswordCredential;
+use crate::kernel::model::{PasswordCredential, Passwords};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, ProductAccountId, Timestamp};
 use crate::keys::{Lookup, Purpose};
@@ -202,6 +202,7 @@ impl Login {
             }
             Judged::TooMany => Ok(said(at, Said::TooMany)),
             Judged::Busy => Ok(said(at, Said::Busy)),
+            Judged::Away => Ok(said(at, Said::Away)),
             Judged::Wrong => {
                 let about = Circumstances {
                     product: Some(at.product.name.to_string()),
@@ -229,6 +230,16 @@ impl Login {
         let place = (&at.product.name, email.as_str());
         if !world.may_try(Attempt::Password, visitor, place, device.as_ref()).await? {
             return Ok(Judged::TooMany);
+        }
+        match (at.product.passwords, &at.product.adapter) {
+            (Passwords::Here, _) => {}
+            (Passwords::Product, Some(adapter)) => {
+                let asked = (password, device.is_some());
+                return Ok(world.judge_by_product(visitor, (at, adapter), (email, known), asked).await);
+            }
+            (Passwords::Product | Passwords::None, _) => {
+                return Err(Stop::Fault(format!("nobody checks the passwords of {}", at.product.name)));
+            }
         }
         let credential = match known {
             Some(known) => world.password_of(visitor, known.record.id).await?,
@@ -276,10 +287,12 @@ pub(super) enum Judged {
     Wrong,
     TooMany,
     Busy,
+    /// The product that keeps it cannot be reached.
+    Away,
 }
 
 /// A person and a password that do not exist.
-fn nobody(email: &EmailAddress, now: Timestamp) -> (Claimant, PasswordCredential) {
+pub(super) fn nobody(email: &EmailAddress, now: Timestamp) -> (Claimant, PasswordCredential) {
     let claimant = Claimant {
         directory: DirectoryId::from_bytes([0; 16]),
         account: AccountId::from_bytes([0; 16]),

@@ -2,6 +2,7 @@
 //!
 //! - `door`: e-mail first on the product's host, the password page, the password.
 //! - `enter`: a local proof → decision → confined login session → product session.
+//! - `product`: passwords that the product keeps itself, judged by its adapter's word.
 //! - `known`: what the store knows of an address, for phases A and B.
 //! - `second`: one-time codes and recovery codes. `security`: enrolling and changing them.
 //! - `reset`: a new password by mail. `change`: setting one.
@@ -21,6 +22,7 @@ mod device;
 mod door;
 mod enter;
 mod known;
+mod product;
 mod reset;
 mod second;
 mod security;

@@ -10,6 +10,7 @@ use super::answer::{LocalPage, Said, Wrong};
 use super::change::Changed;
 use super::door::{Judged, said, said_page, start_again};
 use super::known::Known;
+use super::product::{keeps_here, kept_by_product};
 use crate::entropy::random;
 use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
@@ -110,6 +111,7 @@ impl Login {
             Judged::Wrong => return self.security_page(visitor, at, &known, true).await,
             Judged::TooMany => return Ok(said(at, Said::TooMany)),
             Judged::Busy => return Ok(said(at, Said::Busy)),
+            Judged::Away => return Ok(said(at, Said::Away)),
         };
         let mut changes = Vec::new();
         if !factors.is_empty() {
@@ -324,6 +326,9 @@ impl Login {
 
     /// `GET /.fedgate/security/password`: asks for the old one and a new one.
     pub async fn ask_change(&self, visitor: &Visitor, at: &ProductHost) -> Answer {
+        if !keeps_here(at) {
+            return kept_by_product(at);
+        }
         let answer = match self.own(visitor, at).await {
             Ok(Some(known)) => Ok(self.change_page(visitor, at, &known, None)),
             Ok(None) => Ok(start_again()),
@@ -350,6 +355,9 @@ impl Login {
         (csrf, to): (&str, &str),
         (current, password): (String, String),
     ) -> Answer {
+        if !keeps_here(at) {
+            return kept_by_product(at);
+        }
         if self.posted_target(visitor, at, csrf, to).is_none() {
             return start_again();
         }
@@ -370,6 +378,7 @@ impl Login {
             Judged::Wrong => return Ok(self.change_page(visitor, at, &known, Some(Wrong::Current))),
             Judged::TooMany => return Ok(said(at, Said::TooMany)),
             Judged::Busy => return Ok(said(at, Said::Busy)),
+            Judged::Away => return Ok(said(at, Said::Away)),
         }
         match self.change_password(visitor, at, &known.claimant, password, "changed").await? {
             Changed::Done => Ok(said(at, Said::Changed)),
