@@ -339,3 +339,14 @@ fn an_adapter_as_written() {
     assert!(config.catalog.addresses().any(|address| address == "https://t.internal/fedgate"));
     assert!(!format!("{config:?}").contains("thirty-two bytes"), "no key is shown");
 }
+
+#[test]
+fn logins_of_apps_as_written() {
+    let api = "password_api = [{ path = \"/1/auth\", email = \"/user\", refuse = { status = 403, body = '{\"m\":\"{text}\"}' } }, \
+               { path = \"/2/auth\", email = \"/login/email\", password = \"/login/secret\" }]";
+    let config = config(&with(&format!("passwords = \"here\"\n{api}"), SSO, ""));
+    let [one, two] = config.catalog.products[0].password_api.as_slice() else { panic!("two") };
+    assert_eq!((one.path.as_str(), one.email.as_str(), one.password.as_str()), ("/1/auth", "/user", "/password"));
+    assert_eq!((one.refuse.status, one.refuse.with("x").as_str()), (403, "{\"m\":\"x\"}"));
+    assert_eq!((two.email.as_str(), two.password.as_str(), two.refuse.status), ("/login/email", "/login/secret", 401));
+}

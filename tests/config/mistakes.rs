@@ -209,6 +209,12 @@ fn at_product(code: Code, column: usize, said: &str, write: &'static str) -> Mis
     row(code, (PRODUCT, column), with(&lines, SSO, ""), write)
 }
 
+/// A product whose apps log in by this, with the mistake at that column.
+fn for_apps(code: Code, column: usize, said: &str, write: &'static str) -> Mistake {
+    let lines = format!("password_api = [{{ {said} }}]\npasswords = \"here\"");
+    row(code, (PRODUCT, column), with(&lines, SSO, ""), write)
+}
+
 fn mistakes_of_people() -> Vec<Mistake> {
     use Code as C;
     let client = "client_id = \"c\"\nclient_secret_file = \"s\"";
@@ -305,6 +311,13 @@ fn mistakes_of_products() -> Vec<Mistake> {
             "url = \"https://t.internal/a\", key_file = \"adapter-key\", reset_url = \"http://t.example/new\"",
             "https://",
         ),
+        in_product(C::Missing, 16, "password_api = [{ path = \"/1/auth\", email = \"/user\" }]", "passwords = "),
+        for_apps(C::Missing, 17, "email = \"/user\"", "path = "),
+        for_apps(C::Missing, 17, "path = \"/1/auth\"", "email = "),
+        for_apps(C::Path, 26, "path = \"1/auth\", email = \"/user\"", "write \"/1/auth\""),
+        for_apps(C::Value, 45, "path = \"/1/auth\", email = \"user\"", "write \"/user\""),
+        for_apps(C::Value, 74, "path = \"/1/auth\", email = \"/user\", refuse = { status = 200 }", "400 to 499"),
+        for_apps(C::Value, 72, "path = \"/1/auth\", email = \"/user\", refuse = { body = \"{text}\" }", "message"),
         in_product(C::OrgUnknown, 19, "allow = { orgs = [\"acmee\"] }", "did you mean \"acme\"?"),
         row(C::Open, (PRODUCT, 10), with("signup = \"open\"", SSO, google), "i_know_everyone_may_enter = true"),
         in_product(C::NoWayIn, 9, "allow = { orgs = [] }", "write allow = "),

@@ -40,8 +40,16 @@ impl Doors {
 
     /// The same, but `trello` keeps its passwords itself and this adapter knows them; `more` are further keys of `adapter`.
     pub async fn open_at_product(adapter: &Adapter, more: &str, tables: &str) -> Self {
+        Self::open_at_product_with(adapter, more, "", tables).await
+    }
+
+    /// The same with further keys of `trello`.
+    pub async fn open_at_product_with(adapter: &Adapter, more: &str, further: &str, tables: &str) -> Self {
         let key_file = "key_file = \"{dir}/adapter.key\"";
-        let keys = format!("passwords = \"product\"\nadapter = {{ url = \"{}\", {key_file}{more} }}", adapter.url());
+        let keys = format!(
+            "passwords = \"product\"\nadapter = {{ url = \"{}\", {key_file}{more} }}\n{further}",
+            adapter.url()
+        );
         Self::start(&keys, tables, Extras::default()).await
     }
 

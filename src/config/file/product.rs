@@ -57,8 +57,8 @@ pub struct Product {
     pub adapter: Option<At<Adapter>>,
     /// The way from local accounts; comes in a later version.
     pub migration: Option<Anything>,
-    /// An app's JSON login; comes in a later version.
-    pub password_api: Option<Anything>,
+    /// The product's own JSON logins for apps: passed on unchanged for people who may log in by a password.
+    pub password_api: Option<At<Vec<At<PasswordApi>>>>,
     /// Identity fields besides the assertion: `"X-Forwarded-User" = "sub"`.
     pub headers: Named<String>,
     /// Says that mapping an address or a name is meant, though neither is an identity.
@@ -101,6 +101,30 @@ pub struct Adapter {
     pub timeout: Text,
     /// https address of the product's own page for a new password, open to strangers.
     pub reset_url: Text,
+}
+
+/// A JSON login of the product's own, for its apps.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PasswordApi {
+    /// The path that apps post to. Required.
+    pub path: Text,
+    /// Where the address stands in the body, as a JSON Pointer: `/user`. Required.
+    pub email: Text,
+    /// Where the password stands. Default `/password`.
+    pub password: Text,
+    /// How a refusal looks to the app.
+    pub refuse: Option<At<ApiRefusal>>,
+}
+
+/// A refusal in the shape that an app knows.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiRefusal {
+    /// 400 to 499. Default 401.
+    pub status: Option<At<u16>>,
+    /// JSON, with `{text}` inside a string where the sentence goes. Default `{"message":"{text}"}`.
+    pub body: Text,
 }
 
 /// Who may enter: any of these.

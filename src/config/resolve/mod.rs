@@ -14,6 +14,7 @@ mod document;
 mod identity;
 mod mail;
 mod orgs;
+mod password_api;
 mod paths;
 mod policies;
 mod products;

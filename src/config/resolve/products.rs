@@ -52,6 +52,7 @@ impl Reader<'_> {
             signup,
             passwords: Self::passwords(written.passwords.as_ref()),
             adapter: self.adapter(&place, written),
+            password_api: self.password_api(&place, written),
             migration: MigrationPhase::Off,
             limits: self.limits(written.session.as_ref()),
             colour,
@@ -94,7 +95,6 @@ impl Reader<'_> {
     fn product_later(&mut self, written: &Written) {
         let later = [
             (&written.migration, "migration", "remove it: there are no local accounts to move"),
-            (&written.password_api, "password_api", "remove it"),
             (&written.api, "api", "remove it: requests with API tokens and no session are refused"),
         ];
         for (value, key, write) in later {

@@ -155,6 +155,7 @@ pub(in crate::kernel) fn product() -> Product {
         signup: Signup::Open,
         passwords: Passwords::None,
         adapter: None,
+        password_api: Vec::new(),
         migration: MigrationPhase::Off,
         limits: Limits::default(),
         colour: None,

@@ -2,12 +2,12 @@
 //!
 //! Pure: secrets, salts, times and what was stored are arguments. `password` has the one form in which passwords rest (argon2id,
 //! over an imported hash where there was one), `imported` reads the hashes that products bring, `adapter` judges the answer of a product
-//! that keeps its passwords itself, `strength` judges new passwords,
-//! `totp` and `recovery` the second step; `judge` alone makes proofs of them. Deliberately absent: where rows rest (`store`), how often somebody may try
+//! that keeps its passwords itself, `app` reads what apps post, `strength` judges new passwords, `totp` and `recovery` the second step; `judge` alone makes proofs of them. Deliberately absent: where rows rest (`store`), how often somebody may try
 //! (`login/local`), the cost of waiting (a bounded pool there). A further kind of imported hash is a variant of
 //! [`imported::Scheme`].
 
 mod adapter;
+mod app;
 mod imported;
 mod judge;
 mod password;
@@ -16,6 +16,7 @@ mod strength;
 mod totp;
 
 pub use adapter::{ANSWER_LIMIT, AdapterAnswer, AdapterCall, Odd, by_adapter, verify_password};
+pub use app::{APP_BODY, AppLogin, read_app_login};
 pub use imported::{NotImportable, Scheme};
 pub use judge::{Claimant, Shown, Steps, by_mailbox, by_password};
 pub use password::{Salt, StoredPassword, TooLong, Typed};

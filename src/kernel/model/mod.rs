@@ -8,6 +8,7 @@ mod adapter;
 mod catalog;
 mod credential;
 mod directory;
+mod password_api;
 mod policy;
 mod product;
 mod session;
@@ -21,6 +22,7 @@ pub use credential::{Address, Factor, FactorKind, MailboxProof, MailboxPurpose, 
 pub use directory::{
     ACCOUNT_SOURCE, ClientAuth, Directory, DirectoryRow, OauthEndpoints, OidcSettings, Protocol, ResponseMode,
 };
+pub use password_api::{ApiRefusal, PasswordApi};
 pub use policy::{
     ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Sso,
     ThirdPartyRule,

@@ -3,6 +3,7 @@
 //! - `door`: e-mail first on the product's host, the password page, the password.
 //! - `enter`: a local proof → decision → confined login session → product session.
 //! - `product`: passwords that the product keeps itself, judged by its adapter's word.
+//! - `app`: a product's own JSON login for apps, passed on for people who may use a password.
 //! - `known`: what the store knows of an address, for phases A and B.
 //! - `second`: one-time codes and recovery codes. `security`: enrolling and changing them.
 //! - `reset`: a new password by mail. `change`: setting one.
@@ -13,6 +14,7 @@
 //! Deliberately absent: every rule about who may enter (the kernel decides), HTML and paths (one layer up).
 
 mod answer;
+mod app;
 mod attempts;
 mod bench;
 mod breached;
@@ -29,6 +31,7 @@ mod security;
 mod slot;
 
 pub use answer::{LocalPage, LocalStep, Said, Wrong};
+pub use app::{AppEntry, AppRefused};
 pub use bench::{Bench, Busy, Lane};
 pub use breached::{BadList, Breached};
 pub use create::{NewLocal, NotCreated};
