@@ -6,6 +6,7 @@
 mod forms;
 mod local;
 mod login_host;
+mod passkey;
 mod product_host;
 mod product_local;
 mod refuse;

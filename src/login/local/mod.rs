@@ -3,7 +3,7 @@
 //! - `door`: e-mail first on the product's host, the password page, the password.
 //! - `enter`: a local proof → decision → confined login session → product session.
 //! - `known`: what the store knows of an address, for phases A and B.
-//! - `second`: one-time codes and recovery codes. `security`: enrolling and changing them.
+//! - `second`: one-time codes and recovery codes. `passkey`: ceremonies with authenticators, on the login host. `security`: enrolling and changing them.
 //! - `reset`: a new password by mail. `change`: setting one.
 //! - `bench` runs password hashes on threads of its own, `attempts` counts tries across nodes, `device` knows a browser that was
 //!   let in before, `slot` holds answers back to fixed moments, `breached` searches the operator's list.
@@ -21,12 +21,13 @@ mod device;
 mod door;
 mod enter;
 mod known;
+mod passkey;
 mod reset;
 mod second;
 mod security;
 mod slot;
 
-pub use answer::{LocalPage, LocalStep, Said, Wrong};
+pub use answer::{CeremonyFor, LocalPage, LocalStep, Said, Wrong};
 pub use bench::{Bench, Busy, Lane};
 pub use breached::{BadList, Breached};
 pub use create::{NewLocal, NotCreated};
