@@ -28,6 +28,8 @@ mod minute;
 mod mix_up;
 #[path = "login/neighbours.rs"]
 mod neighbours;
+#[path = "login/passkeys.rs"]
+mod passkeys;
 #[path = "login/passwords.rs"]
 mod passwords;
 #[path = "login/policies.rs"]

@@ -7,6 +7,7 @@ mod app_login;
 mod forms;
 mod local;
 mod login_host;
+mod passkey;
 mod product_host;
 mod product_local;
 mod refuse;

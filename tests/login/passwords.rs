@@ -19,6 +19,11 @@ pub fn face(page: &Page, typed: &str) -> String {
             }
         }
     }
+    // The way to a passkey is sealed anew for each page, always as long.
+    while let Some((before, rest)) = html.split_once("?start=A") {
+        let (sealed, after) = rest.split_once('"').expect("the end of a link");
+        html = format!("{before}?START {}\"{after}", sealed.len());
+    }
     format!("{} {html}", page.status)
 }
 

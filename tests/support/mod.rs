@@ -10,6 +10,7 @@
 //! | `upstream.rs`, `answer.rs`, `http1.rs` | a product that records every byte it is sent and answers as told |
 //! | `adapter.rs` | a product's account adapter that answers as told |
 //! | `pebble.rs` | a real ACME authority |
+//! | `authenticator.rs` | passkeys in software, whose answers can be wrong in every field |
 //! | `catcher.rs`, `names.rs` | a real SMTP server; real name servers |
 //! | `authority.rs`, `clock.rs`, `ports.rs` | certificates, time, ports |
 //!
@@ -19,6 +20,7 @@
 pub mod adapter;
 pub mod agent;
 pub mod answer;
+pub mod authenticator;
 pub mod authority;
 pub mod browser;
 pub mod catcher;

@@ -24,9 +24,11 @@ use std::sync::Arc;
 
 impl Login {
     /// Where people of a product with passwords begin: the login host found nobody logged in and sent them back here.
-    pub async fn sign_in(&self, visitor: &Visitor, at: &ProductHost, to: &str) -> Answer {
+    /// `hint` is an address that was typed at the login host meanwhile.
+    pub async fn sign_in(&self, visitor: &Visitor, at: &ProductHost, to: &str, hint: &str) -> Answer {
+        let typed = self.world.open_hint(hint, visitor.now).map(|(email, _)| email.to_string());
         match self.local_target(visitor, at, to) {
-            Some(target) => self.ask_email(visitor, Some(&target), String::new(), false),
+            Some(target) => self.ask_email(visitor, Some(&target), typed.unwrap_or_default(), false),
             None => start_again(),
         }
     }
@@ -96,7 +98,14 @@ impl Login {
         (email, ways): (EmailAddress, Vec<Way>),
         failed: bool,
     ) -> Answer {
-        self.local_page(visitor, at, Some(target), "", |form| LocalPage::Password { form, email, ways, failed })
+        let passkey = self.passkey_link(visitor, target, &Browser::of(visitor));
+        self.local_page(visitor, at, Some(target), "", |form| LocalPage::Password {
+            form,
+            email,
+            ways,
+            passkey,
+            failed,
+        })
     }
 
     /// A page of a local login. `state` goes into the form beside the aim.
@@ -329,7 +338,7 @@ impl World {
     }
 
     /// An address and a way for the login host, good for a few minutes.
-    fn seal_hint(&self, email: &EmailAddress, way: &str, now: Timestamp) -> String {
+    pub(super) fn seal_hint(&self, email: &EmailAddress, way: &str, now: Timestamp) -> String {
         let bytes = super::super::codec::Writer::default().time(now).text(email.as_str()).text(way).done();
         self.seal(Purpose::Local, b"hint", &bytes)
     }

@@ -101,7 +101,7 @@ impl Login {
         match outcome {
             Outcome::Session(admitted) => Ok(Decided::Admitted(Box::new(admitted), about)),
             Outcome::Need(Need::SecondStep) if enrolled => {
-                Ok(Decided::Page(self.app_code_page(visitor, at, target, steps, false)))
+                Ok(Decided::Page(self.second_step_page(visitor, at, target, (steps, false)).await?))
             }
             // A mailbox alone enrols nothing: the login after the reset asks for the password and the mailbox (rule H1).
             Outcome::Need(Need::SecondStep) if steps.method() == Method::Reset => Ok(Decided::NewPassword),
