@@ -62,6 +62,8 @@ pub enum MarkKind {
     Order,
     /// A kept request that is sent to its product (rule H9).
     Replay,
+    /// A challenge for an authenticator, and what it was answered with on its way back to a door.
+    Passkey,
 }
 
 impl MarkKind {
@@ -73,6 +75,7 @@ impl MarkKind {
             Self::Token => "token",
             Self::Order => "order",
             Self::Replay => "replay",
+            Self::Passkey => "passkey",
         }
     }
 }

@@ -202,7 +202,9 @@ impl Login {
         let browser = Browser::of(visitor);
         let form = self.form(visitor, target, &browser);
         let product = self.world.product_of(target);
-        let mut answer = Answer::of(Step::AskEmail(AskEmail { product, form, prefill, invalid }));
+        let keeps = product.as_ref().is_some_and(|product| product.passwords == Passwords::Here);
+        let passkey = target.filter(|_| keeps).map(|target| self.passkey_link(visitor, target, &browser));
+        let mut answer = Answer::of(Step::AskEmail(AskEmail { product, form, prefill, invalid, passkey }));
         answer.cookies.extend(browser.cookie());
         answer
     }

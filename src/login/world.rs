@@ -4,6 +4,7 @@ use super::cookies::{self, Cookies, CrossSite};
 use super::local::{Bench, Breached, Shares, Slots};
 use super::tally::Tally;
 use super::ticket::{Aim, TARGET_LIFE, Target, sha256};
+use crate::accounts::Adapters;
 use crate::audit::Sampler;
 use crate::clock::Clock;
 use crate::entropy::random;
@@ -35,6 +36,8 @@ pub struct World {
     pub orgs: Orgs,
     /// The providers, asked and cached.
     pub providers: Providers,
+    /// What products are asked about their own accounts.
+    pub adapters: Adapters,
     /// The time.
     pub clock: Clock,
     /// Which refusals of strangers are written whole (rule M15).

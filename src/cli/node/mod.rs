@@ -19,6 +19,7 @@ pub mod state;
 
 pub(super) use acme::wanted;
 
+use crate::accounts::Adapters;
 use crate::acme::Acme;
 use crate::admin::Admin;
 use crate::audit::Sampler;
@@ -207,6 +208,7 @@ impl Node {
         let outbound = outbound(&config, &extras)?;
         outbound.operator_names(orgs.floor().addresses());
         let providers_of = outbound.clone();
+        let adapters = Adapters::new(outbound.clone());
         let seeing = Seeing::new();
         let providers = Providers::new(ProviderOptions {
             outbound,
@@ -224,6 +226,7 @@ impl Node {
             catalog: ArcSwap::from_pointee(enrolled.catalog(1)),
             orgs,
             providers,
+            adapters,
             clock: clock.clone(),
             sampler,
             tally: Tally::new(&seeing),

@@ -5,6 +5,7 @@
 
 mod acme;
 mod across;
+mod adapter;
 mod bounds;
 mod certificates;
 mod connections;
@@ -13,6 +14,7 @@ mod document;
 mod identity;
 mod mail;
 mod orgs;
+mod password_api;
 mod paths;
 mod policies;
 mod products;
@@ -186,6 +188,7 @@ impl Reader<'_> {
         self.same_site(file);
         self.forward_auth(file);
         self.connection_auth(file, sites);
+        self.reset_pages(file, sites);
         self.ways_in(file, orgs, directories, sites);
     }
 
