@@ -30,10 +30,14 @@ mod neighbours;
 mod passwords;
 #[path = "login/policies.rs"]
 mod policies;
+#[path = "operator/provider.rs"]
+mod provider;
 #[path = "login/replay.rs"]
 mod replay;
 #[path = "login/resets.rs"]
 mod resets;
+#[path = "login/run_time.rs"]
+mod run_time;
 #[path = "login/second_steps.rs"]
 mod second_steps;
 #[path = "login/soak.rs"]

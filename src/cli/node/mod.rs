@@ -76,6 +76,8 @@ pub struct Extras {
     pub slots: Option<Arc<Slots>>,
     /// A store that is open already, instead of the one that the configuration names.
     pub store: Option<Arc<dyn Store>>,
+    /// Another clock than this machine's; the store must keep the same.
+    pub clock: Option<Clock>,
 }
 
 /// A gateway at work.
@@ -188,7 +190,7 @@ impl Node {
     /// # Errors
     /// [`NotStarted`]: one sentence.
     pub async fn start(config: Config, extras: Extras) -> Result<Self, NotStarted> {
-        let clock = Clock::system();
+        let clock = extras.clock.clone().unwrap_or_else(Clock::system);
         let lock = state::open(&config.state)?;
         let kek = state::kek(&config.key)?;
         let store = match &extras.store {
