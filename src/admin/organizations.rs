@@ -88,12 +88,8 @@ impl Admin {
         let confirmed = call.query.get("confirm").cloned();
         let mut gone = proposal(org, Document::default(), "organization removed");
         gone.document = None;
-        self.make(call, Proposal { confirmed, on: call.on, ..gone }).await?;
-        // Nobody else could prove what an organization that is gone still holds.
-        let actor = call.who.author(call.request).actor;
-        for listed in self.domains.list(Some(org)).await? {
-            self.domains.remove(org, &listed.proof.domain, &actor).await?;
-        }
+        let with = self.domains.given_up(org, &call.who.author(call.request).actor).await?;
+        self.make(call, Proposal { confirmed, on: call.on, with, ..gone }).await?;
         Ok(Reply::done())
     }
 

@@ -3,7 +3,7 @@
 
 use super::Reads;
 use super::document::{Document, Mistake};
-use super::draft::{DraftCatalog, DraftDirectory, DraftPolicy, fingerprint, policy_fingerprint};
+use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, fingerprint, policy_fingerprint};
 use super::overlay::overlay;
 use crate::entropy::random;
 use crate::kernel::domain::{DomainProof, State};
@@ -59,8 +59,17 @@ pub struct Stored {
     pub keys: Vec<KeyRow>,
     /// The newest version of each document.
     pub versions: Vec<OrganizationVersion>,
-    /// Proofs of domains that hold now.
-    pub held: Vec<DomainProof>,
+    /// Proofs of domains, as they were read.
+    pub proofs: Vec<DomainProof>,
+}
+
+/// What proofs come to.
+#[derive(Debug, Default)]
+struct Judged {
+    /// Those that hold a domain now.
+    held: Vec<DomainProof>,
+    /// Domains of rows that another hand wrote (rule H12).
+    untrusted: Vec<DomainName>,
 }
 
 /// Whether this node says what holds, or follows what another one said.
@@ -86,6 +95,8 @@ pub struct Enrolled {
     ids: HashMap<Key, DirectoryId>,
     claimed: HashMap<DomainName, Timestamp>,
     suspended: Vec<DomainName>,
+    /// Domains that nobody holds for certain: nobody enters by them.
+    shut: Vec<DomainName>,
     policies: HashMap<Which, (Timestamp, u32)>,
     now: Timestamp,
 }
@@ -102,7 +113,7 @@ impl Stored {
             policies: store.policies().await?,
             keys: store.keys().await?,
             versions: store.newest_versions().await?,
-            held: store.domain_proofs().await?.into_iter().filter(|proof| proof.state.holds()).collect(),
+            proofs: store.domain_proofs().await?,
         })
     }
 
@@ -139,19 +150,46 @@ impl Stored {
     ///
     /// # Errors
     /// [`KeyFault`]: the keys do not open.
-    fn written(&self, kek: &Kek, floor: &DraftCatalog) -> Result<Vec<(OrgName, Document)>, KeyFault> {
+    fn written(
+        &self,
+        kek: &Kek,
+        floor: &DraftCatalog,
+        held: &[DomainProof],
+    ) -> Result<Vec<(OrgName, Document)>, KeyFault> {
         let mut documents = self.documents(kek)?;
-        for proof in &self.held {
+        for proof in held {
             let known = documents.iter().any(|(org, _)| *org == proof.org);
             if !known && floor.orgs.iter().any(|org| org.name == proof.org) {
                 documents.push((proof.org.clone(), Document::default()));
             }
         }
         for (org, document) in &mut documents {
-            let own = self.held.iter().filter(|proof| proof.org == *org).map(|proof| proof.domain.to_string());
+            let own = held.iter().filter(|proof| proof.org == *org).map(|proof| proof.domain.to_string());
             document.put(&["domains"], own.collect::<Vec<_>>().into());
         }
         Ok(documents)
+    }
+
+    /// Which proofs hold a domain. A row that we did not write holds none, whatever it says; nor is its domain free, since a row of
+    /// ours may have stood there.
+    ///
+    /// # Errors
+    /// [`KeyFault`]: the keys do not open.
+    fn judged(&self, kek: &Kek) -> Result<Judged, KeyFault> {
+        let mut judged = Judged::default();
+        if self.proofs.is_empty() {
+            return Ok(judged); // At the first start there are no keys yet.
+        }
+        let keys = Keys::open(kek, &self.keys)?;
+        for proof in &self.proofs {
+            if !keys.holds_domain(proof) {
+                tracing::error!(org = %proof.org, domain = %proof.domain, "a stored domain's MAC does not hold: nobody enters by it");
+                judged.untrusted.push(proof.domain.clone());
+            } else if proof.state.holds() {
+                judged.held.push(proof.clone());
+            }
+        }
+        Ok(judged)
     }
 
     /// The secret that a document names, opened.
@@ -182,14 +220,14 @@ pub fn join(
     mode: Mode,
     now: Timestamp,
 ) -> Result<Enrolled, Fault> {
-    if let Some(fault) = conflict(stored, floor) {
+    let Judged { held, untrusted } = stored.judged(kek)?;
+    if let Some(fault) = conflict(&held, floor) {
         return Err(fault);
     }
-    let documents = stored.written(kek, floor)?;
+    let documents = stored.written(kek, floor, &held)?;
     let secrets = |name: &str| stored.secret(kek, name);
-    let holds = |org: &OrgName, domain: &DomainName| {
-        stored.held.iter().any(|proof| proof.org == *org && proof.domain == *domain)
-    };
+    let holds =
+        |org: &OrgName, domain: &DomainName| held.iter().any(|proof| proof.org == *org && proof.domain == *domain);
     let laid = overlay((floor, reads), &documents, &secrets, &holds);
     let draft = laid.draft;
     let mut batch = Batch::default();
@@ -197,7 +235,7 @@ pub fn join(
     let mut news = Batch::default();
     // What is proved has rows of its own; these are the file's.
     let mut claimed = domains(floor, stored.domains.clone(), now, &mut news);
-    for proof in &stored.held {
+    for proof in &held {
         claimed.entry(proof.domain.clone()).or_insert(proof.claimed_at.unwrap_or(now));
     }
     let policies = policies(&draft, stored.policies.clone(), now, &mut news);
@@ -212,14 +250,15 @@ pub fn join(
         return Err(Fault::Broken(format!("the directory {} has no row", directory.name)));
     }
     let of_file = |domain: &DomainName| floor.orgs.iter().any(|org| org.has(domain));
-    let suspended = stored.held.iter().filter(|proof| proof.state == State::Suspended && !of_file(&proof.domain));
+    let suspended = held.iter().filter(|proof| proof.state == State::Suspended && !of_file(&proof.domain));
     let suspended = suspended.map(|proof| proof.domain.clone()).collect();
-    Ok(Enrolled { draft, broken: laid.broken, batch, keys, ids, claimed, suspended, policies, now })
+    let shut = untrusted.into_iter().filter(|domain| !draft.orgs.iter().any(|org| org.has(domain))).collect();
+    Ok(Enrolled { draft, broken: laid.broken, batch, keys, ids, claimed, suspended, shut, policies, now })
 }
 
 /// A domain that the file states for one organization and another has proved: neither wins silently (rule C6e).
-fn conflict(stored: &Stored, floor: &DraftCatalog) -> Option<Fault> {
-    stored.held.iter().find_map(|proof| {
+fn conflict(held: &[DomainProof], floor: &DraftCatalog) -> Option<Fault> {
+    held.iter().find_map(|proof| {
         let stated = floor.orgs.iter().find(|org| org.name != proof.org && org.has(&proof.domain))?;
         Some(Fault::DomainConflict {
             domain: proof.domain.clone(),
@@ -232,7 +271,11 @@ fn conflict(stored: &Stored, floor: &DraftCatalog) -> Option<Fault> {
 impl Enrolled {
     /// The catalog. `version` counts them.
     pub fn catalog(self, version: u64) -> Catalog {
-        let Self { draft, ids, claimed, suspended, policies, now, .. } = self;
+        let Self { mut draft, ids, claimed, suspended, shut, policies, now, .. } = self;
+        if !shut.is_empty() {
+            let domains = shut.into_iter().map(|domain| (domain, None)).collect();
+            draft.orgs.push(DraftOrg::shut(OrgName::unreadable(), domains));
+        }
         let mut catalog = draft.into_catalog(
             // Every directory has its row: that was asked in `join`.
             |directory| ids.get(&fingerprint_of(directory)).copied().unwrap_or(DirectoryId::from_bytes([0; 16])),

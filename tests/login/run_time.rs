@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use fedgate::cli::node::control::Control;
@@ -24,7 +24,7 @@ use url::Url;
 use crate::doors::PASSWORD;
 use crate::provider::LightOp;
 use crate::support::agent::UserAgent;
-use crate::support::clock::eventually;
+use crate::support::clock::{Deadline, eventually};
 use crate::support::configuration::Configuration;
 use crate::support::gateway::Gateway;
 use crate::support::names::Names;
@@ -169,7 +169,7 @@ impl Scene {
     /// Calls the admin API, a write on the version of what `of` names.
     async fn api(&self, method: Method, path: &str, body: Option<Value>, of: Option<&str>) -> Value {
         let tag = match of {
-            Some(of) => self.ask(Method::GET, of, None, None).await.1,
+            Some(of) => Box::pin(self.tag(of)).await,
             None => None,
         };
         let (body, _) = self.ask(method, path, body, tag).await;
@@ -183,6 +183,18 @@ impl Scene {
         body: Option<Value>,
         tag: Option<String>,
     ) -> (Value, Option<String>) {
+        let (status, said, tag) = self.send(method.clone(), path, body, tag).await;
+        assert!(status.is_success(), "{method} {path}: {status} {said}\n{}", self.gateway.log());
+        (said, tag)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        tag: Option<String>,
+    ) -> (StatusCode, Value, Option<String>) {
         let url = self.gateway.url("id", &format!("/api/v1{path}"));
         let mut request = Request::builder().method(&method).uri(&url);
         request = request.header("authorization", format!("Bearer {}", self.token));
@@ -195,14 +207,27 @@ impl Scene {
         let agent = self.agent();
         let answer = agent.wire().exchange(&Url::parse(&url).expect("a URL"), request).await.expect("an answer");
         let said: Value = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
-        assert!(answer.status().is_success(), "{method} {path}: {} {said}\n{}", answer.status(), self.gateway.log());
         let tag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(ToOwned::to_owned);
-        (said, tag)
+        (answer.status(), said, tag)
+    }
+
+    /// The organization, with its directory.
+    async fn hooli(&self) {
+        let made = json!({ "name": "hooli", "admins": ["it@elsewhere.example.test"] });
+        self.api(Method::POST, "/organizations", Some(made), None).await;
+        let directory =
+            json!({ "name": "main", "oidc": self.op.issuer(), "client_id": "hooli", "client_secret": "a secret" });
+        self.api(Method::POST, &format!("{HOOLI}/directories"), Some(directory), Some(HOOLI)).await;
     }
 
     /// Adds a domain and shows its record to the world.
     async fn add(&mut self, domain: &str, shown: &mut Vec<String>) {
-        let added = self.api(Method::POST, DOMAINS, Some(json!({ "domain": domain })), None).await;
+        self.publish(DOMAINS, &json!({ "domain": domain }), shown).await;
+    }
+
+    async fn publish(&mut self, domains: &str, wanted: &Value, shown: &mut Vec<String>) {
+        let added = self.api(Method::POST, domains, Some(wanted.clone()), None).await;
+        let domain = wanted["domain"].as_str().expect("a domain");
         let value = added["instructions"]["value"].as_str().expect("a value");
         let name = domain.strip_suffix(".example.test").expect("in the zone");
         shown.push(format!("{name} 0 IN TXT \"{value}\""));
@@ -212,6 +237,42 @@ impl Scene {
 
     async fn verify(&self, domain: &str) -> Value {
         self.api(Method::POST, &format!("{DOMAINS}/{domain}/verify"), None, None).await
+    }
+
+    fn database(&self) -> rusqlite::Connection {
+        let db = rusqlite::Connection::open(self.gateway.directory().join("state/fedgate.db")).expect("the database");
+        db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
+        db
+    }
+
+    /// Events with this action, oldest first.
+    fn events(&self, action: &str) -> Vec<Value> {
+        let db = self.database();
+        let mut rows = db.prepare("SELECT bytes FROM event ORDER BY position").expect("a table of events");
+        let bytes = rows.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("readable");
+        let events = bytes.map(|bytes| serde_json::from_slice::<Value>(&bytes.expect("readable")).expect("JSON"));
+        events.filter(|event| event["action"] == action).collect()
+    }
+
+    /// A write that has to be confirmed: refused with its code, and then done.
+    async fn confirmed(&self, method: Method, path: &str, of: &str) -> Value {
+        let tag = self.tag(of).await;
+        let (status, refused, _) = self.send(method.clone(), path, None, tag.clone()).await;
+        assert_eq!((status, &refused["code"]), (StatusCode::CONFLICT, &json!("E-LOOSER")), "{refused}");
+        let code = refused["confirm"].as_str().expect("a code");
+        self.ask(method, &format!("{path}?confirm={code}"), None, tag).await.0
+    }
+
+    /// What `If-Match` says of a thing; a domain's version stands in its list.
+    async fn tag(&self, of: &str) -> Option<String> {
+        match of.split_once("/domains/") {
+            None => self.ask(Method::GET, of, None, None).await.1,
+            Some((org, domain)) => {
+                let listed = self.api(Method::GET, &format!("{org}/domains"), None, None).await;
+                let found = listed["items"].as_array().into_iter().flatten().find(|one| one["domain"] == domain);
+                found.map(|one| format!("\"{}\"", one["version"]))
+            }
+        }
     }
 
     /// Letters that were written to an address.
@@ -227,6 +288,8 @@ impl Scene {
     }
 }
 
+/// The bcrypt hash of everybody's password.
+const HASH: &str = "$2b$05$abcdefghijklmnopqrstuuusFrNF7KJFsgMs/u3icgjXQPsxLjnlW";
 const HOOLI: &str = "/organizations/hooli";
 const DOMAINS: &str = "/organizations/hooli/domains";
 
@@ -244,9 +307,8 @@ fn at_company(page: &Page) -> bool {
 async fn t35_a_domain_proved_at_run_time_takes_the_password_page_away_and_a_revert_gives_it_back_within_a_second() {
     let mut scene = Scene::start().await;
     let (ann, tom) = ("ann@hooli.example.test", "tom@hooli-two.example.test");
-    let hash = "$2b$05$abcdefghijklmnopqrstuuusFrNF7KJFsgMs/u3icgjXQPsxLjnlW";
     for email in [ann, tom] {
-        let person = json!({ "email": email, "verified": true, "hash": hash });
+        let person = json!({ "email": email, "verified": true, "hash": HASH });
         scene.api(Method::POST, "/products/trello/accounts", Some(person), None).await;
     }
     let hers = scene.agent();
@@ -254,12 +316,7 @@ async fn t35_a_domain_proved_at_run_time_takes_the_password_page_away_and_a_reve
     let page = hers.submit(&page, "password", &[("password", PASSWORD)]).await;
     assert_eq!(page.url.as_str(), scene.gateway.url("trello", "/page"), "{}", page.describe());
 
-    let made = json!({ "name": "hooli", "admins": ["it@elsewhere.example.test"] });
-    scene.api(Method::POST, "/organizations", Some(made), None).await;
-    let directory = json!({
-        "name": "main", "oidc": scene.op.issuer(), "client_id": "hooli", "client_secret": "a secret",
-    });
-    scene.api(Method::POST, &format!("{HOOLI}/directories"), Some(directory), Some(HOOLI)).await;
+    scene.hooli().await;
     scene.policy(json!({ "sso": "offered", "on_change": "immediate" })).await;
     let mut shown = Vec::new();
     scene.add("hooli.example.test", &mut shown).await;
@@ -286,7 +343,7 @@ async fn t35_a_domain_proved_at_run_time_takes_the_password_page_away_and_a_reve
     let late_page = scene.identify(&late, ann).await;
     let lost_page = lost.visit(&scene.gateway.url("trello", "/forgot")).await;
     let enforced = scene.policy(json!({ "sso": "enforced", "on_change": "immediate" })).await;
-    let since = Instant::now();
+    let second = Deadline::after(SECOND);
     assert_eq!(enforced["loosens"], json!([]), "{enforced}");
 
     // The very next request: the company's provider and no password page; a right password opens nothing.
@@ -295,7 +352,7 @@ async fn t35_a_domain_proved_at_run_time_takes_the_password_page_away_and_a_reve
     let page = late.submit(&late_page, "password", &[("password", PASSWORD)]).await;
     assert!(at_company(&page) && !scene.is_inside(&late).await, "{}", page.describe());
     while scene.is_inside(&hers).await {
-        assert!(since.elapsed() < SECOND, "the session of her password goes on");
+        assert!(!second.passed(), "the session of her password goes on");
     }
     // Nor is a password set anew: for nobody of the domain, and nothing is sent.
     for email in [ann, "nobody@hooli.example.test"] {
@@ -317,17 +374,149 @@ async fn t35_a_domain_proved_at_run_time_takes_the_password_page_away_and_a_reve
     assert!(!status.success() && err.contains("E-LOOSER"), "{err}");
     let code = err.split("with the code ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a code");
     scene.command(&["policy", "revert", "--org", "hooli", "--loosen", code]);
-    let since = Instant::now();
+    let second = Deadline::after(SECOND);
     let again = scene.agent();
     let mut page = scene.identify(&again, ann).await;
     while !asks_password(&page) {
-        assert!(since.elapsed() < SECOND, "{}", page.describe());
+        assert!(!second.passed(), "{}", page.describe());
         page = scene.identify(&again, ann).await;
     }
-    assert!(since.elapsed() < SECOND, "{:?}", since.elapsed());
+    assert!(!second.passed(), "{}", page.describe());
     let page = again.submit(&page, "password", &[("password", PASSWORD)]).await;
     assert_eq!(page.url.as_str(), scene.gateway.url("trello", "/page"), "{}", page.describe());
     eventually("it is one session", SECOND, || scene.trello.last("/page").head.first("x-fedgate-email") == Some(ann))
         .await;
     assert_eq!(scene.letters(ann), 0, "no reset was sent");
+}
+
+#[tokio::test]
+async fn h12_a_domain_that_another_hand_wrote_opens_nothing_and_shuts_its_people_out() {
+    let mut scene = Scene::start().await;
+    let people = ["ann@hooli.example.test", "tom@planted.example.test", "eve@free.example.test"];
+    for email in people {
+        let person = json!({ "email": email, "verified": true, "hash": HASH });
+        scene.api(Method::POST, "/products/trello/accounts", Some(person), None).await;
+    }
+    scene.hooli().await;
+    let mut shown = Vec::new();
+    scene.add("hooli.example.test", &mut shown).await;
+    scene.verify("hooli.example.test").await;
+    scene.an_hour_later();
+    assert_eq!(scene.verify("hooli.example.test").await["state"], "claimed");
+
+    let database =
+        rusqlite::Connection::open(scene.gateway.directory().join("state/fedgate.db")).expect("the database");
+    database.busy_timeout(Duration::from_secs(5)).expect("a timeout");
+    // One domain that nobody proved, given to the organization with a provider of the writer's; and one that was held, given up.
+    let planted = "INSERT INTO domain_proof SELECT org, 'planted.example.test', 'x', state, claim, method, added_at, seen_at,
+         verified_at, claimed_at, last_ok_at, failing_since, due_since, checked_at, next_check_at, version, mac, holds, is_over
+         FROM domain_proof";
+    let edited =
+        "UPDATE domain_proof SET state = 'unclaimed', holds = 0, is_over = 1 WHERE domain = 'hooli.example.test'";
+    for sql in [planted, edited] {
+        assert_eq!(database.execute(sql, []).expect("written"), 1, "{sql}");
+    }
+    // Whatever has it read again: here another change of the organization.
+    scene.policy(json!({ "sso": "offered", "third_party": "none" })).await;
+    for email in &people[..2] {
+        let page = scene.identify(&scene.agent(), email).await;
+        assert!(!asks_password(&page) && !at_company(&page), "{email}: {}", page.describe());
+    }
+    assert!(asks_password(&scene.identify(&scene.agent(), people[2]).await), "nobody else is touched");
+    let listed = scene.api(Method::GET, DOMAINS, None, None).await;
+    assert_eq!(listed["items"], json!([]), "neither is shown as the organization's");
+    let alarms = || scene.events("integrity.violated").len();
+    assert_eq!(alarms(), 2, "each is told once");
+    scene.api(Method::GET, DOMAINS, None, None).await;
+    assert_eq!(alarms(), 2);
+    // The operator looks into it, and takes the row out.
+    scene.command(&["domain", "drop", "planted.example.test", "--org", "hooli"]);
+    assert!(asks_password(&scene.identify(&scene.agent(), people[1]).await), "nobody's, as before");
+}
+
+#[tokio::test]
+async fn c6_the_operator_settles_a_dispute_and_everybody_is_told() {
+    let mut scene = Scene::start().await;
+    scene.hooli().await;
+    let person = json!({ "email": "ann@hooli.example.test", "verified": true, "hash": HASH });
+    scene.api(Method::POST, "/products/trello/accounts", Some(person), None).await;
+    // An admin's claim: proved, and held only when somebody says so.
+    let mut shown = Vec::new();
+    let wanted = json!({ "domain": "hooli.example.test", "claim": "none" });
+    scene.publish(DOMAINS, &wanted, &mut shown).await;
+    scene.verify("hooli.example.test").await;
+    scene.an_hour_later();
+    assert_eq!(scene.verify("hooli.example.test").await["state"], "verified");
+    let held = format!("{DOMAINS}/hooli.example.test");
+    let stale = scene.send(Method::POST, &format!("{held}/claim"), None, Some("\"1\"".to_owned())).await;
+    assert_eq!((stale.0, &stale.1["code"]), (StatusCode::CONFLICT, &json!("conflict")), "{}", stale.1);
+    let claimed = scene.api(Method::POST, &format!("{held}/claim"), None, Some(&held)).await;
+    assert_eq!(claimed["state"], "claimed");
+    for action in ["domain.verified", "domain.claimed"] {
+        let event = scene.events(action).pop().expect("an event");
+        assert_eq!(event["actor"]["kind"], "api_token", "by whoever asked: {event}");
+    }
+
+    // Another organization proves the same domain. Nothing passes by that.
+    let made = json!({ "name": "raviga", "admins": ["it@raviga.example.test"] });
+    scene.api(Method::POST, "/organizations", Some(made), None).await;
+    let theirs = "/organizations/raviga/domains";
+    scene.publish(theirs, &json!({ "domain": "hooli.example.test" }), &mut shown).await;
+    let path = format!("{theirs}/hooli.example.test");
+    scene.api(Method::POST, &format!("{path}/verify"), None, None).await;
+    scene.an_hour_later();
+    let disputed = scene.api(Method::POST, &format!("{path}/verify"), None, None).await;
+    assert_eq!((&disputed["state"], &disputed["counts"]), (&json!("disputed"), &json!(false)));
+    let listed = scene.command(&["domain", "list"]);
+    assert!(listed.contains("hooli.example.test  raviga  disputed"), "{listed}");
+
+    // First for the holder, by the command; the other proves it again, and then it is decided the other way.
+    scene.command(&["domain", "settle", "hooli.example.test", "--org", "hooli"]);
+    assert!(scene.command(&["domain", "list"]).contains("hooli.example.test  raviga  unclaimed"));
+    let nothing = scene.gateway.command(&["domain", "settle", "hooli.example.test", "--org", "hooli"]);
+    assert!(!nothing.0.success() && nothing.2.contains("cannot be done"), "{}", nothing.2);
+    scene.publish(theirs, &json!({ "domain": "hooli.example.test" }), &mut shown).await;
+    scene.api(Method::POST, &format!("{path}/verify"), None, None).await;
+    scene.an_hour_later();
+    scene.api(Method::POST, &format!("{path}/verify"), None, None).await;
+    let settled = scene.confirmed(Method::POST, &format!("{path}/settle"), &path).await;
+    assert_eq!((&settled["state"], &settled["counts"]), (&json!("claimed"), &json!(true)), "{settled}");
+    let lost = scene.events("domain.unclaimed").pop().expect("an event");
+    assert_eq!((&lost["org"], &lost["reason"]), (&json!("hooli"), &json!("settled by the operator")), "{lost}");
+    assert_eq!(lost["actor"]["kind"], "api_token", "{lost}");
+    for to in ["it@elsewhere.example.test", "it@raviga.example.test", "ops@acme.example.test", "ann@hooli.example.test"]
+    {
+        eventually(&format!("{to} is told"), Duration::from_secs(10), || scene.letters(to) > 0).await;
+    }
+}
+
+#[tokio::test]
+async fn an_organization_goes_with_all_that_it_holds_or_stays_whole() {
+    let mut scene = Scene::start().await;
+    scene.hooli().await;
+    let person = json!({ "email": "ann@hooli.example.test", "verified": true, "hash": HASH });
+    scene.api(Method::POST, "/products/trello/accounts", Some(person), None).await;
+    let mut shown = Vec::new();
+    scene.add("hooli.example.test", &mut shown).await;
+    scene.verify("hooli.example.test").await;
+    scene.an_hour_later();
+    assert_eq!(scene.verify("hooli.example.test").await["state"], "claimed");
+    let (database, rows) = (scene.database(), "SELECT count(*) FROM domain_proof");
+    let rows = || database.query_row(rows, [], |row| row.get::<_, u32>(0)).expect("readable");
+    let trap = "CREATE TRIGGER trap BEFORE DELETE ON domain_proof BEGIN SELECT RAISE(ABORT, 'not now'); END";
+    database.execute_batch(trap).expect("written");
+    let tag = scene.tag(HOOLI).await;
+    let (_, refused, _) = scene.send(Method::DELETE, HOOLI, None, tag.clone()).await;
+    let code = refused["confirm"].as_str().unwrap_or_else(|| panic!("{refused}"));
+    let path = format!("{HOOLI}?confirm={code}");
+    let (status, said, _) = scene.send(Method::DELETE, &path, None, tag).await;
+    assert!(!status.is_success(), "{said}");
+    assert_eq!(
+        (scene.api(Method::GET, HOOLI, None, None).await["domains"].clone(), rows()),
+        (json!(["hooli.example.test"]), 1)
+    );
+    database.execute_batch("DROP TRIGGER trap").expect("written");
+    scene.api(Method::DELETE, &path, None, Some(HOOLI)).await;
+    assert_eq!(rows(), 0);
+    eventually("its people are told", Duration::from_secs(10), || scene.letters("ann@hooli.example.test") > 0).await;
 }
