@@ -96,10 +96,20 @@ impl Admin {
     /// Makes a change of a token, and has the new catalog in force before it is answered: who reads next reads what was written.
     /// Every write of a token comes through here, and none puts another directory in the place of one.
     pub(super) async fn make(&self, call: &Call<'_>, proposal: Proposal) -> Result<OrganizationVersion, Problem> {
-        refuse_another_directory(&self.look(call, &proposal).await?)?;
-        let ground = (self.world.store.as_ref(), &self.world.kek);
-        let author = call.who.author(call.request);
-        let version = self.world.orgs.change(ground, &proposal, &author, call.request.now).await?;
+        let outlook = self.look(call, &proposal).await?;
+        self.make_looked_at(call, outlook, &proposal).await
+    }
+
+    /// The same, where it was looked at already.
+    pub(super) async fn make_looked_at(
+        &self,
+        call: &Call<'_>,
+        outlook: Outlook,
+        proposal: &Proposal,
+    ) -> Result<OrganizationVersion, Problem> {
+        refuse_another_directory(&outlook)?;
+        let store = self.world.store.as_ref();
+        let version = self.world.orgs.carry_out(store, outlook, proposal, call.request.now).await?;
         self.world.rebuild().await?;
         Ok(version)
     }

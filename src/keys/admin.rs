@@ -5,7 +5,7 @@
 use super::Keys;
 use super::canonical::Canonical;
 use crate::kernel::domain::{DomainProof, ProofMethod};
-use crate::kernel::journal::{ApiToken, OrganizationVersion, RolePin};
+use crate::kernel::journal::{ApiToken, OrganizationHead, OrganizationVersion, RolePin};
 use crate::kernel::values::{OrgName, SessionKey, Timestamp, Token};
 
 impl Keys {
@@ -48,6 +48,18 @@ impl Keys {
     /// Whether a version's row is as it was made.
     pub fn holds_version(&self, version: &OrganizationVersion) -> bool {
         self.ring.load().row.holds(&version_bytes(version), &version.mac)
+    }
+
+    /// The head of an organization whose newest version this is.
+    pub fn head_of(&self, version: &OrganizationVersion) -> OrganizationHead {
+        let (org, version) = (version.org.clone(), version.version);
+        let mac = self.ring.load().row.newest().sign(&head_bytes(&org, version));
+        OrganizationHead { org, version, mac }
+    }
+
+    /// Whether an organization's head is as it was written.
+    pub fn holds_head(&self, head: &OrganizationHead) -> bool {
+        self.ring.load().row.holds(&head_bytes(&head.org, head.version), &head.mac)
     }
 
     /// A domain's proof with the MAC of the row that it will be.
@@ -116,6 +128,10 @@ fn version_bytes(version: &OrganizationVersion) -> Vec<u8> {
         .text(what)
         .optional(document.as_deref())
         .finish()
+}
+
+fn head_bytes(org: &OrgName, version: u32) -> Vec<u8> {
+    Canonical::new("fedgate organization head 1").text(org.as_str()).number(version.into()).finish()
 }
 
 fn domain_bytes(proof: &DomainProof) -> Vec<u8> {

@@ -8,7 +8,9 @@ use super::overlay::overlay;
 use crate::entropy::random;
 use crate::kernel::domain::{DomainProof, State};
 use crate::kernel::event::{Action, AuditEvent, Outcome};
-use crate::kernel::journal::{Batch, Change, DomainRow, KeyRow, OrganizationVersion, PolicyRow, Revocation};
+use crate::kernel::journal::{
+    Batch, Change, DomainRow, KeyRow, OrganizationHead, OrganizationVersion, PolicyRow, Revocation,
+};
 use crate::kernel::model::{Catalog, DirectoryRow};
 use crate::kernel::values::{DirectoryId, DomainName, EventId, OrgName, PolicyName, Secret, Timestamp};
 use crate::keys::{Kek, KeyFault, Keys};
@@ -59,6 +61,8 @@ pub struct Stored {
     pub keys: Vec<KeyRow>,
     /// The newest version of each document.
     pub versions: Vec<OrganizationVersion>,
+    /// Which of them is the newest; none: another time than now is asked about.
+    pub heads: Option<Vec<OrganizationHead>>,
     /// Proofs of domains, as they were read.
     pub proofs: Vec<DomainProof>,
 }
@@ -113,25 +117,32 @@ impl Stored {
             policies: store.policies().await?,
             keys: store.keys().await?,
             versions: store.newest_versions().await?,
+            heads: Some(store.organization_heads().await?),
             proofs: store.domain_proofs().await?,
         })
     }
 
-    /// The documents in force. One whose row was written by somebody else than us is as one that cannot be read: its organization
-    /// is shut, and it is told (rule H12).
+    /// The documents in force. One whose row was written by somebody else than us, or whose newest version is gone, is as one that
+    /// cannot be read: its organization is shut, and it is told (rule H12).
     ///
     /// # Errors
     /// [`KeyFault`]: the keys do not open.
     pub fn documents(&self, kek: &Kek) -> Result<Vec<(OrgName, Document)>, KeyFault> {
-        if self.versions.is_empty() {
+        if self.versions.is_empty() && self.heads.as_ref().is_none_or(Vec::is_empty) {
             return Ok(Vec::new()); // At the first start there are no keys yet.
         }
         let keys = Keys::open(kek, &self.keys)?;
         let mut found = Vec::new();
+        // All of its versions are gone.
+        for head in self.heads.iter().flatten() {
+            if !self.versions.iter().any(|version| version.org == head.org) {
+                found.push((head.org.clone(), unreadable()));
+            }
+        }
         for version in &self.versions {
-            let ours = keys.holds_version(version);
+            let ours = keys.holds_version(version) && self.is_newest(&keys, version);
             if !ours {
-                tracing::error!(org = %version.org, "a stored document's MAC does not hold: the database was written to");
+                tracing::error!(org = %version.org, "a stored document's MAC does not hold or it is not the newest: the database was written to");
             }
             let text = version.document.as_deref();
             match (ours, text) {
@@ -143,6 +154,21 @@ impl Stored {
             }
         }
         Ok(found)
+    }
+
+    fn is_newest(&self, keys: &Keys, version: &OrganizationVersion) -> bool {
+        let Some(heads) = &self.heads else { return true };
+        let head = heads.iter().find(|head| head.org == version.org);
+        head.is_some_and(|head| head.version == version.version && keys.holds_head(head))
+    }
+
+    /// Organizations whose documents were written by another hand than ours.
+    ///
+    /// # Errors
+    /// [`KeyFault`]: the keys do not open.
+    pub fn violated(&self, kek: &Kek) -> Result<Vec<OrgName>, KeyFault> {
+        let documents = self.documents(kek)?;
+        Ok(documents.into_iter().filter(|(_, document)| *document == unreadable()).map(|(org, _)| org).collect())
     }
 
     /// The documents as they are read: each with the domains that its organization has proved. An organization of the file that has
