@@ -32,6 +32,8 @@ mod outage;
 mod provider;
 #[path = "operator/revocation.rs"]
 mod revocation;
+#[path = "operator/shadow.rs"]
+mod shadow;
 #[path = "operator/shared_cache.rs"]
 mod shared_cache;
 #[expect(dead_code, reason = "no test binary uses all of the support")]

@@ -149,6 +149,15 @@ pub enum Policies {
         #[arg(long, value_name = "P")]
         product: Option<String>,
     },
+    /// Say what the configuration in shadow (`shadow = "next.toml"`) would have decided about the logins that there were.
+    #[command(
+        after_help = "Example:\n  fedgate policy shadow --since 2026-11-22\n\nStatus 1: it would have decided something differently."
+    )]
+    Shadow {
+        /// From this time on, UTC: a date or the beginning of an RFC 3339 time.
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+    },
     /// Every version of an organization, newest first.
     #[command(after_help = "Example:\n  fedgate policy history --org acme")]
     History {
@@ -296,6 +305,7 @@ mod tests {
         check("token", Tokens::augment_subcommands, &["token", "create", "--owner", "a@b.c", "--scope", "orgs:read"]);
         check("policy", Policies::augment_subcommands, &["policy", "revert", "--org", "acme", "--to", "3"]);
         check("domain", DomainActs::augment_subcommands, &["domain", "settle", "acme.com", "--org", "acme"]);
+        check("policy", Policies::augment_subcommands, &["policy", "shadow", "--since", "2026-11-22"]);
         check("org", Orgs::augment_subcommands, &["org", "put", "acme", "acme.json", "--secret", "okta=file"]);
         check("explain", Explain::augment_args, &["explain", "--ref", "7K3M-9QX2"]);
         check("explain", Explain::augment_args, &["explain", "ann@acme.com", "--product", "trello"]);

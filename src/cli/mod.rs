@@ -21,6 +21,7 @@ mod reload;
 mod run;
 mod schema;
 mod sessions;
+mod shadow;
 mod stored;
 mod upstreams;
 

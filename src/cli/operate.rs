@@ -58,7 +58,7 @@ pub fn policies(arguments: &Policies, common: &Common, screen: &mut Screen<'_>) 
             loosen: loosen.clone(),
             accept_lockout: *accept_lockout_risk,
         }),
-        Policies::Plan { .. } => Err(Wrong("no gateway is asked for a plan".to_owned())),
+        Policies::Plan { .. } | Policies::Shadow { .. } => Err(Wrong("no gateway is asked for that".to_owned())),
     };
     run(command, common, screen, |answer| match answer.get("versions").and_then(Value::as_array) {
         Some(versions) => versions.iter().map(|one| line(one, &["version", "at", "what", "by"])).collect(),
