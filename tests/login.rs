@@ -36,12 +36,16 @@ mod passwords;
 mod policies;
 #[path = "login/product_passwords.rs"]
 mod product_passwords;
+#[path = "operator/provider.rs"]
+mod provider;
 #[path = "login/replay.rs"]
 mod replay;
 #[path = "login/resets.rs"]
 mod resets;
 #[path = "login/rows.rs"]
 mod rows;
+#[path = "login/run_time.rs"]
+mod run_time;
 #[path = "login/second_steps.rs"]
 mod second_steps;
 #[path = "login/soak.rs"]

@@ -8,7 +8,7 @@ mod admin;
 mod organization;
 
 pub use admin::{AdminChange, ApiToken, Role, RolePin};
-pub use organization::{OrganizationChange, OrganizationVersion};
+pub use organization::{OrganizationChange, OrganizationHead, OrganizationVersion};
 
 mod credential;
 pub mod domain;

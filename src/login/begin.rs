@@ -99,6 +99,7 @@ impl Login {
         let facts = self.world.facts_of_session(visitor, &catalog, product, current).await?;
         let decision = decide(&facts);
         let about = self.about_session(current, decision.trace);
+        self.world.foreshadow(visitor, &facts, (&decision.outcome, &about));
         let admitted = match decision.outcome {
             Outcome::Session(admitted) | Outcome::Link(admitted) | Outcome::Create(admitted) => admitted,
             Outcome::Reroute(to) => {

@@ -2,6 +2,7 @@
 
 use super::cookies::{self, Cookies, CrossSite};
 use super::local::{Bench, Breached, Shares, Slots};
+use super::shadow::Shadow;
 use super::tally::Tally;
 use super::ticket::{Aim, TARGET_LIFE, Target, sha256};
 use crate::accounts::Adapters;
@@ -34,6 +35,8 @@ pub struct World {
     pub catalog: ArcSwap<Catalog>,
     /// The file in force, and how organizations' documents are laid over it.
     pub orgs: Orgs,
+    /// The configuration in shadow.
+    pub shadow: Shadow,
     /// The providers, asked and cached.
     pub providers: Providers,
     /// What products are asked about their own accounts.
@@ -110,6 +113,7 @@ impl World {
         let version = self.catalog.load().version + 1;
         self.orgs.put_effective(&enrolled);
         self.catalog.store(Arc::new(enrolled.catalog(version)));
+        self.rebuild_shadow().await;
         Ok(())
     }
 

@@ -46,6 +46,9 @@ pub struct File {
     pub key_file: Text,
     /// Environment variable with that key, instead of `key_file`.
     pub key_env: Text,
+    /// Another configuration file, in shadow: what it would decide about each login is recorded beside what is decided, and changes
+    /// nothing. `fedgate policy shadow` reports.
+    pub shadow: Text,
     /// Where to listen, and TLS.
     pub listen: Option<At<Listen>>,
     /// Whom certificates are ordered from.

@@ -162,6 +162,7 @@ impl Reader<'_> {
             mail,
             dns,
             breached: self.breached(file),
+            shadow: file.shadow.as_ref().map(|path| self.path_of(path)),
             outbound,
             sinks,
         })

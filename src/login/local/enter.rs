@@ -86,6 +86,7 @@ impl Login {
         about.subject.email = Some(steps.claimant().email.to_string());
         about.subject.account = Some(steps.claimant().account.to_string());
         about.directory = self.world.directory(steps.claimant().directory).map(|directory| directory.name.to_string());
+        self.world.foreshadow(visitor, &facts, (&decision.outcome, &about));
         Ok((decision.outcome, enrolled, about))
     }
 
