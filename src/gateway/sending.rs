@@ -1,7 +1,7 @@
 //! A request on its way: to which upstream, on which connection, how long it is waited for, and whether it is sent again.
 //!
-//! A request of a product with one HTTP/1.1 upstream and a ready connection takes [`Sending::ready`] and nothing else of this
-//! file. Everything here ends when the session does.
+//! A GET without a body for a product with one plain HTTP/1.1 upstream takes `direct.rs`. Another request for such a product takes
+//! [`Sending::ready`] when a connection is, and nothing else of this file. Everything here ends when the session does.
 
 mod direct;
 
