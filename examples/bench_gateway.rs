@@ -103,7 +103,10 @@ async fn plant(world: &World, host: &Origin, people: usize) -> Result<Vec<Token>
 fn person(world: &World, host: &Origin, number: usize) -> Result<(Token, [Change; 4]), Box<dyn Error>> {
     let now = world.clock.now();
     let (login_token, token) = (Token::new(random()), Token::new(random()));
-    let directory = *world.catalog.load().directories.keys().next().ok_or("the configuration has no directory")?;
+    // The organization's: products have directories of their own besides.
+    let catalog = world.catalog.load();
+    let of_org = catalog.directories.values().find(|directory| directory.org().is_some());
+    let directory = of_org.ok_or("the configuration has no directory")?.id;
     let account = Account {
         id: AccountId::mint(now, random()),
         status: AccountStatus::Active,

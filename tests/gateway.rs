@@ -18,6 +18,8 @@ mod ports;
 
 #[path = "gateway/connection_auth.rs"]
 mod connection_auth;
+#[path = "gateway/direct.rs"]
+mod direct;
 #[path = "gateway/forward_auth.rs"]
 mod forward_auth;
 #[path = "gateway/forwarding.rs"]

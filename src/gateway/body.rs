@@ -3,7 +3,7 @@
 
 use super::guard::caps::Descriptor;
 use super::upload::{Progress, TooLarge};
-use super::upstream::{Connection, Lane, Ride, Ticket};
+use super::upstream::{Connection, Lane, Reply, Ride, Ticket};
 use crate::kernel::request::fields;
 use crate::web::LiveSession;
 use bytes::Bytes;
@@ -40,10 +40,39 @@ pub(super) enum Outgoing {
     Theirs(Box<Download>),
 }
 
+/// A body as it comes from an upstream.
+pub(super) enum Inner {
+    Hyper(Incoming),
+    Direct(Reply),
+}
+
+impl Inner {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
+        match self {
+            Self::Hyper(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::Direct(reply) => reply.poll_frame(cx),
+        }
+    }
+
+    pub(super) fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Hyper(body) => body.is_end_stream(),
+            Self::Direct(reply) => reply.is_end_stream(),
+        }
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Hyper(body) => body.size_hint(),
+            Self::Direct(reply) => reply.size_hint(),
+        }
+    }
+}
+
 /// An upstream's response on its way to the client.
 pub(super) struct Download {
-    pub(super) inner: Incoming,
-    /// What is held at the upstream until the response has ended.
+    pub(super) inner: Inner,
+    /// What is held at the upstream until the response has ended; `None` where the body itself does.
     pub(super) held: Option<Held>,
     /// Bytes that may still come.
     pub(super) left: u64,
@@ -137,6 +166,9 @@ impl Download {
         self.watched = None;
         let sent = self.upload.as_ref().is_none_or(|upload| upload.is_sent());
         self.end_upload();
+        if let Inner::Direct(reply) = &mut self.inner {
+            reply.release();
+        }
         if let Some(Held { carrier: Carrier::Pooled(connection, lane), .. }) = self.held.take()
             && sent
         {
@@ -144,11 +176,11 @@ impl Download {
         }
     }
 
-    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let mut inner = Pin::new(&mut self.inner);
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
+        let inner = &mut self.inner;
         match &self.held {
             Some(Held { carrier: Carrier::Pooled(connection, _), .. }) => connection.hush.unless_over(|| {
-                let part = inner.as_mut().poll_frame(cx);
+                let part = inner.poll_frame(cx);
                 (part, inner.is_end_stream())
             }),
             _ => inner.poll_frame(cx),
@@ -183,7 +215,7 @@ impl Download {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
             Poll::Pending => self.wait(cx),
         }
     }

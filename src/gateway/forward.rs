@@ -1,12 +1,12 @@
 //! To a product and back: send (see `sending.rs`), filter, stream.
 
 use super::answer::{self, Answer};
-use super::body::{self, Broken, Download, OpenStream, Outgoing, Watched};
+use super::body::{self, Broken, Download, Held, OpenStream, Outgoing, Watched};
 use super::connection::Line;
 use super::filter;
 use super::guard::{self, Reason};
 use super::head::{self, Passage};
-use super::sending::{Fault, Ready, Sending, Sent};
+use super::sending::{Fault, Missed, Ready, Sending, Sent};
 use super::spool::Reader;
 use super::upload::{Progress, Upload};
 use super::upstream::form;
@@ -48,6 +48,13 @@ pub(super) async fn forward(
     if sizes.body.is_some_and(|most| request.body().size_hint().lower() > most) {
         return Ok(fault_answer(StatusCode::PAYLOAD_TOO_LARGE, passage));
     }
+    let alone = Sending::new(line, passage, admitted, None);
+    if let Some(peer) = alone.direct(&request) {
+        return Ok(match alone.directly(&mut request, peer).await {
+            Ok(sent) => answered(sent, passage, admitted, (None, alone.deadline()), false),
+            Err(missed) => Box::pin(after(missed, request, &alone, passage, admitted)).await,
+        });
+    }
     let Ok((outgoing, progress)) = outgoing(request, passage) else {
         return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
     };
@@ -72,27 +79,66 @@ pub(super) async fn forward(
     };
     match sent {
         Ok(sent) if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS => match opening {
-            Some(opening) if opening.is_granted(sent.response.headers()) => {
-                Ok(opening.open(line, (sent.response, sent.held.descriptor()), passage, admitted.live.clone()))
-            }
+            Some(opening) if opening.is_granted(sent.response.headers()) => Ok(opening.open(
+                line,
+                (sent.response, sent.held.and_then(Held::descriptor)),
+                passage,
+                admitted.live.clone(),
+            )),
             _ => Ok(down(line, passage)),
         },
-        Ok(sent) if sizes.response.is_some_and(|most| sent.response.body().size_hint().lower() > most) => {
-            Ok(down(line, passage))
+        Ok(sent) => Ok(answered(sent, passage, admitted, (progress, deadline), is_head)),
+        Err(fault) => Ok(unanswered(fault, passage, admitted, progress.as_deref())),
+    }
+}
+
+/// A request that a connection of our own brought no answer: where it may be sent once more, it is.
+async fn after(
+    missed: Missed,
+    request: Box<Request<Incoming>>,
+    sending: &Sending<'_>,
+    passage: &Passage<'_>,
+    admitted: &Admitted,
+) -> Answer {
+    if let Missed::Final(fault) = missed {
+        return unanswered(fault, passage, admitted, None);
+    }
+    let Ok((outgoing, _)) = outgoing(request, passage) else { return fault_answer(StatusCode::BAD_REQUEST, passage) };
+    match sending.after(missed, outgoing).await {
+        Ok(sent) => answered(sent, passage, admitted, (None, sending.deadline()), false),
+        Err(fault) => unanswered(fault, passage, admitted, None),
+    }
+}
+
+/// An answer that is no upgrade and not announced as too large.
+fn answered(
+    sent: Sent,
+    passage: &Passage<'_>,
+    admitted: &Admitted,
+    under_way: (Option<Arc<Progress>>, Option<Instant>),
+    is_head: bool,
+) -> Answer {
+    let most = passage.target.site.reach.sizes.response;
+    let is_too_large = most.is_some_and(|most| sent.response.body().size_hint().lower() > most);
+    if is_too_large || sent.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return down(passage.line, passage);
+    }
+    receive(sent, passage, admitted, under_way, is_head)
+}
+
+/// Why there is no answer, in words.
+fn unanswered(fault: Fault, passage: &Passage<'_>, admitted: &Admitted, upload: Option<&Progress>) -> Answer {
+    match fault {
+        // The request's body may have been cut first, which the upstream's connection says as a fault.
+        _ if admitted.live.as_ref().is_some_and(|live| live.ended.is_cancelled()) => answer::session_ended(),
+        Fault::Down if upload.is_some_and(Progress::is_too_large) => {
+            fault_answer(StatusCode::PAYLOAD_TOO_LARGE, passage)
         }
-        Ok(sent) => Ok(receive(sent, passage, admitted, (progress, deadline), is_head)),
-        // Its body may have been cut first, which the upstream's connection says as a fault.
-        Err(_) if admitted.live.as_ref().is_some_and(|live| live.ended.is_cancelled()) => Ok(answer::session_ended()),
-        Err(Fault::Down) if progress.as_ref().is_some_and(|upload| upload.is_too_large()) => {
-            Ok(fault_answer(StatusCode::PAYLOAD_TOO_LARGE, passage))
-        }
-        Err(Fault::Down) if progress.is_some_and(|upload| upload.is_broken()) => {
-            Ok(fault_answer(StatusCode::BAD_REQUEST, passage))
-        }
-        Err(Fault::Down) => Ok(down(line, passage)),
-        Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
-        Err(Fault::Ended) => Ok(answer::session_ended()),
-        Err(Fault::Crowded) => Ok(crowded(line, passage)),
+        Fault::Down if upload.is_some_and(Progress::is_broken) => fault_answer(StatusCode::BAD_REQUEST, passage),
+        Fault::Down => down(passage.line, passage),
+        Fault::Late => fault_answer(StatusCode::GATEWAY_TIMEOUT, passage),
+        Fault::Ended => answer::session_ended(),
+        Fault::Crowded => crowded(passage.line, passage),
     }
 }
 
@@ -118,19 +164,11 @@ pub(super) async fn send_whole(
     if head::prepare(&mut parts, passage).is_err() {
         return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
     }
-    let sizes = &passage.target.site.reach.sizes;
     let sending = Sending::new(line, passage, admitted, Some(&progress));
     let deadline = sending.deadline();
     match sending.anew(Request::from_parts(parts, upload)).await {
-        Ok(sent) if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS => Ok(down(line, passage)),
-        Ok(sent) if sizes.response.is_some_and(|most| sent.response.body().size_hint().lower() > most) => {
-            Ok(down(line, passage))
-        }
-        Ok(sent) => Ok(receive(sent, passage, admitted, (Some(progress), deadline), false)),
-        Err(Fault::Down) => Ok(down(line, passage)),
-        Err(Fault::Late) => Ok(fault_answer(StatusCode::GATEWAY_TIMEOUT, passage)),
-        Err(Fault::Ended) => Ok(answer::session_ended()),
-        Err(Fault::Crowded) => Ok(crowded(line, passage)),
+        Ok(sent) => Ok(answered(sent, passage, admitted, (Some(progress), deadline), false)),
+        Err(fault) => Ok(unanswered(fault, passage, admitted, None)),
     }
 }
 
@@ -172,7 +210,7 @@ fn receive(
         (length.is_none_or(|length| length > WATCHED) && !is_head).then(|| watch(passage.line, admitted.live.as_ref()));
     let reach = &passage.target.site.reach;
     let mut download = Download {
-        held: Some(sent.held),
+        held: sent.held,
         inner,
         left: reach.sizes.response.unwrap_or(u64::MAX),
         patience: reach.timeouts.idle,

@@ -10,7 +10,7 @@ use crate::web::LiveSession;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Uri, Version};
+use http::{Request, Uri, Version};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
@@ -26,8 +26,9 @@ const FIELDS: usize = 24;
 pub(super) struct Introduction {
     client: IpAddr,
     authority: HeaderValue,
-    forwarded_for: HeaderValue,
-    forwarded: HeaderValue,
+    fields: [(HeaderName, HeaderValue); 4],
+    /// The same as HTTP/1.1 writes them.
+    written: Box<[u8]>,
 }
 
 impl Introduction {
@@ -36,17 +37,15 @@ impl Introduction {
             IpAddr::V4(_) => format!("for={client};host=\"{}\";proto=https", entry.origin),
             IpAddr::V6(_) => format!("for=\"[{client}]\";host=\"{}\";proto=https", entry.origin),
         };
-        Ok(Self {
-            client,
-            authority: entry.authority.clone(),
-            forwarded_for: HeaderValue::try_from(client.to_string())?,
-            forwarded: HeaderValue::try_from(node)?,
-        })
-    }
-
-    fn write(&self, headers: &mut HeaderMap) {
-        headers.insert(FORWARDED_FOR, self.forwarded_for.clone());
-        headers.insert(header::FORWARDED, self.forwarded.clone());
+        let fields = [
+            (FORWARDED_FOR, HeaderValue::try_from(client.to_string())?),
+            (FORWARDED_HOST, entry.authority.clone()),
+            (FORWARDED_PROTO, HeaderValue::from_static("https")),
+            (header::FORWARDED, HeaderValue::try_from(node)?),
+        ];
+        let mut written = Vec::new();
+        fields.iter().for_each(|(name, value)| field(&mut written, name, value.as_bytes()));
+        Ok(Self { client, authority: entry.authority.clone(), fields, written: written.into() })
     }
 }
 
@@ -80,11 +79,60 @@ pub(super) fn prepare(parts: &mut Parts, passage: &Passage<'_>) -> Result<(), ht
     retarget(&mut parts.uri, passage.path)?;
     parts.version = Version::HTTP_11;
     let headers = &mut parts.headers;
-    let keeps_authorization = passage.live.is_some() && may_keep_authorization(headers, passage.target);
-    strip(headers, passage.target, keeps_authorization);
+    let stripped = Stripped::of(headers, passage);
+    // What is replaced may stay until then.
+    let goes = |name: &&HeaderName| !is_replaced(name) && stripped.has(name);
+    let doomed: Vec<HeaderName> = headers.keys().filter(goes).cloned().collect();
+    for name in doomed {
+        headers.remove(name);
+    }
     set_cookies(headers, &passage.cookies);
     set_ours(headers, passage)?;
     Ok(())
+}
+
+/// Writes the head of a GET without a body, as [`prepare`] would have it and HTTP/1.1 is spoken (RFC 9112 §3): the same fields
+/// go, the same are set, and no map is made of them. `Content-Length` goes too: there is nothing to count. Fails as that does.
+pub(super) fn write<B>(out: &mut Vec<u8>, request: &Request<B>, passage: &Passage<'_>) -> Result<(), http::Error> {
+    let headers = request.headers();
+    out.extend_from_slice(b"GET ");
+    match request.uri().path_and_query() {
+        Some(same) if passage.path.unchanged() => out.extend_from_slice(same.as_str().as_bytes()),
+        _ => out.extend_from_slice(PathAndQuery::try_from(passage.path.target())?.as_str().as_bytes()),
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    let stripped = Stripped::of(headers, passage);
+    let mut cookies = &Rest::AsItCame;
+    for (name, value) in headers {
+        if is_replaced(name) || stripped.has(name) || *name == header::CONTENT_LENGTH {
+            continue;
+        }
+        if *name == header::COOKIE && passage.cookies != Rest::AsItCame {
+            cookies = &passage.cookies;
+        } else {
+            field(out, name, value.as_bytes());
+        }
+    }
+    if let Rest::Others(others) = cookies {
+        field(out, &header::COOKIE, others.as_bytes());
+    }
+    field(out, &header::HOST, host(passage).as_bytes());
+    field(out, &REQUEST_ID, passage.request_id.as_bytes());
+    introduced(passage, |known| out.extend_from_slice(&known.written))?;
+    if let Some(live) = passage.live {
+        live.identity.load().each(|name, value| field(out, name, value));
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+fn field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    let name = name.as_str().as_bytes();
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Rule C7: where the product declares it; with `connection_auth` the schemes that log a connection in, and no other.
@@ -109,29 +157,34 @@ fn retarget(uri: &mut Uri, path: &NormalPath<'_>) -> Result<(), http::Error> {
     Ok(())
 }
 
-/// Removes what ends at this hop, what `Connection` names, and every spelling of what only we may say. What [`set_ours`] replaces
-/// may stay until then.
-fn strip(headers: &mut HeaderMap, target: &Target, keeps_authorization: bool) {
-    let mut doomed: Vec<HeaderName> = Vec::new();
-    let mut has_connection = false;
-    for name in headers.keys() {
-        if *name == header::CONNECTION {
-            has_connection = true;
-        } else if !is_replaced(name)
-            && (ends_here(name, target) || (!keeps_authorization && *name == header::AUTHORIZATION))
-        {
-            doomed.push(name.clone());
+/// What a product does not receive as it came: what ends at this hop, what `Connection` names, and every spelling of what only we
+/// may say.
+struct Stripped<'a> {
+    target: &'a Target,
+    keeps_authorization: bool,
+    /// What `Connection` names.
+    named: Vec<HeaderName>,
+}
+
+impl<'a> Stripped<'a> {
+    fn of(headers: &HeaderMap, passage: &Passage<'a>) -> Self {
+        let target: &'a Target = passage.target;
+        let mut named = Vec::new();
+        if headers.contains_key(header::CONNECTION) {
+            for value in headers.get_all(header::CONNECTION) {
+                let names = fields::named_by_connection(value.as_bytes());
+                named.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()).filter(may_be_named));
+            }
         }
+        let keeps_authorization = passage.live.is_some() && may_keep_authorization(headers, target);
+        Self { target, keeps_authorization, named }
     }
-    if has_connection {
-        for value in headers.get_all(header::CONNECTION) {
-            let names = fields::named_by_connection(value.as_bytes());
-            doomed.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()).filter(may_be_named));
-        }
-        headers.remove(header::CONNECTION);
-    }
-    for name in doomed {
-        headers.remove(name);
+
+    fn has(&self, name: &HeaderName) -> bool {
+        *name == header::CONNECTION
+            || ends_here(name, self.target)
+            || (!self.keeps_authorization && *name == header::AUTHORIZATION)
+            || self.named.contains(name)
     }
 }
 
@@ -177,13 +230,14 @@ fn set_cookies(headers: &mut HeaderMap, rest: &Rest) {
 }
 
 fn set_ours(headers: &mut HeaderMap, passage: &Passage<'_>) -> Result<(), http::Error> {
-    let entry = passage.entry;
     headers.reserve(FIELDS.saturating_sub(headers.len()));
-    headers.insert(header::HOST, passage.target.upstream_host.clone().unwrap_or_else(|| entry.authority.clone()));
+    headers.insert(header::HOST, host(passage).clone());
     headers.insert(REQUEST_ID, passage.request_id.clone());
-    headers.insert(FORWARDED_HOST, entry.authority.clone());
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
-    introduce(headers, passage)?;
+    introduced(passage, |known| {
+        for (name, value) in &known.fields {
+            headers.insert(name, value.clone());
+        }
+    })?;
     if passage.upgrade {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -196,14 +250,16 @@ fn set_ours(headers: &mut HeaderMap, passage: &Passage<'_>) -> Result<(), http::
     Ok(())
 }
 
-/// `X-Forwarded-For` and `Forwarded`. Behind a proxy a connection carries many clients: the last one's is kept.
-fn introduce(headers: &mut HeaderMap, passage: &Passage<'_>) -> Result<(), http::Error> {
+fn host<'a>(passage: &'a Passage<'_>) -> &'a HeaderValue {
+    passage.target.upstream_host.as_ref().unwrap_or(&passage.entry.authority)
+}
+
+/// `X-Forwarded-*` and `Forwarded`. Behind a proxy a connection carries many clients: the last one's is kept.
+fn introduced(passage: &Passage<'_>, say: impl FnOnce(&Introduction)) -> Result<(), http::Error> {
     let mut last = passage.line.introduced.lock().unwrap_or_else(PoisonError::into_inner);
     match &*last {
-        Some(known) if known.client == passage.client && known.authority == passage.entry.authority => {
-            known.write(headers);
-        }
-        _ => last.insert(Introduction::new(passage.client, passage.entry)?).write(headers),
+        Some(known) if known.client == passage.client && known.authority == passage.entry.authority => say(known),
+        _ => say(last.insert(Introduction::new(passage.client, passage.entry)?)),
     }
     Ok(())
 }

@@ -1,9 +1,13 @@
 //! A request on its way: to which upstream, on which connection, how long it is waited for, and whether it is sent again.
 //!
-//! A request of a product with one HTTP/1.1 upstream and a ready connection takes [`Sending::ready`] and nothing else of this
-//! file. Everything here ends when the session does.
+//! A GET without a body for a product with one plain HTTP/1.1 upstream takes `direct.rs`. Another request for such a product takes
+//! [`Sending::ready`] when a connection is, and nothing else of this file. Everything here ends when the session does.
 
-use super::body::{Carrier, Held};
+mod direct;
+
+pub(super) use direct::Missed;
+
+use super::body::{Carrier, Held, Inner};
 use super::connection::Line;
 use super::forward::Admitted;
 use super::head::Passage;
@@ -37,15 +41,16 @@ pub(super) enum Fault {
 
 /// A head of an answer, and what brings the rest of it.
 pub(super) struct Sent {
-    pub(super) response: Response<Incoming>,
-    pub(super) held: Held,
+    pub(super) response: Response<Inner>,
+    /// `None` where the body itself holds the connection.
+    pub(super) held: Option<Held>,
 }
 
 impl Sent {
     /// On a connection of the only upstream.
     pub(super) fn pooled(response: Response<Incoming>, connection: Connection, peer: &Peer) -> Self {
         let carrier = Carrier::Pooled(connection, Arc::clone(&peer.lane));
-        Self { response, held: Held { carrier, _ticket: None } }
+        Self { response: response.map(Inner::Hyper), held: Some(Held { carrier, _ticket: None }) }
     }
 }
 
@@ -180,7 +185,7 @@ impl<'a> Sending<'a> {
         if ticket.is_some() || self.passage.target.site.connection_auth {
             peer.standing.worked();
         }
-        Ok(Sent { response, held: Held { carrier, _ticket: ticket } })
+        Ok(Sent { response: response.map(Inner::Hyper), held: Some(Held { carrier, _ticket: ticket }) })
     }
 
     /// By HTTP/1.1.
@@ -311,11 +316,11 @@ impl<'a> Sending<'a> {
     }
 
     /// Waits for the head of the answer, until the session ends, as long as the product says after the body was sent.
-    pub(super) async fn within_session(
+    pub(super) async fn within_session<T>(
         &self,
         patience: &mut Pin<Box<Sleep>>,
-        mut answered: Pin<&mut impl Future<Output = Answered>>,
-    ) -> Result<Answered, Fault> {
+        mut answered: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, Fault> {
         let mut ended = pin!(self.admitted.live.as_ref().map(|live| live.ended.cancelled()));
         self.allow(patience);
         // One poll for all three: each future around another would copy the answer once more.

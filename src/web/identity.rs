@@ -87,6 +87,18 @@ impl Identity {
         std::iter::once((first.clone(), self.assertion.clone())).chain(cut).chain(self.more.iter().cloned())
     }
 
+    /// The same, name and value after the other, with nothing made for it.
+    pub fn each(&self, mut say: impl FnMut(&HeaderName, &[u8])) {
+        let [first, short @ .., _] = &NAMES;
+        say(first, self.assertion.as_bytes());
+        for (name, part) in short.iter().zip(self.short()).filter(|(_, part)| !part.is_empty()) {
+            say(name, part);
+        }
+        for (name, value) in &self.more {
+            say(name, value.as_bytes());
+        }
+    }
+
     fn short(&self) -> impl Iterator<Item = &[u8]> {
         let at = |end: u32| usize::try_from(end).unwrap_or(usize::MAX);
         let begins = std::iter::once(self.assertion.len()).chain(self.ends.iter().map(move |end| at(*end)));
@@ -117,7 +129,11 @@ mod tests {
 
     fn shown(identity: &Identity) -> Vec<(String, String)> {
         let text = |value: HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
-        identity.fields().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+        let mut each = Vec::new();
+        identity.each(|name, value| each.push((name.as_str().to_owned(), String::from_utf8(value.to_vec()).unwrap())));
+        let fields: Vec<_> = identity.fields().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+        assert_eq!(each, fields, "both ways say the same");
+        fields
     }
 
     fn check(said: [&str; 7], mapped: &[(&'static str, &str)], expected: &[(&str, &str)]) {

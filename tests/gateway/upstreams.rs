@@ -184,7 +184,7 @@ fn a_single_upstream_that_closes_an_idle_connection_under_a_get_is_asked_again()
         let cookie = cookie(&world);
         let mut client = world.plain();
         let fields = [cookie.as_str(), "Sec-Fetch-Site: same-origin", "Content-Length: 0"];
-        client.send(&head("GET /", &fields[..1]));
+        client.send(&head(&format!("{method} /"), &fields));
         assert_eq!(client.reply().status, 200);
         thread::sleep(Duration::from_millis(1_100));
         client.send(&head(&format!("{method} /"), &fields));

@@ -5,6 +5,7 @@
 //! | `mod.rs` | a product's upstreams as one core sees them, and the choice: least requests in flight |
 //! | `pool.rs`, `links.rs` | connections: HTTP/1.1 for one request at a time, HTTP/2 shared |
 //! | `connect.rs`, `tls.rs` | opening them |
+//! | `direct/` | HTTP/1.1 spoken by ourselves, for requests without a body |
 //! | `hush.rs` | not waking them for nothing |
 //! | `form.rs` | a request as HTTP/1.1 or HTTP/2 wants it |
 //! | `standing.rs` | whether an upstream is out, by what its connections do |
@@ -17,6 +18,7 @@
 //! a variant of `options::Upstream`, a line in `config`, and an arm in `connect.rs`.
 
 mod connect;
+mod direct;
 pub(super) mod form;
 mod hush;
 mod links;
@@ -27,6 +29,7 @@ mod retry;
 mod standing;
 mod tls;
 
+pub(super) use direct::{Cut, Direct, Reply};
 pub(super) use links::{Found, Ride};
 pub(super) use pool::{Connection, Lane, Pool};
 pub(super) use probe::Probes;

@@ -3,6 +3,7 @@
 //! An HTTP/1.1 connection goes back only by the body that ended on it (see `body.rs`) and is taken only when it says that it is
 //! ready. HTTP/2 connections are shared by requests; see `links.rs`.
 
+use super::direct::{self, Direct};
 use super::hush::Hush;
 use super::links::Links;
 use super::tls::UpstreamTls;
@@ -34,6 +35,9 @@ pub(in crate::gateway) struct Lane {
     pub(in crate::gateway) upstream: Upstream,
     pub(super) tls: Option<Arc<UpstreamTls>>,
     idle: Mutex<Vec<Idle>>,
+    /// Those that we speak on ourselves.
+    #[expect(clippy::vec_box, reason = "they come and go in boxes: a request's future stays small")]
+    direct: Mutex<Vec<Box<Direct>>>,
     /// Whether requests share connections: HTTP/2. Under ALPN that is what the upstream chose, until the next reload.
     multiplexes: AtomicBool,
     pub(super) links: Links,
@@ -81,6 +85,8 @@ impl Pool {
         lanes.retain(|lane| {
             let mut idle = lane.idle.lock().unwrap_or_else(PoisonError::into_inner);
             idle.retain(|one| !one.connection.sender.is_closed() && one.since.elapsed() < IDLE);
+            let mut direct = lane.direct.lock().unwrap_or_else(PoisonError::into_inner);
+            direct.retain(|one| one.is_silent() && one.since.is_some_and(|since| since.elapsed() < IDLE));
             lane.links.sweep();
             Arc::strong_count(lane) > 1
         });
@@ -94,8 +100,8 @@ impl Lane {
             Upstream::Https { .. } => tls.as_ref().is_some_and(|tls| tls.offers_http2()),
             Upstream::Http { .. } | Upstream::Unix(_) => false,
         };
-        let (idle, links) = (Mutex::default(), Links::default());
-        Self { upstream, tls, idle, multiplexes: AtomicBool::new(multiplexes), links }
+        let (idle, direct, links) = (Mutex::default(), Mutex::default(), Links::default());
+        Self { upstream, tls, idle, direct, multiplexes: AtomicBool::new(multiplexes), links }
     }
 
     /// The same upstream, with connections that no other lane knows: one request at a time on each.
@@ -148,6 +154,33 @@ impl Lane {
         if !connection.sender.is_closed() && idle.len() < KEPT {
             idle.push(Idle { connection, since: Instant::now() });
         }
+    }
+
+    /// Whether requests without a body go to it by [`Direct`] connections.
+    pub(in crate::gateway) fn is_direct(&self) -> bool {
+        direct::suits(&self.upstream)
+    }
+
+    /// Of those, the one that was used last and on which nothing came since.
+    pub(in crate::gateway) fn take_direct(&self) -> Option<Box<Direct>> {
+        let mut idle = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::from_fn(|| idle.pop()).find(|one| one.is_silent())
+    }
+
+    pub(super) fn give_back_direct(&self, direct: Box<Direct>) {
+        let mut idle = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.push(direct);
+        }
+    }
+
+    /// Opens one of them.
+    pub(in crate::gateway) async fn open_direct(
+        &self,
+        limit: Duration,
+        descriptor: Descriptor,
+    ) -> std::io::Result<Box<Direct>> {
+        direct::open(self, limit, descriptor).await.map(Box::new)
     }
 
     /// Opens an HTTP/1.1 connection. `upgrades` for a request that may become a WebSocket; such a connection is never pooled.

@@ -14,7 +14,7 @@ pub(super) use self::relay::Scratch;
 
 use self::relay::Relay;
 use super::answer::Answer;
-use super::body::{OpenStream, Outgoing};
+use super::body::{Inner, OpenStream, Outgoing};
 use super::connection::Line;
 use super::filter;
 use super::guard::caps::{Descriptor, Seat};
@@ -93,7 +93,7 @@ impl Opening {
     pub(super) fn open(
         self,
         line: &Arc<Line>,
-        (granted, descriptor): (Response<Incoming>, Option<Descriptor>),
+        (granted, descriptor): (Response<Inner>, Option<Descriptor>),
         passage: &Passage<'_>,
         live: Option<Arc<LiveSession>>,
     ) -> Answer {
