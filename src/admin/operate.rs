@@ -60,6 +60,11 @@ pub enum Command {
         /// Whether it may lock the organization out.
         accept_lockout: bool,
     },
+    /// Lets the person with this address enrol for the emergency door (rule H3).
+    BreakglassEnrol {
+        /// Whose.
+        email: String,
+    },
     /// An organization's document as it holds.
     OrgShow {
         /// Whose.
@@ -115,6 +120,11 @@ impl Admin {
                 let back = self.reverted(&name(&org)?, to).await.map_err(said)?;
                 let proposal = Proposal { confirmed: loosen, accept_lockout, ..back };
                 self.propose(proposal, by, now).await
+            }
+            Command::BreakglassEnrol { email } => {
+                let email = EmailAddress::parse(&email).map_err(|why| why.to_string())?;
+                let link = self.login.prepare_emergency(&email, &by, now).await.map_err(|why| why.to_string())?;
+                Ok(json!({ "email": email.as_str(), "link": link, "minutes": 15 }))
             }
             Command::OrgShow { org } => {
                 let document = self.document(&self.known(&org)?).await.map_err(said)?;

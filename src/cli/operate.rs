@@ -1,6 +1,6 @@
 //! Commands that the running gateway carries out, asked over its control socket: `token`, `policy history|revert`, `org`.
 
-use super::arguments::{Orgs, Policies, Tokens};
+use super::arguments::{Breakglass, Orgs, Policies, Tokens};
 use super::events::clean;
 use super::node::control::{ask, socket};
 use super::stored::{self, Wrong};
@@ -63,6 +63,18 @@ pub fn policies(arguments: &Policies, common: &Common, screen: &mut Screen<'_>) 
     run(command, common, screen, |answer| match answer.get("versions").and_then(Value::as_array) {
         Some(versions) => versions.iter().map(|one| line(one, &["version", "at", "what", "by"])).collect(),
         None => vec![line(answer, &["org", "version", "what"])],
+    })
+}
+
+/// `fedgate breakglass enrol`.
+///
+/// # Errors
+/// Only when the screen cannot be written to.
+pub fn breakglass(arguments: &Breakglass, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let Breakglass::Enrol { email } = arguments;
+    run(Ok(Command::BreakglassEnrol { email: email.clone() }), common, screen, |answer| {
+        let link = answer.get("link").and_then(Value::as_str).unwrap_or_default();
+        vec![link.to_owned(), "It is good once, for a quarter of an hour, for whoever has it.".to_owned()]
     })
 }
 
