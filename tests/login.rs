@@ -10,6 +10,8 @@ mod app_logins;
 mod connections;
 #[path = "login/doors.rs"]
 mod doors;
+#[path = "login/emergency.rs"]
+mod emergency;
 #[path = "login/faults.rs"]
 mod faults;
 #[path = "login/foreseen.rs"]

@@ -124,6 +124,16 @@ fn locals() -> Vec<(&'static str, Page)> {
             failed,
         }))
     };
+    let emergency = |ceremony, failed| {
+        local(Local::Passkey(Passkey {
+            brand: Brand { name: Name::configured("id.example.com"), colour: None },
+            form: form("/login/emergency"),
+            ceremony,
+            options: "{\"challenge\":\"AAAA\",\"allowCredentials\":[]}".to_owned(),
+            other: href("/"),
+            failed,
+        }))
+    };
     let new_password = |asks_current, wrong: Option<&str>| {
         local(Local::NewPassword(NewPassword {
             brand: trello(),
@@ -207,6 +217,12 @@ fn locals() -> Vec<(&'static str, Page)> {
         ("recovery-or-passkey", code_or_passkey(CodeFrom::Recovery)),
         ("passkey", passkey(Ceremony::First { email_form: form("/login/passkey/email") }, false)),
         ("passkey-second-failed", passkey(Ceremony::Second, true)),
+        ("passkey-emergency", emergency(Ceremony::Emergency, false)),
+        ("passkey-emergency-failed", emergency(Ceremony::Emergency, true)),
+        (
+            "passkey-emergency-enrol",
+            emergency(Ceremony::EmergencyEnrol { email: "root@acme.example".to_owned() }, false),
+        ),
         ("passkey-enrol", passkey(Ceremony::Enrol { email: "ann@acme.example".to_owned() }, false)),
         (
             "email-or-passkey",

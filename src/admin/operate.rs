@@ -79,6 +79,11 @@ pub enum Command {
         /// Which.
         domain: String,
     },
+    /// Lets the person with this address enrol for the emergency door (rule H3).
+    BreakglassEnrol {
+        /// Whose.
+        email: String,
+    },
     /// An organization's document as it holds.
     OrgShow {
         /// Whose.
@@ -148,6 +153,11 @@ impl Admin {
                 self.domains.drop_untrusted(&org, &domain, &by).await.map_err(|why| why.to_string())?;
                 self.world.rebuild().await.map_err(|why| why.to_string())?;
                 Ok(json!({ "dropped": domain.as_str(), "org": org.as_str() }))
+            }
+            Command::BreakglassEnrol { email } => {
+                let email = EmailAddress::parse(&email).map_err(|why| why.to_string())?;
+                let link = self.login.prepare_emergency(&email, &by, now).await.map_err(|why| why.to_string())?;
+                Ok(json!({ "email": email.as_str(), "link": link, "minutes": 15 }))
             }
             Command::OrgShow { org } => {
                 let document = self.document(&self.known(&org)?).await.map_err(said)?;

@@ -70,7 +70,7 @@ async fn person(store: &dyn Store, account: Account, product: &Product) -> Resul
         identities: store.identities_of(account.id).await?,
         product_account: store.product_account(&product.name, account.id).await?,
         further: store.proved_addresses_of(account.id).await?,
-        enrolled: !store.factors_of(account.id).await?.is_empty(),
+        enrolled: store.factors_of(account.id).await?.iter().any(|factor| factor.kind.is_second_step()),
         account,
     })
 }

@@ -86,6 +86,21 @@ pub struct Search {
     pub outcome: Option<String>,
 }
 
+/// `fedgate breakglass`: the emergency door.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Breakglass {
+    /// Print a link by which the person with this address enrols a passkey for the emergency door: once, within a quarter of an hour.
+    /// A policy must name the address in `break_glass`.
+    #[command(
+        after_help = "Example:\n  fedgate breakglass enrol root@acme.com\n\nHand the link over by a way that nobody else reads."
+    )]
+    Enrol {
+        /// Whose.
+        #[arg(value_name = "EMAIL")]
+        email: String,
+    },
+}
+
 /// `fedgate sessions`: who is logged in.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Sessions {
@@ -306,6 +321,7 @@ mod tests {
         check("policy", Policies::augment_subcommands, &["policy", "revert", "--org", "acme", "--to", "3"]);
         check("domain", DomainActs::augment_subcommands, &["domain", "settle", "acme.com", "--org", "acme"]);
         check("policy", Policies::augment_subcommands, &["policy", "shadow", "--since", "2026-11-22"]);
+        check("breakglass", Breakglass::augment_subcommands, &["breakglass", "enrol", "root@acme.com"]);
         check("org", Orgs::augment_subcommands, &["org", "put", "acme", "acme.json", "--secret", "okta=file"]);
         check("explain", Explain::augment_args, &["explain", "--ref", "7K3M-9QX2"]);
         check("explain", Explain::augment_args, &["explain", "ann@acme.com", "--product", "trello"]);

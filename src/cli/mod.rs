@@ -82,6 +82,9 @@ pub enum Command {
         after_help = "Example:\n  fedgate token create --owner it@acme.com --org acme --scope orgs:read"
     )]
     Token(arguments::Tokens),
+    /// Prepare for the day on which an organization's own provider keeps everybody out; asks the running gateway.
+    #[command(subcommand, after_help = "Example:\n  fedgate breakglass enrol root@acme.com")]
+    Breakglass(arguments::Breakglass),
     /// Print or put an organization's document; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate org show acme")]
     Org(arguments::Orgs),
@@ -158,6 +161,7 @@ pub fn main() -> ExitCode {
         Command::Token(arguments) => operate::tokens(arguments, &cli.common, &mut screen),
         Command::Domain(arguments) => operate::domains(arguments, &cli.common, &mut screen),
         Command::Org(arguments) => operate::orgs(arguments, &cli.common, &mut screen),
+        Command::Breakglass(arguments) => operate::breakglass(arguments, &cli.common, &mut screen),
         Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),
     };

@@ -1,6 +1,6 @@
 //! Commands that the running gateway carries out, asked over its control socket: `token`, `policy history|revert`, `domain`, `org`.
 
-use super::arguments::{DomainActs, Orgs, Policies, Tokens};
+use super::arguments::{Breakglass, DomainActs, Orgs, Policies, Tokens};
 use super::events::clean;
 use super::node::control::{ask, socket};
 use super::stored::{self, Wrong};
@@ -81,6 +81,18 @@ pub fn domains(arguments: &DomainActs, common: &Common, screen: &mut Screen<'_>)
     run(Ok(command), common, screen, |answer| match answer.get("domains").and_then(Value::as_array) {
         Some(domains) => domains.iter().map(|one| line(one, &["domain", "org", "state"])).collect(),
         None => vec![line(answer, &["domain", "dropped", "org", "state"])],
+    })
+}
+
+/// `fedgate breakglass enrol`.
+///
+/// # Errors
+/// Only when the screen cannot be written to.
+pub fn breakglass(arguments: &Breakglass, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let Breakglass::Enrol { email } = arguments;
+    run(Ok(Command::BreakglassEnrol { email: email.clone() }), common, screen, |answer| {
+        let link = answer.get("link").and_then(Value::as_str).unwrap_or_default();
+        vec![link.to_owned(), "It is good once, for a quarter of an hour, for whoever has it.".to_owned()]
     })
 }
 

@@ -80,6 +80,12 @@ pub enum Action {
     /// A proof was good but the policy names another directory.
     #[serde(rename = "login.rerouted")]
     LoginRerouted,
+    /// Somebody came in by the emergency door (rule H3): of the highest severity.
+    #[serde(rename = "login.breakglass")]
+    BreakGlassUsed,
+    /// The operator let somebody enrol for the emergency door.
+    #[serde(rename = "breakglass.prepared")]
+    BreakGlassPrepared,
     /// A provider did not answer.
     #[serde(rename = "login.idp_unavailable")]
     ProviderUnavailable,

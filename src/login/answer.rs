@@ -28,6 +28,8 @@ pub enum Step {
     Choose(Choose),
     /// A page of a local login, at a product's own door.
     Local(Box<super::local::LocalStep>),
+    /// A page of the emergency door.
+    Emergency(Box<super::emergency::EmergencyStep>),
     /// Go to another host.
     Leave {
         /// What is there.

@@ -34,7 +34,8 @@ impl World {
                 let identities = self.store.identities_of(account.id).await?;
                 let product_account = self.record_at(product, account.id).await?;
                 let further = self.store.proved_addresses_of(account.id).await?;
-                let enrolled = !self.store.factors_of(account.id).await?.is_empty();
+                let enrolled =
+                    self.store.factors_of(account.id).await?.iter().any(|factor| factor.kind.is_second_step());
                 candidates.push(Candidate { account, identities, product_account, further, enrolled });
             }
         }

@@ -5,6 +5,7 @@
 //! - `handover`: from the login session to a product's own session.
 //! - `logout`: of one product, or everywhere.
 //! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
+//! - `emergency`: the door for the day on which an organization's own provider keeps everybody out.
 //! - `live`: the session check of the data path, with `entry`, `cache`, `lease`, `registry`, `watch` and the back-room loop that
 //!   keeps them true.
 //!
@@ -18,6 +19,7 @@ mod cache;
 mod codec;
 mod cookies;
 mod current;
+mod emergency;
 mod entry;
 mod facts;
 mod finish;
@@ -40,6 +42,7 @@ mod world;
 
 pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, Towards, Way};
 pub use cookies::{Cookies, SESSION};
+pub use emergency::{EmergencyPage, EmergencyStep, NotPrepared};
 pub use handover::ProductHost;
 pub use lease::{FRESH, Lease};
 pub use live::Live;

@@ -3,7 +3,7 @@
 use super::change::Refused;
 use super::draft::DraftOrg;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
-use crate::kernel::model::Sso;
+use crate::kernel::model::{AccountStatus, FactorKind, Sso};
 use crate::kernel::values::{DirectoryName, EmailAddress, Timestamp};
 use crate::store::{Store, Unavailable};
 use std::time::Duration;
@@ -28,11 +28,15 @@ pub(super) async fn check(
     }
     let before = before.filter(|before| enforces(before));
     // Who has accepted it once is not asked with every change.
-    let was_so = before.is_some_and(|before| !somebody_gets_in(before));
-    if !accepted && !was_so && !somebody_gets_in(after) {
+    let was_so = match before {
+        Some(before) => !somebody_gets_in(store, before).await?,
+        None => false,
+    };
+    if !accepted && !was_so && !somebody_gets_in(store, after).await? {
         let why = format!(
             "single sign-on would be enforced for organization {} and every admin of it depends on its provider; name an \
-             admin with an address outside its domains, or repeat it with accept_lockout_risk",
+             admin with an address outside its domains, enrol one for emergencies (`break_glass`, fedgate breakglass enrol), or \
+             repeat it with accept_lockout_risk",
             after.name
         );
         return Ok(Some(Refused::Lockout(why)));
@@ -55,9 +59,33 @@ fn enforces(org: &DraftOrg) -> bool {
     org.policy.sso == Sso::Enforced || org.policies.iter().any(|(_, policy)| policy.sso == Sso::Enforced)
 }
 
+/// Whether an admin does not depend on the organization's own provider, or is enrolled for the emergency door.
+async fn somebody_gets_in(store: &dyn Store, org: &DraftOrg) -> Result<bool, Unavailable> {
+    if is_outside(org) {
+        return Ok(true);
+    }
+    for admin in org.admins.iter().filter(|admin| breaks_glass(org, admin)) {
+        // As the door asks: the one active account with that proved address.
+        let mut accounts = store.accounts_by_email(admin).await?;
+        accounts.retain(|account| account.email_verified && account.status == AccountStatus::Active);
+        if let [account] = accounts.as_slice()
+            && store.factors_of(account.id).await?.iter().any(|factor| factor.kind == FactorKind::Emergency)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether every policy that may hold for an admin names them for the emergency door.
+fn breaks_glass(org: &DraftOrg, admin: &EmailAddress) -> bool {
+    let named = org.policies.iter().filter(|(members, _)| !members.groups.is_empty() || members.people.contains(admin));
+    std::iter::once(&org.policy).chain(named.map(|(_, policy)| policy)).all(|policy| policy.break_glass.contains(admin))
+}
+
 /// Whether an admin does not depend on the organization's own provider. A policy by groups is under suspicion of holding for
 /// everybody: whose groups nobody has stated is among its members.
-fn somebody_gets_in(org: &DraftOrg) -> bool {
+fn is_outside(org: &DraftOrg) -> bool {
     let is_held = |admin: &EmailAddress| {
         let by_name = org.policies.iter().any(|(members, policy)| {
             policy.sso == Sso::Enforced && (!members.groups.is_empty() || members.people.contains(admin))

@@ -49,6 +49,13 @@ pub enum Ceremony {
         /// Whose.
         email: String,
     },
+    /// The emergency door's.
+    Emergency,
+    /// A new credential for the emergency door.
+    EmergencyEnrol {
+        /// Whose.
+        email: String,
+    },
 }
 
 impl Passkey {
@@ -57,8 +64,11 @@ impl Passkey {
             Ceremony::First { email_form } => ("first", Some(view::form(email_form)), None),
             Ceremony::Second => ("second", None, None),
             Ceremony::Enrol { email } => ("enrol", None, Some(legible(email))),
+            Ceremony::Emergency => ("emergency", None, None),
+            Ceremony::EmergencyEnrol { email } => ("enrol", None, Some(legible(email))),
         };
         context! {
+            emergency => matches!(self.ceremony, Ceremony::Emergency | Ceremony::EmergencyEnrol { .. }),
             form => view::form(&self.form), kind, email_form, email, options => legible(&self.options), other => self.other.as_str(),
             failed => self.failed, script => SCRIPT_PATH, integrity => integrity(),
         }

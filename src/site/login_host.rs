@@ -2,7 +2,7 @@
 
 use super::forms::Fields;
 use super::render::{self, At};
-use super::{Site, declared};
+use super::{Site, declared, emergency};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryName, OrgName, Origin, ProductName, ThirdPartyName};
 use crate::keys::KeyFault;
@@ -24,6 +24,9 @@ impl Site {
         }
         if let Some(directory) = path.strip_prefix("/oidc").and_then(|rest| rest.strip_suffix("/jwks.json")) {
             return self.client_jwks(request, directory);
+        }
+        if path == emergency::ENTER || path == emergency::NEW {
+            return self.on_emergency(request, visitor, (&method, &path)).await;
         }
         if path.starts_with("/login/passkey") {
             return self.on_passkey(request, visitor, (&method, &path)).await;

@@ -43,6 +43,10 @@ impl Site {
     fn page(&self, step: Step, at: At) -> Option<Page> {
         Some(match step {
             Step::Go(_) => return None,
+            Step::Emergency(step) => {
+                let host = self.login.world().catalog.load().login.host().to_owned();
+                super::emergency::page(*step, &host)?
+            }
             Step::AskEmail(ask) => Page::Email(Email {
                 brand: ask.product.as_deref().map(brand),
                 form: form(&ask.form, identify_action(at))?,

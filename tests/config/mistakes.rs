@@ -234,7 +234,6 @@ fn mistakes_of_people() -> Vec<Mistake> {
             &format!("[org.acme.policies.pilot]\n{GROUP}\nsecond_step = \"off\""),
             "by `people`",
         ),
-        at_end(C::NotYet, (1, 15), "[org.acme.policy]\nbreak_glass = [\"root@acme.com\"]", "an admin outside SSO"),
         at_end(C::NotYet, (1, 14), "[org.acme.policy]\napi_tokens = \"allow\"", "api_tokens = \"block\""),
         at_end(C::NotYet, (1, 22), "[org.acme.policy]\nsession = { native = \"30d\" }", "remove it"),
         at_end(

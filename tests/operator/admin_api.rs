@@ -57,7 +57,7 @@ impl Scene {
             )
             .table(&org("acme", ""))
             .table(&org("globex", ""))
-            .table(&org("initech", "[org.initech.policy]\nsso = \"offered\"\nthird_party = \"none\""));
+            .table(&org("initech", "[org.initech.policy]\nsso = \"offered\"\nthird_party = \"none\"\nbreak_glass = [\"it@initech.example.test\"]"));
         let gateway = Gateway::start(&file);
         Self { gateway, op, _trello: trello }
     }
@@ -307,6 +307,28 @@ async fn t33_mistake_11_deactivated_by_the_api_a_person_is_out_within_a_second_a
         let answer = scene.call(Some(&globex), &method, &path, None, None).await;
         assert_eq!((answer.status, &answer.body["code"]), (StatusCode::NOT_FOUND, &json!("not-found")), "{path}");
     }
+}
+
+#[tokio::test]
+async fn h3_an_admin_counts_for_lockout_once_enrolled_for_emergencies() {
+    let scene = Scene::start();
+    // The company's sign-on works.
+    drop(scene.log_in("it@initech.example.test").await);
+    let file = scene.gateway.directory().join("initech.json");
+    let document = json!({ "policy": { "sso": "enforced", "break_glass": ["it@initech.example.test"] } });
+    std::fs::write(&file, document.to_string()).expect("written");
+    let put = || scene.gateway.command(&["org", "put", "initech", file.to_str().expect("UTF-8")]);
+    let (status, _, err) = put();
+    assert!(!status.success() && err.contains("E-LOCKOUT"), "a name in the policy has no effect: {err}");
+    let db = rusqlite::Connection::open(scene.gateway.directory().join("state/fedgate.db")).expect("the database");
+    let enrolled = "INSERT INTO factor (id, account, kind, label, secret, handle, counter, created_at, mac)
+                    SELECT zeroblob(16), id, ?, 'safe', x'00', x'01', 0, 0, zeroblob(32) FROM account WHERE email = ?";
+    assert_eq!(db.execute(enrolled, ["passkey", "it@initech.example.test"]).expect("a row"), 1);
+    let (status, _, err) = put();
+    assert!(!status.success() && err.contains("E-LOCKOUT"), "another passkey opens another door: {err}");
+    db.execute("UPDATE factor SET kind = 'emergency'", []).expect("a row");
+    let (_, out, err) = put();
+    assert!(!err.contains("E-LOCKOUT"), "{out}{err}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
+use crate::support::adapter::Adapter;
 use crate::support::answer::Answer;
 use crate::support::clock::eventually;
 use crate::support::upstream::Upstream;
@@ -105,6 +106,26 @@ async fn an_early_answer_leaves_the_body_unread() {
     let got = raw(&upstream, "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").await;
     assert!(got.starts_with("HTTP/1.1 413 "), "{got}");
     assert_eq!(upstream.last("/early").length, 0);
+}
+
+#[tokio::test]
+async fn the_adapter_says_which_calls_were_not_signed() {
+    let adapter = Adapter::start();
+    adapter.person("ann@a.test", "right", "u-1");
+    let url = Url::parse(&format!("{}/verify_password", adapter.url())).expect("a URL");
+    let body = r#"{"call":"verify_password","product":"x","email":"ann@a.test","password":"right"}"#;
+    let request = Request::post(url.as_str())
+        .header("content-length", body.len())
+        .header("webhook-id", "m")
+        .header("idempotency-key", "m")
+        .header("webhook-timestamp", "1")
+        .header("webhook-signature", "v1,AAAA")
+        .body(Full::new(Bytes::from_static(body.as_bytes())))
+        .expect("a request");
+    let answer = Wire::plain().exchange(&url, request).await.expect("an answer");
+    assert_eq!(adapter.faults().len(), 1, "{:?}", adapter.faults());
+    assert_eq!((adapter.calls().len(), adapter.calls()[0].email.as_str()), (1, "ann@a.test"));
+    assert!(String::from_utf8_lossy(answer.body()).contains("\"sub\":\"u-1\""));
 }
 
 #[tokio::test]

@@ -163,14 +163,6 @@ impl Reader<'_> {
                 self.say.error(Code::Policy, span, what, "write an address in one of its `domains`");
             }
         }
-        // Nobody may count on a door that is not there.
-        if let Some(list) = written.break_glass.as_ref().filter(|_| !found.is_empty()) {
-            self.say.not_yet(
-                list.span(),
-                "break_glass",
-                "remove it: there is no emergency door; keep an admin outside SSO",
-            );
-        }
         found
     }
 

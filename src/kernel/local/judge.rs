@@ -3,7 +3,7 @@
 //! A login in several pages carries its [`Steps`] in between through the browser, under a MAC that is checked here: no other layer
 //! can say that a password was right.
 
-use super::passkey::Presence;
+use super::passkey::{EmergencyPresence, Presence};
 use super::password::Typed;
 use super::strength::score;
 use super::totp::{Seed, Step};
@@ -66,6 +66,15 @@ pub fn by_passkey(claimant: &Claimant, presence: &Presence, now: Timestamp) -> O
     (presence.account() == claimant.account).then(|| {
         let amr = ["pop", "user", "mfa"].map(str::to_owned).to_vec();
         Steps { amr, ..first(claimant, Method::Passkey, "", now) }
+    })
+}
+
+/// A credential of the emergency door: possession, and its person verified by the authenticator, which is the second step that an
+/// emergency login must have (B9). `None` for somebody else's.
+pub fn by_emergency(claimant: &Claimant, presence: &EmergencyPresence, now: Timestamp) -> Option<Steps> {
+    (presence.account() == claimant.account).then(|| {
+        let amr = ["pop", "user", "mfa"].map(str::to_owned).to_vec();
+        Steps { amr, stepped_at: Some(now), ..first(claimant, Method::Emergency, "", now) }
     })
 }
 
@@ -328,6 +337,16 @@ mod tests {
         let bobs = super::super::passkey::presence_of(AccountId::from_bytes([9; 16]));
         assert_eq!(by_passkey(&claimant(), &bobs, NOW), None);
         assert_eq!(proved().with_passkey(&bobs, NOW), None);
+    }
+
+    #[test]
+    fn h3_an_emergency_proof_is_of_its_own_person_with_its_second_step() {
+        let steps = by_emergency(&claimant(), &super::super::passkey::emergency_of(claimant().account), NOW).unwrap();
+        assert_eq!((steps.method(), steps.password()), (Method::Emergency, None));
+        assert_eq!(steps.second().map(|step| step.account()), Some(claimant().account));
+        assert_eq!(steps.proof().claims().amr, ["pop", "user", "mfa"]);
+        let another = super::super::passkey::emergency_of(AccountId::from_bytes([9; 16]));
+        assert_eq!(by_emergency(&claimant(), &another, NOW), None);
     }
 
     #[test]

@@ -141,6 +141,23 @@ impl Presence {
     }
 }
 
+/// The person of a credential of the emergency door was there and was verified. Made by [`Assertion::judge_emergency`] alone, so
+/// that no other passkey opens that door, and this one no other.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EmergencyPresence(Presence);
+
+impl EmergencyPresence {
+    /// Whose it was.
+    pub fn account(&self) -> AccountId {
+        self.0.account
+    }
+
+    /// Its counter from now on, to be stored in the commit that uses this.
+    pub fn counter(&self) -> i64 {
+        self.0.counter
+    }
+}
+
 /// Judges a new credential (§7.1): JSON with `clientDataJSON` and `authenticatorData`, both base64url.
 ///
 /// # Errors
@@ -207,7 +224,19 @@ impl Assertion {
     /// # Errors
     /// The first check that failed.
     pub fn judge(&self, factor: &Factor, ceremony: Ceremony<'_>) -> Result<Presence, PasskeyFault> {
-        let is_it = factor.kind == FactorKind::Passkey && factor.handle.as_deref() == Some(self.handle.as_slice());
+        self.judge_as(FactorKind::Passkey, factor, ceremony)
+    }
+
+    /// The same for a credential of the emergency door, and for no other.
+    ///
+    /// # Errors
+    /// The first check that failed.
+    pub fn judge_emergency(&self, factor: &Factor, ceremony: Ceremony<'_>) -> Result<EmergencyPresence, PasskeyFault> {
+        self.judge_as(FactorKind::Emergency, factor, ceremony).map(EmergencyPresence)
+    }
+
+    fn judge_as(&self, kind: FactorKind, factor: &Factor, ceremony: Ceremony<'_>) -> Result<Presence, PasskeyFault> {
+        let is_it = factor.kind == kind && factor.handle.as_deref() == Some(self.handle.as_slice());
         require(is_it, PasskeyFault::Credential)?;
         let theirs = self.user_handle.as_ref().is_none_or(|handle| handle.as_slice() == factor.account.to_bytes());
         require(theirs, PasskeyFault::UserHandle)?;
@@ -285,4 +314,4 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(super) use tests::presence_of;
+pub(super) use tests::{emergency_of, presence_of};

@@ -28,6 +28,8 @@ pub enum FactorKind {
     Totp,
     /// A WebAuthn credential.
     Passkey,
+    /// A WebAuthn credential for the emergency door alone (rule H3): a second step nowhere, and no passkey of any other door is one.
+    Emergency,
 }
 
 impl FactorKind {
@@ -36,12 +38,21 @@ impl FactorKind {
         match self {
             Self::Totp => "totp",
             Self::Passkey => "passkey",
+            Self::Emergency => "emergency",
+        }
+    }
+
+    /// Whether it is a second step of a login.
+    pub const fn is_second_step(self) -> bool {
+        match self {
+            Self::Totp | Self::Passkey => true,
+            Self::Emergency => false,
         }
     }
 
     /// Reads [`Self::code`].
     pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Totp, Self::Passkey].into_iter().find(|kind| kind.code() == code)
+        [Self::Totp, Self::Passkey, Self::Emergency].into_iter().find(|kind| kind.code() == code)
     }
 }
 

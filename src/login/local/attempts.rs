@@ -24,6 +24,9 @@ pub(super) enum Attempt {
     Mail,
 }
 
+/// Tries in a span at the emergency door from one network.
+const EMERGENCY: u32 = 10;
+
 /// How long a bucket is filled before it empties.
 const SPAN: Duration = Duration::from_secs(15 * 60);
 
@@ -85,6 +88,16 @@ impl World {
             }
         }
         Ok(true)
+    }
+
+    /// Counts a try at the emergency door. Nobody guesses a signature: this is for noise, and is by network alone, so that no flood
+    /// from elsewhere shuts the door (rule M14).
+    pub(in crate::login) async fn may_try_emergency(&self, visitor: &Visitor) -> Result<bool, Stop> {
+        let bucket = self.keys.lookup(Lookup::Attempt, &[b"emergency", b"network", &network(visitor.client)]);
+        let until = visitor.now.plus(SPAN);
+        let changes = vec![Change::Credential(CredentialChange::CountAttempt { bucket, until })];
+        self.store.commit(Batch { changes, ..Batch::default() }).await?;
+        Ok(self.store.attempts(&bucket, visitor.now).await? <= EMERGENCY)
     }
 }
 

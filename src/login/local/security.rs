@@ -165,7 +165,7 @@ impl Login {
         let event = self.factor_event(visitor, at, known, (Action::FactorRemoved, factor.kind.code()));
         let kind = match factor.kind {
             FactorKind::Totp => mail::Factor::Authenticator,
-            FactorKind::Passkey => mail::Factor::Passkey,
+            FactorKind::Passkey | FactorKind::Emergency => mail::Factor::Passkey,
         };
         let letter = Letter::FactorRemoved { factor: kind, at: visitor.now };
         changes.push(self.world.letter(visitor, &known.claimant, letter)?);

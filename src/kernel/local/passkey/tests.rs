@@ -193,3 +193,33 @@ fn a_key_has_its_one_form() {
     assert!(rsa(256, 0xff) && rsa(512, 0xff));
     assert!(!rsa(128, 0xff) && !rsa(256, 0) && !rsa(1024, 0xff));
 }
+
+#[test]
+fn h21_a_passkey_opens_its_own_kind_of_door_and_no_other() {
+    let login = login();
+    let check = |kind: FactorKind, opens: [bool; 2]| {
+        let mut authenticator = authenticator();
+        let factor = Factor { kind, ..factor(&authenticator) };
+        let ceremony = Ceremony { challenge: &CHALLENGE, login: &login };
+        let answer = authenticator.get(&Scene::of_login(&CHALLENGE, URL, NAME));
+        let assertion = Assertion::parse(&answer).unwrap();
+        let [product, emergency] = [
+            assertion.judge(&factor, ceremony).map(|_| ()),
+            assertion.judge_emergency(&factor, Ceremony { challenge: &CHALLENGE, login: &login }).map(|_| ()),
+        ];
+        let expected = opens.map(|opens| if opens { Ok(()) } else { Err(PasskeyFault::Credential) });
+        assert_eq!([product, emergency], expected, "{kind:?}");
+    };
+    check(FactorKind::Passkey, [true, false]);
+    check(FactorKind::Emergency, [false, true]);
+    check(FactorKind::Totp, [false, false]);
+}
+
+/// Somebody's credential of the emergency door, judged like every other.
+pub(in crate::kernel::local) fn emergency_of(account: AccountId) -> EmergencyPresence {
+    let mut authenticator = Authenticator::new(b"credential", &account.to_bytes());
+    let row = Factor { account, kind: FactorKind::Emergency, ..factor(&authenticator) };
+    let answer = authenticator.get(&Scene::of_login(&CHALLENGE, URL, NAME));
+    let assertion = Assertion::parse(&answer).unwrap();
+    assertion.judge_emergency(&row, Ceremony { challenge: &CHALLENGE, login: &login() }).unwrap()
+}
