@@ -40,6 +40,8 @@ mod resets;
 mod second_steps;
 #[path = "login/soak.rs"]
 mod soak;
+#[path = "login/step_ups.rs"]
+mod step_ups;
 #[path = "login/tabs.rs"]
 mod tabs;
 #[path = "login/third_parties.rs"]

@@ -3,6 +3,7 @@
 //! - `begin`: from a request without a session to the provider.
 //! - `finish`: from the provider's reply to a login session.
 //! - `handover`: from the login session to a product's own session.
+//! - `step_up`: a proof of just now, in a session that lives.
 //! - `logout`: of one product, or everywhere.
 //! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
 //! - `live`: the session check of the data path, with `entry`, `cache`, `lease`, `registry`, `watch` and the back-room loop that
@@ -32,6 +33,7 @@ mod record;
 mod registry;
 mod session;
 mod staff;
+mod step_up;
 mod tally;
 mod ticket;
 mod watch;
@@ -43,7 +45,7 @@ pub use handover::ProductHost;
 pub use lease::{FRESH, Lease};
 pub use live::Live;
 pub use tally::Tally;
-pub use ticket::Target;
+pub use ticket::{FRESH_PROOF as JUST_NOW, Target};
 pub use world::{Visitor, World};
 
 use crate::kernel::refusal::Refusal;

@@ -27,7 +27,7 @@ mod second;
 mod security;
 mod slot;
 
-pub use answer::{CeremonyFor, LocalPage, LocalStep, Said, Wrong};
+pub use answer::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Wrong};
 pub use bench::{Bench, Busy, Lane};
 pub use breached::{BadList, Breached};
 pub use create::{NewLocal, NotCreated};
