@@ -193,3 +193,28 @@ pub fn confirmation(list: &[Loosening]) -> String {
     short.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
     Reference::new(short).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn m6_fewer_paths_or_an_older_proof_is_looser() {
+        let rule = |paths: &[&str], minutes: u64| {
+            let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+            StepUp { paths, within: Duration::from_secs(60 * minutes) }
+        };
+        let before = rule(&["/admin/*", "/billing"], 10);
+        for (after, looser) in [
+            (None, true),
+            (Some(before.clone()), false),
+            (Some(rule(&["/admin/*"], 10)), true),
+            (Some(rule(&["/billing", "/admin/*", "/x"], 5)), false),
+            (Some(rule(&["/admin/*", "/billing"], 11)), true),
+        ] {
+            assert_eq!(asks_less(Some(&before), after.as_ref()), looser, "{after:?}");
+            assert!(!asks_less(None, after.as_ref()), "there was none");
+        }
+    }
+}
