@@ -7,6 +7,9 @@ mod support;
 mod agent;
 #[path = "browser/attacks.rs"]
 mod attacks;
+#[path = "login/doors.rs"]
+#[expect(dead_code, reason = "the scenes of logins use the rest")]
+mod doors;
 #[path = "browser/gallery.rs"]
 mod gallery;
 #[path = "browser/ground.rs"]
@@ -15,6 +18,8 @@ mod ground;
 mod hostile;
 #[path = "browser/journeys.rs"]
 mod journeys;
+#[path = "browser/passkeys.rs"]
+mod passkeys;
 #[path = "browser/replay.rs"]
 mod replay;
 #[path = "browser/world.rs"]

@@ -48,6 +48,8 @@ mod routing;
 mod smuggling;
 #[path = "gateway/speaking.rs"]
 mod speaking;
+#[path = "gateway/step_up.rs"]
+mod step_up;
 #[path = "gateway/streams.rs"]
 mod streams;
 #[path = "gateway/tls.rs"]

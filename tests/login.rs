@@ -52,6 +52,8 @@ mod run_time;
 mod second_steps;
 #[path = "login/soak.rs"]
 mod soak;
+#[path = "login/step_ups.rs"]
+mod step_ups;
 #[path = "login/tabs.rs"]
 mod tabs;
 #[path = "login/third_parties.rs"]

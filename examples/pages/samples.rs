@@ -143,12 +143,14 @@ fn locals() -> Vec<(&'static str, Page)> {
             wrong: wrong.map(ToOwned::to_owned),
         }))
     };
-    let security = |factors| {
+    let security = |factors, passkey: bool| {
         local(Local::Security(Security {
             brand: trello(),
             email: "ann@acme.example".to_owned(),
             factors,
             recovery_left: 9,
+            asks_code: true,
+            passkey: passkey.then(|| href("/.fedgate/step-up?for=security")),
             form: form("/.fedgate/security"),
             password: href("/.fedgate/security/password"),
             failed: false,
@@ -234,8 +236,9 @@ fn locals() -> Vec<(&'static str, Page)> {
                 passkey: Some(href("https://id.example.com/login/passkey?start=8hW2")),
             }),
         ),
-        ("security", security(vec![("Authenticator app".to_owned(), "01J".to_owned())])),
-        ("security-none", security(Vec::new())),
+        ("security", security(vec![("Authenticator app".to_owned(), "01J".to_owned())], false)),
+        ("security-passkey", security(vec![("Ann’s phone".to_owned(), "01J".to_owned())], true)),
+        ("security-none", security(Vec::new(), false)),
     ]
 }
 

@@ -113,6 +113,13 @@ impl Told<'_> {
         if self.asked.people.is_empty() {
             writeln!(out, "  account   nobody is known by this address")?;
         }
+        if let Some(asked) = &self.product.step_up {
+            let (paths, minutes) = (asked.paths.join(", "), asked.within.as_secs() / 60);
+            writeln!(
+                out,
+                "  step up   {paths}: a proof of the last {minutes} min (second step, passkey, or a fresh login at the provider)"
+            )?;
+        }
         writeln!(out, "  page      {}: {}", foresight.identified.row, self.page(&foresight.identified.show))?;
         for way in &foresight.ways {
             writeln!(out, "  {:<9} {}", self.way(way), self.verdict(way))?;
@@ -264,6 +271,9 @@ impl Told<'_> {
             "organization": held.map(|held| held.org.name.as_str()),
             "policy": held.map(|held| json!({
                 "id": held.stamp().id, "epoch": held.stamp().epoch, "sso": sso(held.policy().sso),
+            })),
+            "step_up": self.product.step_up.as_ref().map(|asked| json!({
+                "paths": asked.paths, "within_seconds": asked.within.as_secs(),
             })),
             "page": { "row": foresight.identified.row, "shows": self.page(&foresight.identified.show) },
             "people": people, "ways": ways, "aloud": self.aloud(foresight),

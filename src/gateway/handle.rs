@@ -3,6 +3,7 @@
 //! The first step that decides, answers. Anything that is not understood has no session.
 
 mod forward_auth;
+mod step_up;
 
 use super::answer::{self, Answer};
 use super::body::{Broken, Outgoing};
@@ -220,7 +221,8 @@ impl Step<'_> {
             return Box::pin(self.app_login(request, path, target)).await;
         }
         let cookies = self.cookies(request.headers());
-        if target.is_public(request.method(), path) {
+        let asks_step = target.asks_step(path);
+        if !asks_step && target.is_public(request.method(), path) {
             return self.forward(request, path, target, cookies.rest, Admitted { live: None, public: true }).await;
         }
         if is_listed_preflight(&request, target) {
@@ -236,10 +238,14 @@ impl Step<'_> {
         match admission {
             Admission::Admitted(live) if !live.ended.is_cancelled() => {
                 trace.sid = trace.wanted.then(|| live.sid.to_string());
+                let asked = (request.method(), request.headers());
+                if let Some(answer) = asks_step.then(|| self.step_up(asked, path, target, &live)).flatten() {
+                    return Ok(answer);
+                }
                 self.forward(request, path, target, cookies.rest, Admitted { live: Some(live), public: false }).await
             }
             Admission::Nobody | Admission::Admitted(_)
-                if target.is_optional(path) && !asks_upgrade(request.headers()) =>
+                if !asks_step && target.is_optional(path) && !asks_upgrade(request.headers()) =>
             {
                 self.forward(request, path, target, cookies.rest, Admitted { live: None, public: false }).await
             }

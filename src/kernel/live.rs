@@ -4,6 +4,7 @@
 //! Limits that were shortened bite at once. A stricter policy meets sessions as its `on_change` says.
 
 mod expired;
+pub mod step_up;
 mod whence;
 
 pub use expired::{VOUCHES_FOR, expired};

@@ -55,6 +55,8 @@ pub enum Refusal {
     Loop,
     /// An unsafe request that another site or a sibling product caused (rule H6).
     CrossSite,
+    /// The path asks for a proof of just now, and the session's is older (rule M6).
+    StepUp,
     /// No session, or none any more.
     LoginRequired,
     /// More than one credential, or one that we cannot map (rule C7).
@@ -135,6 +137,7 @@ impl Refusal {
             Self::NotUnderWay => "not-under-way",
             Self::Loop => "loop",
             Self::CrossSite => "cross-site",
+            Self::StepUp => "step-up-needed",
             Self::LoginRequired => "login-required",
             Self::Credential => "credential",
             Self::Malformed => "malformed",

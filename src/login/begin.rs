@@ -39,16 +39,28 @@ impl Login {
     /// `GET /login/to`: a product sent somebody here.
     ///
     /// `hint` is what a door of the product sealed of an address that was typed there: it is not asked for twice.
-    pub async fn enter(&self, visitor: &Visitor, target: Target, hint: &str) -> Answer {
-        let answer = self.try_enter(visitor, &target, hint).await;
+    /// `fresh`: a path of the product asks for a proof that is no older than this (rule M6).
+    pub async fn enter(&self, visitor: &Visitor, target: Target, hint: &str, fresh: Option<Duration>) -> Answer {
+        let answer = self.try_enter(visitor, &target, hint, fresh).await;
         self.settle(visitor, Some(&target), answer).await
     }
 
-    async fn try_enter(&self, visitor: &Visitor, target: &Target, hint: &str) -> Result<Answer, Stop> {
+    async fn try_enter(
+        &self,
+        visitor: &Visitor,
+        target: &Target,
+        hint: &str,
+        fresh: Option<Duration>,
+    ) -> Result<Answer, Stop> {
         let (product, _) = self.world.place(target).ok_or(Stop::refuse(Refusal::Malformed))?;
         match self.current(visitor).await? {
             None => self.begin(visitor, target, &product, hint).await,
             Some(current) => {
+                if let Some(within) = fresh
+                    && let Some(answer) = self.anew(visitor, &current, (target, within)).await?
+                {
+                    return Ok(answer);
+                }
                 for _ in 0..TRIES {
                     if let Some(answer) = self.reuse(visitor, &current, (target, &product)).await? {
                         return Ok(answer);
@@ -143,7 +155,7 @@ impl Login {
     pub async fn reenter(&self, visitor: &Visitor, csrf: &str, to: &str) -> Answer {
         let target = match self.aim(visitor, csrf, to) {
             Ok(Aim { target: Some(target), .. }) => target,
-            Err(Some(target)) => return self.enter(visitor, target, "").await,
+            Err(Some(target)) => return self.enter(visitor, target, "", None).await,
             Ok(Aim { target: None, .. }) | Err(None) => return self.home(visitor).await,
         };
         let answer = self.try_reenter(visitor, &target).await;

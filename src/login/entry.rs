@@ -172,6 +172,7 @@ pub(super) mod tests {
             product_account: ProductAccountId::from_bytes([account; 16]),
             product: ProductName::parse(product).unwrap(),
             org: None,
+            proved_at: LiveSession::NEVER,
             identity: ArcSwap::from_pointee(identity),
             ended: End::default(),
             last_seen: AtomicI64::new(0),

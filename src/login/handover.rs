@@ -371,11 +371,11 @@ pub(super) fn session_token(visitor: &Visitor) -> Option<Token> {
     visitor.cookies.one(cookies::SESSION).and_then(|text| Token::parse(text.as_bytes()))
 }
 
-fn flow_name(challenge: &[u8; 32]) -> String {
+pub(super) fn flow_name(challenge: &[u8; 32]) -> String {
     format!("{}{}", cookies::FLOW, tag(challenge))
 }
 
-fn flow_binding(name: &str, host: &Origin) -> Vec<u8> {
+pub(super) fn flow_binding(name: &str, host: &Origin) -> Vec<u8> {
     format!("{name} {host}").into_bytes()
 }
 

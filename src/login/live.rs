@@ -17,7 +17,7 @@ use crate::audit::Sampled;
 use crate::entropy::random;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
-use crate::kernel::live::Live as Standing;
+use crate::kernel::live::{Live as Standing, step_up};
 use crate::kernel::model::{Catalog, LoginSession, Outage, ProductSession};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{EventId, ProductName, SessionKey, Timestamp, Token};
@@ -209,6 +209,7 @@ impl Live {
                     product_account: rows.record.id,
                     product: who.product.name.clone(),
                     org: who.org.clone(),
+                    proved_at: step_up::proved_at(login).unwrap_or(LiveSession::NEVER),
                     identity: ArcSwap::new(identity),
                     ended: End::default(),
                     last_seen: AtomicI64::new(session.last_seen.millis()),
@@ -336,6 +337,10 @@ impl Sessions for Live {
                 self.in_grace(ask)
             }
         }
+    }
+
+    fn is_current(&self) -> bool {
+        self.is_fresh()
     }
 
     fn replays(&self) -> Option<&dyn Replays> {

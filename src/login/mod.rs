@@ -3,6 +3,7 @@
 //! - `begin`: from a request without a session to the provider.
 //! - `finish`: from the provider's reply to a login session.
 //! - `handover`: from the login session to a product's own session.
+//! - `step_up`: a proof of just now, in a session that lives.
 //! - `logout`: of one product, or everywhere.
 //! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
 //! - `emergency`: the door for the day on which an organization's own provider keeps everybody out.
@@ -35,6 +36,7 @@ mod registry;
 mod session;
 mod shadow;
 mod staff;
+mod step_up;
 mod tally;
 mod ticket;
 mod watch;
@@ -48,7 +50,7 @@ pub use lease::{FRESH, Lease};
 pub use live::Live;
 pub use shadow::Shadow;
 pub use tally::Tally;
-pub use ticket::Target;
+pub use ticket::{FRESH_PROOF as JUST_NOW, Target};
 pub use world::{Visitor, World};
 
 use crate::kernel::refusal::Refusal;

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How long a departure may take: ten minutes (behaviour §3.0).
 pub(super) const PENDING_LIFE: Duration = Duration::from_secs(600);
 /// How old a provider's own login may be after we asked for a fresh one (behaviour §3.3: ten minutes).
-pub(super) const FRESH_PROOF: Duration = Duration::from_secs(600);
+pub const FRESH_PROOF: Duration = Duration::from_secs(600);
 /// How long a person may look at our forms.
 pub(super) const TARGET_LIFE: Duration = Duration::from_secs(1800);
 /// How long a handover code lives (HANDOVER 3).

@@ -2,6 +2,7 @@
 
 use super::draft::{DraftCatalog, DraftOrg, DraftPolicy};
 use super::strict;
+use crate::kernel::model::StepUp;
 use crate::kernel::values::{DomainName, OrgName, PolicyName, ProductName, Reference};
 use aws_lc_rs::digest;
 use std::fmt;
@@ -19,6 +20,8 @@ pub enum Loosening {
     PolicyRemoved(OrgName, PolicyName),
     /// Everybody may enter the product.
     EveryoneAllowed(ProductName),
+    /// A path of the product no longer asks for a proof of just now, or an older one will do.
+    StepUpWeakened(ProductName),
 }
 
 /// What a policy demands less of.
@@ -82,6 +85,7 @@ impl fmt::Display for Loosening {
                 write!(f, "policy {name} of organization {org} is no longer for people whom it was for")
             }
             Self::EveryoneAllowed(product) => write!(f, "everybody may enter product {product}"),
+            Self::StepUpWeakened(product) => write!(f, "paths of product {product} ask less for a proof of just now"),
         }
     }
 }
@@ -94,7 +98,7 @@ impl Loosening {
             | Self::DomainRemoved(org, _)
             | Self::Policy(org, ..)
             | Self::PolicyRemoved(org, _) => Some(org),
-            Self::EveryoneAllowed(_) => None,
+            Self::EveryoneAllowed(_) | Self::StepUpWeakened(_) => None,
         }
     }
 }
@@ -113,9 +117,23 @@ pub fn loosened(old: &DraftCatalog, new: &DraftCatalog) -> Vec<Loosening> {
         if after.allow.everyone && before.is_some_and(|before| !before.allow.everyone) {
             found.push(Loosening::EveryoneAllowed(after.name.clone()));
         }
+        if before.is_some_and(|before| asks_less(before.step_up.as_ref(), after.step_up.as_ref())) {
+            found.push(Loosening::StepUpWeakened(after.name.clone()));
+        }
     }
     found.sort();
     found
+}
+
+/// By the rules as they are written: one that covers another is not worked out.
+fn asks_less(before: Option<&StepUp>, after: Option<&StepUp>) -> bool {
+    match (before, after) {
+        (None, _) => false,
+        (Some(before), None) => !before.paths.is_empty(),
+        (Some(before), Some(after)) => {
+            after.within > before.within || !before.paths.iter().all(|path| after.paths.contains(path))
+        }
+    }
 }
 
 fn org(before: &DraftOrg, after: &DraftOrg, found: &mut Vec<Loosening>) {
@@ -177,4 +195,29 @@ pub fn confirmation(list: &[Loosening]) -> String {
     let mut short = [0; 5];
     short.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
     Reference::new(short).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn m6_fewer_paths_or_an_older_proof_is_looser() {
+        let rule = |paths: &[&str], minutes: u64| {
+            let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+            StepUp { paths, within: Duration::from_secs(60 * minutes) }
+        };
+        let before = rule(&["/admin/*", "/billing"], 10);
+        for (after, looser) in [
+            (None, true),
+            (Some(before.clone()), false),
+            (Some(rule(&["/admin/*"], 10)), true),
+            (Some(rule(&["/billing", "/admin/*", "/x"], 5)), false),
+            (Some(rule(&["/admin/*", "/billing"], 11)), true),
+        ] {
+            assert_eq!(asks_less(Some(&before), after.as_ref()), looser, "{after:?}");
+            assert!(!asks_less(None, after.as_ref()), "there was none");
+        }
+    }
 }

@@ -171,6 +171,10 @@ pub struct Security {
     pub factors: Vec<(String, String)>,
     /// Recovery codes left.
     pub recovery_left: u32,
+    /// Whether a code is asked for, where a second step is enrolled.
+    pub asks_code: bool,
+    /// Asks for the passkey, which spares the code.
+    pub passkey: Option<Href>,
     /// Posts `act`.
     pub form: Form,
     /// Changes the password.
@@ -276,7 +280,7 @@ fn security(page: &Security) -> Value {
     };
     context! {
         email => legible(&page.email), factors => page.factors.iter().map(factor).collect::<Vec<_>>(),
-        recovery_left => page.recovery_left, failed => page.failed, form => view::form(&page.form), password => page.password.as_str(),
+        recovery_left => page.recovery_left, asks_code => page.asks_code, passkey => page.passkey.as_ref().map(Href::as_str), failed => page.failed, form => view::form(&page.form), password => page.password.as_str(),
         back => page.back.as_str(),
     }
 }

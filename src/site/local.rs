@@ -2,7 +2,7 @@
 
 use super::render::{brand, form};
 use crate::kernel::local::Weakness;
-use crate::login::local::{CeremonyFor, LocalPage, LocalStep, Said, Wrong};
+use crate::login::local::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Wrong};
 use crate::login::{Form, Way as LoginWay};
 use crate::pages::{
     AskReset, Ceremony, Code, CodeFrom, Enrol, Go, Href, Link, Local, Name, NewPassword, Notice, Opened, Page, Passkey,
@@ -19,6 +19,7 @@ pub(super) mod paths {
     pub const PASSWORD: &str = "/.fedgate/password";
     pub const STEP: &str = "/.fedgate/step";
     pub const STEP_PASSKEY: &str = "/.fedgate/step/passkey";
+    pub const STEP_UP_SECURITY: &str = "/.fedgate/step-up?for=security";
     pub const PASSKEY_BACK: &str = "/.fedgate/passkey";
     pub const RESET: &str = "/.fedgate/reset";
     pub const MAIL_CODE: &str = "/.fedgate/reset/code";
@@ -127,16 +128,23 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
         LocalPage::Recovery { codes, next } => {
             Local::Recovery(Recovery { brand, codes, next: Href::parse(&next).ok()? })
         }
-        LocalPage::Security { form: fields, email, factors, recovery_left, failed } => Local::Security(Security {
-            brand,
-            email,
-            factors,
-            recovery_left,
-            failed,
-            form: form(&fields, paths::SECURITY)?,
-            password: Href::parse(paths::CHANGE).ok()?,
-            back: Href::parse("/").ok()?,
-        }),
+        LocalPage::Security { form: fields, email, factors, recovery_left, proof, failed } => {
+            Local::Security(Security {
+                asks_code: proof != Asks::Nothing,
+                passkey: match proof {
+                    Asks::CodeOrPasskey => Some(Href::parse(paths::STEP_UP_SECURITY).ok()?),
+                    Asks::Code | Asks::Nothing => None,
+                },
+                brand,
+                email,
+                factors,
+                recovery_left,
+                failed,
+                form: form(&fields, paths::SECURITY)?,
+                password: Href::parse(paths::CHANGE).ok()?,
+                back: Href::parse("/").ok()?,
+            })
+        }
     };
     Some(Page::Local(Box::new(local)))
 }

@@ -12,6 +12,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method, Response, StatusCode};
+use std::time::Duration;
 
 impl Site {
     pub(super) async fn on_login_host(&self, request: &PageRequest, visitor: &Visitor) -> Response<Bytes> {
@@ -103,7 +104,10 @@ impl Site {
             return self.refuse_request(request, visitor, Refusal::Malformed).await;
         };
         let target = Target { product, host, challenge, again: fields.text("again").parse().unwrap_or(0) };
-        let answer = self.login.enter(visitor, target, fields.text("hint")).await;
+        // A path asked for a proof of just now: at most a day, as the configuration has it.
+        let fresh = fields.text("fresh").parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
+        let fresh = fresh.map(Duration::from_secs);
+        let answer = self.login.enter(visitor, target, fields.text("hint"), fresh).await;
         self.respond(answer, At::Login)
     }
 

@@ -32,6 +32,7 @@ impl Site {
         let method = request.head.method.as_str();
         match (request.door, method, path) {
             (None, "GET", "/.fedgate/login") => self.leave_product(request, visitor, (at, doors)).await,
+            (None, "GET", "/.fedgate/step-up") => self.step_up(request, visitor, (at, doors)).await,
             (None, "GET", "/.fedgate/finish") => self.finish(request, visitor, at).await,
             (None, "GET" | "HEAD", "/.fedgate/session") => self.who(visitor, at).await,
             (None, "GET" | "HEAD", "/.fedgate/logout") | (Some(Door::Logout), "GET" | "HEAD", _) => {
@@ -75,6 +76,27 @@ impl Site {
         let return_to = return_to(doors, fields.text("return_to"));
         let again = fields.text("again").parse().unwrap_or(0);
         let answer = self.login.leave_product(visitor, at, &return_to, again).await;
+        self.respond(answer, At::Product)
+    }
+
+    /// A path asks for a proof of just now; `for=security` asks for one before a person's own credentials are changed.
+    async fn step_up(
+        &self,
+        request: &PageRequest,
+        visitor: &Visitor,
+        place: (&ProductHost, &[String]),
+    ) -> Response<Bytes> {
+        let (at, doors) = place;
+        if !is_page_navigation(request) && !is_passed_on(request) {
+            return self.refuse_request(request, visitor, Refusal::CrossSite).await;
+        }
+        let fields = Fields::of_query(request);
+        let (return_to, within) = match (fields.text("for"), &at.product.step_up) {
+            ("security", _) => (super::local::paths::SECURITY.to_owned(), crate::login::JUST_NOW),
+            (_, Some(asked)) => (return_to(doors, fields.text("return_to")), asked.within),
+            (_, None) => return render::redirect(&return_to(doors, fields.text("return_to")), &[], false),
+        };
+        let answer = self.login.step_up(visitor, at, &return_to, within).await;
         self.respond(answer, At::Product)
     }
 

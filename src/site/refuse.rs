@@ -46,8 +46,8 @@ impl Site {
     pub(super) fn turn_away(&self, turned: Turned) -> Response<Bytes> {
         let reference = Reference::new(random());
         let world = self.login.world();
-        // Asking for a login is no refusal worth an event: every first request of everybody is one.
-        let is_news = turned.refusal != Refusal::LoginRequired;
+        // Asking for a login, or for a proof of just now, is no refusal worth an event: every first request of everybody is one.
+        let is_news = !matches!(turned.refusal, Refusal::LoginRequired | Refusal::StepUp);
         if is_news && matches!(world.sampler.take(turned.refusal.code(), turned.client, turned.now), Sampled::Whole) {
             self.record(&turned, reference);
         }

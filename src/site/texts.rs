@@ -29,7 +29,7 @@ pub(super) const OUTAGE: (&str, &str, &str, &str) = (
 /// The status of a refusal.
 pub(super) fn status(refusal: Refusal) -> StatusCode {
     match refusal {
-        Refusal::LoginRequired | Refusal::Credential => StatusCode::UNAUTHORIZED,
+        Refusal::LoginRequired | Refusal::StepUp | Refusal::Credential => StatusCode::UNAUTHORIZED,
         Refusal::Malformed | Refusal::NotUnderWay | Refusal::Loop | Refusal::Proof(_) => StatusCode::BAD_REQUEST,
         Refusal::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
@@ -85,6 +85,7 @@ pub fn title(refusal: Refusal) -> &'static str {
         Refusal::NotUnderWay => "This login is no longer under way",
         Refusal::Loop => "The login keeps coming back",
         Refusal::CrossSite => "That request came from another site",
+        Refusal::StepUp => "Confirm that it’s you",
         Refusal::LoginRequired => "Log in first",
         Refusal::Credential => "That credential isn’t accepted here",
         Refusal::Malformed => "That address can’t be read",
@@ -246,6 +247,11 @@ fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'stat
         Refusal::CrossSite => (
             "Only this site’s own pages may do that. Nothing was changed.".to_owned(),
             "Open the page itself and try there.",
+            ASK_SUPPORT,
+        ),
+        Refusal::StepUp => (
+            "This page asks for a proof of just now, and yours is older.".to_owned(),
+            "Confirm that it’s you, or log in again.",
             ASK_SUPPORT,
         ),
         Refusal::LoginRequired => ("Nobody is logged in here.".to_owned(), "Log in to go on.", ASK_SUPPORT),

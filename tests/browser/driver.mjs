@@ -7,6 +7,7 @@
 //   /fill {who, fields}         selector → text                          /press {who, selector}   clicks, waits for what follows
 //   /until {who, selector|url}  waits (10 s)                             /run {who, script, argument}   evaluates a function in the page
 //   /audit {who, name}          axe and the width at 360 px, light and dark; screenshots where asked for
+//   /authenticator {who, present}   a virtual one in the tab; gives its credentials
 //   /back {who}  /cookies {who}  /attack {who, targets}  /leave {who}
 import fs from 'node:fs';
 import os from 'node:os';
@@ -43,6 +44,7 @@ const browser = await chromium.launch({
 process.on('exit', () => fs.rmSync(home, { recursive: true, force: true }));
 
 const people = new Map();
+const authenticators = new Map();
 
 /** The person's tab, opened at first use. */
 async function tabOf({ who, tab = 'main' }) {
@@ -97,6 +99,22 @@ const acts = {
   },
   '/cookies': async (asked) => ({ cookies: await (await tabOf(asked)).context().cookies() }),
   '/audit': async (asked) => audit(await tabOf(asked), asked.name, options.shots),
+  '/authenticator': async (asked) => {
+    // CDP's WebAuthn domain: an authenticator in the device, whose person is verified; it answers while `present`.
+    const page = await tabOf(asked);
+    if (!authenticators.has(page)) {
+      const session = await page.context().newCDPSession(page);
+      await session.send('WebAuthn.enable');
+      const kind = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true };
+      const made = { ...kind, isUserVerified: true, automaticPresenceSimulation: asked.present };
+      const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', { options: made });
+      authenticators.set(page, { session, authenticatorId });
+    }
+    const { session, authenticatorId } = authenticators.get(page);
+    await session.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled: asked.present });
+    const { credentials } = await session.send('WebAuthn.getCredentials', { authenticatorId });
+    return { credentials };
+  },
   '/attack': async (asked) => ({ attempts: await attack(await tabOf(asked), asked.targets) }),
   '/leave': async ({ who }) => {
     await people.get(who)?.context.close();

@@ -331,6 +331,9 @@ fn mistakes_of_products() -> Vec<Mistake> {
         in_product(C::Origin, 17, "upstream_host = \"a b\"", "trello.internal:3000"),
         in_product(C::Path, 11, "public = [\"/\"]", "optional = [\"/\"]"),
         in_product(C::Path, 20, "doors = { login = [\"login\"] }", "write \"/login\""),
+        in_product(C::Path, 22, "step_up = { paths = [\"admin\"] }", "write \"/admin\""),
+        in_product(C::Missing, 11, "step_up = { within = \"5m\" }", "paths = [\"/admin/*\"]"),
+        in_product(C::Duration, 44, "step_up = { paths = [\"/admin/*\"], within = \"30s\" }", "from a minute to a day"),
         in_product(C::Header, 13, "headers = { \"Cookie\" = \"sub\" }", "X-Forwarded-User"),
         in_product(
             C::EmailKey,

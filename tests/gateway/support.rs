@@ -53,6 +53,8 @@ pub struct Memory {
     pub replays: crate::replay::Said,
     pub live: Mutex<HashMap<[u8; 32], Arc<LiveSession>>>,
     pub answer: Mutex<Option<Admission>>,
+    /// Whether the store is out, so that what is remembered may be over.
+    pub out: std::sync::atomic::AtomicBool,
     /// How long `admit` takes.
     pub slow: Mutex<Duration>,
 }
@@ -77,6 +79,10 @@ impl Sessions for Memory {
         self.answer.lock().unwrap().clone().unwrap_or(Admission::Nobody)
     }
 
+    fn is_current(&self) -> bool {
+        !self.out.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
     fn replays(&self) -> Option<&dyn Replays> {
         Some(&self.replays)
     }
@@ -98,7 +104,7 @@ impl Routes for Pages {
 
     fn refuse(&self, turned: Turned) -> Response<Bytes> {
         let status = match turned.refusal {
-            Refusal::LoginRequired => StatusCode::UNAUTHORIZED,
+            Refusal::LoginRequired | Refusal::StepUp => StatusCode::UNAUTHORIZED,
             Refusal::Malformed => StatusCode::BAD_REQUEST,
             _ => StatusCode::FORBIDDEN,
         };
@@ -129,6 +135,8 @@ impl Readiness for Always {
 /// Everything of one test.
 pub struct World {
     pub running: Running,
+    /// When people of new sessions last proved themselves.
+    pub proved_at: std::sync::Mutex<Timestamp>,
     pub seen: Arc<Seen>,
     pub sessions: Arc<Memory>,
     pub pages: Arc<Pages>,
@@ -160,6 +168,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         limits: Limits::default(),
         colour: None,
         identity_fields: vec![("X-Auth-Name".into(), Claim::Name)],
+        step_up: None,
         on_store_outage: Outage::Deny,
     };
     Site {
@@ -259,7 +268,8 @@ fn build(
         issued: Arc::clone(&issued),
     };
     let running = Gateway::start(options.clone(), ports, 2).unwrap();
-    World { running, seen, sessions, pages, seeing, issued, options, state }
+    let proved_at = std::sync::Mutex::new(LiveSession::NEVER);
+    World { running, proved_at, seen, sessions, pages, seeing, issued, options, state }
 }
 
 impl Drop for World {
@@ -294,6 +304,7 @@ impl World {
             product_account: ProductAccountId::mint(now, [seed; 10]),
             product: ProductName::parse("trello").unwrap(),
             org: None,
+            proved_at: *self.proved_at.lock().unwrap(),
             identity: ArcSwap::from_pointee(Identity::new(&said, mapped, now).unwrap()),
             ended: End::default(),
             last_seen: AtomicI64::new(0),

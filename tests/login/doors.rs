@@ -114,8 +114,13 @@ impl Doors {
         format!("https://{host}.example.test:{}{path}", self.ports.https)
     }
 
+    /// The authority that a browser must trust.
+    pub fn ca_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("state/ca.pem")
+    }
+
     pub fn agent(&self) -> UserAgent {
-        UserAgent::new(&[&self.folder.path().join("state/ca.pem")])
+        UserAgent::new(&[&self.ca_file()])
     }
 
     /// Opens a page of `trello` as a stranger and types the address at its door.

@@ -99,22 +99,48 @@ async fn handover_a_login_session_ends_by_its_own_limits() {
     let node = start(&world).await;
     let ann = world.logged_in("ann").await;
     let to = location(&step(&ann, &world.url("loom", "/.fedgate/login?return_to=%2F")).await);
-    let target = |to: &str| {
-        let url = Url::parse(to).expect("a URL");
-        let text = |name: &str| url.query_pairs().find(|(known, _)| known == name).expect("there").1.into_owned();
-        let challenge = fedgate_challenge(&text("c"));
-        fedgate::login::Target {
-            product: ProductName::parse(&text("product")).expect("a name"),
-            host: Origin::parse(&text("host")).expect("an origin"),
-            challenge,
-            again: 0,
-        }
-    };
     let now = node.login.world().clock.now();
     for (seconds, enters) in [(3_590, true), (3_610, false), (8 * 3_600 + 5, false)] {
         let visitor = visitor(&ann, &to, now.plus(Duration::from_secs(seconds)));
-        let answer = node.login.enter(&visitor, target(&to), "").await;
+        let answer = node.login.enter(&visitor, target(&to), "", None).await;
         assert_eq!(matches!(answer.step, Step::Go(_)), enters, "after {seconds} s: {answer:?}");
+    }
+}
+
+/// A path that asks for a proof of just now: a provider's login session that is older goes there again, with `max_age`.
+#[tokio::test]
+async fn m6_a_step_up_asks_the_provider_anew() {
+    let world = World::prepare("", |file, _| file).await;
+    let node = start(&world).await;
+    let ann = world.logged_in("ann").await;
+    let to = location(&step(&ann, &world.url("loom", "/.fedgate/login?return_to=%2F")).await);
+    let now = node.login.world().clock.now();
+    for (seconds, asks) in [(100, false), (650, true)] {
+        let visitor = visitor(&ann, &to, now.plus(Duration::from_secs(seconds)));
+        let fresh = Some(Duration::from_secs(600));
+        let answer = node.login.enter(&visitor, target(&to), "", fresh).await;
+        match answer.step {
+            Step::Go(to) => assert!(!asks && to.contains("/.fedgate/finish?code="), "after {seconds} s: {to}"),
+            Step::Leave { url, .. } => {
+                assert!(
+                    asks && url.contains("max_age=600") && url.contains("prompt=login"),
+                    "after {seconds} s: {url}"
+                );
+            }
+            other => panic!("after {seconds} s: {other:?}"),
+        }
+    }
+}
+
+fn target(to: &str) -> fedgate::login::Target {
+    let url = Url::parse(to).expect("a URL");
+    let text = |name: &str| url.query_pairs().find(|(known, _)| known == name).expect("there").1.into_owned();
+    let challenge = fedgate_challenge(&text("c"));
+    fedgate::login::Target {
+        product: ProductName::parse(&text("product")).expect("a name"),
+        host: Origin::parse(&text("host")).expect("an origin"),
+        challenge,
+        again: 0,
     }
 }
 

@@ -14,12 +14,12 @@ use crate::support::html::{tags, unescape};
 use crate::support::page::Page;
 use crate::world::{location, step};
 
-const ANN: &str = "ann@gmail.example.test";
+pub const ANN: &str = "ann@gmail.example.test";
 const BOB: &str = "bob@gmail.example.test";
 const ID: &str = "id.example.test";
 
 /// What a page asks of the browser.
-fn options(page: &Page) -> Value {
+pub fn options(page: &Page) -> Value {
     let html = page.html();
     let tag = tags(&html).into_iter().find(|tag| tag.attribute("id") == Some("passkey"));
     let tag = tag.unwrap_or_else(|| panic!("no ceremony: {}", page.describe()));
@@ -31,16 +31,16 @@ fn bytes(value: &Value) -> Vec<u8> {
 }
 
 /// An honest login in answer to a page.
-fn scene(doors: &Doors, page: &Page) -> Scene {
+pub fn scene(doors: &Doors, page: &Page) -> Scene {
     Scene::of_login(&bytes(&options(page)["challenge"]), doors.url("id", "").trim_end_matches('/'), ID)
 }
 
-async fn post(agent: &UserAgent, page: &Page, credential: &str) -> Page {
+pub async fn post(agent: &UserAgent, page: &Page, credential: &str) -> Page {
     agent.submit(page, "credential", &[("credential", credential)]).await
 }
 
 /// Enrols a passkey on the security page of whoever is logged in; what came of it, and the authenticator.
-async fn enrol(doors: &Doors, agent: &UserAgent, handle: &[u8]) -> (Page, Authenticator) {
+pub async fn enrol(doors: &Doors, agent: &UserAgent, handle: &[u8]) -> (Page, Authenticator) {
     let page = agent.visit(&doors.url("trello", "/.fedgate/security")).await;
     let page = agent.submit(&page, "current", &[("current", PASSWORD), ("act", "passkey")]).await;
     let asked = options(&page);
@@ -55,7 +55,7 @@ async fn enrol(doors: &Doors, agent: &UserAgent, handle: &[u8]) -> (Page, Authen
 }
 
 /// Logged in by password, with a passkey.
-async fn with_passkey(doors: &Doors, email: &str, handle: &[u8]) -> (UserAgent, Authenticator) {
+pub async fn with_passkey(doors: &Doors, email: &str, handle: &[u8]) -> (UserAgent, Authenticator) {
     doors.person(email).await;
     let agent = doors.agent();
     doors.log_in(&agent, email, PASSWORD).await;
@@ -65,7 +65,7 @@ async fn with_passkey(doors: &Doors, email: &str, handle: &[u8]) -> (UserAgent, 
 }
 
 /// A stranger's browser at the page that asks for a passkey, by the link at the door.
-async fn first(doors: &Doors, agent: &UserAgent) -> Page {
+pub async fn first(doors: &Doors, agent: &UserAgent) -> Page {
     let door = agent.visit(&doors.url("trello", "/page")).await;
     let html = door.html();
     let link = tags(&html).into_iter().find_map(|tag| {

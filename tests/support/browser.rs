@@ -91,6 +91,12 @@ impl<'a> Person<'a> {
         view(&self.act("/back", json!({})).await)
     }
 
+    /// An authenticator in this tab's device, which verifies its person and answers while they are `present`. Its credentials.
+    pub async fn authenticator(&self, present: bool) -> Vec<Value> {
+        let answer = self.act("/authenticator", json!({ "present": present })).await;
+        answer["credentials"].as_array().expect("a list").clone()
+    }
+
     /// Names of the cookies that this person's browser keeps for the host.
     pub async fn cookies(&self, host: &str) -> Vec<String> {
         let cookies = self.act("/cookies", json!({})).await["cookies"].as_array().cloned().unwrap_or_default();

@@ -46,6 +46,8 @@ pub struct Product {
     pub public: Texts,
     /// Paths open to strangers, identity added when there is a session.
     pub optional: Texts,
+    /// Paths that ask for a proof of just now: a second step, a passkey, or a fresh login at the provider.
+    pub step_up: Option<At<StepUp>>,
     /// The product's own login, logout, reset and sign-up pages, answered by the gateway.
     pub doors: Option<Doors>,
     /// `none` (default), or people have accounts of the product's own, with passwords that the gateway keeps (`here`) or the product
@@ -137,6 +139,16 @@ pub struct Allow {
     pub groups: Texts,
     /// These people, by proved address.
     pub people: Texts,
+}
+
+/// Paths that ask for a proof of just now.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StepUp {
+    /// Each one path, or everything below one: `/billing`, `/admin/*`. Required.
+    pub paths: Texts,
+    /// How old the proof may be, from `1m` to `1d`. Default `10m`.
+    pub within: Text,
 }
 
 /// The product's own doors.

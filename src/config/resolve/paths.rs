@@ -13,6 +13,8 @@ pub enum For {
     Public,
     /// `optional`.
     Optional,
+    /// `step_up`.
+    StepUp,
     /// A door: one path, no `*`.
     Door,
 }
@@ -55,6 +57,11 @@ impl Reader<'_> {
         each(written).filter(|path| self.path(path, purpose)).map(|path| rule(path)).collect()
     }
 
+    /// Path rules as they are written: `step_up`.
+    pub(super) fn path_texts(&mut self, written: &Texts, purpose: For) -> Vec<String> {
+        each(written).filter(|path| self.path(path, purpose)).map(|path| path.to_string()).collect()
+    }
+
     /// The doors; a path may be only one of them.
     pub(super) fn doors(&mut self, written: Option<&WrittenDoors>) -> Doors {
         let Some(doors) = written else { return Doors::default() };
@@ -91,6 +98,7 @@ impl Reader<'_> {
             }
             _ if !path.starts_with('/') => format!("write \"/{}\"", path.as_str()),
             For::Door => "write \"/login\"".to_owned(),
+            For::StepUp => "write \"/billing\" or \"/admin/*\"".to_owned(),
             For::Public | For::Optional => "write \"/healthz\" or \"/assets/*\"".to_owned(),
         };
         self.say.error(Code::Path, path.span(), format!("{:?} is not a path rule: {why}", path.as_str()), write);

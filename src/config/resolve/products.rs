@@ -6,11 +6,16 @@ use super::values::{colour, each, label_of, text};
 use crate::config::file::{Allow as WrittenAllow, At, File, Product as Written, Span, Text, WordOr};
 use crate::config::finding::Code;
 use crate::gateway::options::Site;
-use crate::kernel::model::{Allow, MigrationPhase, Outage, Passwords, Product, Signup};
+use crate::kernel::model::{Allow, MigrationPhase, Outage, Passwords, Product, Signup, StepUp};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
 use http::uri::Authority;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Rule M6: a proof of just now is ten minutes old at most, unless the file says otherwise.
+const STEP_UP_WITHIN: Duration = Duration::from_secs(600);
+/// Shorter is over before its page is read; longer is no step up.
+const STEP_UP_BOUNDS: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(86_400);
 
 /// Rule M2: cached sessions outlive the store by this much unless the file says otherwise.
 const DEFAULT_GRACE: Duration = Duration::from_secs(120);
@@ -57,6 +62,7 @@ impl Reader<'_> {
             limits: self.limits(written.session.as_ref()),
             colour,
             identity_fields: self.identity_fields(written),
+            step_up: self.step_up(written),
             on_store_outage: self.outage(written),
         };
         let site = Site {
@@ -221,6 +227,22 @@ impl Reader<'_> {
             );
         }
         parsed
+    }
+
+    fn step_up(&mut self, written: &Written) -> Option<StepUp> {
+        let asked = written.step_up.as_ref()?;
+        let paths = self.path_texts(&asked.paths, For::StepUp);
+        if asked.paths.is_none() {
+            let write = "write step_up = { paths = [\"/admin/*\"] }";
+            self.say.error(Code::Missing, asked.span(), "`step_up` names no paths", write);
+        }
+        let within = self.duration(&asked.within, STEP_UP_WITHIN);
+        if !STEP_UP_BOUNDS.contains(&within) {
+            let span = asked.within.as_ref().map(|within| within.span()).unwrap_or_default();
+            let write = "write within = \"10m\": from a minute to a day";
+            self.say.error(Code::Duration, span, "a proof of just now is one of the last minutes or hours", write);
+        }
+        Some(StepUp { paths, within })
     }
 
     fn outage(&mut self, written: &Written) -> Outage {

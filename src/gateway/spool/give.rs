@@ -160,6 +160,12 @@ impl Visit<'_> {
             }
             _ => return Ok(self.step.malformed()),
         }
+        // The click is the person's own navigation; what it sends is asked for what every request to that path is (rule H9).
+        if let Ok(path) = NormalPath::parse(&opened.head.target)
+            && let Some(answer) = self.step.step_up((&head.method, &head.headers), &path, self.target, &self.live)
+        {
+            return Ok(answer);
+        }
         match self.replays.take(ticket.mark(), ticket.name().until()).await {
             Taken::First => self.send(head, ticket, opened).await,
             Taken::Again => Ok(self.missing(Missing::Lost(Lost::Sent), handle)),

@@ -160,6 +160,7 @@ pub(in crate::kernel) fn product() -> Product {
         limits: Limits::default(),
         colour: None,
         identity_fields: Vec::new(),
+        step_up: None,
         on_store_outage: Outage::Deny,
     }
 }

@@ -103,6 +103,11 @@ fn enforce(policy: &mut Policy) {
     policy.changed_at = NOW;
 }
 
+/// A login session, for rules of files of their own.
+pub(super) fn session() -> LoginSession {
+    Case::of(C, "ann@c.com").login
+}
+
 #[test]
 fn a_good_session_goes_on_until_its_first_limit() {
     let case = Case::of(C, "ann@c.com");

@@ -8,9 +8,12 @@ use super::password::Typed;
 use super::strength::score;
 use super::totp::{Seed, Step};
 use crate::kernel::admit::PasswordState;
-use crate::kernel::model::{ACCOUNT_SOURCE, IdentityKey, MailboxProof, Method, PasswordCredential, SubjectSource};
+use crate::kernel::live::step_up;
+use crate::kernel::model::{
+    ACCOUNT_SOURCE, IdentityKey, LoginSession, MailboxProof, Method, PasswordCredential, SubjectSource,
+};
 use crate::kernel::proof::{Claims, Proof, SecondStepProof, Vouched};
-use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, ProductAccountId, Timestamp};
+use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, LoginSessionId, ProductAccountId, Timestamp};
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::time::Duration;
@@ -45,6 +48,8 @@ pub struct Steps {
     at: Timestamp,
     password: Option<PasswordState>,
     stepped_at: Option<Timestamp>,
+    /// The session that they continue, and when its person authenticated.
+    continues: Option<(LoginSessionId, Timestamp)>,
 }
 
 /// Judges a password. Costs one hash whatever comes out.
@@ -112,13 +117,31 @@ fn holds(stored: &[u8; 32], shown: &[[u8; 32]]) -> bool {
 
 fn first(claimant: &Claimant, method: Method, amr: &str, at: Timestamp) -> Steps {
     let amr = vec![amr.to_owned()];
-    Steps { claimant: claimant.clone(), method, amr, at, password: None, stepped_at: None }
+    Steps { claimant: claimant.clone(), method, amr, at, password: None, stepped_at: None, continues: None }
 }
 
 impl Steps {
     /// The product says that the password is right; only the judge of its signed answer calls this.
     pub(super) fn by_product(claimant: &Claimant, at: Timestamp) -> Self {
         first(claimant, Method::Adapter, "pwd", at)
+    }
+
+    /// The steps behind a session that was made of such, for a further one (rule M6). The session's MAC must have held; they are worth
+    /// nothing once it has ended ([`Self::continues`]). `None` for somebody else's session, an older epoch's, or a provider's.
+    pub fn of_session(claimant: &Claimant, session: &LoginSession, now: Timestamp) -> Option<Self> {
+        let theirs = session.account == claimant.account
+            && session.account_epoch == claimant.epoch
+            && session.directory == claimant.directory;
+        (theirs && session.method.is_local()).then(|| Self {
+            amr: session.amr.clone(),
+            continues: Some((session.id, session.auth_time)),
+            ..first(claimant, session.method, "", now)
+        })
+    }
+
+    /// The session that these continue: the one that they make takes its place.
+    pub fn continues(&self) -> Option<LoginSessionId> {
+        self.continues.map(|(session, _)| session)
     }
 
     /// Who.
@@ -158,10 +181,25 @@ impl Steps {
         (presence.account() == self.claimant.account).then(|| self.and("pop", now))
     }
 
+    /// These steps and the one that a live session of the same person carries, if it is no older than `within`: a passkey as its only
+    /// step is one as well. The session's MAC must have held.
+    pub fn with_step_of(&self, session: &LoginSession, within: Duration, now: Timestamp) -> Option<Self> {
+        let theirs = session.account == self.claimant.account
+            && session.account_epoch == self.claimant.epoch
+            && session.method.is_local();
+        let proved = step_up::proved_at(session)
+            .filter(|_| theirs && step_up::is_fresh(step_up::proved_at(session), within, now));
+        proved.map(|at| Self { stepped_at: Some(at), ..self.clone() })
+    }
+
     fn and(&self, second: &str, now: Timestamp) -> Self {
         let mut steps = self.clone();
         steps.stepped_at = Some(now);
-        steps.amr.extend([second.to_owned(), "mfa".to_owned()]);
+        for said in [second, "mfa"] {
+            if !steps.amr.iter().any(|known| known == said) {
+                steps.amr.push(said.to_owned());
+            }
+        }
         steps
     }
 
@@ -181,7 +219,7 @@ impl Steps {
             groups: Vec::new(),
             amr: self.amr.clone(),
             acr: None,
-            auth_time: self.at,
+            auth_time: self.continues.map_or(self.at, |(_, auth_time)| auth_time),
             provider_session: None,
             id_token: None,
         })
@@ -203,6 +241,8 @@ impl Steps {
             time(self.stepped_at),
             time(self.password.map(|password| password.set_at)),
             self.password.map(|password| password.score.to_string()).unwrap_or_default(),
+            self.continues.map(|(session, _)| session.to_string()).unwrap_or_default(),
+            time(self.continues.map(|(_, auth_time)| auth_time)),
             c.email.to_string(),
         ]
         .join("|");
@@ -216,9 +256,23 @@ impl Steps {
         let body = String::from_utf8(URL_SAFE_NO_PAD.decode(body).ok()?).ok()?;
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
         hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), &mac_input(&body, bound), &mac).ok()?;
-        let parts: Vec<&str> = body.splitn(12, '|').collect();
-        let [directory, account, record, verified, epoch, method, amr, at, stepped, set_at, score, email] =
-            parts.as_slice()
+        let parts: Vec<&str> = body.splitn(14, '|').collect();
+        let [
+            directory,
+            account,
+            record,
+            verified,
+            epoch,
+            method,
+            amr,
+            at,
+            stepped,
+            set_at,
+            score,
+            session,
+            since,
+            email,
+        ] = parts.as_slice()
         else {
             return None;
         };
@@ -238,6 +292,7 @@ impl Steps {
             amr: amr.split(' ').map(str::to_owned).collect(),
             at,
             stepped_at: time(stepped),
+            continues: LoginSessionId::parse(session).ok().zip(time(since)),
             password: match (time(set_at), score.parse().ok()) {
                 (Some(set_at), Some(score)) => Some(PasswordState { set_at, score }),
                 _ => None,

@@ -27,5 +27,5 @@ pub use policy::{
     ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Sso,
     ThirdPartyRule,
 };
-pub use product::{Allow, Claim, MigrationPhase, Outage, Passwords, Product, Signup};
+pub use product::{Allow, Claim, MigrationPhase, Outage, Passwords, Product, Signup, StepUp};
 pub use session::{LoginSession, Method, ProductSession};

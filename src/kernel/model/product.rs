@@ -31,8 +31,19 @@ pub struct Product {
     pub colour: Option<[u8; 3]>,
     /// Further identity fields for products that read no JWT: field name and claim.
     pub identity_fields: Vec<(String, Claim)>,
+    /// Paths that ask for a proof of just now; none where no path does.
+    pub step_up: Option<StepUp>,
     /// What happens while the store is out, to sessions that are cached and not known to be ended (rule M2).
     pub on_store_outage: Outage,
+}
+
+/// Paths that ask for a proof of just now (rule M6).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StepUp {
+    /// Each one path (`/billing`), or everything below one (`/admin/*`).
+    pub paths: Vec<String>,
+    /// How old the proof may be.
+    pub within: Duration,
 }
 
 /// What may be copied into a field of the product's choice.

@@ -127,9 +127,22 @@ pub enum LocalPage {
         factors: Vec<(String, String)>,
         /// Recovery codes left.
         recovery_left: u32,
+        /// What is asked besides the password, where a second step is enrolled.
+        proof: Asks,
         /// The password or the code was not right.
         failed: bool,
     },
+}
+
+/// What is asked besides the password before what is enrolled changes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Asks {
+    /// A code.
+    Code,
+    /// A code, or the passkey first.
+    CodeOrPasskey,
+    /// Nothing: the session's own second step is of just now.
+    Nothing,
 }
 
 /// What a ceremony is for.

@@ -11,7 +11,7 @@ use super::super::ticket::{Code, Target};
 use super::super::world::Visitor;
 use super::super::{Login, Stop, TRIES};
 use super::answer::Said;
-use super::door::said;
+use super::door::{said, start_again};
 use crate::entropy::random;
 use crate::kernel::admit::{Admitted, Need, Outcome, decide};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
@@ -19,7 +19,7 @@ use crate::kernel::local::Steps;
 use crate::kernel::model::Method;
 use crate::kernel::proof::Proof;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::values::Token;
+use crate::kernel::values::{LoginSessionId, Token};
 use crate::store::{Conflict, NotCommitted, Unavailable};
 
 /// What a decision about local steps leads to.
@@ -43,13 +43,21 @@ impl Login {
         used: Vec<CredentialChange>,
     ) -> Result<Answer, Stop> {
         for _ in 0..TRIES {
+            // A step more in a session is worth nothing without that session, in its own browser (rule H14).
+            if let Some(session) = steps.continues() {
+                let here = self.session_here(visitor, at).await?;
+                if here.is_none_or(|(live, _)| live.login != session) {
+                    return Ok(start_again());
+                }
+            }
             let (admitted, about) = match self.decide_local(visitor, at, target, &steps).await? {
                 Decided::Page(answer) => return Ok(answer),
                 Decided::NewPassword => return Ok(self.new_password_page(visitor, at, target, &steps, None)),
                 Decided::Admitted(admitted, about) => (admitted, about),
             };
             let (place, proof) = ((at, target), steps.proof());
-            match self.commit_local(visitor, place, (&admitted, &proof), about, used.clone()).await {
+            match self.commit_local(visitor, place, (&admitted, &proof), about, (used.clone(), steps.continues())).await
+            {
                 Ok(answer) => return Ok(answer),
                 Err(NotCommitted::Conflict(Conflict::Credential)) => {
                     // The code or recovery code was used by another request meanwhile.
@@ -128,7 +136,7 @@ impl Login {
         (at, target): (&ProductHost, &Target),
         (admitted, proof): (&Admitted, &Proof),
         about: Circumstances,
-        used: Vec<CredentialChange>,
+        (used, continued): (Vec<CredentialChange>, Option<LoginSessionId>),
     ) -> Result<Answer, NotCommitted> {
         let broken = |what: &str| NotCommitted::Unavailable(Unavailable(what.to_owned()));
         let terms = admitted.terms();
@@ -155,6 +163,9 @@ impl Login {
         let current =
             Current { session: session.clone(), account: account.clone(), identities: Vec::new(), further: Vec::new() };
         let product_session = self.new_product_session(visitor, at, &code, &current, &token);
+        if let Some(before) = continued {
+            batch.end_login_session(before);
+        }
         batch.changes.push(Change::CreateLoginSession(session.clone()));
         batch.events.push(self.success(visitor, &session, &account, about));
         self.add_product_session(visitor, (product_session, &current, &record), &mut batch);

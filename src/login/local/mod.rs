@@ -31,7 +31,7 @@ mod second;
 mod security;
 mod slot;
 
-pub use answer::{CeremonyFor, LocalPage, LocalStep, Said, Wrong};
+pub use answer::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Wrong};
 pub use app::{AppEntry, AppRefused};
 pub use bench::{Bench, Busy, Lane};
 pub use breached::{BadList, Breached};

@@ -9,8 +9,9 @@ use super::answer::{LocalPage, Said};
 use super::attempts::Attempt;
 use super::door::{said, start_again};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
-use crate::kernel::local::{RecoveryCode, Steps};
+use crate::kernel::local::{Claimant, RecoveryCode, Steps};
 use crate::kernel::model::{FactorKind, Method};
+use crate::kernel::values::EmailAddress;
 use crate::keys::Lookup;
 use crate::store::NotCommitted;
 
@@ -32,6 +33,29 @@ impl Login {
             answer.cookies = vec![cookie];
         }
         answer
+    }
+
+    /// Asks for one more step of a session that lives: the second step, or where none is enrolled a mail that leads to enrolling one.
+    pub(in crate::login) async fn ask_step(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        target: &Target,
+        steps: &Steps,
+    ) -> Result<Answer, Stop> {
+        match self.world.factors(visitor, steps.claimant().account).await?.is_empty() {
+            false => self.second_step_page(visitor, at, target, (steps, false)).await,
+            true => self.begin_enrolment(visitor, at, target, steps).await,
+        }
+    }
+
+    /// Who logs in at this door with this address.
+    pub(in crate::login) async fn claimant_at(
+        &self,
+        at: &ProductHost,
+        email: &EmailAddress,
+    ) -> Result<Option<Claimant>, Stop> {
+        Ok(self.world.known(at, email).await?.map(|known| known.claimant))
     }
 
     /// What was proved, out of a posted form.

@@ -3,10 +3,10 @@
 
 use super::super::answer::Answer;
 use super::super::handover::ProductHost;
-use super::super::ticket::Target;
+use super::super::ticket::{FRESH_PROOF, Target};
 use super::super::world::{Browser, Visitor};
 use super::super::{Login, Stop};
-use super::answer::{LocalPage, Said, Wrong};
+use super::answer::{Asks, LocalPage, Said, Wrong};
 use super::change::Changed;
 use super::door::{Judged, said, said_page, start_again};
 use super::known::Known;
@@ -14,6 +14,7 @@ use super::product::{keeps_here, kept_by_product};
 use crate::entropy::random;
 use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
+use crate::kernel::live::step_up::{is_fresh, proved_at};
 use crate::kernel::local::{RECOVERY_CODES, RecoveryCode, SEED_BYTES, Seed, Steps};
 use crate::kernel::model::{Factor, FactorKind, MailboxPurpose};
 use crate::kernel::values::{AccountId, FactorId};
@@ -73,6 +74,18 @@ impl Login {
         let account = known.claimant.account;
         let factors = self.world.factors(visitor, account).await?;
         let recovery_left = self.world.store.recovery_codes_left(account).await?;
+        let session = self.session_here(visitor, at).await?;
+        let fresh = session.is_some_and(|(_, session)| {
+            session.method.is_local() && is_fresh(proved_at(&session), FRESH_PROOF, visitor.now)
+        });
+        let has_passkey = factors.iter().any(|factor| factor.kind == FactorKind::Passkey);
+        let proof = if fresh {
+            Asks::Nothing
+        } else if has_passkey {
+            Asks::CodeOrPasskey
+        } else {
+            Asks::Code
+        };
         let factors = factors.into_iter().map(|factor| (factor.label, factor.id.to_string())).collect();
         let (target, email) = (self.door_target(at), known.claimant.email.to_string());
         Ok(self.local_page(visitor, at, Some(&target), "", |form| LocalPage::Security {
@@ -80,6 +93,7 @@ impl Login {
             email,
             factors,
             recovery_left,
+            proof,
             failed,
         }))
     }
@@ -116,7 +130,10 @@ impl Login {
             Judged::Away => return Ok(said(at, Said::Away)),
         };
         let (mut steps, mut changes) = (*steps, Vec::new());
-        if !factors.is_empty() {
+        let stepped = self.stepped_here(visitor, at, &steps).await?;
+        if let Some(both) = stepped.filter(|_| !factors.is_empty() && code.is_empty()) {
+            steps = both;
+        } else if !factors.is_empty() {
             match self.add_second(visitor, &steps, code).await? {
                 Some((both, used)) => {
                     steps = both;
@@ -138,6 +155,12 @@ impl Login {
             }
             _ => self.security_page(visitor, at, &known, false).await,
         }
+    }
+
+    /// The steps with the one that the live session carries, if that is of just now (rule M6).
+    async fn stepped_here(&self, visitor: &Visitor, at: &ProductHost, steps: &Steps) -> Result<Option<Steps>, Stop> {
+        let session = self.session_here(visitor, at).await?;
+        Ok(session.and_then(|(_, session)| steps.with_step_of(&session, FRESH_PROOF, visitor.now)))
     }
 
     async fn commit_used(&self, changes: Vec<Change>) -> Result<(), Stop> {

@@ -42,9 +42,10 @@
 
   let waiting = null;
   const wait = async () => {
-    // The browser offers passkeys in the address field, where it can.
+    // The browser offers passkeys in the address field, where it can; not again after one that failed, or a browser that
+    // answers by itself would go round for ever.
     const offers = PublicKeyCredential.isConditionalMediationAvailable;
-    if (form.dataset.kind !== "first" || !offers || !(await offers.call(PublicKeyCredential))) return;
+    if (!("offers" in form.dataset) || !offers || !(await offers.call(PublicKeyCredential))) return;
     waiting = new AbortController();
     try {
       post(await navigator.credentials.get({ publicKey: options, mediation: "conditional", signal: waiting.signal }));
