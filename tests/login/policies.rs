@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::support::agent::UserAgent;
-use crate::support::clock::{eventually, unix_seconds};
+use crate::support::clock::{Deadline, eventually, unix_seconds};
 use crate::support::configuration::Configuration;
 use crate::world::{ACME, World};
 
@@ -48,6 +48,22 @@ async fn on_change_immediate_a_cut_from_a_day_to_a_quarter_of_an_hour_ends_sessi
     assert_eq!(world.who(&ann, "trello").await, None, "over age");
     assert!(world.who(&bob, "trello").await.is_some(), "his is young");
     drop((hers, his));
+}
+
+#[tokio::test]
+async fn a_second_change_does_not_restart_the_grace_of_the_first() {
+    let policy = |amr: &str| format!("on_change = {{ grace = \"4s\" }}\nrequire_amr = [{amr}]");
+    let world = began(&policy("")).await;
+    let ann = world.logged_in("ann").await;
+    world.reload(&with(&world, &policy("\"mfa\"")));
+    let grace = Deadline::after(Duration::from_secs(4));
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(world.who(&ann, "trello").await.is_some(), "within the grace");
+    world.reload(&with(&world, &policy("\"mfa\", \"hwk\"")));
+    while !grace.passed() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(world.who(&ann, "trello").await, None, "four seconds after the first change, and not after the second");
 }
 
 #[tokio::test]

@@ -86,6 +86,7 @@ fn organization(letter: &str, byte: u8, sso: Sso) -> (OrgName, Arc<Organization>
         break_glass: Vec::new(),
         on_change: OnChange::default(),
         changed_at: NOW.minus(DAY * 30),
+        since: Since::new(),
         epoch: 1,
     };
     let organization = Organization {

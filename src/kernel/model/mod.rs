@@ -20,8 +20,8 @@ pub use directory::{
     ACCOUNT_SOURCE, ClientAuth, Directory, DirectoryRow, OauthEndpoints, OidcSettings, Protocol, ResponseMode,
 };
 pub use policy::{
-    ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Sso,
-    ThirdPartyRule,
+    ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Since, Sso,
+    ThirdPartyRule, demand,
 };
 pub use product::{Allow, Claim, MigrationPhase, Outage, Passwords, Product, Signup};
 pub use session::{LoginSession, Method, ProductSession};
