@@ -102,6 +102,8 @@ pub struct DraftDirectory {
     pub subject_source: SubjectSource,
     /// The claim that lists groups.
     pub groups_claim: Option<String>,
+    /// Of its domains these people alone.
+    pub members: Option<Vec<EmailAddress>>,
 }
 
 impl DraftDirectory {
@@ -118,7 +120,15 @@ impl DraftDirectory {
     /// A directory without a provider: the local accounts of a product, or the gateway's own credentials.
     pub fn local(name: DirectoryName, label: String) -> Self {
         let subject_source = SubjectSource(ACCOUNT_SOURCE.to_owned());
-        Self { name, label, domains: Vec::new(), protocol: Protocol::Local, subject_source, groups_claim: None }
+        Self {
+            name,
+            label,
+            domains: Vec::new(),
+            protocol: Protocol::Local,
+            subject_source,
+            groups_claim: None,
+            members: None,
+        }
     }
 }
 
@@ -299,8 +309,8 @@ impl DraftCatalog {
 }
 
 fn directory(id: DirectoryId, draft: DraftDirectory) -> (DirectoryId, Arc<Directory>) {
-    let DraftDirectory { name, label, domains, protocol, subject_source, groups_claim } = draft;
-    (id, Arc::new(Directory { id, name, label, domains, protocol, subject_source, groups_claim }))
+    let DraftDirectory { name, label, domains, protocol, subject_source, groups_claim, members } = draft;
+    (id, Arc::new(Directory { id, name, label, domains, protocol, subject_source, groups_claim, members }))
 }
 
 fn organization(

@@ -124,3 +124,34 @@ async fn h15_a_second_step_is_asked_of_every_request_whatever_it_declares() {
     }
     assert_eq!(world.who(&ann, "trello").await, None);
 }
+
+#[tokio::test]
+async fn two_directories_of_one_domain_each_have_their_own_people() {
+    let world = World::of(|file, op, _| {
+        file.secret("{dir}/acme.secret", op.client_secret()).table(&format!(
+            "[org.acme]\ndomains = [\"{ACME}\"]\n\
+             [org.acme.directory.main]\noidc = \"{issuer}\"\nclient_id = \"fedgate\"\n\
+             client_secret_file = \"{{dir}}/acme.secret\"\n\
+             [org.acme.directory.second]\noidc = \"{issuer}\"\nclient_id = \"fedgate-public\"\nclient_auth = \"none\"\n\
+             members = {{ people = [\"ann@{ACME}\"] }}\n\
+             [org.acme.policy]\nsso = \"enforced\"",
+            issuer = op.issuer()
+        ))
+    })
+    .await;
+    for (login, callback) in [("ann", "/login/callback/acme/second"), ("bob", "/login/callback/acme")] {
+        let agent = world.browser();
+        let page = world.log_in(&agent, login, &world.url("trello", "/page")).await;
+        assert_eq!(page.url.as_str(), world.url("trello", "/page"), "{}", page.describe());
+        let came = page.journey();
+        assert!(came.iter().any(|hop| hop.ends_with(callback)), "{login}: {came:?}");
+    }
+    // Somebody else signs in at the provider where ann was expected: that directory does not speak for him, and he is sent to his.
+    let agent = world.browser();
+    let page = world.to_provider(&agent, &format!("ann@{ACME}"), &world.url("trello", "/page")).await;
+    let page = crate::world::sign_in(&agent, page, "bob").await;
+    let came = page.journey();
+    let second = world.events().into_iter().filter(|event| event["action"] == "login.succeeded");
+    let second = second.filter(|event| event["directory"] == "acme/second");
+    assert!(second.into_iter().all(|event| event["subject"]["email"] == format!("ann@{ACME}")), "{came:?}");
+}

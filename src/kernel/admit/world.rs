@@ -58,6 +58,7 @@ fn directory(byte: u8, name: DirectoryName, domains: &[&str], issuer: &str) -> (
         protocol: protocol(issuer),
         subject_source: SubjectSource("sub".to_owned()),
         groups_claim: None,
+        members: None,
     };
     (directory.id, Arc::new(directory))
 }
