@@ -16,7 +16,7 @@
 //! idp      [4] providers asked and cached                audit [4] Merkle log, checkpoints, verification, sinks
 //! orgs     [4] organizations at run time: their documents laid over the file, rows for what is named, what loosens
 //! mail     [4] letters queued with their fact, sent by SMTP or as files
-//! login    [5] begin, finish, handover, logout; live sessions, lease, revocation
+//! login    [5] begin, finish, handover, logout; live sessions, lease, revocation; shadow: what another file would have decided
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
 //! pages    [6] HTML from templates
 //! admin    [6] the admin API: tokens, rights, organizations changed by programs
