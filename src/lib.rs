@@ -18,7 +18,8 @@
 //! orgs     [4] organizations at run time: their documents laid over the file, rows for what is named, what loosens
 //! accounts [4] what products are asked about their own accounts: the adapter
 //! mail     [4] letters queued with their fact, sent by SMTP or as files
-//! login    [5] begin, finish, handover, step up, logout; live sessions, lease, revocation
+//! login    [5] begin, finish, handover, step up, logout; live sessions, lease, revocation; shadow: what another file would have
+//!              decided
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
 //! pages    [6] HTML from templates
 //! admin    [6] the admin API: tokens, rights, organizations changed by programs

@@ -11,6 +11,7 @@ use crate::kernel::model::{Account, AccountStatus};
 use crate::kernel::values::{AccountId, DomainName, EventId, OrgName};
 use crate::mail::{Letter, queue};
 use crate::orgs::change::Author;
+use crate::orgs::lockout::{self, is_of_file};
 use http::StatusCode;
 use serde_json::json;
 
@@ -74,6 +75,9 @@ impl Admin {
         event.before = Some(json!({ "status": status(account.status) }));
         event.after = Some(json!({ "status": status(wanted) }));
         batch.events.push(event);
+        if !on {
+            self.tell_lockouts(call, &account, &mut batch).await?;
+        }
         if let Some(email) = account.email.clone().filter(|_| !on) {
             // N6: in the same commit, so that nobody is put out without a word.
             let letter = Letter::Deactivated { org: call.org.clone() };
@@ -83,6 +87,22 @@ impl Admin {
         self.world.store.commit(batch).await?;
         let account = self.world.store.account(account.id).await?.ok_or_else(Problem::not_found)?;
         Ok(Reply::of(&shown(&account))?.at(account.epoch))
+    }
+
+    /// The alarm for each organization that is left to its own provider without this person. A hostile last admin must be endable, so
+    /// it is no refusal (rule H3).
+    async fn tell_lockouts(&self, call: &Call<'_>, account: &Account, batch: &mut Batch) -> Result<(), Problem> {
+        let floor = self.world.orgs.floor();
+        for org in self.world.orgs.effective().orgs.iter().filter(|org| !is_of_file(&floor, &org.name)) {
+            if lockout::leaves_nobody(self.world.store.as_ref(), org, account.id).await? {
+                let mut alarm = self.about(call, Action::OrganizationLockout, account)?;
+                alarm.org = Some(org.name.to_string());
+                alarm.reason = Some("the last admin who does not depend on its provider is switched off".to_owned());
+                batch.events.push(alarm);
+                tracing::error!(org = %org.name, "E-LOCKOUT: nobody can administer this organization any more but by its provider");
+            }
+        }
+        Ok(())
     }
 
     /// The person of the path, if the organization manages them: one whose address was never proved is listed and nothing more (§4

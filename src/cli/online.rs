@@ -70,6 +70,7 @@ fn directory(draft: &DraftDirectory) -> Directory {
         protocol: draft.protocol.clone(),
         subject_source: draft.subject_source.clone(),
         groups_claim: draft.groups_claim.clone(),
+        members: draft.members.clone(),
     }
 }
 

@@ -37,7 +37,7 @@ fn report(since: Option<&str>, common: &Common, screen: &mut Screen<'_>) -> Resu
     let since = since.map(super::audit::since).transpose()?;
     let store = stored::store(&config)?;
     let found = stored::on_store(&store, async { read(store.as_ref(), since.as_deref()).await })?;
-    let kinds: Vec<(&(String, String), &(u64, BTreeSet<String>))> = found.differ.iter().collect();
+    let kinds: Vec<_> = found.differ.iter().collect();
     let differing: u64 = kinds.iter().map(|(_, (count, _))| count).sum();
     if common.json {
         let kinds: Vec<Value> = kinds

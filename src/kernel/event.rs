@@ -167,6 +167,9 @@ pub enum Action {
     /// A policy changed.
     #[serde(rename = "policy.updated")]
     PolicyUpdated,
+    /// Nobody can administer an organization any more but by its own provider, by something else than a change of its policy (rule H3).
+    #[serde(rename = "organization.lockout")]
+    OrganizationLockout,
     /// What another configuration would have decided about a login, beside what was decided (shadow mode).
     #[serde(rename = "policy.shadowed")]
     PolicyShadowed,

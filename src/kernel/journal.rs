@@ -18,7 +18,7 @@ pub use credential::CredentialChange;
 
 use super::event::AuditEvent;
 use super::model::{
-    Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
+    Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession, Since,
 };
 use super::values::{
     AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductName,
@@ -185,6 +185,8 @@ pub struct PolicyRow {
     pub epoch: u32,
     /// When it last changed.
     pub changed_at: Timestamp,
+    /// Since when each demand has held.
+    pub since: Since,
 }
 
 /// A sealed key as stored; opaque to the store (rule H12).

@@ -13,7 +13,7 @@ pub use whence::Whence;
 use super::admit::{third_party_allows, third_party_of};
 use super::model::{
     Account, Catalog, LoginSession, Method, OnChange, Product, ProductAccount, ProductAccountState, ProductSession,
-    SecondStep, Sso,
+    SecondStep, Sso, demand,
 };
 use super::refusal::Refusal;
 use super::standing::{self, Bounds, Demand, Entrant, Groups, Management};
@@ -207,13 +207,16 @@ fn after_expiry(facts: &LoginFacts<'_>) -> Ends {
     let vouched = facts.catalog.directories.get(&facts.login.directory);
     let vouched = vouched.is_some_and(|directory| standing::vouches(directory, facts.login.method));
     require(vouched, Live::Login(Why::Policy))?;
-    let ends = |meets: &dyn Fn(&Management<'_>) -> bool| {
-        let unmet = governing.iter().filter(|held| !meets(held));
-        unmet.map(|held| grace_ends(facts, held)).min().unwrap_or(Timestamp::from_millis(i64::MAX))
+    let ends = |unmet: &dyn Fn(&Management<'_>) -> Option<Timestamp>| {
+        let graces = governing.iter().filter_map(|held| unmet(held).map(|since| grace_ends(facts, held, since)));
+        graces.min().unwrap_or(Timestamp::from_millis(i64::MAX))
     };
-    let policy = ends(&|held| satisfies(facts, held));
+    let policy = ends(&|held| unmet_since(facts, held));
     require(facts.now < policy, Live::Login(Why::Policy))?;
-    let step = ends(&|held| has_stepped(facts, held.policy().second_step, Some(held)));
+    let step = ends(&|held| {
+        let stepped = has_stepped(facts, held.policy().second_step, Some(held));
+        (!stepped).then(|| held.policy().since(demand::SECOND_STEP))
+    });
     let unmanaged = !governing.is_empty() || has_stepped(facts, facts.catalog.people.second_step, None);
     require(facts.now < step && unmanaged, Live::Login(Why::SecondStep))?;
     Ok(policy.min(step))
@@ -241,8 +244,9 @@ fn has_one_manager(facts: &LoginFacts<'_>) -> bool {
     !foreign && enforcing < 2
 }
 
-/// Whether a login now, by the way this session came, would satisfy the policy.
-fn satisfies(facts: &LoginFacts<'_>, held: &Management<'_>) -> bool {
+/// Since when a login by the way this session came would not have satisfied the policy; none: it does. Of several things that it
+/// lacks, the first that was demanded.
+fn unmet_since(facts: &LoginFacts<'_>, held: &Management<'_>) -> Option<Timestamp> {
     let policy = held.policy();
     let proved = standing::proved_addresses(facts.account, facts.further);
     let emergency = facts.login.method == Method::Emergency && held.breaks_glass(&proved);
@@ -265,18 +269,43 @@ fn satisfies(facts: &LoginFacts<'_>, held: &Management<'_>) -> bool {
     let stepped = facts.login.method == Method::Passkey
         || (!facts.login.method.is_by_provider() && facts.login.stepped_at.is_some());
     let said = |value: &String| facts.login.amr.contains(value) || (stepped && value == "mfa");
-    directory && way && (emergency || policy.require_amr.iter().all(said))
+    let mut since = Vec::new();
+    if !directory {
+        since.push(directory_since(facts, held));
+    }
+    if !way {
+        let demanded = policy.since.iter().find(|(name, _)| name.starts_with(demand::THIRD_PARTY));
+        since.push(demanded.map_or(policy.changed_at, |(_, since)| *since));
+    }
+    if !emergency {
+        let missing = policy.require_amr.iter().filter(|value| !said(value));
+        since.extend(missing.map(|value| policy.since(&demand::amr(value))));
+    }
+    since.into_iter().min()
 }
 
-/// When a session that no longer satisfies a policy ends: after the policy's grace, at its own place in the spread, or never by
-/// that. A session from after the change has no grace: nothing made it that the policy would have let through.
-fn grace_ends(facts: &LoginFacts<'_>, held: &Management<'_>) -> Timestamp {
+/// Since when this directory's word, or a password's, is not enough: a session from another directory of the organization met single
+/// sign-on until the directory was changed.
+fn directory_since(facts: &LoginFacts<'_>, held: &Management<'_>) -> Timestamp {
+    let name = |id| facts.catalog.directories.get(&id).map(|directory| &directory.name);
+    let own = facts.catalog.directories.get(&facts.login.directory).and_then(|directory| directory.org());
     let policy = held.policy();
-    if facts.login.created_at >= policy.changed_at {
+    match policy.directory.and_then(name).filter(|_| own == Some(&held.org.name)) {
+        Some(name) => policy.since(&demand::directory(name)),
+        None if own == Some(&held.org.name) => policy.changed_at,
+        None => policy.since(demand::SSO),
+    }
+}
+
+/// When a session that does not meet what is demanded `since` then ends: after the policy's grace, at its own place in the spread, or
+/// never by that. A session from after it has no grace: nothing made it that the policy would have let through.
+fn grace_ends(facts: &LoginFacts<'_>, held: &Management<'_>, since: Timestamp) -> Timestamp {
+    let policy = held.policy();
+    if facts.login.created_at >= since {
         return Timestamp::from_millis(i64::MIN);
     }
     match policy.on_change {
-        OnChange::After { grace, spread } => policy.changed_at.plus(grace).plus(place_in(spread, facts.login.id)),
+        OnChange::After { grace, spread } => since.plus(grace).plus(place_in(spread, facts.login.id)),
         OnChange::NextLogin => Timestamp::from_millis(i64::MAX),
     }
 }

@@ -51,6 +51,8 @@ pub struct Management<'a> {
     pub claim: &'a DomainClaim,
     /// The policy that the person is under.
     policy: &'a Policy,
+    /// The directory that names the person among its members.
+    named: Option<DirectoryId>,
 }
 
 impl<'a> Management<'a> {
@@ -61,10 +63,12 @@ impl<'a> Management<'a> {
 
     /// What the policy says about the way in. Under the default policy the directory that the domain is linked to stands before
     /// the policy's own, so that an organization with a directory per domain has the right one for each; a policy for some people
-    /// that names a directory means that one. A suspended claim still enforces (§3.0).
+    /// that names a directory means that one. A directory that names the person among its members stands before the domain's. A
+    /// suspended claim still enforces (§3.0).
     pub fn demand(&self, catalog: &Catalog) -> Demand {
         let (own, linked, default) = (self.policy.directory, self.claim.directory, self.org.policy.directory);
-        let named = if self.policy.name.is_default() { linked.or(own) } else { own.or(linked).or(default) };
+        let for_all = self.named.or(linked);
+        let named = if self.policy.name.is_default() { for_all.or(own) } else { own.or(for_all).or(default) };
         let usable = named.filter(|id| catalog.directories.get(id).is_some_and(|d| d.org() == Some(&self.org.name)));
         match (self.policy.sso, usable) {
             (Sso::Off, _) | (Sso::Offered, None) => Demand::Off,
@@ -115,7 +119,8 @@ pub fn managements<'a>(catalog: &'a Catalog, addresses: &[&EmailAddress], groups
         let Some(claim) = catalog.domains.get(address.domain()) else { continue };
         let Some(org) = catalog.orgs.get(&claim.org) else { continue };
         if found.iter().all(|other| other.org.name != org.name) {
-            found.push(Management { org, claim, policy: policy_of(org, addresses, groups) });
+            let named = named_by(catalog, org, addresses);
+            found.push(Management { org, claim, policy: policy_of(org, addresses, groups), named });
         }
     }
     found
@@ -139,7 +144,18 @@ pub fn speaks_for<'a>(catalog: &'a Catalog, directory: &Directory, email: &Email
     let held = management(catalog, email)?;
     let same_org = directory.org() == Some(&held.org.name);
     let linked_here = directory.domains.contains(email.domain()) || held.claim.directory == Some(directory.id);
-    (same_org && linked_here && !held.claim.suspended).then_some(held)
+    // Two in one domain: each speaks for its own people and for nobody else's.
+    let is_theirs = held.named.map_or(directory.members.is_none(), |named| named == directory.id);
+    (same_org && linked_here && is_theirs && !held.claim.suspended).then_some(held)
+}
+
+/// The directory of an organization that names one of these addresses among its members.
+fn named_by(catalog: &Catalog, org: &Organization, addresses: &[&EmailAddress]) -> Option<DirectoryId> {
+    let names = |id: &&DirectoryId| {
+        let members = catalog.directories.get(*id).and_then(|directory| directory.members.as_ref());
+        members.is_some_and(|members| addresses.iter().any(|address| members.contains(address)))
+    };
+    org.directories.iter().find(names).copied()
 }
 
 /// Whether a directory can have proved somebody by this method. Which kind of login it was is never anybody's word (rule H21).

@@ -10,11 +10,14 @@ use crate::audit::Sampler;
 use crate::clock::Clock;
 use crate::entropy::random;
 use crate::idp::Providers;
+use crate::kernel::event::{Action, AuditEvent, Outcome};
+use crate::kernel::journal::Batch;
 use crate::kernel::model::{Catalog, Directory, Product};
-use crate::kernel::values::{Origin, Timestamp};
+use crate::kernel::values::{EventId, Origin, Timestamp};
 use crate::keys::{Kek, Keys, Purpose};
-use crate::orgs::{Fault, Mode, Orgs};
-use crate::store::Store;
+use crate::orgs::lockout::{is_locked_out, is_of_file};
+use crate::orgs::{DraftOrg, Enrolled, Fault, Mode, Orgs};
+use crate::store::{Store, Unavailable};
 use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::net::IpAddr;
@@ -111,10 +114,45 @@ impl World {
         let ground = (self.store.as_ref(), &self.kek);
         let enrolled = self.orgs.enrol(ground, &self.orgs.floor(), Mode::Follow, self.clock.now()).await?;
         let version = self.catalog.load().version + 1;
+        self.tell_lockouts(&enrolled).await;
         self.orgs.put_effective(&enrolled);
         self.catalog.store(Arc::new(enrolled.catalog(version)));
         self.rebuild_shadow().await;
         Ok(())
+    }
+
+    async fn is_locked_out(&self, org: &DraftOrg) -> Result<bool, Unavailable> {
+        is_locked_out(self.store.as_ref(), org).await
+    }
+
+    /// The alarm for each organization that nobody can administer any more but by its own provider, where that was no matter of a change
+    /// that somebody confirmed: a domain that was proved may be an admin's (rule H3).
+    async fn tell_lockouts(&self, next: &Enrolled) {
+        let (before, floor) = (self.orgs.effective(), self.orgs.floor());
+        let changed = |org: &&DraftOrg| {
+            let was = before.orgs.iter().find(|known| known.name == org.name);
+            !is_of_file(&floor, &org.name) && was.is_some_and(|was| was.domains != org.domains)
+        };
+        for org in next.draft.orgs.iter().filter(changed) {
+            let Some(was) = before.orgs.iter().find(|known| known.name == org.name) else { continue };
+            match (self.is_locked_out(was).await, self.is_locked_out(org).await) {
+                (Ok(false), Ok(true)) => {}
+                (Ok(_), Ok(_)) => continue,
+                (Err(fault), _) | (_, Err(fault)) => {
+                    tracing::error!(%fault, org = %org.name, "whether it is locked out could not be seen");
+                    continue;
+                }
+            }
+            tracing::error!(org = %org.name, "E-LOCKOUT: nobody can administer this organization any more but by its provider");
+            let now = self.clock.now();
+            let mut event =
+                AuditEvent::new(EventId::mint(now, random()), now, Action::OrganizationLockout, Outcome::Failure);
+            event.org = Some(org.name.to_string());
+            event.reason = Some("a domain of its last other admin is its own now".to_owned());
+            if let Err(fault) = self.store.commit(Batch { events: vec![event], ..Batch::default() }).await {
+                tracing::error!(%fault, org = %org.name, "that could not be recorded");
+            }
+        }
     }
 
     /// The product and the host of a target, if the configuration still has both.

@@ -4,7 +4,8 @@
 use super::roles::Staff;
 use crate::kernel::model::{
     ACCOUNT_SOURCE, ApiTokens, Catalog, Directory, DomainClaim, Limits, Members, NamedPolicy, OnChange, Organization,
-    PasswordRule, PeoplePolicy, Policy, Product, Protocol, SecondStep, Sso, SubjectSource, ThirdPartyRule,
+    PasswordRule, PeoplePolicy, Policy, Product, Protocol, SecondStep, Since, Sso, SubjectSource, ThirdPartyRule,
+    demand,
 };
 use crate::kernel::values::{
     DirectoryId, DirectoryName, DomainName, EmailAddress, Network, OrgName, Origin, PolicyName, ThirdPartyName,
@@ -101,6 +102,8 @@ pub struct DraftDirectory {
     pub subject_source: SubjectSource,
     /// The claim that lists groups.
     pub groups_claim: Option<String>,
+    /// Of its domains these people alone.
+    pub members: Option<Vec<EmailAddress>>,
 }
 
 impl DraftDirectory {
@@ -117,7 +120,15 @@ impl DraftDirectory {
     /// A directory without a provider: the local accounts of a product, or the gateway's own credentials.
     pub fn local(name: DirectoryName, label: String) -> Self {
         let subject_source = SubjectSource(ACCOUNT_SOURCE.to_owned());
-        Self { name, label, domains: Vec::new(), protocol: Protocol::Local, subject_source, groups_claim: None }
+        Self {
+            name,
+            label,
+            domains: Vec::new(),
+            protocol: Protocol::Local,
+            subject_source,
+            groups_claim: None,
+            members: None,
+        }
     }
 }
 
@@ -214,6 +225,28 @@ pub fn policy_fingerprint(policy: &DraftPolicy) -> [u8; 32] {
     hash(&parts)
 }
 
+/// What it demands of live sessions, by name.
+pub fn demands(policy: &DraftPolicy) -> Vec<String> {
+    let mut found = Vec::new();
+    if policy.sso == Sso::Enforced {
+        found.push(demand::SSO.to_owned());
+        found.extend(policy.directory.as_ref().map(demand::directory));
+    }
+    match &policy.third_party {
+        ThirdPartyRule::Any => {}
+        ThirdPartyRule::None => found.push(demand::THIRD_PARTY.to_owned()),
+        ThirdPartyRule::Only(names) => {
+            let names: Vec<&str> = names.iter().map(ThirdPartyName::as_str).collect();
+            found.push(format!("{} {}", demand::THIRD_PARTY, names.join(" ")));
+        }
+    }
+    found.extend(policy.require_amr.iter().map(|value| demand::amr(value)));
+    if policy.second_step == SecondStep::Required {
+        found.push(demand::SECOND_STEP.to_owned());
+    }
+    found
+}
+
 impl DraftCatalog {
     /// The addresses of providers that it names.
     pub fn addresses(&self) -> impl Iterator<Item = &str> {
@@ -229,12 +262,12 @@ impl DraftCatalog {
     }
 
     /// The catalog, with the store's part: `ids` gives each directory its id, `claimed` says since when an organization holds
-    /// a domain, `policies` when an organization's policy last changed and its epoch. `version` counts reloads.
+    /// a domain, `policies` when an organization's policy last changed, its epoch and since when each demand holds. `version` counts reloads.
     pub fn into_catalog(
         self,
         ids: impl Fn(&DraftDirectory) -> DirectoryId,
         claimed: impl Fn(&DomainName, &OrgName) -> Timestamp,
-        policies: impl Fn(&OrgName, &PolicyName) -> (Timestamp, u32),
+        policies: impl Fn(&OrgName, &PolicyName) -> (Timestamp, u32, Since),
         version: u64,
     ) -> Catalog {
         let names: HashMap<DirectoryName, DirectoryId> =
@@ -278,14 +311,14 @@ impl DraftCatalog {
 }
 
 fn directory(id: DirectoryId, draft: DraftDirectory) -> (DirectoryId, Arc<Directory>) {
-    let DraftDirectory { name, label, domains, protocol, subject_source, groups_claim } = draft;
-    (id, Arc::new(Directory { id, name, label, domains, protocol, subject_source, groups_claim }))
+    let DraftDirectory { name, label, domains, protocol, subject_source, groups_claim, members } = draft;
+    (id, Arc::new(Directory { id, name, label, domains, protocol, subject_source, groups_claim, members }))
 }
 
 fn organization(
     org: DraftOrg,
     names: &HashMap<DirectoryName, DirectoryId>,
-    policies: &impl Fn(&OrgName, &PolicyName) -> (Timestamp, u32),
+    policies: &impl Fn(&OrgName, &PolicyName) -> (Timestamp, u32, Since),
 ) -> Organization {
     let finish = |draft: DraftPolicy| policy(&org.name, draft, names, policies);
     let directories = org.directories.iter().filter_map(|name| names.get(name).copied()).collect();
@@ -306,9 +339,9 @@ fn policy(
     org: &OrgName,
     draft: DraftPolicy,
     names: &HashMap<DirectoryName, DirectoryId>,
-    policies: &impl Fn(&OrgName, &PolicyName) -> (Timestamp, u32),
+    policies: &impl Fn(&OrgName, &PolicyName) -> (Timestamp, u32, Since),
 ) -> Policy {
-    let (changed_at, epoch) = policies(org, &draft.name);
+    let (changed_at, epoch, since) = policies(org, &draft.name);
     Policy {
         org: org.clone(),
         name: draft.name,
@@ -325,6 +358,7 @@ fn policy(
         break_glass: draft.break_glass,
         on_change: draft.on_change,
         changed_at,
+        since,
         epoch,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Reads;
 use super::document::{Document, Mistake};
-use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, fingerprint, policy_fingerprint};
+use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, demands, fingerprint, policy_fingerprint};
 use super::overlay::overlay;
 use crate::entropy::random;
 use crate::kernel::domain::{DomainProof, State};
@@ -11,7 +11,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::{
     Batch, Change, DomainRow, KeyRow, OrganizationHead, OrganizationVersion, PolicyRow, Revocation,
 };
-use crate::kernel::model::{Catalog, DirectoryRow};
+use crate::kernel::model::{Catalog, DirectoryRow, Since};
 use crate::kernel::values::{DirectoryId, DomainName, EventId, OrgName, PolicyName, Secret, Timestamp};
 use crate::keys::{Kek, KeyFault, Keys};
 use crate::store::{NotCommitted, Store, Unavailable};
@@ -101,7 +101,7 @@ pub struct Enrolled {
     suspended: Vec<DomainName>,
     /// Domains that nobody holds for certain: nobody enters by them.
     shut: Vec<DomainName>,
-    policies: HashMap<Which, (Timestamp, u32)>,
+    policies: HashMap<Which, (Timestamp, u32, Since)>,
     now: Timestamp,
 }
 
@@ -306,7 +306,7 @@ impl Enrolled {
             // Every directory has its row: that was asked in `join`.
             |directory| ids.get(&fingerprint_of(directory)).copied().unwrap_or(DirectoryId::from_bytes([0; 16])),
             |domain, _| claimed.get(domain).copied().unwrap_or(now),
-            |org, name| policies.get(&(org.clone(), name.clone())).copied().unwrap_or((now, 0)),
+            |org, name| policies.get(&(org.clone(), name.clone())).cloned().unwrap_or((now, 0, Since::new())),
             version,
         );
         for domain in &suspended {
@@ -403,7 +403,7 @@ fn policies(
     rows: Vec<PolicyRow>,
     now: Timestamp,
     batch: &mut Batch,
-) -> HashMap<Which, (Timestamp, u32)> {
+) -> HashMap<Which, (Timestamp, u32, Since)> {
     let stored: HashMap<Which, PolicyRow> =
         rows.into_iter().map(|row| ((row.org.clone(), row.name.clone()), row)).collect();
     let mut in_force = HashMap::new();
@@ -424,13 +424,17 @@ fn holds(
     before: Option<&PolicyRow>,
     now: Timestamp,
     batch: &mut Batch,
-) -> (Timestamp, u32) {
+) -> (Timestamp, u32, Since) {
     let fingerprint = policy_fingerprint(policy);
     if let Some(row) = before.filter(|row| row.fingerprint == fingerprint) {
-        return (row.changed_at, row.epoch);
+        return (row.changed_at, row.epoch, row.since.clone());
     }
+    // What was demanded already goes on being so: whoever has been late for that is not given more time by another change.
+    let known = |demand: &String| before.and_then(|row| row.since.get(demand)).copied();
+    let since: Since = demands(policy).into_iter().map(|name| (name.clone(), known(&name).unwrap_or(now))).collect();
     let epoch = before.map_or(1, |row| row.epoch.saturating_add(1));
-    let row = PolicyRow { org: org.clone(), name: name.clone(), fingerprint, epoch, changed_at: now };
+    let row =
+        PolicyRow { org: org.clone(), name: name.clone(), fingerprint, epoch, changed_at: now, since: since.clone() };
     batch.changes.push(Change::PutPolicy(row));
     let mut updated = event(now, Action::PolicyUpdated);
     updated.org = Some(org.to_string());
@@ -439,7 +443,7 @@ fn holds(
     }));
     batch.events.push(updated);
     batch.revocations.push(Revocation::Organization(org.clone()));
-    (now, epoch)
+    (now, epoch, since)
 }
 
 /// The stored keys and those that are missing: at the first start all, later a new directory's.

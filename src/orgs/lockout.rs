@@ -1,10 +1,10 @@
 //! Who could still administer an organization, and whether what is to be enforced works (behaviour §3.6, §3.7).
 
 use super::change::Refused;
-use super::draft::DraftOrg;
+use super::draft::{DraftCatalog, DraftOrg};
 use crate::kernel::event::{Action, AuditEvent, Outcome};
-use crate::kernel::model::{AccountStatus, FactorKind, Sso};
-use crate::kernel::values::{DirectoryName, EmailAddress, Timestamp};
+use crate::kernel::model::{Account, AccountStatus, FactorKind, Sso};
+use crate::kernel::values::{AccountId, DirectoryName, EmailAddress, OrgName, Timestamp};
 use crate::store::{Store, Unavailable};
 use std::time::Duration;
 
@@ -54,6 +54,41 @@ pub(super) async fn check(
     Ok(None)
 }
 
+/// Whether the operator's file enforces single sign-on of an organization: the file is then the way in (interface, "What the short file
+/// means").
+pub fn is_of_file(floor: &DraftCatalog, org: &OrgName) -> bool {
+    floor.orgs.iter().any(|below| below.name == *org && below.policy.sso == Sso::Enforced)
+}
+
+/// Whether single sign-on is enforced for an organization and no admin of it gets in without its provider.
+///
+/// # Errors
+/// [`Unavailable`]: the store does not answer.
+pub async fn is_locked_out(store: &dyn Store, org: &DraftOrg) -> Result<bool, Unavailable> {
+    Ok(enforces(org) && !somebody_gets_in(store, org).await?)
+}
+
+/// Whether nobody would be left who can administer an organization without its provider, once this account is switched off: an address
+/// that has not come yet counts as somebody who may.
+///
+/// # Errors
+/// [`Unavailable`]: the store does not answer.
+pub async fn leaves_nobody(store: &dyn Store, org: &DraftOrg, gone: AccountId) -> Result<bool, Unavailable> {
+    if !enforces(org) || !somebody_gets_in(store, org).await? {
+        return Ok(false); // It is so already, and was told or accepted.
+    }
+    let mut was_among = false;
+    for admin in org.admins.iter().filter(|admin| !is_held(org, admin)) {
+        let accounts = store.accounts_by_email(admin).await?;
+        was_among |= accounts.iter().any(|account| account.id == gone);
+        let acts = |account: &Account| account.id != gone && account.status == AccountStatus::Active;
+        if accounts.iter().any(acts) || accounts.iter().all(|account| account.id != gone && !account.email_verified) {
+            return Ok(false);
+        }
+    }
+    Ok(was_among && !somebody_breaks_glass(store, org, Some(gone)).await?)
+}
+
 /// Whether one of its policies enforces single sign-on.
 fn enforces(org: &DraftOrg) -> bool {
     org.policy.sso == Sso::Enforced || org.policies.iter().any(|(_, policy)| policy.sso == Sso::Enforced)
@@ -61,14 +96,21 @@ fn enforces(org: &DraftOrg) -> bool {
 
 /// Whether an admin does not depend on the organization's own provider, or is enrolled for the emergency door.
 async fn somebody_gets_in(store: &dyn Store, org: &DraftOrg) -> Result<bool, Unavailable> {
-    if is_outside(org) {
-        return Ok(true);
-    }
+    Ok(is_outside(org) || somebody_breaks_glass(store, org, None).await?)
+}
+
+/// Whether an admin is enrolled for the emergency door, whoever is gone.
+async fn somebody_breaks_glass(
+    store: &dyn Store,
+    org: &DraftOrg,
+    gone: Option<AccountId>,
+) -> Result<bool, Unavailable> {
     for admin in org.admins.iter().filter(|admin| breaks_glass(org, admin)) {
         // As the door asks: the one active account with that proved address.
         let mut accounts = store.accounts_by_email(admin).await?;
         accounts.retain(|account| account.email_verified && account.status == AccountStatus::Active);
         if let [account] = accounts.as_slice()
+            && Some(account.id) != gone
             && store.factors_of(account.id).await?.iter().any(|factor| factor.kind == FactorKind::Emergency)
         {
             return Ok(true);
@@ -85,14 +127,17 @@ fn breaks_glass(org: &DraftOrg, admin: &EmailAddress) -> bool {
 
 /// Whether an admin does not depend on the organization's own provider. A policy by groups is under suspicion of holding for
 /// everybody: whose groups nobody has stated is among its members.
+/// Whether an admin does not depend on the organization's own provider, as far as their addresses say.
 fn is_outside(org: &DraftOrg) -> bool {
-    let is_held = |admin: &EmailAddress| {
-        let by_name = org.policies.iter().any(|(members, policy)| {
-            policy.sso == Sso::Enforced && (!members.groups.is_empty() || members.people.contains(admin))
-        });
-        org.has(admin.domain()) && (org.policy.sso == Sso::Enforced || by_name)
-    };
-    org.admins.iter().any(|admin| !is_held(admin))
+    org.admins.iter().any(|admin| !is_held(org, admin))
+}
+
+/// Whether an admin comes by the organization's provider or not at all.
+fn is_held(org: &DraftOrg, admin: &EmailAddress) -> bool {
+    let by_name = org.policies.iter().any(|(members, policy)| {
+        policy.sso == Sso::Enforced && (!members.groups.is_empty() || members.people.contains(admin))
+    });
+    org.has(admin.domain()) && (org.policy.sso == Sso::Enforced || by_name)
 }
 
 /// The directories that its people could enter by and no other way: for each policy its own, else the domains', else the default

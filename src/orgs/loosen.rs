@@ -2,8 +2,8 @@
 
 use super::draft::{DraftCatalog, DraftOrg, DraftPolicy};
 use super::strict;
-use crate::kernel::model::StepUp;
-use crate::kernel::values::{DomainName, OrgName, PolicyName, ProductName, Reference};
+use crate::kernel::model::{Sso, StepUp};
+use crate::kernel::values::{DomainName, EmailAddress, OrgName, PolicyName, ProductName, Reference};
 use aws_lc_rs::digest;
 use std::fmt;
 
@@ -108,7 +108,10 @@ pub fn loosened(old: &DraftCatalog, new: &DraftCatalog) -> Vec<Loosening> {
     let mut found = Vec::new();
     for before in &old.orgs {
         match new.orgs.iter().find(|after| after.name == before.name) {
-            Some(after) => org(before, after, &mut found),
+            Some(after) => {
+                org(before, after, &mut found);
+                members((old, before), (new, after), &mut found);
+            }
             None => found.push(Loosening::OrgRemoved(before.name.clone())),
         }
     }
@@ -133,6 +136,31 @@ fn asks_less(before: Option<&StepUp>, after: Option<&StepUp>) -> bool {
         (Some(before), Some(after)) => {
             after.within > before.within || !before.paths.iter().all(|path| after.paths.contains(path))
         }
+    }
+}
+
+/// Other people than before meet single sign-on by a directory: whose word opens their accounts has changed.
+fn members(
+    (old, before): (&DraftCatalog, &DraftOrg),
+    (new, after): (&DraftCatalog, &DraftOrg),
+    found: &mut Vec<Loosening>,
+) {
+    let named = |draft: &DraftCatalog| -> Vec<(String, Vec<EmailAddress>)> {
+        let own = draft.directories.iter().filter(|directory| directory.org() == Some(&before.name));
+        let mut named: Vec<_> = own
+            .filter_map(|directory| {
+                let mut members = directory.members.clone()?;
+                members.sort();
+                Some((directory.name.to_string(), members))
+            })
+            .collect();
+        named.sort();
+        named
+    };
+    let enforced = before.policy.sso == Sso::Enforced && after.policy.sso == Sso::Enforced;
+    let what = Loosening::Policy(before.name.clone(), before.policy.name.clone(), What::DirectoryChanged);
+    if enforced && named(old) != named(new) && !found.contains(&what) {
+        found.push(what);
     }
 }
 

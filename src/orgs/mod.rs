@@ -11,7 +11,7 @@ pub mod change;
 pub mod document;
 pub mod draft;
 pub mod enrol;
-mod lockout;
+pub mod lockout;
 pub mod loosen;
 pub mod overlay;
 pub mod roles;

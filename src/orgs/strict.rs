@@ -181,6 +181,22 @@ mod tests {
         )
     }
 
+    #[test]
+    fn a_change_that_meets_sessions_later_is_looser() {
+        let of = |on_change| {
+            let shut = DraftOrg::shut(OrgName::parse("acme").unwrap(), Vec::new()).policy;
+            DraftPolicy { on_change, ..shut }
+        };
+        let minute = OnChange::After { grace: Duration::from_secs(60), spread: Duration::ZERO };
+        let names = |was, is| looser(&of(was), &of(is)).map(|key| key.name).collect::<Vec<_>>();
+        for (was, is) in [(OnChange::IMMEDIATE, minute), (minute, OnChange::NextLogin)] {
+            assert_eq!((names(was, is), names(is, was)), (vec!["on_change"], vec![]), "{was:?} {is:?}");
+            let mut laid = of(is);
+            over_floor(&of(was), &mut laid);
+            assert_eq!(laid.on_change, was, "the file's");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_laid_over_the_floor_gives_nothing_of_it_away(floor in any_policy(), written in any_policy()) {

@@ -66,7 +66,12 @@ fn a_policy_that_demands_something_else_has_another_fingerprint() {
 fn the_catalog_joins_the_file_and_the_store() {
     let id = DirectoryId::from_bytes([7; 16]);
     let at = Timestamp::from_millis;
-    let catalog = config(&with("", SSO, "")).catalog.into_catalog(|_| id, |_, _| at(1), |_, _| (at(2), 3), 4);
+    let catalog = config(&with("", SSO, "")).catalog.into_catalog(
+        |_| id,
+        |_, _| at(1),
+        |_, _| (at(2), 3, std::collections::BTreeMap::new()),
+        4,
+    );
     let claim = &catalog.domains[&DomainName::parse("acme.com").unwrap()];
     assert_eq!((claim.directory, claim.claimed_at), (Some(id), at(1)));
     let org = &catalog.orgs[&claim.org];

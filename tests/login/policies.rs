@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::support::agent::UserAgent;
-use crate::support::clock::{eventually, unix_seconds};
+use crate::support::clock::{Deadline, eventually, unix_seconds};
 use crate::support::configuration::Configuration;
 use crate::world::{ACME, World};
 
@@ -48,6 +48,22 @@ async fn on_change_immediate_a_cut_from_a_day_to_a_quarter_of_an_hour_ends_sessi
     assert_eq!(world.who(&ann, "trello").await, None, "over age");
     assert!(world.who(&bob, "trello").await.is_some(), "his is young");
     drop((hers, his));
+}
+
+#[tokio::test]
+async fn a_second_change_does_not_restart_the_grace_of_the_first() {
+    let policy = |amr: &str| format!("on_change = {{ grace = \"4s\" }}\nrequire_amr = [{amr}]");
+    let world = began(&policy("")).await;
+    let ann = world.logged_in("ann").await;
+    world.reload(&with(&world, &policy("\"mfa\"")));
+    let grace = Deadline::after(Duration::from_secs(4));
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(world.who(&ann, "trello").await.is_some(), "within the grace");
+    world.reload(&with(&world, &policy("\"mfa\", \"hwk\"")));
+    while !grace.passed() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(world.who(&ann, "trello").await, None, "four seconds after the first change, and not after the second");
 }
 
 #[tokio::test]
@@ -107,4 +123,35 @@ async fn h15_a_second_step_is_asked_of_every_request_whatever_it_declares() {
         );
     }
     assert_eq!(world.who(&ann, "trello").await, None);
+}
+
+#[tokio::test]
+async fn two_directories_of_one_domain_each_have_their_own_people() {
+    let world = World::of(|file, op, _| {
+        file.secret("{dir}/acme.secret", op.client_secret()).table(&format!(
+            "[org.acme]\ndomains = [\"{ACME}\"]\n\
+             [org.acme.directory.main]\noidc = \"{issuer}\"\nclient_id = \"fedgate\"\n\
+             client_secret_file = \"{{dir}}/acme.secret\"\n\
+             [org.acme.directory.second]\noidc = \"{issuer}\"\nclient_id = \"fedgate-public\"\nclient_auth = \"none\"\n\
+             members = {{ people = [\"ann@{ACME}\"] }}\n\
+             [org.acme.policy]\nsso = \"enforced\"",
+            issuer = op.issuer()
+        ))
+    })
+    .await;
+    for (login, callback) in [("ann", "/login/callback/acme/second"), ("bob", "/login/callback/acme")] {
+        let agent = world.browser();
+        let page = world.log_in(&agent, login, &world.url("trello", "/page")).await;
+        assert_eq!(page.url.as_str(), world.url("trello", "/page"), "{}", page.describe());
+        let came = page.journey();
+        assert!(came.iter().any(|hop| hop.ends_with(callback)), "{login}: {came:?}");
+    }
+    // Somebody else signs in at the provider where ann was expected: that directory does not speak for him, and he is sent to his.
+    let agent = world.browser();
+    let page = world.to_provider(&agent, &format!("ann@{ACME}"), &world.url("trello", "/page")).await;
+    let page = crate::world::sign_in(&agent, page, "bob").await;
+    let came = page.journey();
+    let second = world.events().into_iter().filter(|event| event["action"] == "login.succeeded");
+    let second = second.filter(|event| event["directory"] == "acme/second");
+    assert!(second.into_iter().all(|event| event["subject"]["email"] == format!("ann@{ACME}")), "{came:?}");
 }

@@ -5,7 +5,7 @@ use fedgate::kernel::event::leaf_hash;
 use fedgate::kernel::journal::{
     Batch, Change, CheckpointRow, DomainRow, KeyRow, MarkKind, PolicyRow, ReplayMark, Revocation,
 };
-use fedgate::kernel::model::{AccountStatus, DirectoryRow, LinkedBy, ProductAccountState};
+use fedgate::kernel::model::{AccountStatus, DirectoryRow, LinkedBy, ProductAccountState, Since};
 use fedgate::kernel::values::{
     DirectoryId, DomainName, OrgName, PolicyName, ProductAccountId, ProductName, ProductSessionId, SessionKey,
     Timestamp,
@@ -73,8 +73,14 @@ pub async fn a_batch_that_conflicts_leaves_nothing(store: AnyStore) {
         org: org.clone(),
         claimed_at: now(),
     };
-    let policy =
-        PolicyRow { org: acme.clone(), name: PolicyName::default(), fingerprint: [1; 32], epoch: 2, changed_at: now() };
+    let policy = PolicyRow {
+        org: acme.clone(),
+        name: PolicyName::default(),
+        fingerprint: [1; 32],
+        epoch: 2,
+        changed_at: now(),
+        since: Since::new(),
+    };
     let key = KeyRow { kind: "audit".to_owned(), generation: 1, sealed: vec![1], created_at: now() };
     let directory = |n| DirectoryRow {
         id: DirectoryId::from_bytes(bytes(n)),
@@ -242,6 +248,7 @@ pub async fn the_gateways_own_rows_read_back_as_written(store: AnyStore) {
         fingerprint: [epoch; 32],
         epoch: epoch.into(),
         changed_at: at,
+        since: Since::from([("sso".to_owned(), at), ("amr mfa".to_owned(), Timestamp::from_seconds(7))]),
     };
     let key = |generation| KeyRow { kind: "audit".to_owned(), generation, sealed: vec![0, 255], created_at: at };
     let directory = DirectoryRow {

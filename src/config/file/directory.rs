@@ -1,6 +1,6 @@
 //! Connections to providers: `[issuer]`, `[third_party.NAME]`, `sso = { … }` and `[org.NAME.directory.NAME]`.
 
-use super::{Anything, At, Text, Texts};
+use super::{Anything, At, Members, Text, Texts};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -48,8 +48,9 @@ pub struct Connection {
     pub domains: Texts,
     /// Defaults for a known product; comes in a later version.
     pub preset: Option<Anything>,
-    /// Who of a domain uses this directory; comes in a later version.
-    pub members: Option<Anything>,
+    /// Who of its domains uses this directory: `{ people = ["ann@acme.com"] }`. Everybody else uses another one that serves the domain.
+    /// An organization's second directory only.
+    pub members: Option<At<Members>>,
     /// Provisioning; comes in a later version.
     pub scim: Option<Anything>,
     /// What happens when signing keys expire; comes with SAML.

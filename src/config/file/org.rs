@@ -63,7 +63,7 @@ pub struct Policy {
 }
 
 /// For whom a policy is: any of these.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Members {
     /// Addresses.

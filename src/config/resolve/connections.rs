@@ -6,7 +6,7 @@ use crate::config::draft::DraftDirectory;
 use crate::config::file::{At, Connection, Oauth2, Span};
 use crate::config::finding::Code;
 use crate::kernel::model::{ClientAuth, OauthEndpoints, OidcSettings, Protocol, ResponseMode, SubjectSource};
-use crate::kernel::values::{DirectoryName, DomainName, OrgName};
+use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, OrgName};
 use url::Url;
 
 /// Asymmetric algorithms only; `none` and the HMAC family would let a client secret, or nobody, sign.
@@ -49,8 +49,9 @@ impl Reader<'_> {
         let written_label = if written.label.is_some() { &written.label } else { &written.name };
         let label = self.label(written_label, || whose.label);
         let groups_claim = text(&written.groups).map(ToOwned::to_owned);
-        let directory =
-            DraftDirectory { name: whose.name, label, domains, protocol: protocol?, subject_source, groups_claim };
+        let members = self.members_of(&whose.name, &domains, written);
+        let (name, protocol) = (whose.name, protocol?);
+        let directory = DraftDirectory { name, label, domains, protocol, subject_source, groups_claim, members };
         self.only_client(&directory, written.span());
         Some(directory)
     }
@@ -59,7 +60,6 @@ impl Reader<'_> {
         let later = [
             (&written.saml, "saml", "write oidc = \"https://…\" with client_id and client_secret_file"),
             (&written.preset, "preset", "remove it, and write `subject` and `groups` where they differ from sub"),
-            (&written.members, "members", "remove it, and give each directory its own domains"),
             (&written.scim, "scim", "remove it: people get their account by logging in"),
             (&written.expired_keys, "expired_keys", "remove it: it comes with saml"),
         ];
@@ -237,6 +237,35 @@ impl Reader<'_> {
             }
         }
         served
+    }
+
+    /// People of the organization's domains, by address: before a login nothing else is known of anybody.
+    fn members_of(
+        &mut self,
+        name: &DirectoryName,
+        domains: &[DomainName],
+        written: &Connection,
+    ) -> Option<Vec<EmailAddress>> {
+        let members = written.members.as_ref()?;
+        if let Some(groups) = &members.groups {
+            let write = "name them by `people`: whose groups they are is known only once they have logged in";
+            self.say.not_yet(groups.span(), "members by groups", write);
+        }
+        let listed = self.emails(&members.people);
+        if !matches!(name, DirectoryName::Org(..)) || (listed.is_empty() && members.groups.is_none()) {
+            let what = "`members` says which people of an organization's domains use this directory, and names nobody";
+            self.say.error(Code::Value, members.span(), what, "write members = { people = [\"ann@acme.com\"] }");
+        }
+        let mut found = Vec::new();
+        for (address, span) in listed {
+            if domains.contains(address.domain()) {
+                found.push(address);
+            } else {
+                let what = format!("{address} is in no domain that this directory serves");
+                self.say.error(Code::Domain, span, what, "write an address in one of its `domains`");
+            }
+        }
+        Some(found)
     }
 
     /// One client at one issuer serves one directory (rule H20): otherwise a reply for one is a reply for the other.

@@ -52,7 +52,9 @@ impl Reader<'_> {
             self.say.warning(Code::WNoEffect, org.span(), what, write);
         }
         let domains = domains.into_iter().map(|domain| {
-            let mut serving = mine.iter().filter(|directory| directory.domains.contains(&domain));
+            // One for some people is nobody else's.
+            let whole = mine.iter().filter(|directory| directory.members.is_none());
+            let mut serving = whole.filter(|directory| directory.domains.contains(&domain));
             // Where several serve a domain, it is the one that the policy names (rule C2), whatever their order in the file.
             let named = serving.clone().find(|directory| Some(&directory.name) == policy.directory.as_ref());
             let directory = named.or_else(|| serving.next()).map(|directory| directory.name.clone());
@@ -60,6 +62,7 @@ impl Reader<'_> {
         });
         let domains: Vec<_> = domains.collect();
         self.two_directories(&name, &policy, &domains, org.span());
+        self.in_two_directories(&mine, org.span());
         let mut names: Vec<DirectoryName> = mine.iter().map(|directory| directory.name.clone()).collect();
         names.sort_by_key(|name| Some(name) != policy.directory.as_ref());
         directories.extend(mine);
@@ -220,6 +223,18 @@ impl Reader<'_> {
             }
         }
         Limits { idle: Some(idle), absolute: Some(absolute) }
+    }
+
+    /// A person uses one directory.
+    fn in_two_directories(&mut self, directories: &[DraftDirectory], span: Span) {
+        let mut seen: Vec<&EmailAddress> = Vec::new();
+        for member in directories.iter().filter_map(|directory| directory.members.as_ref()).flatten() {
+            if seen.contains(&member) {
+                let what = format!("{member} is among the members of two directories");
+                self.say.error(Code::Policy, span.clone(), what, "name everybody in one of them");
+            }
+            seen.push(member);
+        }
     }
 
     /// Enforced single sign-on is satisfied by one directory (rule C2): people whom another one serves could not enter.

@@ -267,7 +267,8 @@ impl Reader<'_> {
 
 /// The directory that stands where a policy names none: `main`, or the first one.
 fn first_directory(directories: &[DraftDirectory]) -> Option<DirectoryName> {
-    named(directories, "main").or_else(|| directories.first().map(|directory| directory.name.clone()))
+    let of_all = || directories.iter().find(|directory| directory.members.is_none()).or(directories.first());
+    named(directories, "main").or_else(|| of_all().map(|directory| directory.name.clone()))
 }
 
 fn named(directories: &[DraftDirectory], wanted: &str) -> Option<DirectoryName> {

@@ -343,3 +343,24 @@ fn the_decision_table() {
     }
     insta::assert_snapshot!(table);
 }
+
+#[test]
+fn a_directory_for_some_people_speaks_for_them_alone() {
+    let some = |case: &mut Case| {
+        let directory = case.catalog.directories.get_mut(&id(A)).unwrap();
+        Arc::make_mut(directory).members = Some(vec![email("ann@a.com")]);
+    };
+    let plain = |address| Case::stranger(A, Some(address));
+    assert_eq!(plain("ann@a.com").with(some).word(), plain("ann@a.com").word(), "one of them");
+    check(&plain("bob@a.com").with(some), "authority");
+    // Hers is another one than everybody's: everybody's does not speak for her, and she is sent to hers.
+    let hers = |case: &mut Case| {
+        let mut second = case.catalog.directories[&id(A)].as_ref().clone();
+        second.id = id(77);
+        second.members = Some(vec![email("ann@a.com")]);
+        case.catalog.directories.insert(id(77), Arc::new(second));
+        Arc::make_mut(case.catalog.orgs.get_mut(&org("a")).unwrap()).directories.push(id(77));
+    };
+    assert!(matches!(plain("ann@a.com").with(hers).decide().outcome, Outcome::Reroute(to) if to == id(77)));
+    assert_eq!(plain("bob@a.com").with(hers).word(), plain("bob@a.com").word());
+}

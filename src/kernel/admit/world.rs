@@ -58,6 +58,7 @@ fn directory(byte: u8, name: DirectoryName, domains: &[&str], issuer: &str) -> (
         protocol: protocol(issuer),
         subject_source: SubjectSource("sub".to_owned()),
         groups_claim: None,
+        members: None,
     };
     (directory.id, Arc::new(directory))
 }
@@ -86,6 +87,7 @@ fn organization(letter: &str, byte: u8, sso: Sso) -> (OrgName, Arc<Organization>
         break_glass: Vec::new(),
         on_change: OnChange::default(),
         changed_at: NOW.minus(DAY * 30),
+        since: Since::new(),
         epoch: 1,
     };
     let organization = Organization {

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::kernel::admit::world::*;
-use crate::kernel::model::{AccountStatus, Allow, Limits, OnChange, Policy, SecondStep, Sso, ThirdPartyRule};
+use crate::kernel::model::{
+    AccountStatus, Allow, Limits, OnChange, Policy, SecondStep, Since, Sso, ThirdPartyRule, demand,
+};
 use crate::kernel::values::{AccountId, ProductAccountId, ProductName, ProductSessionId, SessionKey};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -429,4 +431,20 @@ fn h9_only_time_alone_makes_a_session_expired() {
     check(|case| case.record = None, 0, false);
     check(|case| case.session.parent = LoginSessionId::from_bytes([9; 16]), 0, false);
     check(|case| set_policy(&mut case.catalog, "c", |policy| policy.require_amr = vec!["mfa".into()]), 0, false);
+}
+
+#[test]
+fn what_was_demanded_first_ends_a_session_first() {
+    // Two values were demanded one after the other; the session has neither, and its provider's directory is the policy's.
+    let since = |first: Duration, second: Duration| {
+        let case = Case::of(A, "ann@a.com").policy("a", move |policy| {
+            policy.require_amr = vec!["mfa".to_owned(), "hwk".to_owned()];
+            policy.changed_at = NOW.minus(second);
+            policy.since =
+                Since::from([(demand::amr("mfa"), NOW.minus(first)), (demand::amr("hwk"), NOW.minus(second))]);
+        });
+        case.word()
+    };
+    assert_eq!(since(MINUTE * 14, MINUTE), "continue");
+    assert_eq!(since(MINUTE * 15, MINUTE), "policy", "not a quarter of an hour after the second change");
 }

@@ -1,7 +1,7 @@
 //! Directories: connections to providers that say who people are.
 
 use super::SubjectSource;
-use crate::kernel::values::{DirectoryId, DirectoryName, DomainName, OrgName, Secret, Timestamp};
+use crate::kernel::values::{DirectoryId, DirectoryName, DomainName, EmailAddress, OrgName, Secret, Timestamp};
 
 /// One connection to one provider, of one organization, of the issuer or of a third party.
 #[derive(Clone, Debug)]
@@ -20,6 +20,9 @@ pub struct Directory {
     pub subject_source: SubjectSource,
     /// The claim that lists groups, if it is used.
     pub groups_claim: Option<String>,
+    /// Of its domains these people alone, by address: a second provider beside the domains' own. None: everybody whom no other
+    /// directory of the organization names.
+    pub members: Option<Vec<EmailAddress>>,
 }
 
 /// Where a local directory reads its subjects from: they are the texts of account ids.

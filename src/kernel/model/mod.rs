@@ -24,8 +24,8 @@ pub use directory::{
 };
 pub use password_api::{ApiRefusal, PasswordApi};
 pub use policy::{
-    ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Sso,
-    ThirdPartyRule,
+    ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Since, Sso,
+    ThirdPartyRule, demand,
 };
 pub use product::{Allow, Claim, MigrationPhase, Outage, Passwords, Product, Signup, StepUp};
 pub use session::{LoginSession, Method, ProductSession};

@@ -1,6 +1,7 @@
 //! Authentication policies of organizations.
 
 use crate::kernel::values::{DirectoryId, EmailAddress, Network, OrgName, PolicyName, ThirdPartyName, Timestamp};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What an organization demands of its people, or of some of them.
@@ -34,10 +35,44 @@ pub struct Policy {
     pub break_glass: Vec<EmailAddress>,
     /// How a stricter policy meets live sessions.
     pub on_change: OnChange,
-    /// When what it demands last changed; the grace of `on_change` counts from here.
+    /// When what it demands last changed.
     pub changed_at: Timestamp,
+    /// Since when each thing that it demands of live sessions has been demanded without a break, by its name
+    /// ([`demand`]): the grace of `on_change` counts from there, so that a second change does not restart that of the first. What is
+    /// not in it: since `changed_at`.
+    pub since: Since,
     /// Raised with each change; stands in audit events.
     pub epoch: u32,
+}
+
+/// Since when each demand has held, by its name.
+pub type Since = BTreeMap<String, Timestamp>;
+
+/// Names of what a policy can demand of live sessions.
+pub mod demand {
+    /// Single sign-on.
+    pub const SSO: &str = "sso";
+    /// Our own second step.
+    pub const SECOND_STEP: &str = "second_step";
+    /// No third parties but those listed; the list follows, so that another list is another demand.
+    pub const THIRD_PARTY: &str = "third_party";
+
+    /// This directory and no other.
+    pub fn directory(name: &crate::kernel::values::DirectoryName) -> String {
+        format!("directory {name}")
+    }
+
+    /// This value in `amr`.
+    pub fn amr(value: &str) -> String {
+        format!("amr {value}")
+    }
+}
+
+impl Policy {
+    /// Since when a demand has held.
+    pub fn since(&self, demand: &str) -> Timestamp {
+        self.since.get(demand).copied().unwrap_or(self.changed_at)
+    }
 }
 
 /// Single sign-on: off → offered → enforced.

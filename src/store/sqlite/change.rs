@@ -155,9 +155,16 @@ impl At<'_> {
     /// An epoch only rises: of two nodes that saw the same change, the slower decides again.
     fn put_policy(&self, p: &PolicyRow) -> Result<(), Halt> {
         self.must(
-            "INSERT INTO policy (org, name, fingerprint, epoch, changed_at) VALUES (?1, ?5, ?2, ?3, ?4)
-             ON CONFLICT (org, name) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4 WHERE epoch < ?3",
-            params![p.org.as_str(), p.fingerprint, p.epoch, p.changed_at.millis(), p.name.as_str()],
+            "INSERT INTO policy (org, name, fingerprint, epoch, changed_at, since) VALUES (?1, ?5, ?2, ?3, ?4, ?6)
+             ON CONFLICT (org, name) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4, since = ?6 WHERE epoch < ?3",
+            params![
+                p.org.as_str(),
+                p.fingerprint,
+                p.epoch,
+                p.changed_at.millis(),
+                p.name.as_str(),
+                rows::times_json(&p.since)
+            ],
             Conflict::Row,
         )
     }

@@ -200,13 +200,14 @@ impl Store for Sqlite {
     }
 
     async fn policies(&self) -> Result<Vec<PolicyRow>, Unavailable> {
-        self.all("SELECT org, fingerprint, epoch, changed_at, name FROM policy ORDER BY org, name", [], |row| {
+        self.all("SELECT org, fingerprint, epoch, changed_at, name, since FROM policy ORDER BY org, name", [], |row| {
             Ok(PolicyRow {
                 org: rows::parsed(row, 0, OrgName::parse)?,
                 name: rows::parsed(row, 4, PolicyName::parse)?,
                 fingerprint: row.get(1)?,
                 epoch: row.get(2)?,
                 changed_at: rows::time(row, 3)?,
+                since: rows::times(row, 5)?,
             })
         })
     }

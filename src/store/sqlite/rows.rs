@@ -3,7 +3,7 @@
 use crate::kernel::journal::Revocation;
 use crate::kernel::model::{
     Account, AccountStatus, IdentityKey, LinkedBy, LinkedIdentity, LoginSession, Method, ProductAccount,
-    ProductAccountState, ProductSession, SubjectSource,
+    ProductAccountState, ProductSession, Since, SubjectSource,
 };
 use crate::kernel::values::{
     AccountId, DirectoryId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName,
@@ -11,6 +11,7 @@ use crate::kernel::values::{
 };
 use rusqlite::types::Type;
 use rusqlite::{Error, Row};
+use std::collections::BTreeMap;
 
 /// A column holds what no version of this program writes there.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,19 @@ pub(super) fn products(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Pro
 /// Lists as JSON.
 pub(super) fn json(list: &[String]) -> String {
     serde_json::Value::from(list).to_string()
+}
+
+/// Named times, as JSON.
+pub(super) fn times_json(times: &Since) -> String {
+    let millis: BTreeMap<&str, i64> = times.iter().map(|(name, time)| (name.as_str(), time.millis())).collect();
+    serde_json::json!(millis).to_string()
+}
+
+/// Reads [`times_json`].
+pub(super) fn times(row: &Row<'_>, column: usize) -> rusqlite::Result<Since> {
+    let read = |text: &str| serde_json::from_str::<BTreeMap<String, i64>>(text);
+    let millis = parsed(row, column, read)?;
+    Ok(millis.into_iter().map(|(name, millis)| (name, Timestamp::from_millis(millis))).collect())
 }
 
 /// The column text of [`products`].

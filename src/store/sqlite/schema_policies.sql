@@ -11,8 +11,9 @@ CREATE TABLE policy_named (
     fingerprint BLOB NOT NULL,
     epoch INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
+    since TEXT NOT NULL,
     PRIMARY KEY (org, name)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO policy_named SELECT org, 'default', fingerprint, epoch, changed_at FROM policy;
+INSERT INTO policy_named SELECT org, 'default', fingerprint, epoch, changed_at, '{}' FROM policy;
 DROP TABLE policy;
 ALTER TABLE policy_named RENAME TO policy;
