@@ -31,13 +31,16 @@ impl Sink for Vec<u8> {
 const GATHER: usize = 4096;
 
 /// Writes the canonical form of `apex`, without the subtree `without`. `prefixes` is the PrefixList: those are treated as
-/// inclusive canonicalization would, the empty one stands for `#default`.
-pub(super) fn canonicalize(apex: Node<'_>, without: Option<NodeId>, prefixes: &[&str], sink: &mut impl Sink) {
+/// inclusive canonicalization would, the empty one stands for `#default`. Answers how many steps it took, which tests hold to the
+/// size of what was written.
+pub(super) fn canonicalize(apex: Node<'_>, without: Option<NodeId>, prefixes: &[&str], sink: &mut impl Sink) -> usize {
     let source = apex.document().input_text();
     let gathered = Vec::with_capacity(GATHER + 512);
-    let mut writer = Writer { source, without, prefixes, sink, gathered, rendered: Vec::new(), wanted: Vec::new() };
+    let (rendered, wanted) = (Vec::new(), Vec::new());
+    let mut writer = Writer { source, without, prefixes, sink, gathered, rendered, wanted, steps: 0 };
     writer.element(apex);
     writer.flush();
+    writer.steps
 }
 
 struct Writer<'a, 'p, S> {
@@ -50,6 +53,8 @@ struct Writer<'a, 'p, S> {
     rendered: Vec<(&'a str, &'a str)>,
     /// Of one element: prefixes that it uses, and what they are bound to.
     wanted: Vec<(&'a str, &'a str)>,
+    /// Elements, attributes, bytes, and namespaces that were looked at.
+    steps: usize,
 }
 
 impl<'a, 'p: 'a, S: Sink> Writer<'a, 'p, S> {
@@ -104,6 +109,8 @@ impl<'a, 'p: 'a, S: Sink> Writer<'a, 'p, S> {
         }
         wanted.sort_unstable();
         wanted.dedup();
+        let in_scope = node.namespaces().len();
+        self.steps += 1 + in_scope * (1 + self.prefixes.len()) + wanted.len() * self.rendered.len();
         for (prefix, uri) in wanted.drain(..) {
             let before = self.rendered.iter().rev().find(|(written, _)| *written == prefix).map_or("", |(_, uri)| *uri);
             // Nothing bound, and nothing to undo: only the default namespace can be undone in XML 1.0.
@@ -124,6 +131,7 @@ impl<'a, 'p: 'a, S: Sink> Writer<'a, 'p, S> {
     fn attributes(&mut self, node: Node<'a>) {
         let mut attributes: Vec<_> = node.attributes().collect();
         attributes.sort_unstable_by_key(|attribute| (attribute.namespace().unwrap_or_default(), attribute.name()));
+        self.steps += attributes.len();
         for attribute in attributes {
             self.put(" ");
             self.put(self.source.get(attribute.range_qname()).unwrap_or_default());
@@ -135,6 +143,7 @@ impl<'a, 'p: 'a, S: Sink> Writer<'a, 'p, S> {
 
     fn escaped(&mut self, text: &str, escape: fn(u8) -> Option<&'static str>) {
         let mut plain = 0;
+        self.steps += text.len();
         for (at, byte) in text.bytes().enumerate() {
             if let Some(replacement) = escape(byte) {
                 self.put(text.get(plain..at).unwrap_or_default());

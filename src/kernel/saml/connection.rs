@@ -40,7 +40,7 @@ impl Connection {
 pub struct Expected {
     /// Which directory was left for.
     pub directory: DirectoryId,
-    /// The request's `ID`.
+    /// The request's `ID`: [`Seed::request_id`](crate::kernel::oidc::Seed::request_id).
     pub request_id: String,
     /// When it left.
     pub left_at: Timestamp,
@@ -53,7 +53,8 @@ pub struct Expected {
 impl Expected {
     /// Whether the directory is still the one that was left for.
     pub(super) fn holds(&self, directory: DirectoryId, connection: &Connection) -> Result<(), SamlFault> {
-        let same = self.directory == directory && self.binding == connection.binding();
+        // An empty id would be answered by an empty one.
+        let same = !self.request_id.is_empty() && self.directory == directory && self.binding == connection.binding();
         if same { Ok(()) } else { Err(SamlFault::Directory) }
     }
 }

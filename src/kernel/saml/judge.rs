@@ -10,6 +10,7 @@ use super::shell::SUCCESS;
 use super::subject::{Subject, Warning};
 use super::verify::Received;
 use super::{EMAIL, SamlFault};
+use crate::kernel::journal::{MarkKind, ReplayMark};
 use crate::kernel::model::{Directory, IdentityKey, Method};
 use crate::kernel::proof::{Claims, Proof, Vouched};
 use crate::kernel::values::{DirectoryId, DirectoryName, EmailAddress, Timestamp, legible};
@@ -25,33 +26,25 @@ const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 /// Characters of what came that a check shows.
 const SHOWN: usize = 200;
 
-/// What the caller burns in the store before it asks the judge: one assertion proves one login (rule M20).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct OneUse {
-    /// SHA-256 over the directory's id and the assertion's: ids of two directories never meet (rule C1).
-    pub mark: [u8; 32],
-    /// Until when the assertion could pass, skew included.
-    valid_until: Timestamp,
+/// What the caller burns in the store before it asks the judge: one assertion proves one login (rule M20). The digest is over the
+/// directory's id too: ids of two directories never meet (rule C1). It is kept as long as the assertion could pass, an hour at
+/// least and a day at most.
+pub(super) fn one_use(directory: DirectoryId, assertion: &Assertion, now: Timestamp) -> ReplayMark {
+    let confirmed = assertion.confirmations.iter().filter_map(|confirmation| confirmation.not_on_or_after);
+    let conditions = assertion.conditions.as_ref().and_then(|conditions| conditions.not_on_or_after);
+    let end = confirmed.chain(conditions).max().unwrap_or(assertion.issued).plus(SKEW);
+    let until = end.clamp(now.plus(Duration::from_secs(60 * 60)), now.plus(REMEMBERED));
+    mark("assertion", directory, &assertion.id, until)
 }
 
-impl OneUse {
-    pub(super) fn of(directory: DirectoryId, assertion: &Assertion) -> Self {
-        let mut context = Context::new(&SHA256);
-        context.update(b"fedgate saml assertion");
-        context.update(&directory.to_bytes());
-        context.update(assertion.id.as_bytes());
-        let hash = context.finish();
-        let confirmed = assertion.confirmations.iter().filter_map(|confirmation| confirmation.not_on_or_after);
-        let conditions = assertion.conditions.as_ref().and_then(|conditions| conditions.not_on_or_after);
-        let end = confirmed.chain(conditions).max().unwrap_or(assertion.issued);
-        let mark = std::array::from_fn(|place| hash.as_ref().get(place).copied().unwrap_or(0));
-        Self { mark, valid_until: end.plus(SKEW) }
-    }
-
-    /// Until when the mark is kept, from `now` on: as long as the assertion could pass, an hour at least and a day at most.
-    pub fn until(&self, now: Timestamp) -> Timestamp {
-        self.valid_until.clamp(now.plus(Duration::from_secs(60 * 60)), now.plus(REMEMBERED))
-    }
+/// A mark of one message of one directory.
+pub(super) fn mark(what: &str, directory: DirectoryId, id: &str, until: Timestamp) -> ReplayMark {
+    let mut context = Context::new(&SHA256);
+    context.update(format!("fedgate saml {what} {directory} ").as_bytes());
+    context.update(id.as_bytes());
+    let hash = context.finish();
+    let digest = std::array::from_fn(|place| hash.as_ref().get(place).copied().unwrap_or(0));
+    ReplayMark { kind: MarkKind::Assertion, digest, until }
 }
 
 /// One check: what had to be, what was.

@@ -1,6 +1,5 @@
 //! Single logout messages of a provider (SAML Core §3.7, Profiles §4.4): signed always, whatever the binding.
 
-use super::SamlFault;
 use super::assertion::{NameId, name_id, time};
 use super::connection::Connection;
 use super::gate::Limits;
@@ -9,8 +8,9 @@ use super::redirect::open_redirect;
 use super::shell::{SUCCESS, Shell};
 use super::verify::{Signed, signed};
 use super::xml::{Node, SAMLP, Tree, children, is, word};
+use super::{SamlFault, judge};
+use crate::kernel::journal::ReplayMark;
 use crate::kernel::values::{DirectoryId, Timestamp};
-use aws_lc_rs::digest::{Context, SHA256};
 use std::time::Duration;
 
 /// How long a provider's message is good for where it does not say; the skew of clocks is inside.
@@ -125,15 +125,9 @@ impl LogoutMessage {
         }
     }
 
-    /// What is burnt, and until when: a message acts once (CVE-2025-31335).
-    pub fn one_use(&self, directory: DirectoryId) -> ([u8; 32], Timestamp) {
+    /// What is burnt: a message acts once (CVE-2025-31335).
+    pub fn one_use(&self, directory: DirectoryId) -> ReplayMark {
         let shell = self.shell();
-        let mut context = Context::new(&SHA256);
-        context.update(b"fedgate saml logout");
-        context.update(&directory.to_bytes());
-        context.update(shell.id.as_bytes());
-        let hash = context.finish();
-        let mark = std::array::from_fn(|place| hash.as_ref().get(place).copied().unwrap_or(0));
-        (mark, shell.issued.plus(GOOD_FOR).plus(SKEW))
+        judge::mark("logout", directory, &shell.id, shell.issued.plus(GOOD_FOR).plus(SKEW))
     }
 }

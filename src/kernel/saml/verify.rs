@@ -12,8 +12,9 @@ use super::keys::{EcdsaForm, Fingerprint, SignatureAlgorithm, SigningKeys};
 use super::shell::{SUCCESS, Shell};
 use super::signature::{self, Enveloped};
 use super::xml::{self, Node, SAML, SAMLP, Tree, is};
-use super::{OneUse, SamlFault};
-use crate::kernel::values::DirectoryId;
+use super::{SamlFault, judge};
+use crate::kernel::journal::ReplayMark;
+use crate::kernel::values::{DirectoryId, Timestamp};
 
 /// What a directory's messages are verified with.
 #[derive(Clone, Copy, Debug)]
@@ -125,8 +126,8 @@ impl Received {
     }
 
     /// What the caller burns in the store at once, whatever the judge will say (rule M20).
-    pub fn one_use(&self, directory: DirectoryId) -> OneUse {
-        OneUse::of(directory, self.assertion.value())
+    pub fn one_use(&self, directory: DirectoryId, now: Timestamp) -> ReplayMark {
+        judge::one_use(directory, self.assertion.value(), now)
     }
 }
 

@@ -3,7 +3,8 @@
 use super::world::*;
 use super::*;
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPublicEncryptingKey, PrivateDecryptingKey};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeySize, OAEP_SHA1_MGF1SHA1, OaepPublicEncryptingKey, PrivateDecryptingKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::sync::LazyLock;
 
@@ -77,9 +78,8 @@ fn saml_what_does_not_open_looks_alike() {
 }
 
 static PROVIDER_PKCS8: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    use aws_lc_rs::encoding::AsDer as _;
-    let key = aws_lc_rs::rsa::PrivateDecryptingKey::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
-    aws_lc_rs::encoding::AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&key).unwrap().as_ref().to_vec()
+    let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
+    AsDer::<Pkcs8V1Der<'_>>::as_der(&key).unwrap().as_ref().to_vec()
 });
 
 #[test]

@@ -258,9 +258,9 @@ fn c1_a_proof_of_one_directory_is_none_of_another() {
     assert_eq!((&other.source, &other.subject), (&ours.source, &ours.subject));
     assert_ne!(other, ours);
     let received = open(&seal(ANSWER, &ON_ASSERTION)).unwrap();
-    let mark = |id: u8| received.one_use(DirectoryId::from_bytes([id; 16])).mark;
+    let mark = |id: u8| received.one_use(DirectoryId::from_bytes([id; 16]), at(0));
     assert_ne!(mark(1), mark(2));
-    assert_eq!(mark(1), open(&seal(ANSWER, &ON_BOTH)).unwrap().one_use(directory().id).mark);
+    assert_eq!(mark(1), open(&seal(ANSWER, &ON_BOTH)).unwrap().one_use(directory().id, at(0)));
     // Rule M4: what the connection was at departure it still is.
     for change in [
         |c: &mut Connection| c.provider.push('x'),
@@ -270,17 +270,25 @@ fn c1_a_proof_of_one_directory_is_none_of_another() {
         check(|c| change(&mut c.connection), "saml-directory");
     }
     check(|c| c.directory.name = DirectoryName::Issuer, "saml-directory");
+    // An empty id would be answered by an empty one.
+    check(
+        |c| {
+            c.expected.request_id = String::new();
+            c.answer = c.answer.replace("_request1", "");
+        },
+        "saml-directory",
+    );
 }
 
 #[test]
 fn a_burnt_id_is_kept_as_long_as_it_could_pass() {
-    let received = open(&seal(ANSWER, &ON_ASSERTION)).unwrap();
-    let one_use = received.one_use(directory().id);
-    assert_eq!(one_use.until(at(0)), at(3_600));
-    let long = open(&seal(&put(ANSWER, "2026-11-22T12:10:00Z", "2026-11-22T20:00:00Z"), &ON_ASSERTION)).unwrap();
-    assert_eq!(long.one_use(directory().id).until(at(0)), at(8 * 3_600 + 60));
-    let longest = open(&seal(&put(ANSWER, "2026-11-22T12:10:00Z", "9026-11-22T20:00:00Z"), &ON_ASSERTION)).unwrap();
-    assert_eq!(longest.one_use(directory().id).until(at(0)), at(24 * 3_600));
+    let until = |end: &str| {
+        let answer = put(ANSWER, "2026-11-22T12:10:00Z", end);
+        open(&seal(&answer, &ON_ASSERTION)).unwrap().one_use(directory().id, at(0)).until
+    };
+    assert_eq!(until("2026-11-22T12:10:00Z"), at(3_600));
+    assert_eq!(until("2026-11-22T20:00:00Z"), at(8 * 3_600 + 60));
+    assert_eq!(until("9026-11-22T20:00:00Z"), at(24 * 3_600));
 }
 
 #[test]

@@ -149,9 +149,17 @@ fn a_logout_is_of_this_provider_for_us_and_now() {
     assert_eq!(message.value().check(&connection(), SLO, None, at(0)), Ok(()));
     let changed = put(&signed, ">ann<", ">eve<");
     assert_eq!(LogoutMessage::from_post(changed.as_bytes(), true, &keys).map(|_| ()), Err(SamlFault::Digest));
-    let (mark, until) = message.value().one_use(directory().id);
-    assert_eq!(until, at(360));
-    assert_ne!(mark, message.value().one_use(DirectoryId::from_bytes([2; 16])).0);
+    let mark = message.value().one_use(directory().id);
+    assert_eq!(mark.until, at(360));
+    assert_ne!(mark.digest, message.value().one_use(DirectoryId::from_bytes([2; 16])).digest);
+}
+
+#[test]
+fn a_request_id_comes_from_the_seed_and_is_a_name() {
+    let id = |byte: u8| crate::kernel::oidc::Seed::new([byte; 32]).request_id();
+    assert_eq!((id(1).len(), id(1) == id(1), id(1) == id(2)), (41, true, false));
+    let document = format!("<a ID=\"{}\"/>", id(1));
+    assert!(Tree::parse(document.as_bytes(), Limits::MESSAGE).is_ok());
 }
 
 fn read(document: &str, signer: Option<&SigningKeys>) -> Result<ProviderMetadata, ProviderMetadataFault> {

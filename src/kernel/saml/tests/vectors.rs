@@ -142,7 +142,30 @@ fn samlify_is_understood() {
 /// around the plain assertion and encrypts it then.
 #[test]
 fn a_signature_holds_over_the_message_as_it_came() {
-    for (name, document) in vectors!["samlify-refused-signed-then-encrypted"] {
-        assert_eq!(open_samlify(document).unwrap_err(), SamlFault::Digest, "{name}");
+    let [(_, document)] = vectors!["samlify-refused-signed-then-encrypted"];
+    assert_eq!(open_samlify(document).unwrap_err(), SamlFault::Digest);
+}
+
+const PYSAML2: &[u8] = include_bytes!("../../../../tests/peers/saml/vectors/pysaml2.crt.der");
+
+/// What pysaml2 makes (`tests/peers/saml/make-pysaml2.py`), with the times of the day it ran. It encrypts with 3DES unless its
+/// metadata says otherwise, and that is refused.
+#[test]
+fn pysaml2_is_understood() {
+    let keys = SigningKeys::from_certificates([PYSAML2]).unwrap();
+    let decryption = DecryptionKeys::from_pkcs8([OURS]).unwrap();
+    let trust = Trust { keys: &keys, decryption: Some(&decryption), cbc: true };
+    for (name, document) in vectors!["pysaml2-assertion", "pysaml2-both"] {
+        let received = Received::open(document, &trust).unwrap_or_else(|fault| panic!("{name}: {}", fault.code()));
+        let issued = received.shell.issued;
+        let expected = Expected { left_at: issued, ..expected() };
+        let judgement = judge(&directory(), &connection(), &expected, &received, issued);
+        let judged =
+            judgement.outcome.unwrap_or_else(|fault| panic!("{name}: {} {:?}", fault.code(), judgement.checks));
+        let claims = judged.proof.claims();
+        assert_eq!((claims.identity.subject.as_str(), claims.name.as_deref()), ("ann&<>A", Some("Ann Ä")), "{name}");
+        assert_eq!(claims.email.as_ref().unwrap().as_str(), "ann@acme.example", "{name}");
     }
+    let [(_, document)] = vectors!["pysaml2-encrypted"];
+    assert_eq!(Received::open(document, &trust).unwrap_err(), SamlFault::EncryptionAlgorithm);
 }
