@@ -44,7 +44,8 @@ def run(*command, **more):
 def keys():
     """Providers' keys with certificates, and ours for decryption."""
     for name, spec in [("rsa", ["rsa:2048"]), ("p256", ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]),
-                       ("p384", ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"]), ("sp", ["rsa:2048"])]:
+                       ("p384", ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"]), ("weak", ["rsa:1024"]),
+                       ("p521", ["ec", "-pkeyopt", "ec_paramgen_curve:P-521"]), ("sp", ["rsa:2048"])]:
         key, certificate = WORK / f"{name}.key", WORK / f"{name}.crt"
         run("openssl", "req", "-x509", "-nodes", "-newkey", *spec, "-keyout", key, "-out", certificate,
             "-subj", f"/CN={name}.example", "-days", "3650")
@@ -265,7 +266,7 @@ def inner_c14n(tree, node, listed):
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
     for old in OUT.iterdir():
-        if not old.name.startswith(("samlify", "pysaml2")):
+        if not old.name.startswith(("samlify", "pysaml2")):  # their scripts run after this one, for the new key of ours
             old.unlink()
     keys()
     by_xmlsec1()

@@ -87,6 +87,8 @@ fn a_query_is_verified_as_it_was_written() {
     ] {
         assert_eq!(fault(&format!("{BY_RSA}&{name}")), code, "{name}");
     }
+    // Signed as it is read, and written so that another reader would not find it.
+    assert_eq!(fault(&put(BY_RSA, "RelayState=", "Relay%53tate=")), SamlFault::RedirectParameters);
     assert!(open_redirect(&format!("{BY_RSA}&other=x"), &keys).is_ok());
     let without = |name: &str| BY_RSA.split('&').filter(|pair| !pair.starts_with(name)).collect::<Vec<_>>().join("&");
     assert_eq!(fault(&without("Signature")), SamlFault::Unsigned);

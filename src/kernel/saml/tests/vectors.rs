@@ -7,6 +7,9 @@ const P256: &[u8] = include_bytes!("../../../../tests/peers/saml/vectors/p256.cr
 const P384: &[u8] = include_bytes!("../../../../tests/peers/saml/vectors/p384.crt.der");
 const OURS: &[u8] = include_bytes!("../../../../tests/peers/saml/vectors/sp.key.der");
 
+const WEAK: &[u8] = include_bytes!("../../../../tests/peers/saml/vectors/weak.crt.der");
+const P521: &[u8] = include_bytes!("../../../../tests/peers/saml/vectors/p521.crt.der");
+
 macro_rules! vectors {
     ($($name:literal),* $(,)?) => {
         [$(($name, include_bytes!(concat!("../../../../tests/peers/saml/vectors/", $name, ".xml")).as_slice())),*]
@@ -168,4 +171,18 @@ fn pysaml2_is_understood() {
     }
     let [(_, document)] = vectors!["pysaml2-encrypted"];
     assert_eq!(Received::open(document, &trust).unwrap_err(), SamlFault::EncryptionAlgorithm);
+}
+
+#[test]
+fn keys_that_are_weak_or_of_another_kind_are_no_keys() {
+    let known = |certificates: &[&[u8]]| {
+        SigningKeys::from_certificates(certificates.iter().copied()).map(|keys| keys.known().count()).ok()
+    };
+    assert_eq!(known(&[RSA, P256, P384]), Some(3));
+    for bad in [WEAK, P521, b"no certificate"] {
+        assert_eq!(known(&[bad]), None);
+        assert_eq!(known(&[bad, RSA]), Some(1), "the good one counts");
+    }
+    assert_eq!(known(&[]), None);
+    assert_eq!((known(&[RSA; 8]), known(&[RSA; 9])), (Some(8), None));
 }
