@@ -62,6 +62,8 @@ pub enum MarkKind {
     Order,
     /// A kept request that is sent to its product (rule H9).
     Replay,
+    /// A SAML assertion, burnt at its first verification (rule M20), or a logout message.
+    Assertion,
     /// A challenge for an authenticator, and what it was answered with on its way back to a door.
     Passkey,
 }
@@ -75,6 +77,7 @@ impl MarkKind {
             Self::Token => "token",
             Self::Order => "order",
             Self::Replay => "replay",
+            Self::Assertion => "assertion",
             Self::Passkey => "passkey",
         }
     }
