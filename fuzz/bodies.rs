@@ -9,12 +9,19 @@ use fedgate::kernel::request::forwarded;
 use fedgate::kernel::request::intent::Declared;
 use fedgate::kernel::request::path::NormalPath;
 use fedgate::kernel::request::proxied::{Announced, MOST, Origin, PREFIX};
+use fedgate::kernel::saml::{
+    DecryptionKeys, LogoutMessage, NameId, ProviderMetadata, Received, SigningKeys, Trust, brought_certificates,
+};
+use fedgate::kernel::values::Timestamp;
+use std::sync::LazyLock;
 
 /// A target's name and body.
 pub type Body = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const BODIES: [Body; 7] = [
+pub const BODIES: [Body; 9] = [
+    ("saml", saml),
+    ("saml_redirect", saml_redirect),
     ("proxied", proxied),
     ("forwarded", hops),
     ("paths", paths),
@@ -23,6 +30,47 @@ pub const BODIES: [Body; 7] = [
     ("fields", fields),
     ("heads", heads),
 ];
+
+/// The provider's key of the vectors, which signed the seeds.
+static SIGNER: LazyLock<SigningKeys> = LazyLock::new(|| {
+    let vectors = [
+        include_bytes!("../tests/peers/saml/vectors/rsa.crt.der").as_slice(),
+        include_bytes!("../tests/peers/saml/vectors/p256.crt.der").as_slice(),
+    ];
+    SigningKeys::from_certificates(vectors).expect("two good certificates")
+});
+
+static OURS: LazyLock<DecryptionKeys> = LazyLock::new(|| {
+    let key = include_bytes!("../tests/peers/saml/vectors/sp.key.der").as_slice();
+    DecryptionKeys::from_pkcs8([key]).expect("a good key")
+});
+
+/// Nothing that a fuzzer makes of the seeds verifies and says anything else than they do: who the person is and which assertion,
+/// byte for byte. Metadata, logouts and explanations are read along, for panics.
+pub fn saml(input: &[u8]) {
+    let trust = Trust { keys: &SIGNER, decryption: Some(&OURS), cbc: false };
+    if let Ok(received) = Received::open(input, &trust) {
+        let said = received.name_id().map(|name_id: &NameId| name_id.value.as_str());
+        assert_eq!(said, Some("ann&<>A"));
+        assert_eq!(received.assertion_id(), "_a1");
+    }
+    let _ = brought_certificates(input);
+    let _ = LogoutMessage::from_post(input, true, &SIGNER);
+    let plain = fedgate::kernel::oidc::PlainHttp::Refused;
+    let _ = ProviderMetadata::read(input, None, None, plain, Timestamp::from_seconds(1_795_348_800));
+    let signed = ProviderMetadata::read(input, None, Some(&SIGNER), plain, Timestamp::from_seconds(1_795_348_800));
+    if let Ok(signed) = signed {
+        assert_eq!(signed.entity_id, "https://idp.example/metadata");
+    }
+}
+
+/// A query that verifies says what the seed's sender signed.
+pub fn saml_redirect(input: &[u8]) {
+    let Ok(query) = std::str::from_utf8(input) else { return };
+    if let Ok(message) = LogoutMessage::from_redirect(query, &SIGNER) {
+        assert_eq!(message.value().shell().id, "_l1");
+    }
+}
 
 /// A path has one normal form, which is its own, and nothing strange is in it.
 pub fn paths(input: &[u8]) {

@@ -8,7 +8,8 @@
 //! # The house
 //! A file may use its own folder and lower numbers only; folders of one number do not know each other (`tests/layers.rs`).
 //! ```text
-//! kernel   [1] pure: values, model, proof, refusal, event, journal; identify (A), admit + linking (B), live (C), foresee; oidc, request
+//! kernel   [1] pure: values, model, proof, refusal, event, journal; identify (A), admit + linking (B), live (C), foresee; oidc, request;
+//!              saml: gate, XML, C14N, verify, decrypt, judge; what it writes and reads of requests, logouts and metadata
 //! clock    [2] the one clock             entropy  [2] the one source of randomness
 //! store    [3] the Store port; SQLite; one conformance suite defines the port
 //! outbound [3] the one HTTP client       keys     [3] signing, sealing, MACs       web  [3] ports between data path and login

@@ -1,4 +1,4 @@
-//! The few fields of X.509 that are read here: when a certificate ends, and what names it. Reads DER, verifies nothing.
+//! The few fields of X.509 that are read here: when a certificate ends, what names it, and its key. Reads DER, verifies nothing.
 
 use super::values::Timestamp;
 use chrono::NaiveDateTime;
@@ -35,6 +35,53 @@ pub fn issuer_and_serial(der: &[u8]) -> Option<(&[u8], &[u8])> {
             return Some((authority_key(element(content)?.1)?, serial));
         }
         rest = after;
+    }
+}
+
+/// The public key of a DER certificate, as a whole SubjectPublicKeyInfo (RFC 5280 §4.1.2.7). `None` for what does not read.
+pub fn public_key(der: &[u8]) -> Option<&[u8]> {
+    // After the serial number: signature algorithm, issuer, validity, subject, then the key.
+    let rest = skip(serial(der)?.1, 4)?;
+    let (tag, _, after) = element(rest)?;
+    (tag == 0x30).then(|| rest.get(..rest.len() - after.len())).flatten()
+}
+
+/// The kind of a public key in a SubjectPublicKeyInfo.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyKind {
+    /// RSA (RFC 3279 §2.3.1), with the bits of its modulus.
+    Rsa(usize),
+    /// ECDSA on P-256 (RFC 5480 §2.1.1.1).
+    P256,
+    /// ECDSA on P-384.
+    P384,
+}
+
+/// `rsaEncryption`.
+const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+/// `id-ecPublicKey`.
+const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+/// `secp256r1`.
+const SECP256R1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+/// `secp384r1`.
+const SECP384R1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+
+/// Of which kind a SubjectPublicKeyInfo is; `None` for others, and for what does not read.
+pub fn key_kind(info: &[u8]) -> Option<KeyKind> {
+    let (_, algorithm, key) = element(element(info)?.1)?;
+    let (_, id, parameters) = element(algorithm)?;
+    if id == RSA {
+        let (_, bits, _) = element(key)?;
+        let (_, modulus, _) = element(element(bits.split_first()?.1)?.1)?;
+        let (zeros, first) = modulus.iter().enumerate().find(|(_, byte)| **byte != 0)?;
+        let bits = (modulus.len() - zeros) * 8 - usize::try_from(first.leading_zeros()).ok()?;
+        return Some(KeyKind::Rsa(bits));
+    }
+    let curve = (id == EC).then(|| element(parameters)).flatten()?.1;
+    match curve {
+        SECP256R1 => Some(KeyKind::P256),
+        SECP384R1 => Some(KeyKind::P384),
+        _ => None,
     }
 }
 
@@ -120,11 +167,28 @@ mod tests {
         assert_eq!(issuer_and_serial(alone.der()), None, "no key identifier");
     }
 
+    #[test]
+    fn a_key_is_found_in_its_certificate_and_its_kind_is_named() {
+        for (algorithm, kind) in
+            [(&rcgen::PKCS_ECDSA_P256_SHA256, KeyKind::P256), (&rcgen::PKCS_ECDSA_P384_SHA384, KeyKind::P384)]
+        {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+            let info = public_key(certificate.der()).unwrap();
+            assert_eq!(info, rcgen::PublicKeyData::subject_public_key_info(&key));
+            assert_eq!(key_kind(info), Some(kind));
+        }
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        assert_eq!(key_kind(&rcgen::PublicKeyData::subject_public_key_info(&key)), None);
+        let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+        assert_eq!(key_kind(&rcgen::PublicKeyData::subject_public_key_info(&key)), Some(KeyKind::Rsa(2048)));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
             // Only that they return matters here.
-            let _ = (not_after(&bytes), issuer_and_serial(&bytes));
+            let _ = (not_after(&bytes), issuer_and_serial(&bytes), public_key(&bytes), key_kind(&bytes));
         }
     }
 }

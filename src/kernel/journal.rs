@@ -62,6 +62,8 @@ pub enum MarkKind {
     Order,
     /// A kept request that is sent to its product (rule H9).
     Replay,
+    /// A SAML assertion, burnt at its first verification (rule M20), or a logout message.
+    Assertion,
 }
 
 impl MarkKind {
@@ -73,6 +75,7 @@ impl MarkKind {
             Self::Token => "token",
             Self::Order => "order",
             Self::Replay => "replay",
+            Self::Assertion => "assertion",
         }
     }
 }

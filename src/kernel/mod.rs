@@ -18,5 +18,6 @@ pub mod oidc;
 pub mod proof;
 pub mod refusal;
 pub mod request;
+pub mod saml;
 pub mod standing;
 pub mod values;

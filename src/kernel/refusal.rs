@@ -2,6 +2,8 @@
 //!
 //! A refusal is an answer; a fault (store down, bug) is an error and never looks like one of these.
 
+use super::saml::SamlFault;
+
 /// Why a person or a request is turned away. Codes are stable: logs, alerts and support articles hang on them.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Refusal {
@@ -102,6 +104,8 @@ pub enum ProofFault {
     AuthTime,
     /// The provider is not the one this login left for (the configuration changed meanwhile, rule M4).
     Directory,
+    /// A SAML response does not hold.
+    Saml(SamlFault),
 }
 
 impl Refusal {
@@ -162,6 +166,7 @@ impl ProofFault {
             Self::UserinfoSubject => "proof-userinfo-subject",
             Self::AuthTime => "proof-auth-time",
             Self::Directory => "proof-directory",
+            Self::Saml(fault) => fault.code(),
         }
     }
 }

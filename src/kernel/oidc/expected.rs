@@ -43,6 +43,13 @@ impl Seed {
         Secret::new(URL_SAFE_NO_PAD.encode(self.derive(b"verifier")))
     }
 
+    /// The `ID` of a SAML request: an NCName with 160 bits (SAML Core §1.3.4).
+    pub fn request_id(&self) -> String {
+        let tag = self.derive(b"saml request");
+        let hex = tag.as_ref().iter().take(20).map(|byte| format!("{byte:02x}"));
+        hex.fold("_".to_owned(), |id, digits| id + &digits)
+    }
+
     fn derive(&self, label: &[u8]) -> hmac::Tag {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_ref());
         hmac::sign(&key, &[b"fedgate oidc ", label].concat())
