@@ -8,14 +8,15 @@
 //! # The house
 //! A file may use its own folder and lower numbers only; folders of one number do not know each other (`tests/layers.rs`).
 //! ```text
-//! kernel   [1] pure: values, model, proof, refusal, event, journal; identify (A), admit + linking (B), live (C), foresee; oidc, request;
-//!              saml: gate, XML, C14N, verify, decrypt, judge; what it writes and reads of requests, logouts and metadata
+//! kernel   [1] pure: values, model, proof, refusal, event, journal; identify (A), admit + linking (B), live (C), foresee; oidc,
+//!              local (passwords, passkeys, codes), request; saml: gate, XML, C14N, verify, decrypt, judge, and what it writes
 //! clock    [2] the one clock             entropy  [2] the one source of randomness
 //! store    [3] the Store port; SQLite; one conformance suite defines the port
 //! outbound [3] the one HTTP client       keys     [3] signing, sealing, MACs       web  [3] ports between data path and login
 //! seeing   [3] metrics and logs        dns      [3] what name servers say, each asked alone
 //! idp      [4] providers asked and cached                audit [4] Merkle log, checkpoints, verification, sinks
 //! orgs     [4] organizations at run time: their documents laid over the file, rows for what is named, what loosens
+//! accounts [4] what products are asked about their own accounts: the adapter
 //! mail     [4] letters queued with their fact, sent by SMTP or as files
 //! login    [5] begin, finish, handover, logout; live sessions, lease, revocation
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
@@ -50,6 +51,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable))]
 
+pub mod accounts;
 pub mod acme;
 pub mod admin;
 pub mod audit;

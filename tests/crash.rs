@@ -7,6 +7,7 @@ mod books;
 mod ground;
 #[path = "crash/load.rs"]
 mod load;
+#[expect(dead_code, reason = "only one scene of logins moves its clock")]
 #[path = "operator/provider.rs"]
 mod provider;
 #[expect(dead_code, reason = "no test binary uses all of the support")]

@@ -19,7 +19,7 @@ const LAYERS: &[(u8, &[&str])] = &[
     (1, &["kernel"]),
     (2, &["clock", "entropy"]),
     (3, &["store", "outbound", "dns", "keys", "web", "seeing"]),
-    (4, &["idp", "mail", "audit", "orgs"]),
+    (4, &["accounts", "idp", "mail", "audit", "orgs"]),
     (5, &["login", "domains", "provision", "oauth"]),
     (6, &["pages", "admin"]),
     (7, &["gateway", "acme", "site"]),

@@ -4,6 +4,8 @@
 #[expect(dead_code, reason = "no test binary uses all of the support")]
 mod support;
 
+#[path = "login/app_logins.rs"]
+mod app_logins;
 #[path = "login/connections.rs"]
 mod connections;
 #[path = "login/doors.rs"]
@@ -26,16 +28,24 @@ mod minute;
 mod mix_up;
 #[path = "login/neighbours.rs"]
 mod neighbours;
+#[path = "login/passkeys.rs"]
+mod passkeys;
 #[path = "login/passwords.rs"]
 mod passwords;
 #[path = "login/policies.rs"]
 mod policies;
+#[path = "login/product_passwords.rs"]
+mod product_passwords;
+#[path = "operator/provider.rs"]
+mod provider;
 #[path = "login/replay.rs"]
 mod replay;
 #[path = "login/resets.rs"]
 mod resets;
 #[path = "login/rows.rs"]
 mod rows;
+#[path = "login/run_time.rs"]
+mod run_time;
 #[path = "login/second_steps.rs"]
 mod second_steps;
 #[path = "login/soak.rs"]

@@ -27,10 +27,13 @@ mod mail;
 mod online;
 #[path = "operator/outage.rs"]
 mod outage;
+#[expect(dead_code, reason = "only one scene of logins moves its clock")]
 #[path = "operator/provider.rs"]
 mod provider;
 #[path = "operator/revocation.rs"]
 mod revocation;
+#[path = "operator/shadow.rs"]
+mod shadow;
 #[path = "operator/shared_cache.rs"]
 mod shared_cache;
 #[expect(dead_code, reason = "no test binary uses all of the support")]

@@ -27,6 +27,7 @@ macro_rules! conformance {
             versions_of_an_organization_are_kept_and_none_is_written_over,
             h3_a_role_is_taken_up_once,
             tokens_read_back_as_written_until_they_end,
+            a_head_counts_up_by_one,
             people_of_a_domain_are_read_page_by_page,
             events_of_an_organization_are_read_backwards
         );

@@ -1,9 +1,9 @@
 //! One sample of every page and of every state that looks different. Shared by the gallery and the snapshot tests.
 
 use super::pages::{
-    AskReset, Brand, Choice, Code, CodeFrom, Colour, ConfirmLogout, Email, Enrol, Fault, Form, Go, Home, Hop, Href,
-    Link, Local, Loop, Lost, Name, NewPassword, Notice, Opened, Page, Password, Person, ProductLink, Recovery, Reenter,
-    Reference, Refusal, Resend, Security, SignedOut, Towards, Utc, Way,
+    AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, ConfirmLogout, Email, Enrol, Fault, Form, Go, Home, Hop,
+    Href, Link, Local, Loop, Lost, Name, NewPassword, Notice, Opened, Page, Passkey, Password, Person, ProductLink,
+    Recovery, Reenter, Reference, Refusal, Resend, Security, SignedOut, Towards, Utc, Way,
 };
 
 /// File name and page.
@@ -18,7 +18,8 @@ pub fn all() -> Vec<(&'static str, Page)> {
 
 fn logins() -> Vec<(&'static str, Page)> {
     let email = |brand, prefill: &str, invalid| {
-        Page::Email(Email { brand, form: form("/login/identify"), prefill: prefill.to_owned(), invalid })
+        let passkey = None;
+        Page::Email(Email { brand, form: form("/login/identify"), prefill: prefill.to_owned(), invalid, passkey })
     };
     let choice = |ways| {
         let email = "ann@acme.example".to_owned();
@@ -99,11 +100,30 @@ fn locals() -> Vec<(&'static str, Page)> {
             email: "ann@acme.example".to_owned(),
             change: href("/.fedgate/sign-in?to=8hW2"),
             ways,
+            passkey: href("https://id.example.com/login/passkey?start=8hW2"),
             failed,
         }))
     };
     let way = |name, value: &str, primary| Way { name, go: Go::Post(value.to_owned()), primary };
-    let code = |from, failed| local(Local::Code(Code { brand: loom(), form: form("/.fedgate/step"), from, failed }));
+    let code = |from, failed| {
+        local(Local::Code(Code { brand: loom(), form: form("/.fedgate/step"), from, passkey: None, failed }))
+    };
+    let code_or_passkey = |from| {
+        let passkey = Some(form("/.fedgate/step/passkey"));
+        local(Local::Code(Code { brand: loom(), form: form("/.fedgate/step"), from, passkey, failed: false }))
+    };
+    let passkey = |ceremony, failed| {
+        let options = "{\"challenge\":\"AAAA\",\"allowCredentials\":[]}".to_owned();
+        let other = href("https://trello.example.com/.fedgate/security");
+        local(Local::Passkey(Passkey {
+            brand: trello(),
+            form: form("/login/passkey"),
+            ceremony,
+            options,
+            other,
+            failed,
+        }))
+    };
     let new_password = |asks_current, wrong: Option<&str>| {
         local(Local::NewPassword(NewPassword {
             brand: trello(),
@@ -182,6 +202,21 @@ fn locals() -> Vec<(&'static str, Page)> {
                 codes: vec!["01234-ZYXWZ".to_owned(), "7K3M9-QX2A4".to_owned()],
                 next: href("/.fedgate/security"),
             })),
+        ),
+        ("code-or-passkey", code_or_passkey(CodeFrom::App)),
+        ("recovery-or-passkey", code_or_passkey(CodeFrom::Recovery)),
+        ("passkey", passkey(Ceremony::First { email_form: form("/login/passkey/email") }, false)),
+        ("passkey-second-failed", passkey(Ceremony::Second, true)),
+        ("passkey-enrol", passkey(Ceremony::Enrol { email: "ann@acme.example".to_owned() }, false)),
+        (
+            "email-or-passkey",
+            Page::Email(Email {
+                brand: Some(trello()),
+                form: form("/.fedgate/identify"),
+                prefill: String::new(),
+                invalid: false,
+                passkey: Some(href("https://id.example.com/login/passkey?start=8hW2")),
+            }),
         ),
         ("security", security(vec![("Authenticator app".to_owned(), "01J".to_owned())])),
         ("security-none", security(Vec::new())),

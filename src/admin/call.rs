@@ -167,6 +167,8 @@ impl Admin {
             Operation::ListDomains => self.list_domains(&call).await,
             Operation::AddDomain => self.add_domain(&call).await,
             Operation::VerifyDomain => self.verify_domain(&call).await,
+            Operation::ClaimDomain => self.claim_domain(&call).await,
+            Operation::SettleDomain => self.settle_domain(&call).await,
             Operation::RemoveDomain => self.remove_domain(&call).await,
             Operation::ListDirectories => self.list_directories(&call).await,
             Operation::CreateDirectory => self.create_directory(&call).await,

@@ -60,9 +60,9 @@ impl Admin {
             ..proposal(org, document, &format!("directory {} added", wanted.name))
         };
         // What is wrong with it is said first: it is the writer's to mend, this is not.
-        self.look(call, &proposal).await?;
+        let outlook = self.look(call, &proposal).await?;
         served?;
-        let version = self.make(call, proposal).await?;
+        let version = self.make_looked_at(call, outlook, &proposal).await?;
         Ok(Reply::of(&self.directory(&name)?)?.created().at(version.version))
     }
 

@@ -6,6 +6,7 @@ use super::call::Call;
 use super::shapes::{Domain, Instructions, NewDomain, Page};
 use crate::domains::{Listed, NotDone};
 use crate::kernel::domain::ClaimMode;
+use crate::kernel::event::Actor;
 use crate::kernel::values::{DomainName, OrgName};
 use crate::orgs::DraftOrg;
 use crate::orgs::loosen::{Loosening, confirmation};
@@ -42,7 +43,12 @@ impl Admin {
             return Err(Problem::new(StatusCode::CONFLICT, code, detail));
         }
         let actor = call.who.author(call.request).actor;
-        let listed = self.domains.add(org, &domain, ClaimMode::Auto, &actor).await?;
+        let claim = match wanted.claim.as_deref() {
+            None => ClaimMode::Auto,
+            Some(code) => ClaimMode::from_code(code)
+                .ok_or_else(|| Problem::invalid("`claim` is auto (held as soon as it is proved) or none."))?,
+        };
+        let listed = self.domains.add(org, &domain, claim, &actor).await?;
         Ok(Reply::of(&self.proved(org, listed))?.created())
     }
 
@@ -51,10 +57,82 @@ impl Admin {
         if self.states(org, &domain) {
             return Reply::of(&self.of_file(org, &domain));
         }
-        let listed = self.domains.verify_now(org, &domain).await?;
+        let actor = call.who.author(call.request).actor;
+        let listed = self.domains.verify_now(org, &domain, &actor).await?;
         // What was claimed just now counts for whoever reads next.
         self.world.rebuild().await?;
         Reply::of(&self.proved(org, listed))
+    }
+
+    /// Holds what is proved, where that was left to an admin (`claim = "none"`).
+    pub(super) async fn claim_domain(&self, call: &Call<'_>) -> Result<Reply, Problem> {
+        let (org, domain) = (call.org()?, self.named(call)?);
+        let actor = call.who.author(call.request).actor;
+        let listed = self.domains.claim(org, &domain, call.on.unwrap_or_default(), &actor).await?;
+        self.world.rebuild().await?;
+        let version = listed.proof.version;
+        Ok(Reply::of(&self.proved(org, listed))?.at(version))
+    }
+
+    /// The operator's decision of a dispute (rule C6c).
+    pub(super) async fn settle_domain(&self, call: &Call<'_>) -> Result<Reply, Problem> {
+        let (org, domain) = (call.org()?, self.named(call)?);
+        if !call.who.is_operator() {
+            return Err(Problem::new(StatusCode::FORBIDDEN, "role", "Operators settle disputes."));
+        }
+        if self.states(org, &domain) {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "E-FLOOR",
+                "The operator's file states it: nothing is disputed.",
+            ));
+        }
+        let proof = self.domains.list(Some(org)).await?.into_iter().find(|one| one.proof.domain == domain);
+        let version = proof.ok_or_else(Problem::not_found)?.proof.version;
+        if call.on != Some(version) {
+            let mut stale =
+                Problem::new(StatusCode::PRECONDITION_FAILED, "stale", "It changed meanwhile. Read it again.");
+            stale.more.push(("version", version.into()));
+            return Err(stale);
+        }
+        let settled =
+            self.settled(org, &domain, call.query.get("confirm"), &call.who.author(call.request).actor).await?;
+        let version = settled.proof.version;
+        Ok(Reply::of(&self.proved(org, settled))?.at(version))
+    }
+
+    /// Settles a dispute; where somebody loses a domain by it, the code that confirms that has to be repeated (E-LOOSER).
+    pub(super) async fn settled(
+        &self,
+        org: &OrgName,
+        domain: &DomainName,
+        confirmed: Option<&String>,
+        actor: &Actor,
+    ) -> Result<Listed, Problem> {
+        let all = self.domains.list(None).await?;
+        let loses = |one: &&Listed| one.proof.domain == *domain && one.proof.org != *org && one.proof.state.holds();
+        if let Some(loser) = all.iter().find(loses) {
+            let given = Loosening::DomainRemoved(loser.proof.org.clone(), domain.clone());
+            self.confirmed(domain, given, confirmed).await?;
+        }
+        let settled = self.domains.settle(org, domain, actor).await?;
+        self.world.rebuild().await?;
+        Ok(settled)
+    }
+
+    /// Refuses what gives a domain away until its code is repeated.
+    async fn confirmed(&self, domain: &DomainName, given: Loosening, code: Option<&String>) -> Result<(), Problem> {
+        let given = [given];
+        let wanted = confirmation(&given);
+        if code == Some(&wanted) {
+            return Ok(());
+        }
+        let detail = "Its people would no longer be the organization's. Repeat it with ?confirm= and the code.";
+        let mut looser = Problem::new(StatusCode::CONFLICT, "E-LOOSER", detail);
+        looser.more.push(("loosens", vec![given.map(|one| one.to_string()).concat()].into()));
+        looser.more.push(("people", self.people_of(domain).await?));
+        looser.more.push(("confirm", wanted.into()));
+        Err(looser)
     }
 
     pub(super) async fn remove_domain(&self, call: &Call<'_>) -> Result<Reply, Problem> {
@@ -71,15 +149,9 @@ impl Admin {
             stale.more.push(("version", proof.version.into()));
             return Err(stale);
         }
-        let given = [Loosening::DomainRemoved(org.clone(), domain.clone())];
-        let code = confirmation(&given);
-        if proof.state.holds() && call.query.get("confirm") != Some(&code) {
-            let detail = "Its people would no longer be the organization's. Repeat it with ?confirm= and the code.";
-            let mut looser = Problem::new(StatusCode::CONFLICT, "E-LOOSER", detail);
-            looser.more.push(("loosens", vec![given.map(|one| one.to_string()).concat()].into()));
-            looser.more.push(("people", self.people_of(&domain).await?));
-            looser.more.push(("confirm", code.into()));
-            return Err(looser);
+        if proof.state.holds() {
+            let given = Loosening::DomainRemoved(org.clone(), domain.clone());
+            self.confirmed(&domain, given, call.query.get("confirm")).await?;
         }
         self.domains.remove(org, &domain, &call.who.author(call.request).actor).await?;
         self.world.rebuild().await?;
@@ -147,6 +219,7 @@ impl From<NotDone> for Problem {
             NotDone::TooMany => Self::new(StatusCode::CONFLICT, "too-many-domains", detail),
             NotDone::State(_) => Self::new(StatusCode::CONFLICT, "state", detail),
             NotDone::Held => Self::new(StatusCode::CONFLICT, "E-DOMAIN-CONFLICT", detail),
+            NotDone::Planted => Self::new(StatusCode::CONFLICT, "integrity", detail),
             NotDone::Raced => Self::new(StatusCode::CONFLICT, "conflict", detail),
             NotDone::Unavailable(fault) => fault.into(),
             NotDone::Untold(_) => Self::fault(&detail),

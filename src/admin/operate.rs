@@ -5,9 +5,10 @@ use super::answer::Problem;
 use super::mint::Wanted;
 use super::organizations::proposal;
 use super::scope::Scope;
+use crate::kernel::domain::DomainProof;
 use crate::kernel::event::Actor;
 use crate::kernel::journal::ApiToken;
-use crate::kernel::values::{ApiTokenId, EmailAddress, OrgName, Secret, Timestamp};
+use crate::kernel::values::{ApiTokenId, DomainName, EmailAddress, OrgName, Secret, Timestamp};
 use crate::orgs::change::{Author, Proposal};
 use crate::orgs::{Document, Stored};
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,24 @@ pub enum Command {
         loosen: Option<String>,
         /// Whether it may lock the organization out.
         accept_lockout: bool,
+    },
+    /// Every domain that organizations asked for, and where each stands.
+    DomainList,
+    /// Settles a dispute: this organization holds the domain.
+    DomainSettle {
+        /// Whose it is from now on.
+        org: String,
+        /// Which.
+        domain: String,
+        /// The code that confirms what another organization loses.
+        loosen: Option<String>,
+    },
+    /// Removes a row that another hand wrote.
+    DomainDrop {
+        /// Whose it says it is.
+        org: String,
+        /// Which.
+        domain: String,
     },
     /// An organization's document as it holds.
     OrgShow {
@@ -115,6 +134,20 @@ impl Admin {
                 let back = self.reverted(&name(&org)?, to).await.map_err(said)?;
                 let proposal = Proposal { confirmed: loosen, accept_lockout, ..back };
                 self.propose(proposal, by, now).await
+            }
+            Command::DomainList => {
+                let listed = self.domains.list(None).await.map_err(|why| why.to_string())?;
+                Ok(json!({ "domains": listed.iter().map(|one| held(&one.proof)).collect::<Vec<_>>() }))
+            }
+            Command::DomainSettle { org, domain, loosen } => {
+                let settled = self.settled(&self.known(&org)?, &named(&domain)?, loosen.as_ref(), &by).await;
+                settled.map(|one| held(&one.proof)).map_err(told)
+            }
+            Command::DomainDrop { org, domain } => {
+                let (org, domain) = (name(&org)?, named(&domain)?);
+                self.domains.drop_untrusted(&org, &domain, &by).await.map_err(|why| why.to_string())?;
+                self.world.rebuild().await.map_err(|why| why.to_string())?;
+                Ok(json!({ "dropped": domain.as_str(), "org": org.as_str() }))
             }
             Command::OrgShow { org } => {
                 let document = self.document(&self.known(&org)?).await.map_err(said)?;
@@ -178,6 +211,29 @@ fn scope(code: &str) -> Result<Scope, String> {
 
 fn said(problem: Problem) -> String {
     problem.detail
+}
+
+/// The same where it may be a loosening: what is given away, and the code that confirms it.
+fn told(problem: Problem) -> String {
+    let find = |name: &str| problem.more.iter().find(|(member, _)| *member == name).map(|(_, value)| value);
+    let (Some(Value::Array(loosens)), Some(Value::String(code))) = (find("loosens"), find("confirm")) else {
+        return problem.detail;
+    };
+    let list: Vec<String> = loosens.iter().filter_map(Value::as_str).map(|one| format!("  - {one}")).collect();
+    let people = find("people").map(Value::to_string).unwrap_or_default();
+    format!(
+        "{}: this gives away:\n{}\npeople: {people}\nIf that is meant, repeat it with the code {code}",
+        problem.code,
+        list.join("\n")
+    )
+}
+
+fn named(domain: &str) -> Result<DomainName, String> {
+    DomainName::parse(domain).map_err(|_| format!("{domain:?} is not a domain"))
+}
+
+fn held(proof: &DomainProof) -> Value {
+    json!({ "domain": proof.domain.as_str(), "org": proof.org.as_str(), "state": proof.state.code(), "version": proof.version })
 }
 
 fn shown(token: &ApiToken) -> Value {

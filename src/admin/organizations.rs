@@ -88,22 +88,28 @@ impl Admin {
         let confirmed = call.query.get("confirm").cloned();
         let mut gone = proposal(org, Document::default(), "organization removed");
         gone.document = None;
-        self.make(call, Proposal { confirmed, on: call.on, ..gone }).await?;
-        // Nobody else could prove what an organization that is gone still holds.
-        let actor = call.who.author(call.request).actor;
-        for listed in self.domains.list(Some(org)).await? {
-            self.domains.remove(org, &listed.proof.domain, &actor).await?;
-        }
+        let with = self.domains.given_up(org, &call.who.author(call.request).actor).await?;
+        self.make(call, Proposal { confirmed, on: call.on, with, ..gone }).await?;
         Ok(Reply::done())
     }
 
     /// Makes a change of a token, and has the new catalog in force before it is answered: who reads next reads what was written.
     /// Every write of a token comes through here, and none puts another directory in the place of one.
     pub(super) async fn make(&self, call: &Call<'_>, proposal: Proposal) -> Result<OrganizationVersion, Problem> {
-        refuse_another_directory(&self.look(call, &proposal).await?)?;
-        let ground = (self.world.store.as_ref(), &self.world.kek);
-        let author = call.who.author(call.request);
-        let version = self.world.orgs.change(ground, &proposal, &author, call.request.now).await?;
+        let outlook = self.look(call, &proposal).await?;
+        self.make_looked_at(call, outlook, &proposal).await
+    }
+
+    /// The same, where it was looked at already.
+    pub(super) async fn make_looked_at(
+        &self,
+        call: &Call<'_>,
+        outlook: Outlook,
+        proposal: &Proposal,
+    ) -> Result<OrganizationVersion, Problem> {
+        refuse_another_directory(&outlook)?;
+        let store = self.world.store.as_ref();
+        let version = self.world.orgs.carry_out(store, outlook, proposal, call.request.now).await?;
         self.world.rebuild().await?;
         Ok(version)
     }

@@ -9,6 +9,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
 use crate::kernel::journal::Batch;
 use crate::kernel::model::{Account, AccountStatus};
 use crate::kernel::values::{AccountId, DomainName, EventId, OrgName};
+use crate::mail::{Letter, queue};
 use crate::orgs::change::Author;
 use http::StatusCode;
 use serde_json::json;
@@ -73,6 +74,12 @@ impl Admin {
         event.before = Some(json!({ "status": status(account.status) }));
         event.after = Some(json!({ "status": status(wanted) }));
         batch.events.push(event);
+        if let Some(email) = account.email.clone().filter(|_| !on) {
+            // N6: in the same commit, so that nobody is put out without a word.
+            let letter = Letter::Deactivated { org: call.org.clone() };
+            let queued = queue(&self.world.keys, call.request.now, &[(email, letter)], Some(account.id));
+            batch.changes.push(queued.map_err(|why| Problem::fault(&why))?);
+        }
         self.world.store.commit(batch).await?;
         let account = self.world.store.account(account.id).await?.ok_or_else(Problem::not_found)?;
         Ok(Reply::of(&shown(&account))?.at(account.epoch))

@@ -61,8 +61,9 @@ impl Admin {
             let refused = self.stands_in_the_way(&outlook, &proposal, call).await?;
             return Reply::of(&changed(&outlook, true, refused));
         }
-        let version = self.make(call, proposal).await?;
-        Ok(Reply::of(&changed(&outlook, false, None))?.at(version.version))
+        let made = changed(&outlook, false, None);
+        let version = self.make_looked_at(call, outlook, &proposal).await?;
+        Ok(Reply::of(&made)?.at(version.version))
     }
 
     pub(super) async fn remove_policy(&self, call: &Call<'_>) -> Result<Reply, Problem> {

@@ -30,6 +30,10 @@ pub enum Operation {
     AddDomain,
     /// A look for the proof.
     VerifyDomain,
+    /// A proved domain claimed.
+    ClaimDomain,
+    /// A dispute settled by the operator.
+    SettleDomain,
     /// A domain given up.
     RemoveDomain,
     /// Its directories.
@@ -145,7 +149,10 @@ impl Route {
     pub const fn filters(&self) -> &'static [&'static str] {
         match self.operation {
             Operation::PutPolicy => &["dry_run"],
-            Operation::RemovePolicy | Operation::RemoveDomain | Operation::RemoveOrganization => &["confirm"],
+            Operation::RemovePolicy
+            | Operation::RemoveDomain
+            | Operation::SettleDomain
+            | Operation::RemoveOrganization => &["confirm"],
             Operation::SearchEvents => &["person", "action", "outcome", "since"],
             _ => &[],
         }
@@ -236,6 +243,24 @@ pub static ROUTES: &[Route] = &[
         "Look for the proof now",
     )
     .answers(of::<shapes::Domain>),
+    route(
+        Method::POST,
+        "/organizations/{org}/domains/{domain}/claim",
+        Scope::OrgsWrite,
+        Operation::ClaimDomain,
+        "Hold a domain that is proved",
+    )
+    .answers(of::<shapes::Domain>)
+    .versioned(),
+    route(
+        Method::POST,
+        "/organizations/{org}/domains/{domain}/settle",
+        Scope::OrgsWrite,
+        Operation::SettleDomain,
+        "Settle a dispute: this organization holds the domain. Operators alone",
+    )
+    .answers(of::<shapes::Domain>)
+    .versioned(),
     route(
         Method::DELETE,
         "/organizations/{org}/domains/{domain}",

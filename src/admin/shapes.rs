@@ -146,6 +146,9 @@ pub struct Instructions {
 pub struct NewDomain {
     /// The part after the @ of its people's addresses.
     pub domain: String,
+    /// `auto` (default): held as soon as it is proved; `none`: held when somebody claims it then.
+    #[serde(default)]
+    pub claim: Option<String>,
 }
 
 /// A directory.

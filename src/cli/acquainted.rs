@@ -28,6 +28,7 @@ pub(super) async fn catalog(
     let mut stored = Stored::load(store).await?;
     if let Some(at) = at {
         stored.versions = versions_at(store, stored.versions, at).await?;
+        stored.heads = None;
     }
     let joined = join(&stored, &kek, (&config.catalog, &Documents), Mode::Lead, now)?;
     Ok(joined.catalog(0))

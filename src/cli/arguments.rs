@@ -149,6 +149,15 @@ pub enum Policies {
         #[arg(long, value_name = "P")]
         product: Option<String>,
     },
+    /// Say what the configuration in shadow (`shadow = "next.toml"`) would have decided about the logins that there were.
+    #[command(
+        after_help = "Example:\n  fedgate policy shadow --since 2026-11-22\n\nStatus 1: it would have decided something differently."
+    )]
+    Shadow {
+        /// From this time on, UTC: a date or the beginning of an RFC 3339 time.
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+    },
     /// Every version of an organization, newest first.
     #[command(after_help = "Example:\n  fedgate policy history --org acme")]
     History {
@@ -216,6 +225,35 @@ pub enum Tokens {
     },
 }
 
+/// `fedgate domain`: domains that organizations ask for and prove.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DomainActs {
+    /// List them with their state; `disputed` is proved by one organization and held by another.
+    #[command(after_help = "Example:\n  fedgate domain list")]
+    List,
+    /// Settle a dispute: this organization holds the domain from now on, and nobody else does.
+    #[command(after_help = "Example:\n  fedgate domain settle acme.com --org acme")]
+    Settle {
+        /// Which.
+        domain: String,
+        /// Whose it is.
+        #[arg(long, value_name = "ORG")]
+        org: String,
+        /// Confirms what another organization loses: the code that the refusal printed.
+        #[arg(long, value_name = "CODE")]
+        loosen: Option<String>,
+    },
+    /// Remove a row that was written to the database by another hand: nobody enters by its domain until then.
+    #[command(after_help = "Example:\n  fedgate domain drop acme.com --org acme")]
+    Drop {
+        /// Which.
+        domain: String,
+        /// Whose the row says it is.
+        #[arg(long, value_name = "ORG")]
+        org: String,
+    },
+}
+
 /// `fedgate org`: an organization's document at run time, whole.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Orgs {
@@ -266,6 +304,8 @@ mod tests {
         check("sessions", Sessions::augment_subcommands, &["sessions", "revoke", "--person", "ann@acme.com"]);
         check("token", Tokens::augment_subcommands, &["token", "create", "--owner", "a@b.c", "--scope", "orgs:read"]);
         check("policy", Policies::augment_subcommands, &["policy", "revert", "--org", "acme", "--to", "3"]);
+        check("domain", DomainActs::augment_subcommands, &["domain", "settle", "acme.com", "--org", "acme"]);
+        check("policy", Policies::augment_subcommands, &["policy", "shadow", "--since", "2026-11-22"]);
         check("org", Orgs::augment_subcommands, &["org", "put", "acme", "acme.json", "--secret", "okta=file"]);
         check("explain", Explain::augment_args, &["explain", "--ref", "7K3M-9QX2"]);
         check("explain", Explain::augment_args, &["explain", "ann@acme.com", "--product", "trello"]);

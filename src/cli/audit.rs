@@ -171,7 +171,7 @@ impl Wanted {
 }
 
 /// A date or the beginning of a UTC time, as it would stand in an event.
-fn since(text: &str) -> Result<String, Wrong> {
+pub(super) fn since(text: &str) -> Result<String, Wrong> {
     let full = "2000-01-01T00:00:00.000Z";
     let rest = full.get(text.len()..).filter(|_| text.len() >= 10);
     let whole =

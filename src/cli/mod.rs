@@ -21,6 +21,7 @@ mod reload;
 mod run;
 mod schema;
 mod sessions;
+mod shadow;
 mod stored;
 mod upstreams;
 
@@ -84,6 +85,9 @@ pub enum Command {
     /// Print or put an organization's document; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate org show acme")]
     Org(arguments::Orgs),
+    /// List the domains that organizations prove, and settle disputes; asks the running gateway.
+    #[command(subcommand, after_help = "Example:\n  fedgate domain settle acme.com --org acme")]
+    Domain(arguments::DomainActs),
     /// Verify, export and search the audit log.
     #[command(subcommand, after_help = "Example:\n  fedgate audit verify")]
     Audit(arguments::Audit),
@@ -152,6 +156,7 @@ pub fn main() -> ExitCode {
         Command::Policy(arguments) => policy::run(arguments, &cli.common, &mut screen),
         Command::Sessions(arguments) => sessions::run(arguments, &cli.common, &mut screen),
         Command::Token(arguments) => operate::tokens(arguments, &cli.common, &mut screen),
+        Command::Domain(arguments) => operate::domains(arguments, &cli.common, &mut screen),
         Command::Org(arguments) => operate::orgs(arguments, &cli.common, &mut screen),
         Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),

@@ -1,6 +1,6 @@
-//! Commands that the running gateway carries out, asked over its control socket: `token`, `policy history|revert`, `org`.
+//! Commands that the running gateway carries out, asked over its control socket: `token`, `policy history|revert`, `domain`, `org`.
 
-use super::arguments::{Orgs, Policies, Tokens};
+use super::arguments::{DomainActs, Orgs, Policies, Tokens};
 use super::events::clean;
 use super::node::control::{ask, socket};
 use super::stored::{self, Wrong};
@@ -58,11 +58,29 @@ pub fn policies(arguments: &Policies, common: &Common, screen: &mut Screen<'_>) 
             loosen: loosen.clone(),
             accept_lockout: *accept_lockout_risk,
         }),
-        Policies::Plan { .. } => Err(Wrong("no gateway is asked for a plan".to_owned())),
+        Policies::Plan { .. } | Policies::Shadow { .. } => Err(Wrong("no gateway is asked for that".to_owned())),
     };
     run(command, common, screen, |answer| match answer.get("versions").and_then(Value::as_array) {
         Some(versions) => versions.iter().map(|one| line(one, &["version", "at", "what", "by"])).collect(),
         None => vec![line(answer, &["org", "version", "what"])],
+    })
+}
+
+/// `fedgate domain list|settle|drop`.
+///
+/// # Errors
+/// Only when the screen cannot be written to.
+pub fn domains(arguments: &DomainActs, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let command = match arguments {
+        DomainActs::List => Command::DomainList,
+        DomainActs::Settle { domain, org, loosen } => {
+            Command::DomainSettle { org: org.clone(), domain: domain.clone(), loosen: loosen.clone() }
+        }
+        DomainActs::Drop { domain, org } => Command::DomainDrop { org: org.clone(), domain: domain.clone() },
+    };
+    run(Ok(command), common, screen, |answer| match answer.get("domains").and_then(Value::as_array) {
+        Some(domains) => domains.iter().map(|one| line(one, &["domain", "org", "state"])).collect(),
+        None => vec![line(answer, &["domain", "dropped", "org", "state"])],
     })
 }
 

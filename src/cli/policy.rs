@@ -28,6 +28,9 @@ const NAMED: usize = 50;
 /// # Errors
 /// Only when the screen cannot be written to.
 pub fn run(arguments: &Policies, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    if let Policies::Shadow { since } = arguments {
+        return super::shadow::run(since.as_deref(), common, screen);
+    }
     let Policies::Plan { file, people, product } = arguments else {
         return super::operate::policies(arguments, common, screen);
     };

@@ -60,6 +60,8 @@ pub struct Config {
     pub dns: Dns,
     /// A list of breached passwords that nobody may choose.
     pub breached: Option<PathBuf>,
+    /// Another configuration file, whose decisions are recorded and not followed.
+    pub shadow: Option<PathBuf>,
     /// Requests that the gateway makes.
     pub outbound: Outbound,
     /// Where audit events go besides the store.

@@ -6,6 +6,7 @@ use super::observe::observe;
 use super::told::Turn;
 use crate::entropy::random;
 use crate::kernel::domain::{Check, DomainProof, Happened, challenged, judge};
+use crate::kernel::event::Actor;
 use crate::kernel::journal::domain::DomainChange;
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::values::{DomainName, OrgName};
@@ -26,13 +27,16 @@ pub(super) enum Holder {
 }
 
 impl Domains {
-    /// Checks a proof as it was read, and returns it as it is then, with what was heard.
-    pub(super) async fn check(&self, read: &DomainProof) -> Result<(DomainProof, Vec<String>), NotDone> {
+    /// Checks a proof as it was read, for somebody or because it is due, and returns it as it is then, with what was heard.
+    pub(super) async fn check(
+        &self,
+        read: &DomainProof,
+        actor: Option<&Actor>,
+    ) -> Result<(DomainProof, Vec<String>), NotDone> {
         let until = self.clock.now().plus(LEASE);
-        let (org, domain) = (read.org.clone(), read.domain.clone());
-        let lease = DomainChange::Lease { org, domain, version: read.version, until };
-        self.store.commit(Batch { changes: vec![Change::Domain(lease)], ..Batch::default() }).await?;
-        let proof = DomainProof { version: read.version.saturating_add(1), ..read.clone() };
+        let proof = self.put(&DomainProof { next_check_at: until, ..read.clone() });
+        let lease = Change::Domain(DomainChange::Put(proof.clone()));
+        self.store.commit(Batch { changes: vec![lease], ..Batch::default() }).await?;
         let asked = self.asked.load_full();
         let observed = observe(&asked, &proof).await;
         // After the answers: an hour counts from when something was seen.
@@ -42,16 +46,16 @@ impl Domains {
         let check = Check { at, found: observed.found, held_by_another, seed: u8::from_be_bytes(random()) };
         let (after, happened) = judge(&proof, &check);
         let mut batch = Batch::default();
-        self.record(&mut batch, &Turn { before: &proof, after: &after, happened: &happened, actor: None }, at)?;
+        let put = self.record(&mut batch, &Turn { before: &proof, after: &after, happened: &happened, actor }, at)?;
         if happened.contains(&Happened::Disputed) {
             self.challenge(&mut batch, holder, &after, at)?;
         }
-        self.store.commit(batch).await?;
-        if proof.state.holds() && !after.state.holds() {
-            self.tell_people(&proof).await;
+        if !after.state.holds() {
+            batch.changes.extend(self.letters_of_loss(&proof).await?);
         }
+        self.store.commit(batch).await?;
         tracing::debug!(%after.org, %after.domain, state = after.state.code(), ?observed.found, "a domain was checked");
-        Ok((DomainProof { version: after.version.saturating_add(1), ..after }, observed.heard))
+        Ok((put, observed.heard))
     }
 
     /// The holder of a domain that another organization has proved: at risk, and told (rule C6c).
@@ -73,7 +77,7 @@ impl Domains {
 
     /// Who holds a domain, besides this organization.
     pub(super) async fn holder(&self, org: &OrgName, domain: &DomainName) -> Result<Holder, Unavailable> {
-        let proofs = self.store.domain_proofs().await?;
+        let proofs = self.proofs().await?;
         let another = |proof: &DomainProof| proof.domain == *domain && proof.org != *org && proof.state.holds();
         if let Some(proof) = proofs.into_iter().find(another) {
             return Ok(Holder::Proved(Box::new(proof)));

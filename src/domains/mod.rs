@@ -5,7 +5,7 @@
 //! (they are taken as proved), and what a held domain does to a login (the catalog is made of these rows).
 //!
 //! `acts` is what admins do, `check` one check of one proof, `observe` what is asked and heard, `told` the events and mails of a
-//! change, `people` who else is told of a loss, `course` the daily round.
+//! change, `people` who else is told of a loss, `course` the daily round, `trusted` which rows are believed.
 
 mod acts;
 mod check;
@@ -13,6 +13,7 @@ mod course;
 mod observe;
 mod people;
 mod told;
+mod trusted;
 
 pub use acts::{Listed, NotDone};
 
@@ -23,7 +24,7 @@ use crate::keys::Keys;
 use crate::outbound::Outbound;
 use crate::store::Store;
 use arc_swap::ArcSwap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// The name of the record and of the file where the configuration names none (behaviour §3.4).
 pub const RECORD: &str = "atlassian-domain-verification";
@@ -68,13 +69,14 @@ pub struct Domains {
     clock: Clock,
     contacts: Arc<dyn Contacts>,
     asked: ArcSwap<Asked>,
+    told: Mutex<trusted::Told>,
 }
 
 impl Domains {
     /// Nothing is checked yet.
     pub fn new(ports: Ports, asked: Asked) -> Self {
         let Ports { store, keys, clock, contacts } = ports;
-        Self { store, keys, clock, contacts, asked: ArcSwap::from_pointee(asked) }
+        Self { store, keys, clock, contacts, asked: ArcSwap::from_pointee(asked), told: Mutex::default() }
     }
 
     /// From now on these are asked.

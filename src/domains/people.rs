@@ -2,41 +2,33 @@
 //! in, not by mail (behaviour §3.8).
 
 use super::Domains;
+use super::acts::NotDone;
 use crate::kernel::domain::DomainProof;
-use crate::kernel::journal::Batch;
+use crate::kernel::journal::Change;
 use crate::kernel::model::AccountStatus;
 use crate::mail::{Letter, queue};
 
-/// Letters of one commit.
+/// Letters of one change.
 const PAGE: usize = 200;
 
 impl Domains {
-    /// Tells them, page by page, after the loss is durable. What cannot be told is said in the log: the loss stands.
-    pub(super) async fn tell_people(&self, lost: &DomainProof) {
-        let mut after = None;
-        loop {
-            let people = match self.store.accounts_of_domain(&lost.domain, after, PAGE).await {
-                Ok(people) => people,
-                Err(fault) => return self.untold(lost, &fault),
-            };
-            let Some(last) = people.last() else { return };
+    /// The letters to everybody whom a holder loses; they go into the commit of the loss, so that none is lost without the other.
+    /// None where nothing is held.
+    pub(super) async fn letters_of_loss(&self, lost: &DomainProof) -> Result<Vec<Change>, NotDone> {
+        let (mut changes, mut after) = (Vec::new(), None);
+        while lost.state.holds() {
+            let people = self.store.accounts_of_domain(&lost.domain, after, PAGE).await?;
+            let Some(last) = people.last() else { break };
             after = Some(last.id);
             // An address that was never proved may be a stranger's.
             let told = people.into_iter().filter(|one| one.email_verified && one.status == AccountStatus::Active);
             let of = |address| Letter::Managed { org: lost.org.clone(), address, managed: false };
             let letters: Vec<_> =
                 told.filter_map(|one| one.email).map(|address| (address.clone(), of(address))).collect();
-            let change = match queue(&self.keys, self.clock.now(), &letters, None) {
-                Ok(change) => change,
-                Err(fault) => return self.untold(lost, &fault),
-            };
-            if let Err(fault) = self.store.commit(Batch { changes: vec![change], ..Batch::default() }).await {
-                return self.untold(lost, &fault);
+            if !letters.is_empty() {
+                changes.push(queue(&self.keys, self.clock.now(), &letters, None)?);
             }
         }
-    }
-
-    fn untold(&self, lost: &DomainProof, fault: &dyn std::fmt::Display) {
-        tracing::error!(%fault, domain = %lost.domain, "people could not be told that nobody manages their accounts any more");
+        Ok(changes)
     }
 }

@@ -18,10 +18,18 @@ pub(super) struct Turn<'a> {
     pub(super) actor: Option<&'a Actor>,
 }
 
+impl Turn<'_> {
+    /// Whether no check led to it: the operator settled a dispute.
+    fn is_decided(&self) -> bool {
+        self.before.checked_at == self.after.checked_at
+    }
+}
+
 impl Domains {
-    /// Adds a proof's change to a batch, with all that goes with it.
-    pub(super) fn record(&self, batch: &mut Batch, turn: &Turn<'_>, now: Timestamp) -> Result<(), NotQueued> {
-        batch.changes.push(Change::Domain(DomainChange::Put(turn.after.clone())));
+    /// Adds a proof's change to a batch, with all that goes with it, and returns the row as it will be.
+    pub(super) fn record(&self, batch: &mut Batch, turn: &Turn<'_>, now: Timestamp) -> Result<DomainProof, NotQueued> {
+        let put = self.put(turn.after);
+        batch.changes.push(Change::Domain(DomainChange::Put(put.clone())));
         let held = turn.before.state.holds() || turn.after.state.holds();
         if held && turn.before.state != turn.after.state {
             batch.revocations.push(Revocation::Organization(turn.after.org.clone()));
@@ -34,7 +42,12 @@ impl Domains {
                 batch.changes.push(queue(&self.keys, now, &letters, None)?);
             }
         }
-        Ok(())
+        Ok(put)
+    }
+
+    /// The row that comes after the one that was read.
+    pub(super) fn put(&self, proof: &DomainProof) -> DomainProof {
+        self.keys.signed_domain(DomainProof { version: proof.version.saturating_add(1), ..proof.clone() })
     }
 
     fn letters(&self, turn: &Turn<'_>, what: Happened) -> Option<Vec<(EmailAddress, Letter)>> {
@@ -45,6 +58,8 @@ impl Domains {
             Happened::Suspended => DomainTrouble::Suspended(deadline?),
             Happened::Recovered => DomainTrouble::Recovered,
             Happened::Disputed => DomainTrouble::Disputed,
+            // A check that somebody asked for finds no more than the proof; what takes a proof that is there is a decision.
+            Happened::Unclaimed if turn.is_decided() => DomainTrouble::Settled,
             Happened::Unclaimed if turn.before.state.holds() => DomainTrouble::Lost,
             Happened::Unclaimed | Happened::Verified | Happened::Claimed | Happened::Expired => return None,
         };
@@ -66,6 +81,7 @@ fn event(turn: &Turn<'_>, what: Happened, now: Timestamp) -> AuditEvent {
         Happened::Recovered => (Action::DomainClaimed, Some("the proof was found again")),
         Happened::AtRisk => (Action::DomainAtRisk, None),
         Happened::Suspended => (Action::DomainSuspended, None),
+        Happened::Unclaimed if turn.is_decided() => (Action::DomainUnclaimed, Some("settled by the operator")),
         Happened::Unclaimed => (Action::DomainUnclaimed, None),
         Happened::Disputed => (Action::DomainDispute, None),
         Happened::Expired => (Action::DomainUnclaimed, Some("not proved in seven days")),

@@ -96,10 +96,21 @@ pub(super) async fn forward(
     }
 }
 
-/// Sends a request whose body was kept (rule H9). It has a progress even without a body, so that it is never sent twice by itself.
+/// Sends a request whose body was kept (rule H9).
 pub(super) async fn replay(
     line: &Arc<Line>,
-    (mut parts, body): (Parts, Reader),
+    (parts, body): (Parts, Reader),
+    passage: &Passage<'_>,
+    admitted: &Admitted,
+) -> Result<Answer, Broken> {
+    let body = Upload::kept(body, &passage.target.site);
+    send_whole(line, (parts, body), passage, admitted).await
+}
+
+/// Sends a request whose body is here whole. It has a progress even without a body, so that it is never sent twice by itself.
+pub(super) async fn send_whole(
+    line: &Arc<Line>,
+    (mut parts, (upload, progress)): (Parts, (Upload, Arc<Progress>)),
     passage: &Passage<'_>,
     admitted: &Admitted,
 ) -> Result<Answer, Broken> {
@@ -107,7 +118,6 @@ pub(super) async fn replay(
     if head::prepare(&mut parts, passage).is_err() {
         return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
     }
-    let (upload, progress) = Upload::kept(body, &passage.target.site);
     let sizes = &passage.target.site.reach.sizes;
     let sending = Sending::new(line, passage, admitted, Some(&progress));
     let deadline = sending.deadline();

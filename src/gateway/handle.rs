@@ -216,6 +216,9 @@ impl Step<'_> {
             Ok(place) => trace.place = Some(place),
             Err(reason) => return Ok(self.turn_away(reason)),
         }
+        if target.is_app_login(request.method(), path) {
+            return Box::pin(self.app_login(request, path, target)).await;
+        }
         let cookies = self.cookies(request.headers());
         if target.is_public(request.method(), path) {
             return self.forward(request, path, target, cookies.rest, Admitted { live: None, public: true }).await;
@@ -314,7 +317,7 @@ impl Step<'_> {
     }
 
     /// Over a limit.
-    fn turn_away(&self, reason: Reason) -> Answer {
+    pub(super) fn turn_away(&self, reason: Reason) -> Answer {
         self.count(reason);
         guard::busy(reason, self.id())
     }
@@ -389,24 +392,9 @@ impl Step<'_> {
         path: &NormalPath<'_>,
         target: Option<&Arc<Target>>,
     ) -> Answer {
-        let (mut head, body) = request.into_parts();
-        let body = match timeout(PAGE_BODY_TIME, Limited::new(body, PAGE_BODY).collect()).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(_)) => return answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "that is more than a form", self.id()),
-            Err(_) => return answer::plain(StatusCode::REQUEST_TIMEOUT, "the form did not arrive", self.id()),
-        };
-        let Ok(uri) = path.target().parse() else {
-            return answer::plain(StatusCode::BAD_REQUEST, "the request has no single meaning", self.id());
-        };
-        head.uri = uri;
-        let page = PageRequest {
-            head,
-            body,
-            place: self.entry.place(target.map(|target| &**target)),
-            door: target.and_then(|target| target.door(path)),
-            client: self.client,
-            request_id: self.id().to_owned(),
-            now: self.now,
+        let page = match self.read_page(request, path, target).await {
+            Ok(page) => page,
+            Err(answer) => return answer,
         };
         let core = &self.line.core;
         let guard = &core.shared.guard;
@@ -418,6 +406,36 @@ impl Step<'_> {
             Ok(_room) => answer::page(core.errands.run(core.shared.routes.answer(page)).await),
             Err(reason) => self.turn_away(reason),
         }
+    }
+
+    /// A request for a page of ours with its body, or why there is none.
+    pub(super) async fn read_page(
+        &self,
+        request: Box<Request<Incoming>>,
+        path: &NormalPath<'_>,
+        target: Option<&Arc<Target>>,
+    ) -> Result<PageRequest, Answer> {
+        let (mut head, body) = request.into_parts();
+        let body = match timeout(PAGE_BODY_TIME, Limited::new(body, PAGE_BODY).collect()).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(_)) => {
+                return Err(answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "that is more than a form", self.id()));
+            }
+            Err(_) => return Err(answer::plain(StatusCode::REQUEST_TIMEOUT, "the form did not arrive", self.id())),
+        };
+        let Ok(uri) = path.target().parse() else {
+            return Err(answer::plain(StatusCode::BAD_REQUEST, "the request has no single meaning", self.id()));
+        };
+        head.uri = uri;
+        Ok(PageRequest {
+            head,
+            body,
+            place: self.entry.place(target.map(|target| &**target)),
+            door: target.and_then(|target| target.door(path)),
+            client: self.client,
+            request_id: self.id().to_owned(),
+            now: self.now,
+        })
     }
 
     /// Nobody: a person is led to the login, a script is told where it is. `Authorization` is no session (rule C7).

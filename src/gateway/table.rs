@@ -197,6 +197,11 @@ impl Target {
         self.site.optional.iter().any(|rule| rule.holds(path))
     }
 
+    /// Whether it is an app's login at a JSON path of the product's own (`password_api`).
+    pub(super) fn is_app_login(&self, method: &http::Method, path: &NormalPath<'_>) -> bool {
+        *method == http::Method::POST && self.site.product.password_api.iter().any(|api| path.is(&api.path))
+    }
+
     pub(super) fn door(&self, path: &NormalPath<'_>) -> Option<Door> {
         let doors = &self.site.doors;
         let any = |paths: &[String]| paths.iter().any(|door| path.is(door));

@@ -94,6 +94,8 @@ enum Source {
     Client(Incoming),
     /// It was kept (rule H9).
     Kept(Reader),
+    /// It was read whole, and judged.
+    Read(Option<Bytes>),
 }
 
 impl Upload {
@@ -109,6 +111,11 @@ impl Upload {
         }
         let (upload, progress) = Self::carry(Source::Client(inner), site);
         (upload, Some(progress))
+    }
+
+    /// A body that was read whole.
+    pub(super) fn read(body: Bytes, site: &Site) -> (Self, Arc<Progress>) {
+        Self::carry(Source::Read(Some(body)), site)
     }
 
     /// The body of a kept request, also where it is empty.
@@ -225,6 +232,7 @@ impl Body for Source {
         match self.get_mut() {
             Self::Client(inner) => Pin::new(inner).poll_frame(cx).map_err(Into::into),
             Self::Kept(reader) => reader.poll(cx).map_ok(Frame::data),
+            Self::Read(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
         }
     }
 
@@ -232,6 +240,7 @@ impl Body for Source {
         match self {
             Self::Client(inner) => inner.is_end_stream(),
             Self::Kept(reader) => reader.left() == 0,
+            Self::Read(body) => body.is_none(),
         }
     }
 
@@ -239,6 +248,10 @@ impl Body for Source {
         match self {
             Self::Client(inner) => inner.size_hint(),
             Self::Kept(reader) => SizeHint::with_exact(reader.left()),
+            Self::Read(body) => {
+                let left = body.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(left).unwrap_or(u64::MAX))
+            }
         }
     }
 }

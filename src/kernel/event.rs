@@ -161,6 +161,9 @@ pub enum Action {
     /// A policy changed.
     #[serde(rename = "policy.updated")]
     PolicyUpdated,
+    /// What another configuration would have decided about a login, beside what was decided (shadow mode).
+    #[serde(rename = "policy.shadowed")]
+    PolicyShadowed,
     /// A configuration was applied.
     #[serde(rename = "config.reloaded")]
     ConfigReloaded,

@@ -8,7 +8,7 @@ mod admin;
 mod organization;
 
 pub use admin::{AdminChange, ApiToken, Role, RolePin};
-pub use organization::{OrganizationChange, OrganizationVersion};
+pub use organization::{OrganizationChange, OrganizationHead, OrganizationVersion};
 
 mod credential;
 pub mod domain;
@@ -64,6 +64,8 @@ pub enum MarkKind {
     Replay,
     /// A SAML assertion, burnt at its first verification (rule M20), or a logout message.
     Assertion,
+    /// A challenge for an authenticator, and what it was answered with on its way back to a door.
+    Passkey,
 }
 
 impl MarkKind {
@@ -76,6 +78,7 @@ impl MarkKind {
             Self::Order => "order",
             Self::Replay => "replay",
             Self::Assertion => "assertion",
+            Self::Passkey => "passkey",
         }
     }
 }

@@ -23,6 +23,8 @@ pub enum Refusal {
     Inactive,
     /// B7: a password that is not right, or no account to be right for; one word for both.
     WrongPassword,
+    /// The answer of an authenticator that does not hold, or no credential to hold it against; the detail is the judge's code.
+    WrongPasskey,
     /// B6: the account belongs to the one account now; its local password is retired.
     PasswordDead,
     /// B9: our own second step is missing.
@@ -120,6 +122,7 @@ impl Refusal {
             Self::ThirdParty => "third-party",
             Self::Inactive => "inactive",
             Self::WrongPassword => "wrong-password",
+            Self::WrongPasskey => "wrong-passkey",
             Self::PasswordDead => "password-dead",
             Self::SecondStep => "second-step-needed",
             Self::NewPassword => "new-password-needed",

@@ -1,9 +1,12 @@
 //! Keyed hashes of what administers: tokens' look-up keys, and MACs of the rows that give power (rule H12).
+//!
+//! A database writer can still take a row away or put an older one of the same thing back. He cannot make one.
 
 use super::Keys;
 use super::canonical::Canonical;
-use crate::kernel::journal::{ApiToken, OrganizationVersion, RolePin};
-use crate::kernel::values::{OrgName, SessionKey, Token};
+use crate::kernel::domain::{DomainProof, ProofMethod};
+use crate::kernel::journal::{ApiToken, OrganizationHead, OrganizationVersion, RolePin};
+use crate::kernel::values::{OrgName, SessionKey, Timestamp, Token};
 
 impl Keys {
     /// What a bearer token of the admin API is looked up by. Never the key of a session of the same bytes.
@@ -45,6 +48,29 @@ impl Keys {
     /// Whether a version's row is as it was made.
     pub fn holds_version(&self, version: &OrganizationVersion) -> bool {
         self.ring.load().row.holds(&version_bytes(version), &version.mac)
+    }
+
+    /// The head of an organization whose newest version this is.
+    pub fn head_of(&self, version: &OrganizationVersion) -> OrganizationHead {
+        let (org, version) = (version.org.clone(), version.version);
+        let mac = self.ring.load().row.newest().sign(&head_bytes(&org, version));
+        OrganizationHead { org, version, mac }
+    }
+
+    /// Whether an organization's head is as it was written.
+    pub fn holds_head(&self, head: &OrganizationHead) -> bool {
+        self.ring.load().row.holds(&head_bytes(&head.org, head.version), &head.mac)
+    }
+
+    /// A domain's proof with the MAC of the row that it will be.
+    pub fn signed_domain(&self, proof: DomainProof) -> DomainProof {
+        let mac = self.ring.load().row.newest().sign(&domain_bytes(&proof));
+        DomainProof { mac, ..proof }
+    }
+
+    /// Whether a domain's row is as it was written.
+    pub fn holds_domain(&self, proof: &DomainProof) -> bool {
+        self.ring.load().row.holds(&domain_bytes(proof), &proof.mac)
     }
 }
 
@@ -102,4 +128,43 @@ fn version_bytes(version: &OrganizationVersion) -> Vec<u8> {
         .text(what)
         .optional(document.as_deref())
         .finish()
+}
+
+fn head_bytes(org: &OrgName, version: u32) -> Vec<u8> {
+    Canonical::new("fedgate organization head 1").text(org.as_str()).number(version.into()).finish()
+}
+
+fn domain_bytes(proof: &DomainProof) -> Vec<u8> {
+    let DomainProof {
+        org,
+        domain,
+        token,
+        state,
+        claim,
+        method,
+        added_at,
+        seen_at,
+        verified_at,
+        claimed_at,
+        last_ok_at,
+        failing_since,
+        due_since,
+        checked_at,
+        next_check_at,
+        version,
+        mac: _,
+    } = proof;
+    let times = [seen_at, verified_at, claimed_at, last_ok_at, failing_since, due_since, checked_at];
+    let fixed = Canonical::new("fedgate domain proof 1")
+        .text(org.as_str())
+        .text(domain.as_str())
+        .text(token)
+        .text(state.code())
+        .text(claim.code())
+        .optional(method.map(ProofMethod::code))
+        .signed(added_at.millis())
+        .signed(next_check_at.millis())
+        .number((*version).into());
+    let moved = times.into_iter().map(|time| time.map(Timestamp::millis));
+    moved.fold(fixed, |bytes, time| bytes.optional(time.map(|millis| millis.to_string()).as_deref())).finish()
 }

@@ -32,6 +32,7 @@ use mac::MacKey;
 use sealing::SealingKey;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
 /// Why keys cannot be used.
@@ -65,6 +66,7 @@ pub enum KeyFault {
 #[derive(Clone)]
 pub struct Keys {
     ring: Arc<ArcSwap<Ring>>,
+    behind: Arc<AtomicBool>,
 }
 
 /// The opened keys, each list oldest generation first and never empty.
@@ -148,7 +150,7 @@ impl Keys {
     /// # Errors
     /// The first row that does not open, or the first kind that is missing.
     pub fn open(kek: &Kek, rows: &[KeyRow]) -> Result<Self, KeyFault> {
-        Ok(Self { ring: Arc::new(ArcSwap::from_pointee(Ring::open(kek, rows)?)) })
+        Ok(Self { ring: Arc::new(ArcSwap::from_pointee(Ring::open(kek, rows)?)), behind: Arc::default() })
     }
 
     /// Replaces the keys of this value and all its clones, whole or not at all.
@@ -157,7 +159,18 @@ impl Keys {
     /// As [`Keys::open`]; the old keys then stay.
     pub fn reopen(&self, kek: &Kek, rows: &[KeyRow]) -> Result<(), KeyFault> {
         self.ring.store(Arc::new(Ring::open(kek, rows)?));
+        self.behind.store(false, Ordering::Release);
         Ok(())
+    }
+
+    /// The stored keys changed, and have to be opened again.
+    pub fn mark_behind(&self) {
+        self.behind.store(true, Ordering::Release);
+    }
+
+    /// Whether these keys are known to be of before a change: nobody is let in by them until [`Keys::reopen`] succeeds.
+    pub fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Acquire)
     }
 
     /// The signer of checkpoints, newest generation.

@@ -114,6 +114,8 @@ pub struct AskEmail {
     pub prefill: String,
     /// It was not an address.
     pub invalid: bool,
+    /// Where a passkey is asked for instead, if the product keeps such; the same for everybody.
+    pub passkey: Option<String>,
 }
 
 /// The ways in for an address.

@@ -23,6 +23,8 @@ const TOUCH: Duration = Duration::from_secs(5);
 const WATCH: Duration = Duration::from_secs(1);
 /// Expired rows are swept this often.
 const SWEEP: Duration = Duration::from_secs(600);
+/// Keys that cannot be opened are tried again after this long at most.
+const KEYS_WAIT: Duration = Duration::from_secs(10);
 /// After a gap this long everything in memory is read again (storage: a gap longer than the overlap).
 const GAP: Duration = Duration::from_secs(60);
 
@@ -34,6 +36,9 @@ struct Turns {
     watched: Duration,
     swept: Duration,
     out_since: Option<Timestamp>,
+    /// When keys that could not be opened are tried again, and how long that waits after the next failure.
+    keys_again: Duration,
+    keys_wait: Duration,
 }
 
 impl Live {
@@ -52,7 +57,16 @@ impl Live {
     /// Runs until stopped.
     pub async fn keep_true(self: Arc<Self>, cursor: u64, stop: CancellationToken) {
         let now = self.world.clock.since_boot();
-        let mut turns = Turns { cursor, last_good: now, touched: now, watched: now, swept: now, out_since: None };
+        let mut turns = Turns {
+            cursor,
+            last_good: now,
+            touched: now,
+            watched: now,
+            swept: now,
+            out_since: None,
+            keys_again: now,
+            keys_wait: Duration::ZERO,
+        };
         let nudge = self.world.store.nudge();
         while !stop.is_cancelled() {
             let nudged = nudge.notified();
@@ -108,6 +122,9 @@ impl Live {
             self.world.tally.revocation_applied(feed.now.since(row.at));
         }
         turns.cursor = feed.cursor;
+        if !self.reopen_if_behind(began, turns).await {
+            return self.out("the keys could not be read again", turns);
+        }
         if !self.rebuild_if_stale().await {
             return self.out("what holds of organizations could not be read", turns);
         }
@@ -140,15 +157,39 @@ impl Live {
                 0
             }
             Revocation::Keys => {
-                match self.world.store.keys().await.map(|rows| self.world.keys.reopen(&self.world.kek, &rows)) {
-                    Ok(Ok(())) => self.distrust(),
-                    Ok(Err(fault)) => tracing::error!(%fault, "keys could not be read again"),
-                    Err(fault) => tracing::error!(%fault, "keys could not be read again"),
-                }
+                self.world.keys.mark_behind();
                 0
             }
         };
         tracing::debug!(?revocation, ended, "revoked");
+    }
+
+    /// Keys that changed are opened before the lease is renewed, and that is tried until it is done, less and less often: until then
+    /// nobody is let in by keys that may be compromised. `false`: they are not open yet.
+    async fn reopen_if_behind(&self, now: Duration, turns: &mut Turns) -> bool {
+        if !self.world.keys.is_behind() {
+            return true;
+        }
+        if now < turns.keys_again {
+            return false;
+        }
+        let read = tokio::time::timeout(PATIENCE, self.world.store.keys()).await;
+        let fault = match read {
+            Ok(Ok(rows)) => match self.world.keys.reopen(&self.world.kek, &rows) {
+                Ok(()) => {
+                    turns.keys_wait = Duration::ZERO;
+                    self.distrust();
+                    return true;
+                }
+                Err(fault) => fault.to_string(),
+            },
+            Ok(Err(fault)) => fault.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        turns.keys_wait = (2 * turns.keys_wait).clamp(POLL, KEYS_WAIT);
+        turns.keys_again = now + turns.keys_wait;
+        tracing::error!(%fault, again_in = ?turns.keys_wait, "the keys could not be read again: nobody is let in until they are");
+        false
     }
 
     /// What somebody changed of an organization counts before the lease is renewed: from then on no answer is of before. `false`:

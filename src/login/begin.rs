@@ -99,6 +99,7 @@ impl Login {
         let facts = self.world.facts_of_session(visitor, &catalog, product, current).await?;
         let decision = decide(&facts);
         let about = self.about_session(current, decision.trace);
+        self.world.foreshadow(visitor, &facts, (&decision.outcome, &about));
         let admitted = match decision.outcome {
             Outcome::Session(admitted) | Outcome::Link(admitted) | Outcome::Create(admitted) => admitted,
             Outcome::Reroute(to) => {
@@ -202,7 +203,9 @@ impl Login {
         let browser = Browser::of(visitor);
         let form = self.form(visitor, target, &browser);
         let product = self.world.product_of(target);
-        let mut answer = Answer::of(Step::AskEmail(AskEmail { product, form, prefill, invalid }));
+        let keeps = product.as_ref().is_some_and(|product| product.passwords == Passwords::Here);
+        let passkey = target.filter(|_| keeps).map(|target| self.passkey_link(visitor, target, &browser));
+        let mut answer = Answer::of(Step::AskEmail(AskEmail { product, form, prefill, invalid, passkey }));
         answer.cookies.extend(browser.cookie());
         answer
     }

@@ -101,7 +101,7 @@ impl World {
 
     /// Nobody is let in by a configuration that is known to be of before a change (rule M2).
     pub(super) fn must_be_current(&self) -> Result<(), Stop> {
-        if self.orgs.is_behind() {
+        if self.orgs.is_behind() || self.keys.is_behind() {
             return Err(Unavailable("what holds of organizations could not be read".into()).into());
         }
         Ok(())

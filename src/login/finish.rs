@@ -138,6 +138,7 @@ impl Login {
             let facts = self.world.facts_of_proof(visitor, &catalog, product, proof).await?;
             let decision = decide(&facts);
             let about = self.circumstances(directory, proof, decision.trace);
+            self.world.foreshadow(visitor, &facts, (&decision.outcome, &about));
             let admitted = match decision.outcome {
                 Outcome::Session(admitted) | Outcome::Link(admitted) | Outcome::Create(admitted) => admitted,
                 Outcome::Reroute(to) => {

@@ -307,6 +307,15 @@ impl Login {
         batch.events.push(event);
     }
 
+    /// Whether this browser has the flow cookie of a login that began here.
+    pub(super) fn has_flow(&self, visitor: &Visitor, at: &ProductHost, target: &Target) -> bool {
+        let name = flow_name(&target.challenge);
+        let sealed = visitor.cookies.one(&name);
+        let opened = sealed.and_then(|value| self.world.unseal(Purpose::Flow, &flow_binding(&name, &at.host), value));
+        let flow = opened.and_then(|bytes| Flow::decode(&bytes));
+        flow.is_some_and(|flow| flow.challenge() == target.challenge && visitor.now.since(flow.made_at) <= FLOW_LIFE)
+    }
+
     /// A session that was made on this very host: on to where its browser wanted to go, if it began here and still knows.
     pub(super) fn enter_without_code(&self, visitor: &Visitor, at: &ProductHost, code: &Code, token: &Token) -> Answer {
         let name = flow_name(&code.target.challenge);

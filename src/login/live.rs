@@ -156,8 +156,8 @@ impl Live {
 
     /// Reads a session, enters it, so that every later revocation finds it, and judges it.
     async fn load(&self, ask: &Ask<'_>) -> Result<Admission, Unavailable> {
-        if self.world.orgs.is_behind() {
-            return Err(Unavailable("what holds of organizations could not be read".into()));
+        if self.world.orgs.is_behind() || self.world.keys.is_behind() {
+            return Err(Unavailable("what holds of organizations, or the keys, could not be read".into()));
         }
         let key = self.world.keys.session_key(ask.token);
         self.world.tally.session_read();

@@ -13,6 +13,7 @@ pub struct Tally {
     departures: Family<Directory, Counter>,
     product_sessions: Family<Product, Counter>,
     revocation_lag: Histogram,
+    adapter_failures: Family<Product, Counter>,
     open_sessions: Gauge,
     integrity_violations: Counter,
     store_failures: Counter,
@@ -45,6 +46,7 @@ impl Tally {
             departures: Family::default(),
             product_sessions: Family::default(),
             revocation_lag: Histogram::new([0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]),
+            adapter_failures: Family::default(),
             open_sessions: Gauge::default(),
             integrity_violations: Counter::default(),
             store_failures: Counter::default(),
@@ -56,6 +58,11 @@ impl Tally {
         seeing.register("logins", "Logins by method or refusal code", tally.logins.clone());
         seeing.register("departures", "Departures for providers", tally.departures.clone());
         seeing.register("product_sessions", "Sessions begun at products", tally.product_sessions.clone());
+        seeing.register(
+            "adapter_failures",
+            "Passwords that a product's adapter gave no usable answer about",
+            tally.adapter_failures.clone(),
+        );
         seeing.register("revocation_lag_seconds", "From commit to effect on this node", tally.revocation_lag.clone());
         seeing.register("open_sessions", "Sessions known to this node", tally.open_sessions.clone());
         seeing.register(
@@ -106,6 +113,11 @@ impl Tally {
     /// A session at a product began.
     pub fn product_session_created(&self, product: &str) {
         self.product_sessions.get_or_create(&Product { product: product.to_owned() }).inc();
+    }
+
+    /// A product's adapter could not be reached, or its answer said nothing.
+    pub fn adapter_failed(&self, product: &str) {
+        self.adapter_failures.get_or_create(&Product { product: product.to_owned() }).inc();
     }
 
     /// A revocation took effect here this long after its commit.

@@ -62,11 +62,11 @@ impl Target {
         format!("/login/to?{query}")
     }
 
-    fn write(&self, writer: Writer) -> Writer {
+    pub(super) fn write(&self, writer: Writer) -> Writer {
         writer.text(self.product.as_str()).text(&self.host.to_string()).raw(&self.challenge).byte(self.again)
     }
 
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
             product: ProductName::parse(reader.text()?).ok()?,
             host: Origin::parse(reader.text()?).ok()?,

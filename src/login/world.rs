@@ -2,8 +2,10 @@
 
 use super::cookies::{self, Cookies, CrossSite};
 use super::local::{Bench, Breached, Shares, Slots};
+use super::shadow::Shadow;
 use super::tally::Tally;
 use super::ticket::{Aim, TARGET_LIFE, Target, sha256};
+use crate::accounts::Adapters;
 use crate::audit::Sampler;
 use crate::clock::Clock;
 use crate::entropy::random;
@@ -33,8 +35,12 @@ pub struct World {
     pub catalog: ArcSwap<Catalog>,
     /// The file in force, and how organizations' documents are laid over it.
     pub orgs: Orgs,
+    /// The configuration in shadow.
+    pub shadow: Shadow,
     /// The providers, asked and cached.
     pub providers: Providers,
+    /// What products are asked about their own accounts.
+    pub adapters: Adapters,
     /// The time.
     pub clock: Clock,
     /// Which refusals of strangers are written whole (rule M15).
@@ -107,6 +113,7 @@ impl World {
         let version = self.catalog.load().version + 1;
         self.orgs.put_effective(&enrolled);
         self.catalog.store(Arc::new(enrolled.catalog(version)));
+        self.rebuild_shadow().await;
         Ok(())
     }
 

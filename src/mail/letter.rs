@@ -40,6 +40,8 @@ pub enum DomainTrouble {
     Recovered,
     /// Another organization proved it too. Nothing changes until the operator decides.
     Disputed,
+    /// The operator decided for another organization.
+    Settled,
 }
 
 /// One letter.
@@ -304,6 +306,7 @@ impl DomainTrouble {
             Self::Lost => "lost",
             Self::Recovered => "recovered",
             Self::Disputed => "disputed",
+            Self::Settled => "settled",
         };
         facts.push(("state", word(state)));
         facts

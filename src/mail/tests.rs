@@ -60,6 +60,7 @@ fn samples() -> Vec<(&'static str, Letter)> {
         ("domain-lost", domain(DomainTrouble::Lost)),
         ("domain-recovered", domain(DomainTrouble::Recovered)),
         ("domain-disputed", domain(DomainTrouble::Disputed)),
+        ("domain-settled", domain(DomainTrouble::Settled)),
         (
             "break-glass",
             Letter::BreakGlass {

@@ -182,6 +182,20 @@ impl Orgs {
         now: Timestamp,
     ) -> Result<OrganizationVersion, Refused> {
         let outlook = self.look((store, kek), proposal, author, now).await?;
+        self.carry_out(store, outlook, proposal, now).await
+    }
+
+    /// Makes a change that was looked at.
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing was changed then.
+    pub async fn carry_out(
+        &self,
+        store: &dyn Store,
+        outlook: Outlook,
+        proposal: &Proposal,
+        now: Timestamp,
+    ) -> Result<OrganizationVersion, Refused> {
         if !outlook.loosens.is_empty() && proposal.confirmed.as_deref() != Some(outlook.code.as_str()) {
             return Err(Refused::Looser(Box::new(outlook)));
         }
@@ -244,9 +258,15 @@ fn next(
         document: text,
         mac: [0; 32],
     };
-    version.mac = Keys::open(kek, &stored.keys)?.mac_version(&version);
+    let keys = Keys::open(kek, &stored.keys)?;
+    version.mac = keys.mac_version(&version);
+    let head = keys.head_of(&version);
     next.versions.retain(|known| known.org != proposal.org);
     next.versions.push(version.clone());
+    let heads = next.heads.get_or_insert_default();
+    heads.retain(|known| known.org != proposal.org);
+    heads.push(head.clone());
+    batch.changes.push(Change::Organization(OrganizationChange::PutHead(head)));
     Ok((next, version, batch))
 }
 

@@ -217,13 +217,15 @@ pub fn policy_fingerprint(policy: &DraftPolicy) -> [u8; 32] {
 impl DraftCatalog {
     /// The addresses of providers that it names.
     pub fn addresses(&self) -> impl Iterator<Item = &str> {
-        self.directories.iter().flat_map(|directory| match &directory.protocol {
+        let adapters = self.products.iter().filter_map(|product| product.adapter.as_ref());
+        let providers = self.directories.iter().flat_map(|directory| match &directory.protocol {
             Protocol::Oidc(settings) => vec![settings.issuer.as_str()],
             Protocol::Oauth2Userinfo(_, addresses) => {
                 vec![addresses.authorize.as_str(), addresses.token.as_str(), addresses.userinfo.as_str()]
             }
             Protocol::Local => Vec::new(),
-        })
+        });
+        providers.chain(adapters.map(|adapter| adapter.url.as_str()))
     }
 
     /// The catalog, with the store's part: `ids` gives each directory its id, `claimed` says since when an organization holds

@@ -3,12 +3,14 @@
 
 use super::Reads;
 use super::document::{Document, Mistake};
-use super::draft::{DraftCatalog, DraftDirectory, DraftPolicy, fingerprint, policy_fingerprint};
+use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, fingerprint, policy_fingerprint};
 use super::overlay::overlay;
 use crate::entropy::random;
 use crate::kernel::domain::{DomainProof, State};
 use crate::kernel::event::{Action, AuditEvent, Outcome};
-use crate::kernel::journal::{Batch, Change, DomainRow, KeyRow, OrganizationVersion, PolicyRow, Revocation};
+use crate::kernel::journal::{
+    Batch, Change, DomainRow, KeyRow, OrganizationHead, OrganizationVersion, PolicyRow, Revocation,
+};
 use crate::kernel::model::{Catalog, DirectoryRow};
 use crate::kernel::values::{DirectoryId, DomainName, EventId, OrgName, PolicyName, Secret, Timestamp};
 use crate::keys::{Kek, KeyFault, Keys};
@@ -59,8 +61,19 @@ pub struct Stored {
     pub keys: Vec<KeyRow>,
     /// The newest version of each document.
     pub versions: Vec<OrganizationVersion>,
-    /// Proofs of domains that hold now.
-    pub held: Vec<DomainProof>,
+    /// Which of them is the newest; none: another time than now is asked about.
+    pub heads: Option<Vec<OrganizationHead>>,
+    /// Proofs of domains, as they were read.
+    pub proofs: Vec<DomainProof>,
+}
+
+/// What proofs come to.
+#[derive(Debug, Default)]
+struct Judged {
+    /// Those that hold a domain now.
+    held: Vec<DomainProof>,
+    /// Domains of rows that another hand wrote (rule H12).
+    untrusted: Vec<DomainName>,
 }
 
 /// Whether this node says what holds, or follows what another one said.
@@ -86,6 +99,8 @@ pub struct Enrolled {
     ids: HashMap<Key, DirectoryId>,
     claimed: HashMap<DomainName, Timestamp>,
     suspended: Vec<DomainName>,
+    /// Domains that nobody holds for certain: nobody enters by them.
+    shut: Vec<DomainName>,
     policies: HashMap<Which, (Timestamp, u32)>,
     now: Timestamp,
 }
@@ -102,25 +117,32 @@ impl Stored {
             policies: store.policies().await?,
             keys: store.keys().await?,
             versions: store.newest_versions().await?,
-            held: store.domain_proofs().await?.into_iter().filter(|proof| proof.state.holds()).collect(),
+            heads: Some(store.organization_heads().await?),
+            proofs: store.domain_proofs().await?,
         })
     }
 
-    /// The documents in force. One whose row was written by somebody else than us is as one that cannot be read: its organization
-    /// is shut, and it is told (rule H12).
+    /// The documents in force. One whose row was written by somebody else than us, or whose newest version is gone, is as one that
+    /// cannot be read: its organization is shut, and it is told (rule H12).
     ///
     /// # Errors
     /// [`KeyFault`]: the keys do not open.
     pub fn documents(&self, kek: &Kek) -> Result<Vec<(OrgName, Document)>, KeyFault> {
-        if self.versions.is_empty() {
+        if self.versions.is_empty() && self.heads.as_ref().is_none_or(Vec::is_empty) {
             return Ok(Vec::new()); // At the first start there are no keys yet.
         }
         let keys = Keys::open(kek, &self.keys)?;
         let mut found = Vec::new();
+        // All of its versions are gone.
+        for head in self.heads.iter().flatten() {
+            if !self.versions.iter().any(|version| version.org == head.org) {
+                found.push((head.org.clone(), unreadable()));
+            }
+        }
         for version in &self.versions {
-            let ours = keys.holds_version(version);
+            let ours = keys.holds_version(version) && self.is_newest(&keys, version);
             if !ours {
-                tracing::error!(org = %version.org, "a stored document's MAC does not hold: the database was written to");
+                tracing::error!(org = %version.org, "a stored document's MAC does not hold or it is not the newest: the database was written to");
             }
             let text = version.document.as_deref();
             match (ours, text) {
@@ -134,24 +156,66 @@ impl Stored {
         Ok(found)
     }
 
+    fn is_newest(&self, keys: &Keys, version: &OrganizationVersion) -> bool {
+        let Some(heads) = &self.heads else { return true };
+        let head = heads.iter().find(|head| head.org == version.org);
+        head.is_some_and(|head| head.version == version.version && keys.holds_head(head))
+    }
+
+    /// Organizations whose documents were written by another hand than ours.
+    ///
+    /// # Errors
+    /// [`KeyFault`]: the keys do not open.
+    pub fn violated(&self, kek: &Kek) -> Result<Vec<OrgName>, KeyFault> {
+        let documents = self.documents(kek)?;
+        Ok(documents.into_iter().filter(|(_, document)| *document == unreadable()).map(|(org, _)| org).collect())
+    }
+
     /// The documents as they are read: each with the domains that its organization has proved. An organization of the file that has
     /// proved some has one too.
     ///
     /// # Errors
     /// [`KeyFault`]: the keys do not open.
-    fn written(&self, kek: &Kek, floor: &DraftCatalog) -> Result<Vec<(OrgName, Document)>, KeyFault> {
+    fn written(
+        &self,
+        kek: &Kek,
+        floor: &DraftCatalog,
+        held: &[DomainProof],
+    ) -> Result<Vec<(OrgName, Document)>, KeyFault> {
         let mut documents = self.documents(kek)?;
-        for proof in &self.held {
+        for proof in held {
             let known = documents.iter().any(|(org, _)| *org == proof.org);
             if !known && floor.orgs.iter().any(|org| org.name == proof.org) {
                 documents.push((proof.org.clone(), Document::default()));
             }
         }
         for (org, document) in &mut documents {
-            let own = self.held.iter().filter(|proof| proof.org == *org).map(|proof| proof.domain.to_string());
+            let own = held.iter().filter(|proof| proof.org == *org).map(|proof| proof.domain.to_string());
             document.put(&["domains"], own.collect::<Vec<_>>().into());
         }
         Ok(documents)
+    }
+
+    /// Which proofs hold a domain. A row that we did not write holds none, whatever it says; nor is its domain free, since a row of
+    /// ours may have stood there.
+    ///
+    /// # Errors
+    /// [`KeyFault`]: the keys do not open.
+    fn judged(&self, kek: &Kek) -> Result<Judged, KeyFault> {
+        let mut judged = Judged::default();
+        if self.proofs.is_empty() {
+            return Ok(judged); // At the first start there are no keys yet.
+        }
+        let keys = Keys::open(kek, &self.keys)?;
+        for proof in &self.proofs {
+            if !keys.holds_domain(proof) {
+                tracing::error!(org = %proof.org, domain = %proof.domain, "a stored domain's MAC does not hold: nobody enters by it");
+                judged.untrusted.push(proof.domain.clone());
+            } else if proof.state.holds() {
+                judged.held.push(proof.clone());
+            }
+        }
+        Ok(judged)
     }
 
     /// The secret that a document names, opened.
@@ -182,14 +246,14 @@ pub fn join(
     mode: Mode,
     now: Timestamp,
 ) -> Result<Enrolled, Fault> {
-    if let Some(fault) = conflict(stored, floor) {
+    let Judged { held, untrusted } = stored.judged(kek)?;
+    if let Some(fault) = conflict(&held, floor) {
         return Err(fault);
     }
-    let documents = stored.written(kek, floor)?;
+    let documents = stored.written(kek, floor, &held)?;
     let secrets = |name: &str| stored.secret(kek, name);
-    let holds = |org: &OrgName, domain: &DomainName| {
-        stored.held.iter().any(|proof| proof.org == *org && proof.domain == *domain)
-    };
+    let holds =
+        |org: &OrgName, domain: &DomainName| held.iter().any(|proof| proof.org == *org && proof.domain == *domain);
     let laid = overlay((floor, reads), &documents, &secrets, &holds);
     let draft = laid.draft;
     let mut batch = Batch::default();
@@ -197,7 +261,7 @@ pub fn join(
     let mut news = Batch::default();
     // What is proved has rows of its own; these are the file's.
     let mut claimed = domains(floor, stored.domains.clone(), now, &mut news);
-    for proof in &stored.held {
+    for proof in &held {
         claimed.entry(proof.domain.clone()).or_insert(proof.claimed_at.unwrap_or(now));
     }
     let policies = policies(&draft, stored.policies.clone(), now, &mut news);
@@ -212,14 +276,15 @@ pub fn join(
         return Err(Fault::Broken(format!("the directory {} has no row", directory.name)));
     }
     let of_file = |domain: &DomainName| floor.orgs.iter().any(|org| org.has(domain));
-    let suspended = stored.held.iter().filter(|proof| proof.state == State::Suspended && !of_file(&proof.domain));
+    let suspended = held.iter().filter(|proof| proof.state == State::Suspended && !of_file(&proof.domain));
     let suspended = suspended.map(|proof| proof.domain.clone()).collect();
-    Ok(Enrolled { draft, broken: laid.broken, batch, keys, ids, claimed, suspended, policies, now })
+    let shut = untrusted.into_iter().filter(|domain| !draft.orgs.iter().any(|org| org.has(domain))).collect();
+    Ok(Enrolled { draft, broken: laid.broken, batch, keys, ids, claimed, suspended, shut, policies, now })
 }
 
 /// A domain that the file states for one organization and another has proved: neither wins silently (rule C6e).
-fn conflict(stored: &Stored, floor: &DraftCatalog) -> Option<Fault> {
-    stored.held.iter().find_map(|proof| {
+fn conflict(held: &[DomainProof], floor: &DraftCatalog) -> Option<Fault> {
+    held.iter().find_map(|proof| {
         let stated = floor.orgs.iter().find(|org| org.name != proof.org && org.has(&proof.domain))?;
         Some(Fault::DomainConflict {
             domain: proof.domain.clone(),
@@ -232,7 +297,11 @@ fn conflict(stored: &Stored, floor: &DraftCatalog) -> Option<Fault> {
 impl Enrolled {
     /// The catalog. `version` counts them.
     pub fn catalog(self, version: u64) -> Catalog {
-        let Self { draft, ids, claimed, suspended, policies, now, .. } = self;
+        let Self { mut draft, ids, claimed, suspended, shut, policies, now, .. } = self;
+        if !shut.is_empty() {
+            let domains = shut.into_iter().map(|domain| (domain, None)).collect();
+            draft.orgs.push(DraftOrg::shut(OrgName::unreadable(), domains));
+        }
         let mut catalog = draft.into_catalog(
             // Every directory has its row: that was asked in `join`.
             |directory| ids.get(&fingerprint_of(directory)).copied().unwrap_or(DirectoryId::from_bytes([0; 16])),

@@ -44,6 +44,8 @@ pub enum What {
     NetworksWidened,
     /// Local passwords may be weaker or older.
     PasswordsWeaker,
+    /// Sessions go on for longer after a change.
+    ChangesLater,
 }
 
 impl What {
@@ -60,6 +62,7 @@ impl What {
             Self::TokensAllowed => format!("{whose} lets products' own API tokens pass"),
             Self::NetworksWidened => format!("{whose} lets people in from more networks"),
             Self::PasswordsWeaker => format!("{whose} allows weaker or older passwords"),
+            Self::ChangesLater => format!("a change of {whose} meets sessions later"),
         }
     }
 }

@@ -21,12 +21,16 @@ pub use document::{Document, Mistake, Read, Reads, Written};
 pub use draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy};
 pub use enrol::{Enrolled, Fault, Mode, Stored};
 
-use crate::kernel::values::{OrgName, Timestamp};
+use crate::entropy::random;
+use crate::kernel::event::{Action, AuditEvent, Outcome};
+use crate::kernel::journal::Batch;
+use crate::kernel::values::{EventId, OrgName, Timestamp};
 use crate::keys::Kek;
 use crate::store::Store;
 use arc_swap::ArcSwap;
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// The file in force and the way to read documents. One per process.
@@ -36,6 +40,7 @@ pub struct Orgs {
     turn: Mutex<()>,
     stale: AtomicBool,
     behind: AtomicBool,
+    told: std::sync::Mutex<HashSet<OrgName>>,
     effective: ArcSwap<DraftCatalog>,
 }
 
@@ -49,6 +54,7 @@ impl Orgs {
             turn: Mutex::default(),
             stale: AtomicBool::new(false),
             behind: AtomicBool::new(false),
+            told: std::sync::Mutex::default(),
             effective,
         }
     }
@@ -120,6 +126,21 @@ impl Orgs {
         Ok(after)
     }
 
+    /// An event of the highest severity for each document that another hand wrote, once in the life of the process (rule H12).
+    async fn tell_violated(&self, store: &dyn Store, violated: &[OrgName], now: Timestamp) -> Result<(), Fault> {
+        for org in violated {
+            if !self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(org.clone()) {
+                continue;
+            }
+            let id = EventId::mint(now, random());
+            let mut event = AuditEvent::new(id, now, Action::IntegrityViolated, Outcome::Refused);
+            event.reason = Some("organization".to_owned());
+            event.org = Some(org.to_string());
+            store.commit(Batch { events: vec![event], ..Batch::default() }).await?;
+        }
+        Ok(())
+    }
+
     /// Joins a file with what the store has, and gives what is new its rows. Of two processes that do so at once the slower
     /// decides again.
     ///
@@ -135,6 +156,7 @@ impl Orgs {
         let mut tries = 0;
         loop {
             let stored = Stored::load(store).await?;
+            self.tell_violated(store, &stored.violated(kek)?, now).await?;
             let enrolled = enrol::join(&stored, kek, (floor, self.reads()), mode, now)?;
             if enrolled.batch.changes.is_empty() {
                 return Ok(enrolled);

@@ -3,7 +3,7 @@
 
 use super::draft::DraftPolicy;
 use super::loosen::What;
-use crate::kernel::model::{ApiTokens, Sso, ThirdPartyRule};
+use crate::kernel::model::{ApiTokens, OnChange, Sso, ThirdPartyRule};
 use crate::kernel::values::{EmailAddress, Network};
 use std::time::Duration;
 
@@ -81,6 +81,7 @@ pub const KEYS: &[Key] = &[
     key!("session", SessionsLonger, limits.idle, shorter),
     key!("session", SessionsLonger, limits.absolute, shorter),
     key!("session", SessionsLonger, native, shorter),
+    key!("on_change", ChangesLater, on_change, |one: &OnChange, other: &OnChange| one.sooner(*other)),
     Key {
         name: "password",
         what: What::PasswordsWeaker,
@@ -122,7 +123,7 @@ fn fewer(one: &ThirdPartyRule, other: &ThirdPartyRule) -> ThirdPartyRule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::model::{OnChange, PasswordRule, SecondStep};
+    use crate::kernel::model::{PasswordRule, SecondStep};
     use crate::kernel::values::OrgName;
     use crate::kernel::values::{PolicyName, ThirdPartyName};
     use crate::orgs::DraftOrg;
@@ -143,7 +144,13 @@ mod tests {
         let networks = prop::sample::subsequence(vec!["10.0.0.0/8", "10.1.0.0/16", "192.0.2.1"], 0..=3);
         let glass = prop::sample::subsequence(vec!["a@acme.com", "b@acme.com"], 0..=2);
         let tokens = prop::sample::select(vec![ApiTokens::Allow, ApiTokens::Block]);
-        let limits = (span(), span(), span(), 0_u8..5, span());
+        let changes = prop_oneof![
+            Just(OnChange::NextLogin),
+            (0_u64..3, 0_u64..3).prop_map(|(grace, spread)| {
+                OnChange::After { grace: Duration::from_secs(grace), spread: Duration::from_secs(spread) }
+            })
+        ];
+        let limits = (span(), span(), span(), 0_u8..5, span(), changes);
         (sso, step, third, names(), networks, glass, tokens, limits).prop_map(
             |(
                 sso,
@@ -153,7 +160,7 @@ mod tests {
                 networks,
                 glass,
                 api_tokens,
-                (idle, absolute, native, score, expire),
+                (idle, absolute, native, score, expire, on_change),
             )| {
                 let mut policy = DraftOrg::shut(OrgName::parse("acme").unwrap(), Vec::new()).policy;
                 policy.name = PolicyName::default();
@@ -168,7 +175,7 @@ mod tests {
                 policy.limits.absolute = absolute;
                 policy.native = native;
                 policy.password = PasswordRule { min_score: score, expire };
-                policy.on_change = OnChange::IMMEDIATE;
+                policy.on_change = on_change;
                 policy
             },
         )

@@ -5,6 +5,7 @@ use minijinja::{Value, context};
 use super::href::Href;
 use super::name::{Name, legible};
 use super::page::{Brand, Form, Go, Link, Way};
+use super::passkey::Passkey;
 use super::view;
 
 /// A page of a local login.
@@ -24,6 +25,8 @@ pub enum Local {
     Notice(Notice),
     /// A new second step: what the app must know, and its first code.
     Enrol(Enrol),
+    /// A ceremony with an authenticator.
+    Passkey(Passkey),
     /// Recovery codes, shown once.
     Recovery(Recovery),
     /// What a person has enrolled.
@@ -47,6 +50,8 @@ pub struct Password {
     pub change: Href,
     /// Other ways in, in the order shown; the company's own stands before the password.
     pub ways: Vec<Way>,
+    /// With a passkey instead.
+    pub passkey: Href,
     /// It did not work: one text for wrong, unknown and removed.
     pub failed: bool,
 }
@@ -60,6 +65,8 @@ pub struct Code {
     pub form: Form,
     /// Where the code comes from.
     pub from: CodeFrom,
+    /// Asks for the passkey instead, where there is one.
+    pub passkey: Option<Form>,
     /// The last one was not right.
     pub failed: bool,
 }
@@ -71,6 +78,8 @@ pub enum CodeFrom {
     Mail,
     /// Six digits of an app, or a recovery code.
     App,
+    /// A recovery code: there is no app.
+    Recovery,
 }
 
 /// `POST` with the field `email`.
@@ -182,6 +191,7 @@ impl Local {
             Self::Opened(page) => &page.brand,
             Self::Notice(page) => &page.brand,
             Self::Enrol(page) => &page.brand,
+            Self::Passkey(page) => &page.brand,
             Self::Recovery(page) => &page.brand,
             Self::Security(page) => &page.brand,
         }
@@ -197,6 +207,7 @@ impl Local {
             Self::Opened(page) => ("local/opened.html", 200, opened(page)),
             Self::Notice(page) => ("local/notice.html", page.status, notice(page)),
             Self::Enrol(page) => ("local/enrol.html", 200, enrol(page)),
+            Self::Passkey(page) => ("local/passkey.html", 200, page.values()),
             Self::Recovery(page) => ("local/recovery.html", 200, recovery(page)),
             Self::Security(page) => ("local/security.html", 200, security(page)),
         }
@@ -215,12 +226,16 @@ fn password(page: &Password) -> Value {
     context! {
         form => view::form(&page.form), ways_form => view::form(&page.ways_form), reset_form => view::form(&page.reset_form),
         email => legible(&page.email), change => page.change.as_str(), failed => page.failed,
+        passkey => page.passkey.as_str(),
         first => first.into_iter().map(way).collect::<Vec<_>>(), others => others.into_iter().map(way).collect::<Vec<_>>(),
     }
 }
 
 fn code(page: &Code) -> Value {
-    context! { form => view::form(&page.form), mail => page.from == CodeFrom::Mail, failed => page.failed }
+    context! {
+        form => view::form(&page.form), mail => page.from == CodeFrom::Mail, app => page.from == CodeFrom::App,
+        passkey => page.passkey.as_ref().map(view::form), failed => page.failed,
+    }
 }
 
 fn ask_reset(page: &AskReset) -> Value {

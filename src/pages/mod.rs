@@ -1,10 +1,10 @@
-//! What a person sees on the login host: plain HTML pages that work without script.
+//! What a person sees on the login host: plain HTML pages that work without script, but for the one that asks an authenticator.
 //!
 //! Owned here: the templates and the one style sheet (`templates/`), the vocabulary of pages ([`Page`]), the rules for showing
 //! foreign names ([`Name`]) and colours ([`Colour`]), and the response headers that every page carries ([`Html::headers`]).
 //!
 //! Deliberately absent: any decision (callers hand over facts and finished sentences), routes, cookies, CSRF tokens (they arrive as
-//! opaque text), JavaScript, external resources, and HSTS (the listener sets it, because only it knows about TLS).
+//! opaque text), JavaScript (but `passkey`'s, which no browser can do without), external resources, and HSTS (the listener sets it, because only it knows about TLS).
 //!
 //! # Adding a page
 //! One struct and one variant in `page.rs`, one template that extends `base.html`, one arm in `view.rs`, one row in the
@@ -15,6 +15,7 @@ mod href;
 mod local;
 mod name;
 mod page;
+mod passkey;
 mod render;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use page::{
     Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Lost, Page, Person, ProductLink,
     Reenter, Reference, Refusal, Resend, SignedOut, Towards, Way,
 };
+pub use passkey::{Ceremony, Passkey, SCRIPT, SCRIPT_PATH};
 pub use render::{BadTemplate, Html, Pages};
 pub use utc::Utc;
 pub use view::bytes;

@@ -40,6 +40,13 @@ pub enum Page {
     Local(Box<Local>),
 }
 
+impl Page {
+    /// Whether the page runs our script.
+    pub(super) fn has_script(&self) -> bool {
+        matches!(self, Self::Local(page) if matches!(**page, Local::Passkey(_)))
+    }
+}
+
 /// The product that a person is on the way to: its name and, where it has one, its colour.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Brand {
@@ -83,6 +90,8 @@ pub struct Email {
     pub prefill: String,
     /// The typed text is not an e-mail address (A1).
     pub invalid: bool,
+    /// With a passkey instead, where the product keeps such.
+    pub passkey: Option<Href>,
 }
 
 /// The ways in. Without any way the page says to use a work address.

@@ -12,7 +12,7 @@ use super::view;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 23] = [
+const TEMPLATES: [(&str, &str); 24] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
@@ -34,6 +34,7 @@ const TEMPLATES: [(&str, &str); 23] = [
     ("local/opened.html", include_str!("templates/local/opened.html")),
     ("local/notice.html", include_str!("templates/local/notice.html")),
     ("local/enrol.html", include_str!("templates/local/enrol.html")),
+    ("local/passkey.html", include_str!("templates/local/passkey.html")),
     ("local/recovery.html", include_str!("templates/local/recovery.html")),
     ("local/security.html", include_str!("templates/local/security.html")),
 ];
@@ -47,6 +48,8 @@ pub struct Pages {
     templates: Environment<'static>,
     login_host: String,
     csp: String,
+    /// The same, and our own script.
+    csp_with_script: String,
 }
 
 /// A page, ready to be sent.
@@ -75,15 +78,18 @@ impl Pages {
         for (name, source) in TEMPLATES {
             templates.add_template(name, source)?;
         }
-        Ok(Self { templates, login_host: login_host.to_owned(), csp: content_security_policy() })
+        let csp = content_security_policy();
+        let csp_with_script = format!("{csp}; script-src 'self'");
+        Ok(Self { templates, login_host: login_host.to_owned(), csp, csp_with_script })
     }
 
     /// Renders a page. A template that fails is logged and gives a 500 page of fixed text.
     pub fn render(&self, page: &Page) -> Html {
+        let csp = if page.has_script() { &self.csp_with_script } else { &self.csp };
         let view = view::of(page, &self.login_host, STYLE);
         let rendered = self.templates.get_template(view.template).and_then(|template| template.render(view.values));
         match rendered {
-            Ok(body) => Html { status: view.status, body, csp: self.csp.clone() },
+            Ok(body) => Html { status: view.status, body, csp: csp.clone() },
             Err(error) => {
                 tracing::error!(template = view.template, %error, "a page could not be rendered");
                 Html { status: 500, body: BROKEN.to_owned(), csp: self.csp.clone() }
@@ -91,7 +97,7 @@ impl Pages {
         }
     }
 
-    /// The policy that every page carries. Also right for the login host's answers without a page (redirects, 204).
+    /// The policy that every page without a script carries. Also right for the login host's answers without a page (redirects, 204).
     pub fn csp(&self) -> &str {
         &self.csp
     }
@@ -122,7 +128,7 @@ const FIXED: [(&str, &str); 8] = [
     ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
 
-/// Nothing may be loaded or run; the one inline style sheet is named by its digest (CSP Level 3 §2.3.1); `data:` is for the icon.
+/// Nothing may be loaded or run (but our own script on the pages of ceremonies); the one inline style sheet is named by its digest (CSP Level 3 §2.3.1); `data:` is for the icon.
 /// `form-action 'self'` holds because no form of ours answers with a redirect to another host (rule M12).
 fn content_security_policy() -> String {
     let digest = STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, STYLE.as_bytes()));

@@ -1,8 +1,9 @@
 //! What must hold for every page: escaping, the policy and the headers. How each page reads is recorded in `tests/pages.rs`.
 
 use super::{
-    Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Link, Loop, Name, Page, Pages, Person,
-    ProductLink, Reenter, Reference, Refusal, SignedOut, Towards, Utc, Way,
+    Brand, Ceremony, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Link, Local, Loop, Name, Page,
+    Pages, Passkey, Person, ProductLink, Reenter, Reference, Refusal, SCRIPT, SCRIPT_PATH, SignedOut, Towards, Utc,
+    Way,
 };
 
 fn pages() -> Pages {
@@ -29,6 +30,31 @@ fn every_field_of_every_page_is_escaped() {
     }
 }
 
+#[test]
+fn the_one_script_is_ours_and_runs_on_pages_of_ceremonies_alone() {
+    let href = || Href::parse("/x").expect("a path");
+    let form = || Form { action: href(), csrf: "token".to_owned(), to: "to".to_owned() };
+    let page = Page::Local(Box::new(Local::Passkey(Passkey {
+        brand: Brand { name: Name::configured(HOSTILE), colour: None },
+        form: form(),
+        ceremony: Ceremony::Enrol { email: HOSTILE.to_owned() },
+        options: HOSTILE.to_owned(),
+        other: href(),
+        failed: false,
+    })));
+    let html = pages().render(&page);
+    assert_eq!(html.body.matches("<script").count(), 1, "{}", html.body);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, SCRIPT.as_bytes());
+    let digest = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
+    // `/` is escaped in attributes; the browser reads it back.
+    let body = html.body.replace("&#x2f;", "/");
+    let tag = format!("<script src=\"{SCRIPT_PATH}\" integrity=\"sha256-{digest}\" defer></script>");
+    assert!(body.contains(&tag), "{tag} in {body}");
+    assert!(!html.body.contains('\u{202e}'), "{}", html.body);
+    assert!(html.csp.ends_with("; script-src 'self'"), "{}", html.csp);
+    assert!(!pages().csp().contains("script-src"), "other pages run none: {}", pages().csp());
+}
+
 fn hostile() -> Vec<Page> {
     let text = || HOSTILE.to_owned();
     let href = || Href::parse("/x").expect("a path");
@@ -43,8 +69,14 @@ fn hostile() -> Vec<Page> {
         Way { name: name(), go: Go::Link(href()), primary: false },
     ];
     vec![
-        Page::Email(Email { brand: Some(brand()), form: form(), prefill: text(), invalid: true }),
-        Page::Email(Email { brand: None, form: form(), prefill: text(), invalid: false }),
+        Page::Email(Email {
+            brand: Some(brand()),
+            form: form(),
+            prefill: text(),
+            invalid: true,
+            passkey: Some(href()),
+        }),
+        Page::Email(Email { brand: None, form: form(), prefill: text(), invalid: false, passkey: None }),
         Page::Choice(Choice { brand: Some(brand()), form: form(), email: text(), change: href(), ways }),
         Page::Choice(Choice { brand: Some(brand()), form: form(), email: text(), change: href(), ways: Vec::new() }),
         Page::Hop(Hop { brand: Some(brand()), towards: Towards::Provider(name()), href: href() }),

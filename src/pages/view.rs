@@ -48,7 +48,8 @@ pub(super) fn of(page: &Page, login_host: &str, style: &'static str) -> View {
 
 fn email(page: &Email) -> Value {
     let prefill: String = legible(&page.prefill).chars().take(LONGEST_ADDRESS).collect();
-    context! { form => form(&page.form), prefill, invalid => page.invalid }
+    let passkey = page.passkey.as_ref().map(super::href::Href::as_str);
+    context! { form => form(&page.form), prefill, invalid => page.invalid, passkey }
 }
 
 fn choice(page: &Choice) -> Value {

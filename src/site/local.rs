@@ -2,11 +2,11 @@
 
 use super::render::{brand, form};
 use crate::kernel::local::Weakness;
-use crate::login::local::{LocalPage, LocalStep, Said, Wrong};
+use crate::login::local::{CeremonyFor, LocalPage, LocalStep, Said, Wrong};
 use crate::login::{Form, Way as LoginWay};
 use crate::pages::{
-    AskReset, Code, CodeFrom, Enrol, Go, Href, Link, Local, Name, NewPassword, Notice, Opened, Page, Password,
-    Recovery, Security, Way,
+    AskReset, Ceremony, Code, CodeFrom, Enrol, Go, Href, Link, Local, Name, NewPassword, Notice, Opened, Page, Passkey,
+    Password, Recovery, Security, Way,
 };
 use http::StatusCode;
 use qrcodegen::{QrCode, QrCodeEcc};
@@ -18,6 +18,8 @@ pub(super) mod paths {
     pub const DEPART: &str = "/.fedgate/depart";
     pub const PASSWORD: &str = "/.fedgate/password";
     pub const STEP: &str = "/.fedgate/step";
+    pub const STEP_PASSKEY: &str = "/.fedgate/step/passkey";
+    pub const PASSKEY_BACK: &str = "/.fedgate/passkey";
     pub const RESET: &str = "/.fedgate/reset";
     pub const MAIL_CODE: &str = "/.fedgate/reset/code";
     pub const MAIL_LINK: &str = "/.fedgate/reset/link";
@@ -26,6 +28,11 @@ pub(super) mod paths {
     pub const SECURITY: &str = "/.fedgate/security";
     pub const CHANGE: &str = "/.fedgate/security/password";
     pub const ENROL: &str = "/.fedgate/security/app";
+    // On the login host.
+    pub const PASSKEY_ANSWER: &str = "/login/passkey";
+    pub const PASSKEY_EMAIL: &str = "/login/passkey/email";
+    pub const PASSKEY_NEW: &str = "/login/passkey/new";
+    pub const PASSKEY_DONE: &str = "/login/passkey/done";
 }
 
 /// The page of a step. `None` only when an address of ours does not parse.
@@ -33,7 +40,8 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
     let LocalStep { product, page } = step;
     let brand = brand(&product);
     let local = match page {
-        LocalPage::Password { form: fields, email, ways, failed } => Local::Password(Password {
+        LocalPage::Password { form: fields, email, ways, passkey, failed } => Local::Password(Password {
+            passkey: Href::parse(&passkey).ok()?,
             brand,
             form: form(&fields, paths::PASSWORD)?,
             ways_form: form(&fields, paths::DEPART)?,
@@ -43,12 +51,20 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
             ways: ways.into_iter().map(way).collect(),
             failed,
         }),
-        LocalPage::AppCode { form: fields, failed } => {
-            Local::Code(Code { brand, form: form(&fields, paths::STEP)?, from: CodeFrom::App, failed })
-        }
-        LocalPage::MailCode { form: fields, failed } => {
-            Local::Code(Code { brand, form: form(&fields, paths::MAIL_CODE)?, from: CodeFrom::Mail, failed })
-        }
+        LocalPage::AppCode { form: fields, app, passkey, failed } => Local::Code(Code {
+            brand,
+            form: form(&fields, paths::STEP)?,
+            from: if app { CodeFrom::App } else { CodeFrom::Recovery },
+            passkey: if passkey { Some(form(&fields, paths::STEP_PASSKEY)?) } else { None },
+            failed,
+        }),
+        LocalPage::MailCode { form: fields, failed } => Local::Code(Code {
+            brand,
+            form: form(&fields, paths::MAIL_CODE)?,
+            from: CodeFrom::Mail,
+            passkey: None,
+            failed,
+        }),
         LocalPage::AskReset { form: fields, invalid } => {
             Local::AskReset(AskReset { brand, form: form(&fields, paths::RESET)?, invalid })
         }
@@ -65,17 +81,51 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
                 .map_or(Some(None), |form| form.map(Some))?,
             not_me: form(&not_me, paths::NOT_ME)?,
         }),
+        LocalPage::KeptByProduct { url } => {
+            let (label, href) = match &url {
+                Some(url) => ("Get a new password", url.as_str()),
+                None => ("Back to the start", "/.fedgate/login?return_to=%2F"),
+            };
+            let next = Link { label: label.to_owned(), href: Href::parse(href).ok()? };
+            let title = format!("{} keeps your password", product.label);
+            let text = match &url {
+                Some(_) => KEPT_BY_PRODUCT.replace("{product}", &product.label),
+                None => format!(
+                    "{} Ask the people who run it for a new one.",
+                    KEPT_BY_PRODUCT.replace("{product}", &product.label)
+                ),
+            };
+            Local::Notice(Notice { brand, status: StatusCode::OK.as_u16(), title, text, next })
+        }
         LocalPage::Said(said) => {
             let (status, title, text, label, href) = sentence(said);
             let next = Link { label: label.to_owned(), href: Href::parse(href).ok()? };
-            let (title, text) = (title.to_owned(), text.replace("{product}", &product.label));
+            let (title, text) = (title.replace("{product}", &product.label), text.replace("{product}", &product.label));
             Local::Notice(Notice { brand, status: status.as_u16(), title, text, next })
         }
         LocalPage::Enrol { form: fields, uri, key, failed } => {
             Local::Enrol(Enrol { brand, form: form(&fields, paths::ENROL)?, qr: qr(&uri)?, key: grouped(&key), failed })
         }
-        LocalPage::Recovery(codes) => {
-            Local::Recovery(Recovery { brand, codes, next: Href::parse(paths::SECURITY).ok()? })
+        LocalPage::Passkey { form: fields, ceremony, options, other, failed } => {
+            let (ceremony, action) = match ceremony {
+                CeremonyFor::First => {
+                    (Ceremony::First { email_form: form(&fields, paths::PASSKEY_EMAIL)? }, paths::PASSKEY_ANSWER)
+                }
+                CeremonyFor::Second => (Ceremony::Second, paths::PASSKEY_ANSWER),
+                CeremonyFor::Enrol { email } => (Ceremony::Enrol { email: email.to_string() }, paths::PASSKEY_NEW),
+            };
+            let (form, other) = (form(&fields, action)?, Href::parse(&other).ok()?);
+            Local::Passkey(Passkey { brand, form, ceremony, options, other, failed })
+        }
+        LocalPage::Enrolled { next } => Local::Notice(Notice {
+            brand,
+            status: StatusCode::OK.as_u16(),
+            title: "Your passkey is added".to_owned(),
+            text: "From now on you can log in with it, and it is asked for after your password.".to_owned(),
+            next: Link { label: "On".to_owned(), href: Href::parse(&next).ok()? },
+        }),
+        LocalPage::Recovery { codes, next } => {
+            Local::Recovery(Recovery { brand, codes, next: Href::parse(&next).ok()? })
         }
         LocalPage::Security { form: fields, email, factors, recovery_left, failed } => Local::Security(Security {
             brand,
@@ -105,6 +155,10 @@ fn what_is_wrong(wrong: Wrong) -> &'static str {
         Wrong::Current => "Your password now wasn’t right.",
     }
 }
+
+/// One text for everybody (MSG-RESET-AT-ORG stands in it): it says nothing about any address.
+const KEPT_BY_PRODUCT: &str = "If you log in through your company or another account, your password is kept there: change it there. \
+     A password of {product} alone is changed in {product} itself.";
 
 /// Status, heading, text, and the label and address of the way on.
 fn sentence(said: Said) -> (StatusCode, &'static str, &'static str, &'static str, &'static str) {
@@ -137,10 +191,24 @@ fn sentence(said: Said) -> (StatusCode, &'static str, &'static str, &'static str
             "Start again",
             "/.fedgate/login?return_to=%2F",
         ),
+        Said::EnrolmentOver => (
+            StatusCode::BAD_REQUEST,
+            "Your passkey wasn’t added",
+            "The page was open for too long, or something of your account changed meanwhile. Start again at {product}.",
+            "Back to the start",
+            "/",
+        ),
         Said::Busy => (
             StatusCode::SERVICE_UNAVAILABLE,
             "Very busy just now",
             "Many people are logging in. Try again in a moment.",
+            "Try again",
+            "/.fedgate/login?return_to=%2F",
+        ),
+        Said::Away => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "{product} isn’t answering",
+            "Passwords can’t be checked just now. Nothing is wrong with yours: try again in a moment.",
             "Try again",
             "/.fedgate/login?return_to=%2F",
         ),

@@ -25,6 +25,9 @@ impl Site {
         if let Some(directory) = path.strip_prefix("/oidc").and_then(|rest| rest.strip_suffix("/jwks.json")) {
             return self.client_jwks(request, directory);
         }
+        if path.starts_with("/login/passkey") {
+            return self.on_passkey(request, visitor, (&method, &path)).await;
+        }
         let answer = match (method.as_str(), path.as_str()) {
             ("GET" | "HEAD", "/.well-known/jwks.json") => return public_keys(self.login.world().keys.jwks()),
             // Where password managers look (well-known change-password): at the issuer.

@@ -3,9 +3,11 @@
 //! This room turns requests into steps of a login and answers into responses: paths, forms, cookies, status codes, headers, texts.
 //! Deliberately absent: any decision. A path is one arm in `login_host` or `product_host`; a refusal's text is one arm in `texts`.
 
+mod app_login;
 mod forms;
 mod local;
 mod login_host;
+mod passkey;
 mod product_host;
 mod product_local;
 mod refuse;
@@ -20,7 +22,7 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::request::intent::{Declared, is_safe};
 use crate::login::{Cookies, Live, Login, Visitor};
 use crate::pages::Pages;
-use crate::web::{Offer, PageRequest, Place, Routes, Turned};
+use crate::web::{AppLogin, Offer, PageRequest, Place, Routes, Turned};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
@@ -82,6 +84,10 @@ impl Routes for Site {
                 self.on_product_host(&request, &visitor, (&at, doors)).await
             }
         }
+    }
+
+    async fn judge_app_login(&self, request: PageRequest) -> AppLogin {
+        self.app_login(&request).await
     }
 
     fn refuse(&self, turned: Turned) -> Response<Bytes> {

@@ -14,14 +14,14 @@ use http::Response;
 use std::sync::Arc;
 
 impl Site {
-    /// A page of a local login, if the product keeps passwords here and the request is for one.
+    /// A page of a local login, if people of the product have passwords and the request is for one.
     pub(super) async fn on_local(
         &self,
         request: &PageRequest,
         visitor: &Visitor,
         at: &ProductHost,
     ) -> Option<Response<Bytes>> {
-        if at.product.passwords != Passwords::Here {
+        if at.product.passwords == Passwords::None {
             return None;
         }
         let answer = match (request.door, request.head.method.as_str(), request.head.uri.path()) {
@@ -46,7 +46,8 @@ impl Site {
         }
         let query = Fields::of_query(request);
         Some(match path {
-            paths::SIGN_IN => self.login.sign_in(visitor, at, query.text("to")).await,
+            paths::SIGN_IN => self.login.sign_in(visitor, at, query.text("to"), query.text("hint")).await,
+            paths::PASSKEY_BACK => self.login.back_from_ceremony(visitor, at, query.text("proof")).await,
             paths::RESET => self.login.ask_reset(visitor, at),
             paths::MAIL_LINK => self.login.show_link(visitor, at, query.text("token")).await,
             paths::SECURITY => self.login.security(visitor, at).await,
@@ -73,6 +74,7 @@ impl Site {
                 login.password_at_door(visitor, at, sealed, (form.text("email"), secret("password"))).await
             }
             paths::STEP => login.second_step(visitor, at, sealed, form.text("code")).await,
+            paths::STEP_PASSKEY => login.step_by_passkey(visitor, at, sealed).await,
             paths::RESET => login.begin_reset(visitor, at, sealed, form.text("email")).await,
             paths::MAIL_CODE => login.mailed_code(visitor, at, sealed, form.text("code")).await,
             paths::MAIL_LINK => login.use_link(visitor, at, sealed).await,

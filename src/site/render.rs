@@ -48,6 +48,7 @@ impl Site {
                 form: form(&ask.form, identify_action(at))?,
                 prefill: ask.prefill,
                 invalid: ask.invalid,
+                passkey: ask.passkey.map(|url| Href::parse(&url)).transpose().ok()?,
             }),
             Step::Choose(choose) => Page::Choice(Choice {
                 brand: choose.product.as_deref().map(brand),

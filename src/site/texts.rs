@@ -40,6 +40,7 @@ pub(super) fn status(refusal: Refusal) -> StatusCode {
         | Refusal::ThirdParty
         | Refusal::Inactive
         | Refusal::WrongPassword
+        | Refusal::WrongPasskey
         | Refusal::PasswordDead
         | Refusal::SecondStep
         | Refusal::NewPassword
@@ -67,6 +68,7 @@ pub fn title(refusal: Refusal) -> &'static str {
         Refusal::ThirdParty => "Your organization doesn’t allow this way in",
         Refusal::Inactive => "This account is not active",
         Refusal::WrongPassword => "That didn’t work",
+        Refusal::WrongPasskey => "That passkey didn’t work",
         Refusal::PasswordDead => "This password is retired",
         Refusal::SecondStep => "A second step is needed",
         Refusal::NewPassword => "A new password is needed",
@@ -158,6 +160,11 @@ fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'stat
         Refusal::WrongPassword => (
             format!("If this address belonged to a {product} account, we’ve written to the addresses we know."),
             "Try again, or ask for a new password.",
+            ASK_IT,
+        ),
+        Refusal::WrongPasskey => (
+            "Your device’s answer didn’t hold, or the passkey was removed from this account.".to_owned(),
+            "Try again, or log in another way.",
             ASK_IT,
         ),
         Refusal::PasswordDead => (

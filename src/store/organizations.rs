@@ -1,7 +1,7 @@
 //! Reading organizations at run time.
 
 use super::{LoggedEvent, Unavailable};
-use crate::kernel::journal::OrganizationVersion;
+use crate::kernel::journal::{OrganizationHead, OrganizationVersion};
 use crate::kernel::model::Account;
 use crate::kernel::values::{AccountId, DomainName, OrgName};
 use async_trait::async_trait;
@@ -11,6 +11,8 @@ use async_trait::async_trait;
 pub trait Organizations {
     /// The newest version of every organization that ever had a document, removed ones too, in the order of their names.
     async fn newest_versions(&self) -> Result<Vec<OrganizationVersion>, Unavailable>;
+    /// Which version of each is the newest, in the order of their names.
+    async fn organization_heads(&self) -> Result<Vec<OrganizationHead>, Unavailable>;
     /// One version.
     async fn organization_version(
         &self,

@@ -22,7 +22,7 @@ use crate::kernel::values::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Response, request::Parts};
+use http::{Response, StatusCode, request::Parts};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -173,11 +173,27 @@ pub struct Turned {
     pub now: Timestamp,
 }
 
+/// What becomes of an app's login at a product's own JSON path (`password_api`).
+#[derive(Debug)]
+pub enum AppLogin {
+    /// It goes on to the product as it came.
+    Passed,
+    /// It is answered here, in the product's own shape.
+    Refused(Response<Bytes>),
+}
+
 /// Our own pages.
 #[async_trait]
 pub trait Routes: Send + Sync + 'static {
     /// Answers a request on the login host, under `/.fedgate/`, or at a door.
     async fn answer(&self, request: PageRequest) -> Response<Bytes>;
+
+    /// Judges a request for a path of `password_api`. Who has no logins for apps passes none on.
+    async fn judge_app_login(&self, _: PageRequest) -> AppLogin {
+        let mut refusal = Response::new(Bytes::new());
+        *refusal.status_mut() = StatusCode::NOT_FOUND;
+        AppLogin::Refused(refusal)
+    }
 
     /// Records a refusal of the data path (sampled, rule M15) and renders it with its reference.
     fn refuse(&self, turned: Turned) -> Response<Bytes>;

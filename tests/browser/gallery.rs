@@ -21,6 +21,8 @@ async fn every_page_is_sound_in_every_light_and_width() {
     assert!(status.success());
     let (upstream, browser) = (Upstream::start(), Browser::start(&[]));
     let visitor = browser.person("visitor");
+    let script = [("content-type", "text/javascript")];
+    upstream.answer(fedgate::pages::SCRIPT_PATH, Answer::new(200, &script, fedgate::pages::SCRIPT));
     let mut findings = Vec::new();
     let mut pages = 0;
     for entry in std::fs::read_dir(folder.path()).expect("the folder") {

@@ -10,7 +10,9 @@ mod upstreams;
 use fedgate::acme::Challenge;
 use fedgate::config::{Code, Config, KeySource, LogFormat, Report, Severity, Surroundings, read};
 use fedgate::gateway::options::Tls;
-use fedgate::kernel::model::{Allow, ClientAuth, OnChange, Outage, Protocol, Signup, Sso, ThirdPartyRule};
+use fedgate::kernel::model::{
+    Adapter, Allow, ClientAuth, OnChange, Outage, Passwords, Protocol, Signup, Sso, ThirdPartyRule,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +37,7 @@ impl Surroundings for World {
         match path.file_name().and_then(|name| name.to_str()) {
             Some("missing") => Err("no such file".into()),
             Some("empty") => Ok(b"\n".to_vec()),
+            Some("adapter-key") => Ok(b"a key of thirty-two bytes, and more\n".to_vec()),
             Some("acme-hmac") => Ok(b"c2VjcmV0\n".to_vec()),
             Some("id.pem") => Ok(PAIR.0.as_bytes().to_vec()),
             Some("id.key") => Ok(PAIR.1.as_bytes().to_vec()),
@@ -252,6 +255,11 @@ fn doubtful_files_are_used_with_a_warning() {
     warns(&format!("{SHORT}{LISTEN}"), Code::WUnanchored);
     warns(&with("", SSO, "[acme]\ncontact = []"), Code::WNoEffect);
     warns(&with("", &sso("profile_url = \"https://a.example\""), ""), Code::WNoEffect);
+    let adapter =
+        |more: &str| format!("adapter = {{ url = \"http://[::1]:3000/fedgate\", key_file = \"adapter-key\"{more} }}");
+    warns(&with(&adapter(""), SSO, ""), Code::WNoEffect);
+    let reset = adapter(", reset_url = \"https://trello.example.com/new\"");
+    warns(&with(&format!("passwords = \"product\"\n{reset}"), SSO, ""), Code::WNoEffect);
     let covered = good.replace("\"internal\"", "{ cert = \"id.pem\", key = \"id.key\" }");
     warns(&covered.replace("id.example.net", "other.example.net"), Code::WCertProduct);
     let two = "[org.acme.directory.b]\noidc = \"https://b.example\"\nclient_id = \"c\"\nclient_auth = \"none\"\ndomains = [\"b.com\"]\n\
@@ -310,4 +318,35 @@ proptest::proptest! {
         report.plain();
         report.graphical(false, 80);
     }
+}
+
+#[test]
+fn an_adapter_as_written() {
+    let adapter = "adapter = { url = \"https://t.internal/fedgate\", key_file = \"adapter-key\", reset_url = \"https://trello.example.com/new\" }";
+    let text = with(&format!("passwords = \"product\"\npublic = [\"/new\"]\n{adapter}"), SSO, "");
+    let (read, report) = load(&text);
+    assert!(report.findings().iter().all(|finding| finding.code != Code::WNoEffect), "{}", report.plain());
+    let config = read.expect("usable");
+    let product = &config.catalog.products[0];
+    let adapter = product.adapter.as_ref().expect("an adapter");
+    assert_eq!((product.passwords, adapter.url.as_str()), (Passwords::Product, "https://t.internal/fedgate"));
+    assert_eq!(
+        (adapter.timeout, adapter.reset_url.as_deref()),
+        (Adapter::TIMEOUT, Some("https://trello.example.com/new"))
+    );
+    assert!(product.allow.everyone, "its own accounts decide");
+    // The one client may ask it wherever it is, because the operator's file says so (rule M16).
+    assert!(config.catalog.addresses().any(|address| address == "https://t.internal/fedgate"));
+    assert!(!format!("{config:?}").contains("thirty-two bytes"), "no key is shown");
+}
+
+#[test]
+fn logins_of_apps_as_written() {
+    let api = "password_api = [{ path = \"/1/auth\", email = \"/user\", refuse = { status = 403, body = '{\"m\":\"{text}\"}' } }, \
+               { path = \"/2/auth\", email = \"/login/email\", password = \"/login/secret\" }]";
+    let config = config(&with(&format!("passwords = \"here\"\n{api}"), SSO, ""));
+    let [one, two] = config.catalog.products[0].password_api.as_slice() else { panic!("two") };
+    assert_eq!((one.path.as_str(), one.email.as_str(), one.password.as_str()), ("/1/auth", "/user", "/password"));
+    assert_eq!((one.refuse.status, one.refuse.with("x").as_str()), (403, "{\"m\":\"x\"}"));
+    assert_eq!((two.email.as_str(), two.password.as_str(), two.refuse.status), ("/login/email", "/login/secret", 401));
 }

@@ -78,7 +78,6 @@ fn mistakes_of_shape() -> Vec<Mistake> {
             "sso = { oidc = \"https://a.example\", client_id = \"c\", client_auth = \"none\", client_secret_file = \"s\" }",
             "client_auth = \"basic\"",
         ),
-        in_product(C::NotYet, 13, "passwords = \"product\"", "passwords = \"none\""),
         in_product(C::NotYet, 13, "migration = { phase = \"optional\", deadline = 2026-12-31 }", "remove it"),
         in_org(C::NotYet, 16, "sso = { saml = \"https://idp.example/metadata\" }", "write oidc = "),
         at_end(C::NotYet, (1, 7), "[store]\nurl = \"postgres://db/fedgate\"", "sqlite:fedgate.db"),
@@ -204,6 +203,18 @@ fn tls_to_upstream(said: &str, column: usize, write: &'static str) -> Mistake {
     row(Code::UpstreamTls, (PRODUCT, column), text.replace("http://127.0.0.1:3000", "https://127.0.0.1"), write)
 }
 
+/// A product that keeps its passwords, with this in `adapter`, which has the mistake at that column.
+fn at_product(code: Code, column: usize, said: &str, write: &'static str) -> Mistake {
+    let lines = format!("adapter = {{ {said} }}\npasswords = \"product\"");
+    row(code, (PRODUCT, column), with(&lines, SSO, ""), write)
+}
+
+/// A product whose apps log in by this, with the mistake at that column.
+fn for_apps(code: Code, column: usize, said: &str, write: &'static str) -> Mistake {
+    let lines = format!("password_api = [{{ {said} }}]\npasswords = \"here\"");
+    row(code, (PRODUCT, column), with(&lines, SSO, ""), write)
+}
+
 fn mistakes_of_people() -> Vec<Mistake> {
     use Code as C;
     let client = "client_id = \"c\"\nclient_secret_file = \"s\"";
@@ -271,6 +282,42 @@ fn mistakes_of_products() -> Vec<Mistake> {
     let google =
         "[third_party.google]\noidc = \"https://accounts.google.com\"\nclient_id = \"c\"\nclient_secret_env = \"S\"";
     vec![
+        in_product(C::Missing, 13, "passwords = \"product\"", "adapter = { url = "),
+        at_product(C::Missing, 11, "key_file = \"adapter-key\"", "https://trello.internal/fedgate"),
+        at_product(C::Missing, 11, "url = \"https://t.internal/a\"", "key_file = "),
+        at_product(
+            C::Url,
+            19,
+            "url = \"http://10.0.0.1:3000/fedgate\", key_file = \"adapter-key\"",
+            "http://127.0.0.1",
+        ),
+        at_product(C::Url, 19, "url = \"https://t.internal/a?b\", key_file = \"adapter-key\"", "up to the ?"),
+        at_product(
+            C::SecretInUrl,
+            19,
+            "url = \"https://u:hunter2@t.internal\", key_file = \"adapter-key\"",
+            "key_file",
+        ),
+        at_product(C::SecretUnreadable, 54, "url = \"https://t.internal/a\", key_file = \"s\"", "openssl rand"),
+        at_product(
+            C::Limit,
+            79,
+            "url = \"https://t.internal/a\", key_file = \"adapter-key\", timeout = \"5s\"",
+            "\"1s\" to \"4s\"",
+        ),
+        at_product(
+            C::Url,
+            81,
+            "url = \"https://t.internal/a\", key_file = \"adapter-key\", reset_url = \"http://t.example/new\"",
+            "https://",
+        ),
+        in_product(C::Missing, 16, "password_api = [{ path = \"/1/auth\", email = \"/user\" }]", "passwords = "),
+        for_apps(C::Missing, 17, "email = \"/user\"", "path = "),
+        for_apps(C::Missing, 17, "path = \"/1/auth\"", "email = "),
+        for_apps(C::Path, 26, "path = \"1/auth\", email = \"/user\"", "write \"/1/auth\""),
+        for_apps(C::Value, 45, "path = \"/1/auth\", email = \"user\"", "write \"/user\""),
+        for_apps(C::Value, 74, "path = \"/1/auth\", email = \"/user\", refuse = { status = 200 }", "400 to 499"),
+        for_apps(C::Value, 72, "path = \"/1/auth\", email = \"/user\", refuse = { body = \"{text}\" }", "message"),
         in_product(C::OrgUnknown, 19, "allow = { orgs = [\"acmee\"] }", "did you mean \"acme\"?"),
         row(C::Open, (PRODUCT, 10), with("signup = \"open\"", SSO, google), "i_know_everyone_may_enter = true"),
         in_product(C::NoWayIn, 9, "allow = { orgs = [] }", "write allow = "),

@@ -154,6 +154,8 @@ pub fn site(upstream: SocketAddr) -> Site {
         allow: Allow::default(),
         signup: Signup::Closed,
         passwords: fedgate::kernel::model::Passwords::None,
+        adapter: None,
+        password_api: Vec::new(),
         migration: fedgate::kernel::model::MigrationPhase::Off,
         limits: Limits::default(),
         colour: None,

@@ -8,6 +8,7 @@ use fedgate::config::{Machine, read};
 use fedgate::kernel::values::{EmailAddress, ProductName};
 use fedgate::login::local::NewLocal;
 
+use crate::support::adapter::{ADAPTER_KEY, Adapter};
 use crate::support::agent::UserAgent;
 use crate::support::configuration::{Configuration, Ports};
 use crate::support::page::Page;
@@ -34,15 +35,35 @@ impl Doors {
     }
 
     pub async fn open_with(keys: &str, tables: &str, extras: Extras) -> Self {
+        Self::start(&format!("passwords = \"here\"\n{keys}"), tables, extras).await
+    }
+
+    /// The same, but `trello` keeps its passwords itself and this adapter knows them; `more` are further keys of `adapter`.
+    pub async fn open_at_product(adapter: &Adapter, more: &str, tables: &str) -> Self {
+        Self::open_at_product_with(adapter, more, "", tables).await
+    }
+
+    /// The same with further keys of `trello`.
+    pub async fn open_at_product_with(adapter: &Adapter, more: &str, further: &str, tables: &str) -> Self {
+        let key_file = "key_file = \"{dir}/adapter.key\"";
+        let keys = format!(
+            "passwords = \"product\"\nadapter = {{ url = \"{}\", {key_file}{more} }}\n{further}",
+            adapter.url()
+        );
+        Self::start(&keys, tables, Extras::default()).await
+    }
+
+    async fn start(keys: &str, tables: &str, extras: Extras) -> Self {
         let (trello, loom) = (Upstream::start(), Upstream::start());
         let ports = Ports { https: ports::free(), http: ports::free(), ops: ports::free() };
         let folder = tempfile::tempdir().expect("a temporary directory");
-        let doors = "passwords = \"here\"\ndoors = { login = [\"/in\"], reset = [\"/forgot\"], signup = [\"/join\"] }";
+        let doors = "doors = { login = [\"/in\"], reset = [\"/forgot\"], signup = [\"/join\"] }";
         // Only what measures says that it comes from elsewhere.
         let text = Configuration::new()
             .listen("trusted_proxies = [\"127.0.0.1\"]")
             .product("trello", &trello.url(), &format!("{doors}\n{keys}"))
-            .product("loom", &loom.url(), doors)
+            .product("loom", &loom.url(), &format!("{doors}\npasswords = \"here\""))
+            .secret("{dir}/adapter.key", ADAPTER_KEY)
             .organization("acme", "acme.example.test", "https://127.0.0.1:9", "a secret")
             .table("[org.acme.policy]\nsso = \"enforced\"")
             .table(tables)
@@ -63,13 +84,27 @@ impl Doors {
     }
 
     pub async fn make(&self, email: &str, hash: Option<&str>) -> fedgate::kernel::model::ProductAccount {
+        self.make_as(email, hash, None).await
+    }
+
+    /// A person of `trello` whose password it keeps, with its own user id.
+    pub async fn imported(&self, email: &str, sub: &str) -> fedgate::kernel::model::ProductAccount {
+        self.make_as(email, None, Some(sub)).await
+    }
+
+    async fn make_as(
+        &self,
+        email: &str,
+        hash: Option<&str>,
+        sub: Option<&str>,
+    ) -> fedgate::kernel::model::ProductAccount {
         let new = NewLocal {
             product: ProductName::parse("trello").unwrap(),
             email: EmailAddress::parse(email).unwrap(),
             verified: true,
             name: None,
             hash: hash.map(ToOwned::to_owned),
-            sub: None,
+            sub: sub.map(ToOwned::to_owned),
             actor: None,
         };
         self.node.login.create_local(new).await.expect("an account")
@@ -99,6 +134,28 @@ impl Doors {
     /// Whether the browser is logged in at a product, without anything typed.
     pub async fn is_inside(&self, agent: &UserAgent, host: &str) -> bool {
         agent.visit(&self.url(host, "/page")).await.url.as_str() == self.url(host, "/page")
+    }
+
+    /// The database, as another node would open it.
+    pub fn database(&self) -> rusqlite::Connection {
+        let db = rusqlite::Connection::open(self.folder.path().join("state/fedgate.db")).expect("the database");
+        db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
+        db
+    }
+
+    /// Nothing under the state folder holds this text: no database, no log, no letter.
+    pub fn holds_nowhere(&self, text: &str) {
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("readable").flatten() {
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else if let Ok(bytes) = std::fs::read(entry.path()) {
+                    let held = bytes.windows(text.len()).any(|window| window == text.as_bytes());
+                    assert!(!held, "{}", entry.path().display());
+                }
+            }
+        }
     }
 
     /// The newest letter to an address, once it is written.

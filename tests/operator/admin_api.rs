@@ -462,6 +462,12 @@ async fn an_organization_is_made_at_run_time_and_outlives_a_restart() {
         (twice.status, &twice.body["errors"][0]["code"]),
         (StatusCode::UNPROCESSABLE_ENTITY, &json!("E-CLIENT-TWICE"))
     );
+    // Of another organization's client it is said that it is none for this one, and not whose it is.
+    let foreign = json!({ "name": "two", "oidc": scene.op.issuer(), "client_id": "globex", "client_secret": "x" });
+    let taken = scene.write(&operator, Method::POST, &directories, foreign, hooli).await;
+    let first = &taken.body["errors"][0];
+    assert_eq!(first["code"], "E-CLIENT-TWICE", "{}", taken.body);
+    assert!(first["what"].as_str().is_some_and(|what| !what.contains("globex")), "{first}");
     for path in [format!("{hooli}/versions/2"), format!("{hooli}/events")] {
         let body = scene.read(&operator, &path).await.body.to_string();
         assert!(!body.contains("hush"), "{path}: {body}");
@@ -531,6 +537,29 @@ async fn h12_what_a_writer_to_the_database_plants_has_no_power() {
     let page = agent.visit(&scene.gateway.url("trello", "/")).await;
     let page = agent.submit(&page, "email", &[("email", "ann@globex.example.test")]).await;
     assert_ne!(page.url.as_str(), scene.gateway.url("trello", "/"), "nobody enters: {}", page.describe());
+    scene.log_in("bob@acme.example.test").await;
+}
+
+#[tokio::test]
+async fn h12_an_older_document_does_not_come_back_when_the_newest_is_taken_out() {
+    let mut scene = Scene::start();
+    let operator = scene.token("ops@acme.example.test", None, ALL).await;
+    for (org, label) in [("globex", "Globex 1"), ("globex", "Globex 2"), ("acme", "Acme 1")] {
+        let (path, renamed) = (format!("/organizations/{org}"), json!({ "label": label }));
+        let put = scene.write(&operator, Method::PATCH, &path, renamed, &path).await;
+        assert_eq!(put.status, 200, "{}", put.body);
+    }
+    let db = rusqlite::Connection::open(scene.gateway.directory().join("state/fedgate.db")).expect("the database");
+    db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
+    let gone = "DELETE FROM organization_version WHERE org = 'globex' AND version = 2";
+    assert_eq!(db.execute(gone, []).expect("written"), 1);
+    scene.gateway.restart();
+    let agent = scene.gateway.agent(&[&scene.op.ca_file()]);
+    let page = agent.visit(&scene.gateway.url("trello", "/")).await;
+    let page = agent.submit(&page, "email", &[("email", "ann@globex.example.test")]).await;
+    assert_ne!(page.url.as_str(), scene.gateway.url("trello", "/"), "nobody enters: {}", page.describe());
+    let (_, events, _) = scene.gateway.command(&["audit", "search", "--json"]);
+    assert!(events.lines().any(|line| line.contains("integrity.violated") && line.contains("globex")), "{events}");
     scene.log_in("bob@acme.example.test").await;
 }
 

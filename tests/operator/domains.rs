@@ -182,7 +182,7 @@ impl World {
     }
 
     async fn verify(&self, org_name: &str) -> Listed {
-        self.domains.verify_now(&org(org_name), &domain("acme.example.test")).await.expect("checked")
+        self.domains.verify_now(&org(org_name), &domain("acme.example.test"), &admin()).await.expect("checked")
     }
 
     async fn state(&self, org_name: &str) -> State {
@@ -412,7 +412,7 @@ async fn c6_a_dispute_with_the_holders_record_absent_leaves_the_holder_its_clock
     let holder = world.domains.list(Some(&org("acme"))).await.expect("it reads").remove(0).proof;
     assert_eq!(holder.state, State::AtRisk);
     assert!(holder.deadline() >= Some(world.now().plus(13 * DAY)), "its whole clock");
-    let claim = world.domains.claim(&org("mallory"), &domain("acme.example.test"), &admin()).await;
+    let claim = world.domains.claim(&org("mallory"), &domain("acme.example.test"), disputed.version, &admin()).await;
     assert_eq!(claim, Err(NotDone::State(State::Disputed)), "only the operator settles it");
     // The operator sides with the holder by leaving it; its record comes back.
     let acme = world.domains.list(Some(&org("acme"))).await.expect("it reads").remove(0);

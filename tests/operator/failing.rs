@@ -8,7 +8,7 @@ use fedgate::kernel::domain::DomainProof;
 use fedgate::kernel::event::AuditEvent;
 use fedgate::kernel::journal::mail::{DeadLetter, OutboxCount, OutboxRow};
 use fedgate::kernel::journal::{
-    ApiToken, Batch, CheckpointRow, DomainRow, KeyRow, OrganizationVersion, PolicyRow, RolePin,
+    ApiToken, Batch, CheckpointRow, DomainRow, KeyRow, OrganizationHead, OrganizationVersion, PolicyRow, RolePin,
 };
 use fedgate::kernel::model::{
     Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
@@ -26,16 +26,22 @@ use tokio::sync::Notify;
 pub struct Failing {
     pub(super) inner: Arc<dyn Store>,
     out: AtomicBool,
+    keys_out: AtomicBool,
 }
 
 impl Failing {
     pub fn over(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, out: AtomicBool::new(false) })
+        Arc::new(Self { inner, out: AtomicBool::new(false), keys_out: AtomicBool::new(false) })
     }
 
     /// From now on it answers, or not.
     pub fn switch(&self, out: bool) {
         self.out.store(out, Ordering::SeqCst);
+    }
+
+    /// From now on it gives its keys, or not.
+    pub fn switch_keys(&self, out: bool) {
+        self.keys_out.store(out, Ordering::SeqCst);
     }
 
     pub(super) fn answers(&self) -> Result<(), Unavailable> {
@@ -158,6 +164,9 @@ impl Store for Failing {
     }
 
     async fn keys(&self) -> Result<Vec<KeyRow>, Unavailable> {
+        if self.keys_out.load(Ordering::SeqCst) {
+            return Err(Unavailable("no keys".to_owned()));
+        }
         self.answers()?;
         self.inner.keys().await
     }
@@ -204,6 +213,11 @@ impl Store for Failing {
 
 #[async_trait]
 impl Organizations for Failing {
+    async fn organization_heads(&self) -> Result<Vec<OrganizationHead>, Unavailable> {
+        self.answers()?;
+        self.inner.organization_heads().await
+    }
+
     async fn newest_versions(&self) -> Result<Vec<OrganizationVersion>, Unavailable> {
         self.answers()?;
         self.inner.newest_versions().await

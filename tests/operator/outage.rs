@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fedgate::cli::node::{Extras, Node};
 use fedgate::config::{Config, Machine, read};
+use fedgate::kernel::journal::{Batch, Revocation};
 use fedgate::store::{self, Store};
 use http::{Request, StatusCode};
 use http_body_util::Full;
@@ -127,5 +128,38 @@ async fn m2_known_sessions_outlive_the_store_for_the_grace_and_nobody_new_comes_
     let events = inside.store.log(0, 1000).await.expect("it answers");
     let outage = events.iter().filter(|event| event.bytes.windows(12).any(|text| text == b"store.outage")).count();
     assert_eq!(outage, 1, "the outage is recorded");
+    inside.node.drain(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn m23_keys_that_changed_and_cannot_be_read_let_nobody_in_until_they_are() {
+    let inside = Inside::start().await;
+    let ann = inside.agent();
+    assert_eq!(log_in(&ann, &inside.url("trello", "/"), "ann").await.status, 200);
+    assert_eq!(ann.visit(&inside.url("loom", "/")).await.status, 200);
+    let bob = inside.agent();
+    let asked = bob.visit(&inside.url("trello", "/")).await;
+    inside.store.switch_keys(true);
+    let batch = Batch { revocations: vec![Revocation::Keys], ..Batch::default() };
+    inside.store.commit(batch).await.expect("the store takes it");
+    // The rotation is known and the keys are not: what was cached goes on for the grace at most, and nothing new begins.
+    let soon = Deadline::after(Duration::from_secs(5));
+    while inside.at(&ann, "loom").await != 503 {
+        assert!(!soon.passed(), "sessions go on under keys of before");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let page = bob.submit(&asked, "email", &[("email", "bob@acme.example.test")]).await;
+    assert_eq!(page.status, 503, "nobody new: {}", page.describe());
+    while inside.ready("?strict").await != 503 {
+        assert!(!soon.passed(), "ready, with keys of before");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    inside.store.switch_keys(false);
+    let back = Deadline::after(Duration::from_secs(15));
+    while inside.ready("?strict").await != 200 {
+        assert!(!back.passed(), "it is never tried again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(inside.at(&ann, "loom").await, 200);
     inside.node.drain(Duration::from_secs(1)).await;
 }

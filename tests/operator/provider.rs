@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -30,11 +31,14 @@ pub struct LightOp {
     issuer: String,
     authority: Authority,
     stop: CancellationToken,
+    ahead: Arc<AtomicI64>,
 }
 
 struct State {
     issuer: String,
     key: EcdsaKeyPair,
+    /// Seconds that its clock is ahead of this machine's.
+    ahead: Arc<AtomicI64>,
 }
 
 impl LightOp {
@@ -45,14 +49,20 @@ impl LightOp {
         let tls = tls(&authority);
         let issuer = format!("https://{}", listener.local_addr().expect("bound"));
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
-        let state = Arc::new(State { issuer: issuer.clone(), key });
+        let ahead = Arc::new(AtomicI64::new(0));
+        let state = Arc::new(State { issuer: issuer.clone(), key, ahead: Arc::clone(&ahead) });
         let stop = CancellationToken::new();
         let token = stop.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(token.run_until_cancelled(serve(listener, tls, state)));
         });
-        Self { issuer, authority, stop }
+        Self { issuer, authority, stop, ahead }
+    }
+
+    /// Moves its clock with that of a gateway whose clock a scene moves.
+    pub fn move_on(&self, seconds: i64) {
+        self.ahead.fetch_add(seconds, Ordering::SeqCst);
     }
 
     pub fn issuer(&self) -> &str {
@@ -150,7 +160,7 @@ impl State {
 
     #[expect(clippy::disallowed_methods, reason = "a test's own key")]
     fn tokens(&self, code: &Value) -> Value {
-        let now = unix_seconds();
+        let now = unix_seconds() + self.ahead.load(Ordering::SeqCst);
         let email = code["email"].as_str().unwrap_or_default();
         let claims = json!({
             "iss": self.issuer, "aud": code["client"], "sub": format!("subject of {email}"), "nonce": code["nonce"],

@@ -107,6 +107,21 @@ pub async fn a_second_step_is_used_once(store: AnyStore) {
     commit(&store, used(8)).await.unwrap();
     assert_eq!(commit(&store, used(8)).await, Err(LOST), "a replay");
     assert_eq!(store.factors_of(person(1)).await.unwrap()[0].counter, 8);
+    // A passkey without a counter says 0 each time (WebAuthn §7.2 step 22); one that began to count goes on, and an app's never stands.
+    commit(&store, CredentialChange::AddFactor(Factor { counter: 0, ..factor(4) })).await.unwrap();
+    let shows = |number, counter| CredentialChange::UseFactor { id: factor(number).id, counter, at: now() };
+    commit(&store, shows(4, 0)).await.unwrap();
+    commit(&store, shows(4, 0)).await.unwrap();
+    assert_eq!(store.factor_by_handle(&[4]).await.unwrap().unwrap().last_used_at, Some(now()));
+    commit(&store, shows(4, 3)).await.unwrap();
+    assert_eq!(commit(&store, shows(4, 0)).await, Err(LOST), "it counts by now");
+    let app = Factor { kind: FactorKind::Totp, handle: None, counter: 0, ..factor(5) };
+    commit(&store, CredentialChange::AddFactor(app)).await.unwrap();
+    assert_eq!(commit(&store, shows(5, 0)).await, Err(LOST));
+    assert_eq!(commit(&store, shows(6, 0)).await, Err(LOST), "one that was taken away");
+    for number in [4, 5] {
+        commit(&store, CredentialChange::DropFactor(person(1), factor(number).id)).await.unwrap();
+    }
     let drop = |owner| CredentialChange::DropFactor(person(owner), factor(1).id);
     assert_eq!(commit(&store, drop(2)).await, Err(LOST), "another person's");
     commit(&store, drop(1)).await.unwrap();

@@ -45,33 +45,34 @@ pub async fn a_proof_reads_back_as_written(store: AnyStore) {
         due_since: at(6),
         checked_at: at(7),
         next_check_at: Timestamp::from_seconds(8),
+        version: 1,
+        mac: [9; 32],
         ..acme.clone()
     };
     commit(&store, DomainChange::Put(full.clone())).await.unwrap();
-    assert_eq!(read(&store, &acme).await, DomainProof { version: 1, ..full });
+    assert_eq!(read(&store, &acme).await, full);
     let none = store.domain_proof(&acme.org, &DomainName::parse("acme.de").unwrap()).await.unwrap();
     assert_eq!(none, None);
 }
 
 pub async fn of_two_nodes_one_writes_a_proof(store: AnyStore) {
     let acme = proof("acme", "acme.com");
-    let lease = |version| DomainChange::Lease {
-        org: acme.org.clone(),
-        domain: acme.domain.clone(),
-        version,
-        until: Timestamp::from_seconds(500),
+    let put = |version, seconds| {
+        let next_check_at = Timestamp::from_seconds(seconds);
+        DomainChange::Put(DomainProof { version, next_check_at, ..acme.clone() })
     };
     commit(&store, DomainChange::Add(acme.clone())).await.unwrap();
-    commit(&store, lease(0)).await.unwrap();
-    assert_eq!(commit(&store, lease(0)).await, LOST, "the other node read the same row");
-    assert_eq!(commit(&store, DomainChange::Put(acme.clone())).await, LOST);
+    commit(&store, put(1, 500)).await.unwrap();
+    assert_eq!(commit(&store, put(1, 600)).await, LOST, "the other node read the same row");
+    assert_eq!(commit(&store, put(3, 600)).await, LOST);
     let leased = read(&store, &acme).await;
     assert_eq!((leased.version, leased.next_check_at), (1, Timestamp::from_seconds(500)));
+    let next = DomainProof { version: 2, ..leased };
     assert_eq!(
-        commit(&store, DomainChange::Put(DomainProof { token: "other".to_owned(), ..leased.clone() })).await,
+        commit(&store, DomainChange::Put(DomainProof { token: "other".to_owned(), ..next.clone() })).await,
         LOST
     );
-    commit(&store, DomainChange::Put(leased)).await.unwrap();
+    commit(&store, DomainChange::Put(next)).await.unwrap();
     let remove = |version| DomainChange::Remove { org: acme.org.clone(), domain: acme.domain.clone(), version };
     assert_eq!(commit(&store, remove(1)).await, LOST);
     commit(&store, remove(2)).await.unwrap();
@@ -79,7 +80,7 @@ pub async fn of_two_nodes_one_writes_a_proof(store: AnyStore) {
 }
 
 pub async fn c6_one_organization_holds_a_domain(store: AnyStore) {
-    let held = |org: &str, state| DomainProof { state, ..proof(org, "acme.com") };
+    let held = |org: &str, state| DomainProof { state, version: 1, ..proof(org, "acme.com") };
     for org in ["acme", "globex"] {
         commit(&store, DomainChange::Add(proof(org, "acme.com"))).await.unwrap();
     }
@@ -89,8 +90,8 @@ pub async fn c6_one_organization_holds_a_domain(store: AnyStore) {
     }
     commit(&store, DomainChange::Put(held("globex", State::Disputed))).await.unwrap();
     // What the operator settles is one batch: the one gives up, the other takes.
-    let gives = DomainProof { version: 1, ..held("acme", State::Unclaimed) };
-    let takes = DomainProof { version: 1, ..held("globex", State::Claimed) };
+    let gives = DomainProof { version: 2, ..held("acme", State::Unclaimed) };
+    let takes = DomainProof { version: 2, ..held("globex", State::Claimed) };
     let batch = [gives, takes].map(|proof| Change::Domain(DomainChange::Put(proof)));
     store.commit(Batch { changes: batch.to_vec(), ..Batch::default() }).await.unwrap();
     assert_eq!(read(&store, &proof("globex", "acme.com")).await.state, State::Claimed);
@@ -106,8 +107,9 @@ pub async fn what_is_over_is_not_checked(store: AnyStore) {
         commit(&store, DomainChange::Add(DomainProof { next_check_at, ..proof("acme", domain) })).await.unwrap();
     }
     assert_eq!((due(27).await.len(), due(29).await, due(30).await.len()), (0, vec!["c.com".into(), "b.com".into()], 3));
-    commit(&store, DomainChange::Put(DomainProof { state: State::Expired, ..proof("acme", "c.com") })).await.unwrap();
-    commit(&store, DomainChange::Put(DomainProof { state: State::Unclaimed, ..proof("acme", "b.com") })).await.unwrap();
+    for (domain, state) in [("c.com", State::Expired), ("b.com", State::Unclaimed)] {
+        commit(&store, DomainChange::Put(DomainProof { state, version: 1, ..proof("acme", domain) })).await.unwrap();
+    }
     assert_eq!(due(30).await, ["a.com"]);
     assert_eq!(store.domain_proofs_due(Timestamp::from_seconds(99), 0).await.unwrap(), []);
 }

@@ -4,7 +4,7 @@ use super::cases::AnyStore;
 use super::fixtures::*;
 use fedgate::kernel::event::AuditEvent;
 use fedgate::kernel::journal::{
-    AdminChange, ApiToken, Batch, Change, OrganizationChange, OrganizationVersion, Role, RolePin,
+    AdminChange, ApiToken, Batch, Change, OrganizationChange, OrganizationHead, OrganizationVersion, Role, RolePin,
 };
 use fedgate::kernel::model::Account;
 use fedgate::kernel::values::{ApiTokenId, DomainName, OrgName, SessionKey, Timestamp};
@@ -107,6 +107,20 @@ pub async fn tokens_read_back_as_written_until_they_end(store: AnyStore) {
     assert_eq!(store.api_token(&second.key).await.unwrap(), None);
     store.sweep(now().plus(HOUR * 48)).await.unwrap();
     assert_eq!(store.api_tokens(None, 9).await.unwrap(), [], "the expired one is swept");
+}
+
+pub async fn a_head_counts_up_by_one(store: AnyStore) {
+    let head = |name: &str, version| {
+        let head = OrganizationHead { org: OrgName::parse(name).unwrap(), version, mac: [3; 32] };
+        changes([Change::Organization(OrganizationChange::PutHead(head))])
+    };
+    let put = async |name: &str, version| store.commit(head(name, version)).await.is_ok();
+    assert!(!put("acme", 2).await, "the first is 1");
+    assert!(put("acme", 1).await && put("acme", 2).await && put("globex", 1).await);
+    assert!(!put("acme", 2).await && !put("acme", 1).await && !put("acme", 4).await);
+    let heads = store.organization_heads().await.unwrap();
+    let shown: Vec<_> = heads.iter().map(|head| (head.org.as_str(), head.version, head.mac)).collect();
+    assert_eq!(shown, [("acme", 2, [3; 32]), ("globex", 1, [3; 32])]);
 }
 
 pub async fn people_of_a_domain_are_read_page_by_page(store: AnyStore) {

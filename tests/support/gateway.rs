@@ -153,7 +153,13 @@ impl Gateway {
     pub fn launch_with(&mut self, variables: &[(&str, &str)]) {
         let mut command = program();
         command.envs(variables.iter().copied());
-        command.arg("run").arg("--config").arg(self.config_file()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg("run").arg("--config").arg(self.config_file());
+        self.launch_as(command);
+    }
+
+    /// The same by another program that has the gateway inside and reads the same file.
+    pub fn launch_as(&mut self, mut command: Command) {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.stdin(Stdio::null()).spawn().expect("the program starts");
         keep(child.stdout.take().expect("piped"), &self.log);
         keep(child.stderr.take().expect("piped"), &self.log);

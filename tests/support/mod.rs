@@ -8,15 +8,19 @@
 //! | `browser.rs` | Chromium, one context per person |
 //! | `gateway.rs`, `configuration.rs` | the program under test, started from a file as an operator would |
 //! | `upstream.rs`, `answer.rs`, `http1.rs` | a product that records every byte it is sent and answers as told |
+//! | `adapter.rs` | a product's account adapter that answers as told |
 //! | `pebble.rs` | a real ACME authority |
+//! | `authenticator.rs` | passkeys in software, whose answers can be wrong in every field |
 //! | `catcher.rs`, `names.rs` | a real SMTP server; real name servers |
 //! | `authority.rs`, `clock.rs`, `ports.rs` | certificates, time, ports |
 //!
 //! Nothing here knows the crate: a test that needs its inside belongs in `src/`. A binary takes this module by
 //! `#[expect(dead_code, reason = "…")] mod support;`, because none uses all of it.
 
+pub mod adapter;
 pub mod agent;
 pub mod answer;
+pub mod authenticator;
 pub mod authority;
 pub mod browser;
 pub mod catcher;

@@ -19,11 +19,12 @@ pub mod state;
 
 pub(super) use acme::wanted;
 
+use crate::accounts::Adapters;
 use crate::acme::Acme;
 use crate::admin::Admin;
 use crate::audit::Sampler;
 use crate::clock::Clock;
-use crate::config::{Config, Documents, LogFormat};
+use crate::config::{Config, Documents, LogFormat, Machine, read};
 use crate::entropy::random;
 use crate::gateway::options::Options;
 use crate::gateway::{Gateway, Ports, Readiness, Running};
@@ -33,9 +34,9 @@ use crate::kernel::journal::Batch;
 use crate::kernel::values::{DirectoryId, EventId, Timestamp};
 use crate::keys::Keys;
 use crate::login::local::{Bench, Breached, Shares, Slots};
-use crate::login::{Live, Login, Tally, World};
+use crate::login::{Live, Login, Shadow, Tally, World};
 use crate::mail::Post;
-use crate::orgs::{Enrolled, Mode, Orgs};
+use crate::orgs::{DraftCatalog, Enrolled, Mode, Orgs};
 use crate::outbound::{Outbound, OutboundOptions, Range};
 use crate::pages::Pages;
 use crate::seeing::Seeing;
@@ -76,6 +77,8 @@ pub struct Extras {
     pub slots: Option<Arc<Slots>>,
     /// A store that is open already, instead of the one that the configuration names.
     pub store: Option<Arc<dyn Store>>,
+    /// Another clock than this machine's; the store must keep the same.
+    pub clock: Option<Clock>,
 }
 
 /// A gateway at work.
@@ -188,7 +191,7 @@ impl Node {
     /// # Errors
     /// [`NotStarted`]: one sentence.
     pub async fn start(config: Config, extras: Extras) -> Result<Self, NotStarted> {
-        let clock = Clock::system();
+        let clock = extras.clock.clone().unwrap_or_else(Clock::system);
         let lock = state::open(&config.state)?;
         let kek = state::kek(&config.key)?;
         let store = match &extras.store {
@@ -207,6 +210,7 @@ impl Node {
         let outbound = outbound(&config, &extras)?;
         outbound.operator_names(orgs.floor().addresses());
         let providers_of = outbound.clone();
+        let adapters = Adapters::new(outbound.clone());
         let seeing = Seeing::new();
         let providers = Providers::new(ProviderOptions {
             outbound,
@@ -223,7 +227,9 @@ impl Node {
             keys,
             catalog: ArcSwap::from_pointee(enrolled.catalog(1)),
             orgs,
+            shadow: Shadow::default(),
             providers,
+            adapters,
             clock: clock.clone(),
             sampler,
             tally: Tally::new(&seeing),
@@ -232,6 +238,8 @@ impl Node {
             shares: Shares::default(),
             breached: breached(&config)?,
         });
+        world.shadow.put(shadow(&config));
+        world.rebuild_shadow().await;
         let live = Arc::new(Live::new(Arc::clone(&world)));
         let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;
         let login = Login::new(Arc::clone(&world), Arc::clone(&live));
@@ -270,6 +278,7 @@ impl Node {
         let wanted = acme::wanted(&config, &self.extras)?;
         let setup = mail::setup(&config, &self.extras)?;
         let asked = domains::asked(&config, &self.extras)?;
+        let beside = shadow(&config);
         let operators = config.catalog.staff.operators.clone();
         let Config { catalog: draft, gateway: options, .. } = config;
         // First what can fail without a trace: addresses, certificates. The old table still knows only the old products, so
@@ -296,6 +305,8 @@ impl Node {
         if let (Some(acme), Some(wanted)) = (&self.acme, wanted) {
             acme.want(wanted);
         }
+        world.shadow.put(beside);
+        world.rebuild_shadow().await;
         self.post.replace(setup);
         self.domains.replace(asked, operators);
         Ok(())
@@ -326,6 +337,23 @@ async fn record_start(world: &World) -> Result<(), NotStarted> {
     let batch = Batch { events: vec![event], ..Batch::default() };
     world.store.commit(batch).await.map_err(|why| NotStarted::new("the start cannot be recorded", &why))?;
     Ok(())
+}
+
+/// The configuration in shadow. One that cannot be read stops nothing: it decides nothing.
+fn shadow(config: &Config) -> Option<DraftCatalog> {
+    let path = config.shadow.as_ref()?;
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(why) => {
+            tracing::error!(%why, path = %path.display(), "the configuration in shadow cannot be read: nothing is recorded of it");
+            return None;
+        }
+    };
+    let (read, report) = read(&text, path, &Machine);
+    if read.is_none() {
+        tracing::error!("the configuration in shadow is wrong, and nothing is recorded of it:\n{}", report.plain());
+    }
+    read.map(|config| config.catalog)
 }
 
 /// The operator's list of breached passwords.

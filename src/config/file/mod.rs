@@ -20,7 +20,7 @@ pub use bounds::{ClientTimeouts, ProductLimits};
 pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
 pub use org::{Members, OnChange, Org, PasswordRules, Policy, Session};
-pub use product::{Allow, Doors, Outage, Product};
+pub use product::{Adapter, Allow, ApiRefusal, Doors, Outage, PasswordApi, Product};
 pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
 pub use upstream::{Health, Timeouts, UpstreamTls};
@@ -46,6 +46,9 @@ pub struct File {
     pub key_file: Text,
     /// Environment variable with that key, instead of `key_file`.
     pub key_env: Text,
+    /// Another configuration file, in shadow: what it would decide about each login is recorded beside what is decided, and changes
+    /// nothing. `fedgate policy shadow` reports.
+    pub shadow: Text,
     /// Where to listen, and TLS.
     pub listen: Option<At<Listen>>,
     /// Whom certificates are ordered from.

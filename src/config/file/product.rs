@@ -48,16 +48,17 @@ pub struct Product {
     pub optional: Texts,
     /// The product's own login, logout, reset and sign-up pages, answered by the gateway.
     pub doors: Option<Doors>,
-    /// `none` (default), or `here`: people have accounts of the product's own, with passwords that the gateway keeps. They are typed at
-    /// the product's own host, and without `allow` its accounts decide who enters. `product` comes in a later version.
+    /// `none` (default), or people have accounts of the product's own, with passwords that the gateway keeps (`here`) or the product
+    /// itself, asked by its `adapter` (`product`). They are typed at the product's own host, and without `allow` its accounts decide
+    /// who enters.
     #[schemars(extend("enum" = ["none", "here", "product"]))]
     pub passwords: Text,
-    /// The product's account adapter; comes in a later version.
-    pub adapter: Option<Anything>,
+    /// The product's account adapter, for `passwords = "product"`.
+    pub adapter: Option<At<Adapter>>,
     /// The way from local accounts; comes in a later version.
     pub migration: Option<Anything>,
-    /// An app's JSON login; comes in a later version.
-    pub password_api: Option<Anything>,
+    /// The product's own JSON logins for apps: passed on unchanged for people who may log in by a password.
+    pub password_api: Option<At<Vec<At<PasswordApi>>>>,
     /// Identity fields besides the assertion: `"X-Forwarded-User" = "sub"`.
     pub headers: Named<String>,
     /// Says that mapping an address or a name is meant, though neither is an identity.
@@ -84,6 +85,46 @@ pub struct Product {
     pub version: Text,
     /// `{ grace = "2m" }` (default), or `"deny"`.
     pub on_store_outage: Option<At<WordOr<Outage>>>,
+}
+
+/// The product's account adapter: asked whether a password is right.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Adapter {
+    /// Calls go below it: `URL/verify_password`. https, or http on this machine. Required.
+    pub url: Text,
+    /// File with the key that signs calls and answers, at least 32 characters. Required, or `key_env`.
+    pub key_file: Text,
+    /// Environment variable with that key.
+    pub key_env: Text,
+    /// How long an answer is waited for, `1s` to `4s`; a wrong password is refused after exactly this time. Default `2s`.
+    pub timeout: Text,
+    /// https address of the product's own page for a new password, open to strangers.
+    pub reset_url: Text,
+}
+
+/// A JSON login of the product's own, for its apps.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PasswordApi {
+    /// The path that apps post to. Required.
+    pub path: Text,
+    /// Where the address stands in the body, as a JSON Pointer: `/user`. Required.
+    pub email: Text,
+    /// Where the password stands. Default `/password`.
+    pub password: Text,
+    /// How a refusal looks to the app.
+    pub refuse: Option<At<ApiRefusal>>,
+}
+
+/// A refusal in the shape that an app knows.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiRefusal {
+    /// 400 to 499. Default 401.
+    pub status: Option<At<u16>>,
+    /// JSON, with `{text}` inside a string where the sentence goes. Default `{"message":"{text}"}`.
+    pub body: Text,
 }
 
 /// Who may enter: any of these.

@@ -6,7 +6,7 @@ use crate::config::draft::DraftDirectory;
 use crate::config::file::{At, Connection, Oauth2, Span};
 use crate::config::finding::Code;
 use crate::kernel::model::{ClientAuth, OauthEndpoints, OidcSettings, Protocol, ResponseMode, SubjectSource};
-use crate::kernel::values::{DirectoryName, DomainName};
+use crate::kernel::values::{DirectoryName, DomainName, OrgName};
 use url::Url;
 
 /// Asymmetric algorithms only; `none` and the HMAC family would let a client secret, or nobody, sign.
@@ -244,7 +244,14 @@ impl Reader<'_> {
         let Some(settings) = directory.protocol.settings() else { return };
         let client = (settings.issuer.clone(), settings.client_id.clone());
         if let Some((_, other)) = self.clients.iter().find(|(known, _)| *known == client) {
-            let what = format!("{} and {other} are one client at one issuer", directory.name);
+            let own = directory.org().map(OrgName::as_str);
+            let is_own = own.is_some_and(|own| other.split('/').next() == Some(own));
+            // Who else is a customer here, and of which provider, is no organization's business.
+            let what = if self.at_run_time && !is_own {
+                format!("{} names a client at its issuer that cannot be used here", directory.name)
+            } else {
+                format!("{} and {other} are one client at one issuer", directory.name)
+            };
             let write = "register a client of its own for each, and write its client_id";
             self.say.error(Code::ClientTwice, span, what, write);
         }

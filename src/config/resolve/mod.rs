@@ -5,6 +5,7 @@
 
 mod acme;
 mod across;
+mod adapter;
 mod bounds;
 mod certificates;
 mod connections;
@@ -13,6 +14,7 @@ mod document;
 mod identity;
 mod mail;
 mod orgs;
+mod password_api;
 mod paths;
 mod policies;
 mod products;
@@ -160,6 +162,7 @@ impl Reader<'_> {
             mail,
             dns,
             breached: self.breached(file),
+            shadow: file.shadow.as_ref().map(|path| self.path_of(path)),
             outbound,
             sinks,
         })
@@ -186,6 +189,7 @@ impl Reader<'_> {
         self.same_site(file);
         self.forward_auth(file);
         self.connection_auth(file, sites);
+        self.reset_pages(file, sites);
         self.ways_in(file, orgs, directories, sites);
     }
 

@@ -83,7 +83,7 @@ impl Reader<'_> {
         }
     }
 
-    fn path(&mut self, path: &At<String>, purpose: For) -> bool {
+    pub(super) fn path(&mut self, path: &At<String>, purpose: For) -> bool {
         let Some(why) = wrong(path, purpose) else { return true };
         let write = match purpose {
             For::Public if path.as_str() == "/" || path.as_str() == "/*" => {

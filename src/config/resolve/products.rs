@@ -50,7 +50,9 @@ impl Reader<'_> {
             hosts: hosts.iter().chain(&also).cloned().collect(),
             allow,
             signup,
-            passwords: self.passwords(written.passwords.as_ref()),
+            passwords: Self::passwords(written.passwords.as_ref()),
+            adapter: self.adapter(&place, written),
+            password_api: self.password_api(&place, written),
             migration: MigrationPhase::Off,
             limits: self.limits(written.session.as_ref()),
             colour,
@@ -81,14 +83,10 @@ impl Reader<'_> {
         Some(site)
     }
 
-    fn passwords(&mut self, written: Option<&At<String>>) -> Passwords {
+    fn passwords(written: Option<&At<String>>) -> Passwords {
         match written.map(|word| word.as_str()) {
             Some("here") => Passwords::Here,
-            Some("product") => {
-                let write = "write passwords = \"here\" and import the hashes, or passwords = \"none\"";
-                self.say.not_yet(written.map(|word| word.span()).unwrap_or_default(), "passwords = \"product\"", write);
-                Passwords::None
-            }
+            Some("product") => Passwords::Product,
             // The schema has refused every word but `none`.
             Some(_) | None => Passwords::None,
         }
@@ -96,9 +94,7 @@ impl Reader<'_> {
 
     fn product_later(&mut self, written: &Written) {
         let later = [
-            (&written.adapter, "adapter", "remove it: people new to the product get a minted, stable id"),
             (&written.migration, "migration", "remove it: there are no local accounts to move"),
-            (&written.password_api, "password_api", "remove it"),
             (&written.api, "api", "remove it: requests with API tokens and no session are refused"),
         ];
         for (value, key, write) in later {
@@ -143,7 +139,7 @@ impl Reader<'_> {
         let Some(allow) = &written.allow else {
             return if signup == Signup::Open {
                 self.everyone(place, written)
-            } else if text(&written.passwords) == Some("here") {
+            } else if matches!(text(&written.passwords), Some("here" | "product")) {
                 // Its own accounts decide: whoever has none gets none but by `signup`.
                 Allow { everyone: true, ..Allow::default() }
             } else {

@@ -31,6 +31,7 @@ pub use facts::{Candidate, ComesFrom, Evidence, Facts, LinkFact, LocalFacts, Pas
 pub(in crate::kernel) use third_party::{allows as third_party_allows, third_party as third_party_of};
 
 use super::linking;
+use super::model::Catalog;
 use super::refusal::Refusal;
 use super::values::DirectoryId;
 
@@ -59,6 +60,21 @@ pub enum Outcome {
     /// Turned away. For a session, [`Refusal::LoginRequired`], [`Refusal::StaleProof`] and [`Refusal::WeakProof`] say that a
     /// fresh proof may help.
     Refuse(Refusal),
+}
+
+impl Outcome {
+    /// In a word, for people who compare two decisions: `enter`, `directory acme`, or the code of the refusal.
+    pub fn word(&self, catalog: &Catalog) -> String {
+        match self {
+            Self::Session(_) | Self::Link(_) | Self::Create(_) => "enter".to_owned(),
+            Self::Reroute(to) => match catalog.directories.get(to) {
+                Some(directory) => format!("directory {}", directory.name),
+                None => "another directory".to_owned(),
+            },
+            Self::Need(need) => need.refusal().code().to_owned(),
+            Self::Refuse(refusal) => refusal.code().to_owned(),
+        }
+    }
 }
 
 /// What a person who is otherwise let in must do first.

@@ -154,6 +154,8 @@ pub(in crate::kernel) fn product() -> Product {
         allow: Allow { everyone: true, ..Allow::default() },
         signup: Signup::Open,
         passwords: Passwords::None,
+        adapter: None,
+        password_api: Vec::new(),
         migration: MigrationPhase::Off,
         limits: Limits::default(),
         colour: None,

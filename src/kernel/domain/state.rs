@@ -148,6 +148,8 @@ pub struct DomainProof {
     pub next_check_at: Timestamp,
     /// Raised with each write: of two nodes one writes.
     pub version: u32,
+    /// The MAC of the row, over everything above (rule H12). Zeroes until whoever writes has made it.
+    pub mac: [u8; 32],
 }
 
 /// One observation.
@@ -204,6 +206,7 @@ impl DomainProof {
             checked_at: None,
             next_check_at: now,
             version: 0,
+            mac: [0; 32],
         }
     }
 

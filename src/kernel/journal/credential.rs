@@ -18,7 +18,7 @@ pub enum CredentialChange {
     UseFactor {
         /// Which.
         id: FactorId,
-        /// Its new counter, above the stored one.
+        /// Its new counter, above the stored one; or 0 for a passkey whose counter has always been 0.
         counter: i64,
         /// When.
         at: Timestamp,

@@ -7,6 +7,20 @@ use crate::kernel::values::{OrgName, Timestamp};
 pub enum OrganizationChange {
     /// The next version. Conflict unless it is exactly one above the newest: of two writers the slower decides again.
     PutVersion(OrganizationVersion),
+    /// Which version is the newest: in one batch with it. Conflict unless it is exactly one above the one before.
+    PutHead(OrganizationHead),
+}
+
+/// Which version of an organization's document is the newest. Without it an older document would be in force again once somebody
+/// takes the newest row out of the database.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OrganizationHead {
+    /// Whose; unique.
+    pub org: OrgName,
+    /// The number of its newest version.
+    pub version: u32,
+    /// Over both (rule H12).
+    pub mac: [u8; 32],
 }
 
 /// One version of an organization's document. Versions count from 1 and are never written over.

@@ -3,6 +3,7 @@
 //! A login in several pages carries its [`Steps`] in between through the browser, under a MAC that is checked here: no other layer
 //! can say that a password was right.
 
+use super::passkey::Presence;
 use super::password::Typed;
 use super::strength::score;
 use super::totp::{Seed, Step};
@@ -60,6 +61,14 @@ pub fn by_password(
     })
 }
 
+/// A passkey as the only step: possession, and its person verified by the authenticator. `None` for somebody else's.
+pub fn by_passkey(claimant: &Claimant, presence: &Presence, now: Timestamp) -> Option<Steps> {
+    (presence.account() == claimant.account).then(|| {
+        let amr = ["pop", "user", "mfa"].map(str::to_owned).to_vec();
+        Steps { amr, ..first(claimant, Method::Passkey, "", now) }
+    })
+}
+
 /// Judges the answer to a mailed proof: `shown` are the keyed hashes of what was typed or opened, under all living keys.
 /// `browser` is the digest of the cookie of the browser that asks (rule H1). Any change of the account since ends it (§4 #17).
 pub fn by_mailbox(
@@ -98,6 +107,11 @@ fn first(claimant: &Claimant, method: Method, amr: &str, at: Timestamp) -> Steps
 }
 
 impl Steps {
+    /// The product says that the password is right; only the judge of its signed answer calls this.
+    pub(super) fn by_product(claimant: &Claimant, at: Timestamp) -> Self {
+        first(claimant, Method::Adapter, "pwd", at)
+    }
+
     /// Who.
     pub fn claimant(&self) -> &Claimant {
         &self.claimant
@@ -128,6 +142,11 @@ impl Steps {
     /// them, which must be used up in the same commit.
     pub fn with_recovery(&self, shown: &[[u8; 32]], stored: &[u8; 32], now: Timestamp) -> Option<Self> {
         holds(stored, shown).then(|| self.and("recovery", now))
+    }
+
+    /// These steps and a passkey of the same person.
+    pub fn with_passkey(&self, presence: &Presence, now: Timestamp) -> Option<Self> {
+        (presence.account() == self.claimant.account).then(|| self.and("pop", now))
     }
 
     fn and(&self, second: &str, now: Timestamp) -> Self {
@@ -295,6 +314,20 @@ mod tests {
         let recovered = proved().with_recovery(&[[1; 32], [2; 32]], &[2; 32], NOW).unwrap();
         assert!(recovered.second().is_some());
         assert_eq!(proved().with_recovery(&[[1; 32]], &[2; 32], NOW), None);
+    }
+
+    #[test]
+    fn h21_a_passkey_is_a_proof_by_itself_and_a_second_step_of_its_own_person_alone() {
+        let annes = super::super::passkey::presence_of(claimant().account);
+        let alone = by_passkey(&claimant(), &annes, NOW).unwrap();
+        assert_eq!((alone.method(), alone.second()), (Method::Passkey, None));
+        assert_eq!(alone.proof().claims().amr, ["pop", "user", "mfa"]);
+        let both = proved().with_passkey(&annes, NOW).unwrap();
+        assert_eq!(both.proof().claims().amr, ["pwd", "pop", "mfa"]);
+        assert!(both.second().is_some());
+        let bobs = super::super::passkey::presence_of(AccountId::from_bytes([9; 16]));
+        assert_eq!(by_passkey(&claimant(), &bobs, NOW), None);
+        assert_eq!(proved().with_passkey(&bobs, NOW), None);
     }
 
     #[test]

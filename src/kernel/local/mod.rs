@@ -1,20 +1,27 @@
-//! What people prove to us instead of to a provider: passwords, one-time codes, recovery codes.
+//! What people prove to us instead of to a provider: passwords, passkeys, one-time codes, recovery codes.
 //!
 //! Pure: secrets, salts, times and what was stored are arguments. `password` has the one form in which passwords rest (argon2id,
-//! over an imported hash where there was one), `imported` reads the hashes that products bring, `strength` judges new passwords,
-//! `totp` and `recovery` the second step; `judge` alone makes proofs of them. Deliberately absent: where rows rest (`store`), how often somebody may try
+//! over an imported hash where there was one), `imported` reads the hashes that products bring, `adapter` judges the answer of a product
+//! that keeps its passwords itself, `app` reads what apps post, `strength` judges new passwords, `passkey` the answers of
+//! authenticators, `totp` and `recovery` the other second steps; `judge` alone makes proofs of them. Deliberately absent: where rows rest (`store`), how often somebody may try
 //! (`login/local`), the cost of waiting (a bounded pool there). A further kind of imported hash is a variant of
 //! [`imported::Scheme`].
 
+mod adapter;
+mod app;
 mod imported;
 mod judge;
+mod passkey;
 mod password;
 mod recovery;
 mod strength;
 mod totp;
 
+pub use adapter::{ANSWER_LIMIT, AdapterAnswer, AdapterCall, Odd, by_adapter, verify_password};
+pub use app::{APP_BODY, AppLogin, read_app_login};
 pub use imported::{NotImportable, Scheme};
-pub use judge::{Claimant, Shown, Steps, by_mailbox, by_password};
+pub use judge::{Claimant, Shown, Steps, by_mailbox, by_passkey, by_password};
+pub use passkey::{ALGORITHMS, Assertion, Ceremony, NewPasskey, PasskeyFault, Presence, register};
 pub use password::{Salt, StoredPassword, TooLong, Typed};
 pub use recovery::{RECOVERY_CODES, RecoveryCode};
 pub use strength::{BreachedRange, Weakness, weakness};

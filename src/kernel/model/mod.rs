@@ -4,9 +4,11 @@
 //! immutable value replaced as a whole at reload.
 
 mod account;
+mod adapter;
 mod catalog;
 mod credential;
 mod directory;
+mod password_api;
 mod policy;
 mod product;
 mod session;
@@ -14,11 +16,13 @@ mod session;
 pub use account::{
     Account, AccountStatus, IdentityKey, LinkedBy, LinkedIdentity, ProductAccount, ProductAccountState, SubjectSource,
 };
+pub use adapter::{Adapter, AdapterKey, NotAnAdapterKey};
 pub use catalog::{Catalog, DomainClaim, Organization};
 pub use credential::{Address, Factor, FactorKind, MailboxProof, MailboxPurpose, PasswordCredential};
 pub use directory::{
     ACCOUNT_SOURCE, ClientAuth, Directory, DirectoryRow, OauthEndpoints, OidcSettings, Protocol, ResponseMode,
 };
+pub use password_api::{ApiRefusal, PasswordApi};
 pub use policy::{
     ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Sso,
     ThirdPartyRule,

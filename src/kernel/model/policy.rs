@@ -88,6 +88,17 @@ pub enum OnChange {
 impl OnChange {
     /// They end at once.
     pub const IMMEDIATE: Self = Self::After { grace: Duration::ZERO, spread: Duration::ZERO };
+
+    /// The stricter of both: nobody goes on for longer than either allows.
+    #[must_use]
+    pub fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::After { grace, spread }, Self::After { grace: other, spread: over }) => {
+                Self::After { grace: grace.min(other), spread: spread.min(over) }
+            }
+            (Self::NextLogin, one) | (one, Self::NextLogin) => one,
+        }
+    }
 }
 
 impl Default for OnChange {

@@ -1,6 +1,6 @@
 //! What decisions need to know of a product. What the data path needs stands in the gateway's own options.
 
-use super::Limits;
+use super::{Adapter, Limits, PasswordApi};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
 use std::time::Duration;
 
@@ -19,6 +19,10 @@ pub struct Product {
     pub signup: Signup,
     /// Who checks local passwords.
     pub passwords: Passwords,
+    /// Who is asked about passwords that the product keeps; without it nobody enters by one.
+    pub adapter: Option<Adapter>,
+    /// Its own JSON logins for apps.
+    pub password_api: Vec<PasswordApi>,
     /// How far its local accounts are moved to the one account.
     pub migration: MigrationPhase,
     /// Session limits; the person's policy may be stricter.

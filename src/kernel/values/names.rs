@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 /// Not `[a-z0-9-]{1,40}`, or a reserved word (rule M28).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("a name is 1 to 40 of a-z, 0-9 and -, and none of: acs, slo, metadata, callback, v2, issuer")]
+#[error("a name is 1 to 40 of a-z, 0-9 and -, and none of: acs, slo, metadata, callback, v2, issuer, unreadable")]
 pub struct NotAName;
 
-/// Words that stand in our own paths: a name like these would make two paths read the same.
-const RESERVED: [&str; 6] = ["acs", "slo", "metadata", "callback", "v2", "issuer"];
+/// The organization of domains whose rows cannot be trusted.
+const UNREADABLE: &str = "unreadable";
+
+/// Words that stand in our own paths: a name like these would make two paths read the same. And the name that nobody has.
+const RESERVED: [&str; 7] = ["acs", "slo", "metadata", "callback", "v2", "issuer", UNREADABLE];
 
 fn checked(text: &str) -> Result<Arc<str>, NotAName> {
     let fits = (1..=40).contains(&text.len())
@@ -63,6 +66,14 @@ name!(
     /// The name of a policy of an organization: `[org.ORG.policies.NAME]`, or `default` for `[org.ORG.policy]`.
     PolicyName
 );
+
+impl OrgName {
+    /// Whose the domains are of which the store says nothing that can be trusted: nobody's, and nobody enters by them (rule H12). No
+    /// organization can have this name.
+    pub fn unreadable() -> Self {
+        Self(UNREADABLE.into())
+    }
+}
 
 impl Default for PolicyName {
     fn default() -> Self {

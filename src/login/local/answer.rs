@@ -26,13 +26,19 @@ pub enum LocalPage {
         email: EmailAddress,
         /// Other ways in.
         ways: Vec<Way>,
+        /// Where a passkey is asked for instead.
+        passkey: String,
         /// It did not work: wrong, unknown or removed, in one text.
         failed: bool,
     },
-    /// A code from an app, or a recovery code.
+    /// A code from an app, a passkey, or a recovery code.
     AppCode {
         /// The form; `to` carries the first step.
         form: Form,
+        /// Whether the person has an app.
+        app: bool,
+        /// Whether the person has a passkey.
+        passkey: bool,
         /// The last one was not right.
         failed: bool,
     },
@@ -70,6 +76,11 @@ pub enum LocalPage {
     },
     /// A sentence, and where to go on.
     Said(Said),
+    /// The password is kept by the product itself, and changed there.
+    KeptByProduct {
+        /// Where, if the product says so.
+        url: Option<String>,
+    },
     /// A new authenticator app.
     Enrol {
         /// The form; `to` carries the seed, sealed.
@@ -81,8 +92,31 @@ pub enum LocalPage {
         /// The last code was not right.
         failed: bool,
     },
+    /// A ceremony with an authenticator, on the login host.
+    Passkey {
+        /// The form; `to` carries the challenge, sealed.
+        form: Form,
+        /// What it is for.
+        ceremony: CeremonyFor,
+        /// What the browser is asked, as JSON.
+        options: String,
+        /// Another way, at the product.
+        other: String,
+        /// The last answer did not hold.
+        failed: bool,
+    },
+    /// A passkey was added.
+    Enrolled {
+        /// Where to go on, at the product.
+        next: String,
+    },
     /// Recovery codes, shown once.
-    Recovery(Vec<String>),
+    Recovery {
+        /// The codes.
+        codes: Vec<String>,
+        /// Where to go on.
+        next: String,
+    },
     /// What a person has enrolled.
     Security {
         /// The form.
@@ -95,6 +129,20 @@ pub enum LocalPage {
         recovery_left: u32,
         /// The password or the code was not right.
         failed: bool,
+    },
+}
+
+/// What a ceremony is for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CeremonyFor {
+    /// The only step of a login.
+    First,
+    /// The second step of one.
+    Second,
+    /// A new credential.
+    Enrol {
+        /// Whose.
+        email: EmailAddress,
     },
 }
 
@@ -122,6 +170,10 @@ pub enum Said {
     Over,
     /// Passwords are being checked for too many people at once.
     Busy,
+    /// The product, which keeps the passwords, cannot be reached.
+    Away,
+    /// A passkey was not added: what the door had asked for is over.
+    EnrolmentOver,
     /// There is no sign-up here.
     NoSignup,
     /// The password is kept elsewhere (MSG-RESET-AT-ORG).

@@ -9,6 +9,7 @@ use super::answer::{LocalPage, Said, Wrong};
 use super::bench::{Busy, Lane};
 use super::door::{said, start_again};
 use super::enter::Decided;
+use super::product::{keeps_here, kept_by_product};
 use crate::entropy::random;
 use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
@@ -48,6 +49,9 @@ impl Login {
         (csrf, to): (&str, &str),
         password: String,
     ) -> Answer {
+        if !keeps_here(at) {
+            return kept_by_product(at);
+        }
         let (Some(target), Some(steps)) =
             (self.posted_target(visitor, at, csrf, to), self.posted_steps(visitor, at, to))
         else {

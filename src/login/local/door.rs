@@ -16,7 +16,7 @@ use super::known::Known;
 use crate::entropy::random;
 use crate::kernel::identify::Show;
 use crate::kernel::local::{Claimant, Steps, StoredPassword, Typed, by_password};
-use crate::kernel::model::PasswordCredential;
+use crate::kernel::model::{PasswordCredential, Passwords};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, ProductAccountId, Timestamp};
 use crate::keys::{Lookup, Purpose};
@@ -24,9 +24,11 @@ use std::sync::Arc;
 
 impl Login {
     /// Where people of a product with passwords begin: the login host found nobody logged in and sent them back here.
-    pub async fn sign_in(&self, visitor: &Visitor, at: &ProductHost, to: &str) -> Answer {
+    /// `hint` is an address that was typed at the login host meanwhile.
+    pub async fn sign_in(&self, visitor: &Visitor, at: &ProductHost, to: &str, hint: &str) -> Answer {
+        let typed = self.world.open_hint(hint, visitor.now).map(|(email, _)| email.to_string());
         match self.local_target(visitor, at, to) {
-            Some(target) => self.ask_email(visitor, Some(&target), String::new(), false),
+            Some(target) => self.ask_email(visitor, Some(&target), typed.unwrap_or_default(), false),
             None => start_again(),
         }
     }
@@ -96,7 +98,14 @@ impl Login {
         (email, ways): (EmailAddress, Vec<Way>),
         failed: bool,
     ) -> Answer {
-        self.local_page(visitor, at, Some(target), "", |form| LocalPage::Password { form, email, ways, failed })
+        let passkey = self.passkey_link(visitor, target, &Browser::of(visitor));
+        self.local_page(visitor, at, Some(target), "", |form| LocalPage::Password {
+            form,
+            email,
+            ways,
+            passkey,
+            failed,
+        })
     }
 
     /// A page of a local login. `state` goes into the form beside the aim.
@@ -202,6 +211,7 @@ impl Login {
             }
             Judged::TooMany => Ok(said(at, Said::TooMany)),
             Judged::Busy => Ok(said(at, Said::Busy)),
+            Judged::Away => Ok(said(at, Said::Away)),
             Judged::Wrong => {
                 let about = Circumstances {
                     product: Some(at.product.name.to_string()),
@@ -229,6 +239,16 @@ impl Login {
         let place = (&at.product.name, email.as_str());
         if !world.may_try(Attempt::Password, visitor, place, device.as_ref()).await? {
             return Ok(Judged::TooMany);
+        }
+        match (at.product.passwords, &at.product.adapter) {
+            (Passwords::Here, _) => {}
+            (Passwords::Product, Some(adapter)) => {
+                let asked = (password, device.is_some());
+                return Ok(world.judge_by_product(visitor, (at, adapter), (email, known), asked).await);
+            }
+            (Passwords::Product | Passwords::None, _) => {
+                return Err(Stop::Fault(format!("nobody checks the passwords of {}", at.product.name)));
+            }
         }
         let credential = match known {
             Some(known) => world.password_of(visitor, known.record.id).await?,
@@ -276,10 +296,12 @@ pub(super) enum Judged {
     Wrong,
     TooMany,
     Busy,
+    /// The product that keeps it cannot be reached.
+    Away,
 }
 
 /// A person and a password that do not exist.
-fn nobody(email: &EmailAddress, now: Timestamp) -> (Claimant, PasswordCredential) {
+pub(super) fn nobody(email: &EmailAddress, now: Timestamp) -> (Claimant, PasswordCredential) {
     let claimant = Claimant {
         directory: DirectoryId::from_bytes([0; 16]),
         account: AccountId::from_bytes([0; 16]),
@@ -316,7 +338,7 @@ impl World {
     }
 
     /// An address and a way for the login host, good for a few minutes.
-    fn seal_hint(&self, email: &EmailAddress, way: &str, now: Timestamp) -> String {
+    pub(super) fn seal_hint(&self, email: &EmailAddress, way: &str, now: Timestamp) -> String {
         let bytes = super::super::codec::Writer::default().time(now).text(email.as_str()).text(way).done();
         self.seal(Purpose::Local, b"hint", &bytes)
     }

@@ -63,14 +63,13 @@ impl Login {
         Err(Stop::Fault("other commits were first too often".into()))
     }
 
-    /// Phase B for local steps. A second step that is enrolled is asked for, required or not.
-    pub(super) async fn decide_local(
+    /// What the rules say of local steps, whether the person has enrolled a second step, and what goes into the event.
+    pub(super) async fn ask_rules(
         &self,
         visitor: &Visitor,
         at: &ProductHost,
-        target: &Target,
         steps: &Steps,
-    ) -> Result<Decided, Stop> {
+    ) -> Result<(Outcome, bool, Circumstances), Stop> {
         let proof = steps.proof();
         let catalog = self.world.catalog.load_full();
         let further = self.world.further(steps).await?;
@@ -87,10 +86,23 @@ impl Login {
         about.subject.email = Some(steps.claimant().email.to_string());
         about.subject.account = Some(steps.claimant().account.to_string());
         about.directory = self.world.directory(steps.claimant().directory).map(|directory| directory.name.to_string());
-        match decision.outcome {
+        self.world.foreshadow(visitor, &facts, (&decision.outcome, &about));
+        Ok((decision.outcome, enrolled, about))
+    }
+
+    /// Phase B for local steps. A second step that is enrolled is asked for, required or not.
+    pub(super) async fn decide_local(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        target: &Target,
+        steps: &Steps,
+    ) -> Result<Decided, Stop> {
+        let (outcome, enrolled, about) = self.ask_rules(visitor, at, steps).await?;
+        match outcome {
             Outcome::Session(admitted) => Ok(Decided::Admitted(Box::new(admitted), about)),
             Outcome::Need(Need::SecondStep) if enrolled => {
-                Ok(Decided::Page(self.app_code_page(visitor, at, target, steps, false)))
+                Ok(Decided::Page(self.second_step_page(visitor, at, target, (steps, false)).await?))
             }
             // A mailbox alone enrols nothing: the login after the reset asks for the password and the mailbox (rule H1).
             Outcome::Need(Need::SecondStep) if steps.method() == Method::Reset => Ok(Decided::NewPassword),

@@ -2,8 +2,10 @@
 //!
 //! - `door`: e-mail first on the product's host, the password page, the password.
 //! - `enter`: a local proof → decision → confined login session → product session.
+//! - `product`: passwords that the product keeps itself, judged by its adapter's word.
+//! - `app`: a product's own JSON login for apps, passed on for people who may use a password.
 //! - `known`: what the store knows of an address, for phases A and B.
-//! - `second`: one-time codes and recovery codes. `security`: enrolling and changing them.
+//! - `second`: one-time codes and recovery codes. `passkey`: ceremonies with authenticators, on the login host. `security`: enrolling and changing them.
 //! - `reset`: a new password by mail. `change`: setting one.
 //! - `bench` runs password hashes on threads of its own, `attempts` counts tries across nodes, `device` knows a browser that was
 //!   let in before, `slot` holds answers back to fixed moments, `breached` searches the operator's list.
@@ -12,6 +14,7 @@
 //! Deliberately absent: every rule about who may enter (the kernel decides), HTML and paths (one layer up).
 
 mod answer;
+mod app;
 mod attempts;
 mod bench;
 mod breached;
@@ -21,12 +24,15 @@ mod device;
 mod door;
 mod enter;
 mod known;
+mod passkey;
+mod product;
 mod reset;
 mod second;
 mod security;
 mod slot;
 
-pub use answer::{LocalPage, LocalStep, Said, Wrong};
+pub use answer::{CeremonyFor, LocalPage, LocalStep, Said, Wrong};
+pub use app::{AppEntry, AppRefused};
 pub use bench::{Bench, Busy, Lane};
 pub use breached::{BadList, Breached};
 pub use create::{NewLocal, NotCreated};

@@ -11,6 +11,7 @@ use super::attempts::Attempt;
 use super::door::{said, said_page, start_again};
 use super::enter::Decided;
 use super::known::Known;
+use super::product::{keeps_here, kept_by_product};
 use crate::entropy::random;
 use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::identify::Show;
@@ -57,6 +58,9 @@ impl Secrets {
 impl Login {
     /// The product's reset door: asks for the address.
     pub fn ask_reset(&self, visitor: &Visitor, at: &ProductHost) -> Answer {
+        if !keeps_here(at) {
+            return kept_by_product(at);
+        }
         let target = self.door_target(at);
         self.local_page(visitor, at, Some(&target), "", |form| LocalPage::AskReset { form, invalid: false })
     }
@@ -74,6 +78,9 @@ impl Login {
         (csrf, to): (&str, &str),
         typed: &str,
     ) -> Answer {
+        if !keeps_here(at) {
+            return kept_by_product(at);
+        }
         let begun = self.world.clock.since_boot();
         let answer = match self.posted_target(visitor, at, csrf, to) {
             None => start_again(),
@@ -243,6 +250,10 @@ impl Login {
         }
         if purpose == MailboxPurpose::Enrol {
             return Ok(self.enrol_page(visitor, at, Some((target, &steps)), steps.claimant().account, false));
+        }
+        if !keeps_here(at) {
+            // Begun while the gateway still kept them.
+            return Ok(kept_by_product(at));
         }
         match self.decide_local(visitor, at, target, &steps).await? {
             Decided::Admitted(..) | Decided::NewPassword => {

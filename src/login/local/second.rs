@@ -15,18 +15,6 @@ use crate::keys::Lookup;
 use crate::store::NotCommitted;
 
 impl Login {
-    /// Asks for the second step.
-    pub(super) fn app_code_page(
-        &self,
-        visitor: &Visitor,
-        at: &ProductHost,
-        target: &Target,
-        steps: &Steps,
-        failed: bool,
-    ) -> Answer {
-        self.page_with_steps(visitor, at, target, steps, |form| LocalPage::AppCode { form, failed })
-    }
-
     /// A page whose form carries what was proved so far.
     pub(super) fn page_with_steps(
         &self,
@@ -84,7 +72,7 @@ impl Login {
             return Ok(said(at, Said::TooMany));
         }
         let Some((steps, used)) = self.add_second(visitor, &steps, code).await? else {
-            return Ok(self.app_code_page(visitor, at, target, &steps, true));
+            return self.second_step_page(visitor, at, target, (&steps, true)).await;
         };
         match steps.method() {
             Method::Reset => self.on_to_new_password(visitor, at, target, (&steps, used)).await,

@@ -10,6 +10,7 @@ use super::answer::{LocalPage, Said, Wrong};
 use super::change::Changed;
 use super::door::{Judged, said, said_page, start_again};
 use super::known::Known;
+use super::product::{keeps_here, kept_by_product};
 use crate::entropy::random;
 use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
@@ -22,7 +23,9 @@ use crate::web::{Admission, Ask, Sessions as _};
 use std::time::Duration;
 
 /// Second steps that one person may have.
-const FACTORS: usize = 5;
+pub(super) const FACTORS: usize = 5;
+/// Where a person's second steps are shown.
+const SECURITY: &str = "/.fedgate/security";
 /// How long a seed may be looked at before its first code.
 const ENROL: Duration = Duration::from_secs(15 * 60);
 
@@ -81,7 +84,7 @@ impl Login {
         }))
     }
 
-    /// `POST /.fedgate/security`: `act` is `add`, `codes` or `remove ID`; `current` the password; `code` the second step.
+    /// `POST /.fedgate/security`: `act` is `add`, `passkey`, `codes` or `remove ID`; `current` the password; `code` the second step.
     pub async fn change_security(
         &self,
         visitor: &Visitor,
@@ -110,17 +113,25 @@ impl Login {
             Judged::Wrong => return self.security_page(visitor, at, &known, true).await,
             Judged::TooMany => return Ok(said(at, Said::TooMany)),
             Judged::Busy => return Ok(said(at, Said::Busy)),
+            Judged::Away => return Ok(said(at, Said::Away)),
         };
-        let mut changes = Vec::new();
+        let (mut steps, mut changes) = (*steps, Vec::new());
         if !factors.is_empty() {
             match self.add_second(visitor, &steps, code).await? {
-                Some((_, used)) => changes.push(Change::Credential(used)),
+                Some((both, used)) => {
+                    steps = both;
+                    changes.push(Change::Credential(used));
+                }
                 None => return self.security_page(visitor, at, &known, true).await,
             }
         }
         match act.split_once(' ') {
             Some(("remove", id)) => self.remove(visitor, at, &known, (&factors, id, changes)).await,
             None if act == "codes" && !factors.is_empty() => self.new_codes(visitor, at, &known, changes).await,
+            None if act == "passkey" && factors.len() < FACTORS => {
+                self.commit_used(changes).await?;
+                Ok(self.to_ceremony(visitor, at, &self.door_target(at), (&steps, true)))
+            }
             None if act == "add" && factors.len() < FACTORS => {
                 self.commit_used(changes).await?;
                 Ok(self.enrol_page(visitor, at, None, known.claimant.account, false))
@@ -152,7 +163,11 @@ impl Login {
             changes.push(Change::Credential(CredentialChange::PutRecoveryCodes(account, Vec::new())));
         }
         let event = self.factor_event(visitor, at, known, (Action::FactorRemoved, factor.kind.code()));
-        let letter = Letter::FactorRemoved { factor: mail::Factor::Authenticator, at: visitor.now };
+        let kind = match factor.kind {
+            FactorKind::Totp => mail::Factor::Authenticator,
+            FactorKind::Passkey => mail::Factor::Passkey,
+        };
+        let letter = Letter::FactorRemoved { factor: kind, at: visitor.now };
         changes.push(self.world.letter(visitor, &known.claimant, letter)?);
         self.world.store.commit(Batch { changes, events: vec![event], ..Batch::default() }).await?;
         self.security_page(visitor, at, known, false).await
@@ -171,17 +186,17 @@ impl Login {
         let letter = Letter::FactorEnrolled { factor: mail::Factor::RecoveryCodes, at: visitor.now };
         changes.push(self.world.letter(visitor, &known.claimant, letter)?);
         self.world.store.commit(Batch { changes, events: vec![event], ..Batch::default() }).await?;
-        Ok(said_page(at, LocalPage::Recovery(codes)))
+        Ok(said_page(at, LocalPage::Recovery { codes, next: SECURITY.to_owned() }))
     }
 
-    fn recovery_codes(&self, account: AccountId) -> (Vec<String>, CredentialChange) {
+    pub(super) fn recovery_codes(&self, account: AccountId) -> (Vec<String>, CredentialChange) {
         let codes: Vec<RecoveryCode> = (0..RECOVERY_CODES).map(|_| RecoveryCode::new(random())).collect();
         let hash = |code: &RecoveryCode| self.world.keys.lookup(Lookup::Recovery, &[&account.to_bytes(), code.bytes()]);
         let put = CredentialChange::PutRecoveryCodes(account, codes.iter().map(hash).collect());
         (codes.iter().map(|code| code.expose().to_string()).collect(), put)
     }
 
-    fn factor_event(
+    pub(super) fn factor_event(
         &self,
         visitor: &Visitor,
         at: &ProductHost,
@@ -319,11 +334,14 @@ impl Login {
         changes.push(self.world.letter(visitor, &known.claimant, letter)?);
         let event = self.factor_event(visitor, at, &known, (Action::FactorEnrolled, FactorKind::Totp.code()));
         self.world.store.commit(Batch { changes, events: vec![event], ..Batch::default() }).await?;
-        Ok(said_page(at, LocalPage::Recovery(codes)))
+        Ok(said_page(at, LocalPage::Recovery { codes, next: SECURITY.to_owned() }))
     }
 
     /// `GET /.fedgate/security/password`: asks for the old one and a new one.
     pub async fn ask_change(&self, visitor: &Visitor, at: &ProductHost) -> Answer {
+        if !keeps_here(at) {
+            return kept_by_product(at);
+        }
         let answer = match self.own(visitor, at).await {
             Ok(Some(known)) => Ok(self.change_page(visitor, at, &known, None)),
             Ok(None) => Ok(start_again()),
@@ -350,6 +368,9 @@ impl Login {
         (csrf, to): (&str, &str),
         (current, password): (String, String),
     ) -> Answer {
+        if !keeps_here(at) {
+            return kept_by_product(at);
+        }
         if self.posted_target(visitor, at, csrf, to).is_none() {
             return start_again();
         }
@@ -370,6 +391,7 @@ impl Login {
             Judged::Wrong => return Ok(self.change_page(visitor, at, &known, Some(Wrong::Current))),
             Judged::TooMany => return Ok(said(at, Said::TooMany)),
             Judged::Busy => return Ok(said(at, Said::Busy)),
+            Judged::Away => return Ok(said(at, Said::Away)),
         }
         match self.change_password(visitor, at, &known.claimant, password, "changed").await? {
             Changed::Done => Ok(said(at, Said::Changed)),

@@ -31,7 +31,8 @@ impl At<'_> {
                 self.must("DELETE FROM factor WHERE account = ? AND id = ?", row, LOST)
             }
             CredentialChange::UseFactor { id, counter, at } => {
-                let sql = "UPDATE factor SET counter = ?2, last_used_at = ?3 WHERE id = ?1 AND counter < ?2";
+                let sql = "UPDATE factor SET counter = ?2, last_used_at = ?3
+                           WHERE id = ?1 AND (counter < ?2 OR (kind = 'passkey' AND counter = 0 AND ?2 = 0))";
                 self.must(sql, params![id.to_bytes(), counter, at.millis()], LOST)
             }
             CredentialChange::PutRecoveryCodes(account, codes) => {

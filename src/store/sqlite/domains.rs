@@ -10,19 +10,13 @@ use async_trait::async_trait;
 use rusqlite::{Row, params};
 
 const COLUMNS: &str = "org, domain, token, state, claim, method, added_at, seen_at, verified_at, claimed_at, last_ok_at, \
-     failing_since, due_since, checked_at, next_check_at, version";
+     failing_since, due_since, checked_at, next_check_at, version, mac";
 
 impl At<'_> {
     pub(super) fn domain_proof(&self, change: &DomainChange) -> Result<(), Halt> {
         match change {
             DomainChange::Add(proof) => self.add_proof(proof),
             DomainChange::Put(proof) => self.put_proof(proof),
-            DomainChange::Lease { org, domain, version, until } => self.must(
-                "UPDATE domain_proof SET next_check_at = ?4, version = version + 1
-                 WHERE org = ?1 AND domain = ?2 AND version = ?3",
-                params![org.as_str(), domain.as_str(), version, until.millis()],
-                Conflict::Row,
-            ),
             DomainChange::Remove { org, domain, version } => self.must(
                 "DELETE FROM domain_proof WHERE org = ? AND domain = ? AND version = ?",
                 params![org.as_str(), domain.as_str(), version],
@@ -34,7 +28,8 @@ impl At<'_> {
     fn add_proof(&self, p: &DomainProof) -> Result<(), Halt> {
         let sql = format!(
             "INSERT INTO domain_proof ({COLUMNS}, holds, is_over)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16, ?17) ON CONFLICT DO NOTHING"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?18, ?19, ?16, ?17)
+             ON CONFLICT DO NOTHING"
         );
         self.write_proof(&sql, p)
     }
@@ -44,8 +39,8 @@ impl At<'_> {
         self.write_proof(
             "UPDATE domain_proof SET state = ?4, claim = ?5, method = ?6, seen_at = ?8, verified_at = ?9, claimed_at = ?10,
              last_ok_at = ?11, failing_since = ?12, due_since = ?13, checked_at = ?14, next_check_at = ?15, holds = ?16,
-             is_over = ?17, version = version + 1
-             WHERE org = ?1 AND domain = ?2 AND token = ?3 AND added_at = ?7 AND version = ?18",
+             is_over = ?17, version = ?18, mac = ?19
+             WHERE org = ?1 AND domain = ?2 AND token = ?3 AND added_at = ?7 AND version = ?18 - 1",
             p,
         )
     }
@@ -71,10 +66,9 @@ impl At<'_> {
             p.state.holds(),
             p.state.is_over(),
             p.version,
+            p.mac,
         ];
-        // The insert has no use for the version that was read.
-        let used = if sql.starts_with("INSERT") { all.get(..17).unwrap_or_default() } else { all };
-        self.must(sql, used, Conflict::Row)
+        self.must(sql, all, Conflict::Row)
     }
 }
 
@@ -118,5 +112,6 @@ fn proof(row: &Row<'_>) -> rusqlite::Result<DomainProof> {
         checked_at: time(13)?,
         next_check_at: rows::time(row, 14)?,
         version: row.get(15)?,
+        mac: row.get(16)?,
     })
 }

@@ -17,6 +17,7 @@ CREATE TABLE domain_proof (
     checked_at INTEGER,
     next_check_at INTEGER NOT NULL,
     version INTEGER NOT NULL,
+    mac BLOB NOT NULL,
     holds INTEGER NOT NULL,
     is_over INTEGER NOT NULL,
     PRIMARY KEY (org, domain)

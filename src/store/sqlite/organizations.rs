@@ -3,7 +3,7 @@
 use super::super::{Conflict, LoggedEvent, Organizations, Unavailable};
 use super::change::{At, Halt};
 use super::{Sqlite, rows};
-use crate::kernel::journal::{OrganizationChange, OrganizationVersion};
+use crate::kernel::journal::{OrganizationChange, OrganizationHead, OrganizationVersion};
 use crate::kernel::model::Account;
 use crate::kernel::values::{AccountId, DomainName, OrgName};
 use async_trait::async_trait;
@@ -22,6 +22,13 @@ impl At<'_> {
                 params![v.org.as_str(), v.version, v.at.millis(), v.by, v.what, v.document, v.mac],
                 Conflict::Row,
             ),
+            OrganizationChange::PutHead(head) => self.must(
+                "INSERT INTO organization_head (org, version, mac) SELECT ?1, ?2, ?3
+                 WHERE ?2 = (SELECT coalesce(max(version), 0) + 1 FROM organization_head WHERE org = ?1)
+                 ON CONFLICT (org) DO UPDATE SET version = ?2, mac = ?3",
+                params![head.org.as_str(), head.version, head.mac],
+                Conflict::Row,
+            ),
         }
     }
 }
@@ -34,6 +41,14 @@ impl Organizations for Sqlite {
              (SELECT max(version) FROM organization_version WHERE org = one.org) ORDER BY org"
         );
         self.all(&sql, [], version)
+    }
+
+    async fn organization_heads(&self) -> Result<Vec<OrganizationHead>, Unavailable> {
+        let head = |row: &Row<'_>| {
+            let org = rows::parsed(row, 0, OrgName::parse)?;
+            Ok(OrganizationHead { org, version: row.get(1)?, mac: row.get(2)? })
+        };
+        self.all("SELECT org, version, mac FROM organization_head ORDER BY org", [], head)
     }
 
     async fn organization_version(

@@ -11,6 +11,13 @@ CREATE TABLE organization_version (
     PRIMARY KEY (org, version)
 ) STRICT, WITHOUT ROWID;
 
+-- Which version is the newest, so that taking a row away brings no older one back.
+CREATE TABLE organization_head (
+    org TEXT NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL,
+    mac BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE role_pin (
     role TEXT NOT NULL,
     org TEXT NOT NULL,

@@ -1,0 +1,168 @@
+//! Calls to the account adapters of products: one signed `POST` each, never sent twice, no redirect followed, a fixed time to answer.
+//!
+//! An answer either is what was agreed on or says nothing: whoever is asked about is let in by a right, signed yes alone.
+
+use crate::entropy::random;
+use crate::kernel::local::{AdapterAnswer, AdapterCall, Claimant, Odd, Steps, Typed, by_adapter, verify_password};
+use crate::kernel::model::Adapter;
+use crate::kernel::values::{ProductName, Timestamp};
+use crate::outbound::{Ask, Kind, Outbound, OutboundFault};
+use bytes::Bytes;
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use url::Url;
+use zeroize::Zeroizing;
+
+/// Calls under way to one product for strangers: a product that hashes one password in 50 ms on one core is a second behind with these.
+const STRANGERS: usize = 24;
+/// And for browsers that were let in before, which no flood of strangers keeps out (rule M14).
+const KNOWN: usize = 8;
+
+const ID: HeaderName = HeaderName::from_static("webhook-id");
+const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Asks adapters. One per process.
+pub struct Adapters {
+    outbound: Outbound,
+    lanes: Mutex<HashMap<ProductName, Lanes>>,
+}
+
+/// Room for calls to one product.
+#[derive(Clone)]
+struct Lanes {
+    strangers: Arc<Semaphore>,
+    known: Arc<Semaphore>,
+}
+
+/// Why nothing is known about a password.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// As many calls as there is room for are under way; this one was not made.
+    #[error("too many passwords are being checked by the product")]
+    Busy,
+    /// No connection to the adapter: it has not seen who is asked about, so this says nothing about anybody.
+    #[error("the adapter cannot be reached: {0}")]
+    Unreachable(String),
+    /// The answer was late, broken or not what was agreed on. It may have to do with who is asked about: no page tells it apart from
+    /// a wrong password (rule H18).
+    #[error("the adapter's answer says nothing: {0}")]
+    Odd(String),
+    /// The password is right, for another user than the one whom the gateway knows by this address, or it knows nobody by it.
+    #[error("the adapter knows the address as another user than the gateway does")]
+    AnotherUser,
+}
+
+impl Adapters {
+    /// Over the one HTTP client.
+    pub fn new(outbound: Outbound) -> Self {
+        Self { outbound, lanes: Mutex::default() }
+    }
+
+    /// Asks whether a password is right. `claimant` and `sub` are who would log in with it and their user id at the product;
+    /// `known` whether the browser was let in before. `Ok(None)`: it is wrong.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]: nobody is let in.
+    pub async fn verify_password(
+        &self,
+        (product, adapter): (&ProductName, &Adapter),
+        (claimant, sub): (&Claimant, &str),
+        (typed, known): (&Typed, bool),
+        now: Timestamp,
+    ) -> Result<Option<Steps>, NoAnswer> {
+        let _room = self.room(product, known)?;
+        let call = verify_password(&adapter.key, random(), (product, &claimant.email), typed, now);
+        let id = call.id.clone();
+        let answer = self.send(adapter, "verify_password", call).await?;
+        let field = |name: &HeaderName| {
+            let mut values = answer.headers.get_all(name).iter();
+            // Said twice is not said.
+            values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok()).unwrap_or("")
+        };
+        let answer = AdapterAnswer {
+            status: answer.status.as_u16(),
+            timestamp: field(&TIMESTAMP),
+            signature: field(&SIGNATURE),
+            body: &answer.body,
+        };
+        by_adapter((claimant, sub), &adapter.key, &id, answer, now).map_err(|odd| match odd {
+            Odd::AnotherUser => NoAnswer::AnotherUser,
+            Odd::Status(_) | Odd::Signature | Odd::Shape | Odd::AnotherCall => NoAnswer::Odd(odd.to_string()),
+        })
+    }
+
+    fn room(&self, product: &ProductName, known: bool) -> Result<OwnedSemaphorePermit, NoAnswer> {
+        let lanes = {
+            let mut all = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(product.clone()).or_insert_with(Lanes::new).clone()
+        };
+        let lane = if known { lanes.known } else { lanes.strangers };
+        lane.try_acquire_owned().map_err(|_| NoAnswer::Busy)
+    }
+
+    async fn send(
+        &self,
+        adapter: &Adapter,
+        name: &str,
+        call: AdapterCall,
+    ) -> Result<crate::outbound::Answer, NoAnswer> {
+        let unusable = |what: &str| NoAnswer::Unreachable(what.to_owned());
+        let named = Url::parse(&adapter.url).map_err(|_| unusable("its address is no URL"))?;
+        let url = Url::parse(&format!("{}/{name}", adapter.url.trim_end_matches('/')))
+            .map_err(|_| unusable("its address is no URL"))?;
+        let mut headers = HeaderMap::new();
+        let fields =
+            [(ID, &call.id), (IDEMPOTENCY_KEY, &call.id), (TIMESTAMP, &call.timestamp), (SIGNATURE, &call.signature)];
+        for (name, value) in fields {
+            headers.insert(name, HeaderValue::from_str(value).map_err(|_| unusable("a call without its signature"))?);
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let ask = Ask {
+            kind: Kind::Operator { named },
+            url: &url,
+            method: Method::POST,
+            headers,
+            body: Bytes::from_owner(Wiped(call.body)),
+            accept: "application/json",
+        };
+        match timeout(adapter.timeout, self.outbound.fetch(ask)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Err(_) => Err(NoAnswer::Odd(OutboundFault::Deadline.to_string())),
+            // Before anything was sent.
+            Ok(Err(
+                fault @ (OutboundFault::Address
+                | OutboundFault::Name
+                | OutboundFault::NotPublic
+                | OutboundFault::Connect(_)
+                | OutboundFault::Tls(_)),
+            )) => Err(NoAnswer::Unreachable(fault.to_string())),
+            Ok(Err(
+                fault @ (OutboundFault::Deadline
+                | OutboundFault::TooLarge
+                | OutboundFault::Redirect
+                | OutboundFault::Protocol(_)),
+            )) => Err(NoAnswer::Odd(fault.to_string())),
+        }
+    }
+}
+
+impl Lanes {
+    fn new() -> Self {
+        Self { strangers: Arc::new(Semaphore::new(STRANGERS)), known: Arc::new(Semaphore::new(KNOWN)) }
+    }
+}
+
+/// A body that is wiped once the client has let go of it.
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
