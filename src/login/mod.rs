@@ -30,6 +30,7 @@ pub mod local;
 mod logout;
 mod record;
 mod registry;
+mod saml;
 mod session;
 mod shadow;
 mod staff;

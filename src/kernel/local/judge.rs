@@ -175,6 +175,7 @@ impl Steps {
             auth_time: self.at,
             provider_session: None,
             id_token: None,
+            session_until: None,
         })
     }
 
