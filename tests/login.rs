@@ -48,6 +48,8 @@ mod resets;
 mod rows;
 #[path = "login/run_time.rs"]
 mod run_time;
+#[path = "login/saml.rs"]
+mod saml;
 #[path = "login/second_steps.rs"]
 mod second_steps;
 #[path = "login/soak.rs"]

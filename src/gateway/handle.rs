@@ -27,7 +27,7 @@ use crate::kernel::request::intent::{self, Declared};
 use crate::kernel::request::path::NormalPath;
 use crate::kernel::values::{SessionKey, Timestamp, Token};
 use crate::seeing::logs::{self, Access};
-use crate::web::{Admission, Ask, LiveSession, PageRequest, Turned};
+use crate::web::{Admission, Ask, LiveSession, PENDING_COOKIE, PageRequest, Turned};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
@@ -42,6 +42,10 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The most that a form or an assertion to one of our own pages may have.
 const PAGE_BODY: usize = 64 * 1024;
+
+/// The most that a SAML response may have, in the browser of a login under way and nowhere else: 256 KiB of XML are 342 KiB of
+/// base64, and some of that is percent-encoded. From strangers nothing of the kind is held (rule H10).
+const RESPONSE_BODY: usize = 512 * 1024;
 
 /// How long it may take to arrive.
 const PAGE_BODY_TIME: Duration = Duration::from_secs(10);
@@ -422,7 +426,9 @@ impl Step<'_> {
         target: Option<&Arc<Target>>,
     ) -> Result<PageRequest, Answer> {
         let (mut head, body) = request.into_parts();
-        let body = match timeout(PAGE_BODY_TIME, Limited::new(body, PAGE_BODY).collect()).await {
+        let is_reply = target.is_none() && path.target().starts_with("/saml/") && has_login_under_way(&head.headers);
+        let most = if is_reply { RESPONSE_BODY } else { PAGE_BODY };
+        let body = match timeout(PAGE_BODY_TIME, Limited::new(body, most).collect()).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(_)) => {
                 return Err(answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "that is more than a form", self.id()));
@@ -528,6 +534,12 @@ fn is_listed_preflight(request: &Request<Incoming>, target: &Target) -> bool {
         && request.body().is_end_stream()
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         && listed_origin(request.headers(), target).is_some()
+}
+
+/// Whether the browser says that it has a login under way.
+fn has_login_under_way(fields: &HeaderMap) -> bool {
+    let name = PENDING_COOKIE.as_bytes();
+    fields.get_all(header::COOKIE).iter().any(|line| line.as_bytes().windows(name.len()).any(|found| found == name))
 }
 
 /// The login on this very host, with the way back.

@@ -9,6 +9,7 @@ mod fetch;
 mod memory;
 mod online;
 mod redeem;
+pub mod saml;
 #[cfg(test)]
 mod tests;
 
@@ -137,7 +138,7 @@ impl Providers {
         let endpoint = match &directory.protocol {
             Protocol::Oidc(settings) => self.provider(&settings.issuer).await?.metadata.authorization.clone(),
             Protocol::Oauth2Userinfo(_, endpoints) => configured(&endpoints.authorize)?,
-            Protocol::Local => return Err(no_provider()),
+            Protocol::Saml(_) | Protocol::Local => return Err(no_provider()),
         };
         oidc::depart(directory, &endpoint, departure).ok_or_else(no_provider)
     }
@@ -153,7 +154,7 @@ impl Providers {
         let (settings, endpoints) = match &directory.protocol {
             Protocol::Oidc(settings) => return self.prove_by_token(directory, settings, redeem, now).await,
             Protocol::Oauth2Userinfo(settings, endpoints) => (settings, endpoints),
-            Protocol::Local => return Err(ProofFault::Directory.into()),
+            Protocol::Saml(_) | Protocol::Local => return Err(ProofFault::Directory.into()),
         };
         if redeem.reply.iss.as_ref().is_some_and(|issuer| *issuer != settings.issuer) {
             return Err(ProofFault::IssuerParameter.into());
@@ -227,12 +228,12 @@ impl Providers {
     }
 }
 
-/// An address of the operator's file.
 /// A directory without a provider was asked for one: no path of ours leads here.
 fn no_provider() -> ProviderUnavailable {
     ProviderUnavailable("this directory has no provider".into())
 }
 
+/// An address of the operator's file.
 fn configured(text: &str) -> Result<Url, ProviderUnavailable> {
     oidc::endpoint(text, PlainHttp::Loopback)
         .ok_or_else(|| ProviderUnavailable(format!("{text} is not an https address")))

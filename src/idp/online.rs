@@ -3,7 +3,7 @@
 use super::fetch::{self, Provider};
 use super::{ProviderUnavailable, Providers, configured};
 use crate::kernel::certificate::not_after;
-use crate::kernel::model::{ClientAuth, Directory, OidcSettings, Protocol};
+use crate::kernel::model::{ClientAuth, Directory, MetadataAt, OidcSettings, Protocol, SamlSettings};
 use crate::kernel::oidc::Metadata;
 use crate::kernel::values::Timestamp;
 use crate::outbound::{Answer, Ask, Kind};
@@ -57,8 +57,38 @@ impl Providers {
                 Ok(asked) => self.look(&asked).await,
                 Err(fault) => OnlineReport::failed(endpoints.token.clone(), fault),
             },
+            Protocol::Saml(settings) => self.online_saml(settings).await,
             Protocol::Local => OnlineReport::failed(String::new(), super::no_provider()),
         }
+    }
+
+    /// Asks for a SAML provider's metadata.
+    async fn online_saml(&self, settings: &SamlSettings) -> OnlineReport {
+        let now = self.0.clock.now();
+        let (mut report, document) = match &settings.metadata {
+            MetadataAt::Url(address) => match configured(address) {
+                Ok(url) => (self.look(&url).await, super::saml::ask(&self.0.outbound, address).await),
+                Err(fault) => return OnlineReport::failed(address.clone(), fault),
+            },
+            MetadataAt::File(path) => {
+                let report = OnlineReport {
+                    asked: path.display().to_string(),
+                    usable: Ok(()),
+                    mismatches: Vec::new(),
+                    keys: None,
+                    clock_offset: None,
+                    certificate_ends: None,
+                };
+                (report, super::saml::from_file(path).await)
+            }
+        };
+        if report.usable.is_ok() {
+            match document.and_then(|document| super::saml::Provider::read(settings, None, document, now, now)) {
+                Ok(provider) => report.keys = Some(provider.metadata.keys.known().count()),
+                Err(fault) => report.usable = Err(fault.into()),
+            }
+        }
+        report
     }
 
     /// Clock and certificate of an address; any answer will do.

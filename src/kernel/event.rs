@@ -143,6 +143,9 @@ pub enum Action {
     /// A directory was configured for the first time or anew.
     #[serde(rename = "directory.created")]
     DirectoryCreated,
+    /// A provider's metadata names signing keys that were not known: who has one can log its people in (rule M5).
+    #[serde(rename = "provider.keys")]
+    ProviderKeys,
     /// A domain was added, to be proved.
     #[serde(rename = "domain.added")]
     DomainAdded,

@@ -37,6 +37,8 @@ pub struct Claims {
     pub auth_time: Timestamp,
     /// The provider's session.
     pub provider_session: Option<String>,
+    /// Our session ends then at the latest, where the provider says so (SAML `SessionNotOnOrAfter`).
+    pub session_until: Option<Timestamp>,
     /// The raw id_token, kept sealed as a hint for logout at the provider.
     pub id_token: Option<Secret>,
 }

@@ -12,10 +12,11 @@ use super::world::{Browser, Visitor};
 use super::{Login, Stop, TRIES};
 use crate::entropy::random;
 use crate::idp::ProviderUnavailable;
+use crate::idp::saml::SamlLeaving;
 use crate::kernel::admit::{Outcome, decide};
 use crate::kernel::identify::{Asked, Show, identify};
 use crate::kernel::journal::{Batch, Change};
-use crate::kernel::model::{Directory, Passwords, Product, ResponseMode};
+use crate::kernel::model::{Directory, Passwords, Product};
 use crate::kernel::oidc::{Departure, Expected, redirect_uri};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryId, EmailAddress};
@@ -335,19 +336,25 @@ impl Login {
         let max_age = leaving.max_age.map_or(u32::MAX, |age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX - 1));
         let pending =
             Pending { directory: directory.id, seed: random(), left_at: visitor.now, max_age, target: target.cloned() };
-        let departure = Departure {
-            seed: &pending.seed(),
-            redirect_uri: &redirect_uri(&self.world.catalog.load().login, &directory),
-            login_hint: leaving.hint.as_ref(),
-            max_age: leaving.max_age,
-            prompt_login: leaving.max_age.is_some(),
-        };
-        let url = self.world.providers.depart(&directory, &departure).await.map_err(unavailable)?;
+        let login = self.world.catalog.load().login.clone();
         let state = pending.seed().state();
-        let cross = match directory.protocol.settings().map(|settings| settings.response_mode) {
-            Some(ResponseMode::FormPost) => CrossSite::None,
-            Some(ResponseMode::Query) | None => CrossSite::Lax,
+        let departed = if directory.protocol.saml().is_some() {
+            let request_id = pending.seed().request_id();
+            let (force, now) = (leaving.max_age.is_some(), visitor.now);
+            let leaving = SamlLeaving { login: &login, request_id: &request_id, relay_state: &state, force, now };
+            self.world.saml.depart(&directory, leaving).await
+        } else {
+            let departure = Departure {
+                seed: &pending.seed(),
+                redirect_uri: &redirect_uri(&login, &directory),
+                login_hint: leaving.hint.as_ref(),
+                max_age: leaving.max_age,
+                prompt_login: leaving.max_age.is_some(),
+            };
+            self.world.providers.depart(&directory, &departure).await
         };
+        let url = departed.map_err(unavailable)?;
+        let cross = if directory.protocol.replies_by_post() { CrossSite::None } else { CrossSite::Lax };
         self.world.tally.departed(&directory.name.to_string());
         let mut answer = Answer::of(Step::Leave {
             towards: Towards::Provider,

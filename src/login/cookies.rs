@@ -11,7 +11,7 @@ pub const SESSION: &str = "__Host-fedgate";
 /// Tells browsers apart before anybody is logged in: forms and login sessions are bound to it.
 pub(super) const BROWSER: &str = "__Host-fedgate-browser";
 /// A departure for a provider; a tag of its `state` follows (rule H10).
-pub(super) const PENDING: &str = "__Host-fedgate-in-";
+pub(super) const PENDING: &str = crate::web::PENDING_COOKIE;
 /// The product host's half of a handover; a tag of its challenge follows (HANDOVER 1).
 pub(super) const FLOW: &str = "__Host-fedgate-flow-";
 /// A keyed digest of the last person on a product host (rule H8).

@@ -47,7 +47,11 @@ impl Login {
 
     /// The login under way that the reply's `state` names, from this browser's own cookie.
     fn pending_of(&self, visitor: &Visitor, parameters: &[u8]) -> Option<(Pending, String)> {
-        let state = state_of(parameters)?;
+        self.pending_by(visitor, &state_of(parameters)?)
+    }
+
+    /// The login under way that was given this state.
+    pub(super) fn pending_by(&self, visitor: &Visitor, state: &str) -> Option<(Pending, String)> {
         let name = format!("{}{}", cookies::PENDING, tag(&sha256(state.as_bytes())));
         let value = visitor.cookies.one(&name)?;
         let pending = Pending::decode(&self.world.unseal(Purpose::LoginUnderWay, name.as_bytes(), value)?)?;
@@ -55,7 +59,7 @@ impl Login {
         (is_its_state && visitor.now.since(pending.left_at) <= PENDING_LIFE).then_some((pending, name))
     }
 
-    async fn take(&self, visitor: &Visitor, pending: &Pending) -> Result<Taken, Stop> {
+    pub(super) async fn take(&self, visitor: &Visitor, pending: &Pending) -> Result<Taken, Stop> {
         let digest = sha256(pending.seed().state().as_bytes());
         let until = visitor.now.plus(PENDING_LIFE);
         Ok(self.world.store.take_once(ReplayMark { kind: MarkKind::State, digest, until }).await?)
@@ -80,7 +84,7 @@ impl Login {
     }
 
     /// A reply that was used before, most often by the back button: on to the product, which knows whether it is logged in.
-    fn back_to(&self, target: Option<&Target>) -> Answer {
+    pub(super) fn back_to(&self, target: Option<&Target>) -> Answer {
         match target {
             Some(target) => Answer::of(Step::Go(format!("{}/", target.host.url()))),
             None => Answer::of(Step::Go("/".to_owned())),
@@ -120,7 +124,7 @@ impl Login {
     }
 
     /// Decides about a proof and carries the decision out.
-    async fn admit(
+    pub(super) async fn admit(
         &self,
         visitor: &Visitor,
         directory: &Arc<Directory>,

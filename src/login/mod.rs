@@ -33,6 +33,7 @@ pub mod local;
 mod logout;
 mod record;
 mod registry;
+mod saml;
 mod session;
 mod shadow;
 mod staff;

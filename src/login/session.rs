@@ -153,6 +153,8 @@ impl Login {
             let aad = terms.proved.directory.to_bytes();
             self.world.keys.seal(Purpose::LogoutHint, &aad, hint.expose().as_bytes()).ok()
         });
+        let absolute = terms.proved.auth_time.plus(terms.bounds.absolute);
+        let until = proof.claims().session_until;
         let mut session = LoginSession {
             id: LoginSessionId::mint(visitor.now, random()),
             key: self.world.keys.session_key(&token),
@@ -168,7 +170,7 @@ impl Login {
             created_at: visitor.now,
             last_seen: visitor.now,
             idle_millis: u64::try_from(terms.bounds.idle.as_millis()).unwrap_or(u64::MAX),
-            abs_at: terms.proved.auth_time.plus(terms.bounds.absolute),
+            abs_at: until.map_or(absolute, |until| until.min(absolute)),
             account_epoch: account.epoch,
             ask_before: Vec::new(),
             confined_to: terms.confined_to.clone(),

@@ -10,6 +10,7 @@ use crate::audit::Sampler;
 use crate::clock::Clock;
 use crate::entropy::random;
 use crate::idp::Providers;
+use crate::idp::saml::SamlProviders;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::model::{Catalog, Directory, Product};
@@ -44,6 +45,8 @@ pub struct World {
     pub providers: Providers,
     /// What products are asked about their own accounts.
     pub adapters: Adapters,
+    /// Those of them that speak SAML.
+    pub saml: SamlProviders,
     /// The time.
     pub clock: Clock,
     /// Which refusals of strangers are written whole (rule M15).

@@ -3,9 +3,9 @@
 
 use super::roles::Staff;
 use crate::kernel::model::{
-    ACCOUNT_SOURCE, ApiTokens, Catalog, Directory, DomainClaim, Limits, Members, NamedPolicy, OnChange, Organization,
-    PasswordRule, PeoplePolicy, Policy, Product, Protocol, SecondStep, Since, Sso, SubjectSource, ThirdPartyRule,
-    demand,
+    ACCOUNT_SOURCE, ApiTokens, Catalog, Directory, DomainClaim, Limits, Members, MetadataAt, NamedPolicy, OnChange,
+    Organization, PasswordRule, PeoplePolicy, Policy, Product, Protocol, SecondStep, Since, Sso, SubjectSource,
+    ThirdPartyRule, demand,
 };
 use crate::kernel::values::{
     DirectoryId, DirectoryName, DomainName, EmailAddress, Network, OrgName, Origin, PolicyName, ThirdPartyName,
@@ -193,6 +193,8 @@ pub fn fingerprint(directory: &DraftDirectory) -> [u8; 32] {
         Protocol::Oauth2Userinfo(settings, addresses) => {
             hash(&["oauth2", &settings.issuer, &addresses.userinfo, &settings.client_id, source])
         }
+        // Its entity id is held to what it first was, wherever its metadata is.
+        Protocol::Saml(_) => hash(&["saml", source]),
         Protocol::Local => hash(&["local", source]),
     }
 }
@@ -256,6 +258,10 @@ impl DraftCatalog {
             Protocol::Oauth2Userinfo(_, addresses) => {
                 vec![addresses.authorize.as_str(), addresses.token.as_str(), addresses.userinfo.as_str()]
             }
+            Protocol::Saml(settings) => match &settings.metadata {
+                MetadataAt::Url(url) => vec![url.as_str()],
+                MetadataAt::File(_) => Vec::new(),
+            },
             Protocol::Local => Vec::new(),
         });
         providers.chain(adapters.map(|adapter| adapter.url.as_str()))

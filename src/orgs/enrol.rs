@@ -11,7 +11,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::{
     Batch, Change, DomainRow, KeyRow, OrganizationHead, OrganizationVersion, PolicyRow, Revocation,
 };
-use crate::kernel::model::{Catalog, DirectoryRow, Since};
+use crate::kernel::model::{Catalog, DirectoryRow, Protocol, Since};
 use crate::kernel::values::{DirectoryId, DomainName, EventId, OrgName, PolicyName, Secret, Timestamp};
 use crate::keys::{Kek, KeyFault, Keys};
 use crate::store::{NotCommitted, Store, Unavailable};
@@ -346,10 +346,13 @@ fn directories(
         batch.changes.push(Change::RegisterDirectory(row));
         let mut created = event(now, Action::DirectoryCreated);
         created.directory = Some(key.0.clone());
-        created.after = directory
-            .protocol
-            .settings()
-            .map(|settings| serde_json::json!({ "issuer": settings.issuer, "client_id": settings.client_id }));
+        created.after = match &directory.protocol {
+            Protocol::Oidc(settings) | Protocol::Oauth2Userinfo(settings, _) => {
+                Some(serde_json::json!({ "issuer": settings.issuer, "client_id": settings.client_id }))
+            }
+            Protocol::Saml(settings) => Some(serde_json::json!({ "saml": settings.metadata.to_string() })),
+            Protocol::Local => None,
+        };
         batch.events.push(created);
         known.insert(key, id);
     }

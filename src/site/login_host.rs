@@ -23,6 +23,9 @@ impl Site {
         if let Some(directory) = path.strip_prefix("/login/callback") {
             return self.callback(request, visitor, directory).await;
         }
+        if let Some(rest) = path.strip_prefix("/saml/") {
+            return self.saml(request, visitor, rest).await;
+        }
         if let Some(directory) = path.strip_prefix("/oidc").and_then(|rest| rest.strip_suffix("/jwks.json")) {
             return self.client_jwks(request, directory);
         }
@@ -150,7 +153,7 @@ fn public_keys(jwks: Result<String, KeyFault>) -> Response<Bytes> {
 }
 
 /// The directories that a callback's path may mean.
-fn directory_of(rest: &str) -> Option<Vec<DirectoryName>> {
+pub(super) fn directory_of(rest: &str) -> Option<Vec<DirectoryName>> {
     if rest.is_empty() {
         return Some(vec![DirectoryName::Issuer]);
     }

@@ -14,6 +14,7 @@ mod product_local;
 mod refuse;
 mod render;
 mod replay;
+mod saml;
 mod texts;
 
 pub use texts::title as refusal_title;
@@ -46,8 +47,7 @@ impl Site {
     /// Unsafe requests on our own paths must be this host's own (rule H6). A provider's form_post reply is the one exception:
     /// it is bound by its cookie and `state` instead (rule H10).
     fn is_foreign(request: &PageRequest, own: &str) -> bool {
-        let is_callback =
-            matches!(request.place, Place::Login) && request.head.uri.path().starts_with("/login/callback");
+        let is_callback = matches!(request.place, Place::Login) && is_reply(request.head.uri.path());
         let unsafe_method = !is_safe(request.head.method.as_str());
         unsafe_method && !is_callback && !declared(&request.head.headers).is_same_origin(own, &[])
     }
@@ -122,6 +122,11 @@ fn declared(fields: &HeaderMap) -> Declared<'_> {
         origin: text("origin"),
         accept: text("accept"),
     }
+}
+
+/// Where providers send people's browsers, by forms too: what arrives there is judged by what is in it (rule H10).
+fn is_reply(path: &str) -> bool {
+    path.starts_with("/login/callback") || (path.starts_with("/saml/") && path.ends_with("/acs"))
 }
 
 fn is_prefetch(fields: &HeaderMap) -> bool {

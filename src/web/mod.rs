@@ -138,12 +138,15 @@ pub enum Place {
     },
 }
 
+/// How the names of cookies of logins under way begin (rule H10).
+pub const PENDING_COOKIE: &str = "__Host-fedgate-in-";
+
 /// A request for one of our own pages.
 #[derive(Debug)]
 pub struct PageRequest {
     /// Method, path and query in normal form, header fields as the client sent them.
     pub head: Parts,
-    /// At most 64 KiB.
+    /// At most 64 KiB; 512 KiB for a SAML response in a browser with a login under way.
     pub body: Bytes,
     /// Where it came in.
     pub place: Place,

@@ -164,7 +164,7 @@ fn the_example_is_a_good_file() {
     let config = config.unwrap_or_else(|| panic!("{}", report.plain()));
     assert!(report.findings().iter().all(|finding| finding.severity != Severity::Error), "{}", report.plain());
     let providers = config.catalog.directories.iter().filter(|directory| directory.name.is_provider()).count();
-    assert_eq!((providers, config.catalog.orgs.len()), (5, 2));
+    assert_eq!((providers, config.catalog.orgs.len()), (6, 3));
     let (members, pilot) = &config.catalog.orgs[1].policies[0];
     assert_eq!((members.people.len(), members.groups.as_slice()), (1, &["pilot".to_owned()][..]));
     // What a policy for some people does not say is as in the default one.

@@ -79,7 +79,19 @@ fn mistakes_of_shape() -> Vec<Mistake> {
             "client_auth = \"basic\"",
         ),
         in_product(C::NotYet, 13, "migration = { phase = \"optional\", deadline = 2026-12-31 }", "remove it"),
-        in_org(C::NotYet, 16, "sso = { saml = \"https://idp.example/metadata\" }", "write oidc = "),
+        in_org(C::Url, 16, "sso = { saml = \"http://idp.example/metadata\" }", "write https://"),
+        in_org(
+            C::Either,
+            55,
+            "sso = { saml = \"https://idp.example/metadata\", oidc = \"https://a.example\" }",
+            "leave one of them",
+        ),
+        at_end(
+            C::Either,
+            (1, 8),
+            "[third_party.corp]\nsaml = \"https://idp.example/metadata\"",
+            "move it to [org.NAME]",
+        ),
         at_end(C::NotYet, (1, 7), "[store]\nurl = \"postgres://db/fedgate\"", "sqlite:fedgate.db"),
     ]
 }

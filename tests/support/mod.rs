@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `peer.rs` | a Node process that ends with its test; `op.rs`: the certified provider and the hostile one |
+//! | `peer.rs` | a Node process that ends with its test; `op.rs`: the certified provider and the hostile one; `saml.rs`: a SAML provider |
 //! | `agent.rs` | [`agent::UserAgent`]: cookies, redirects, forms and fetch metadata as Chromium does them |
 //! | `intent.rs`, `cookies.rs`, `site.rs`, `html.rs`, `page.rs`, `wire.rs`, `websocket.rs` | what the agent is made of |
 //! | `browser.rs` | Chromium, one context per person |
@@ -37,6 +37,7 @@ pub mod page;
 pub mod pebble;
 pub mod peer;
 pub mod ports;
+pub mod saml;
 pub mod site;
 pub mod upstream;
 pub mod websocket;

@@ -28,6 +28,7 @@ use crate::config::{Config, Documents, LogFormat, Machine, read};
 use crate::entropy::random;
 use crate::gateway::options::Options;
 use crate::gateway::{Gateway, Ports, Readiness, Running};
+use crate::idp::saml::SamlProviders;
 use crate::idp::{ClientAssertions, ProviderOptions, Providers};
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
@@ -220,6 +221,8 @@ impl Node {
             allow_demo: extras.allow_demo,
             background: tokio::runtime::Handle::current(),
         });
+        let background = tokio::runtime::Handle::current();
+        let saml = SamlProviders::new(Arc::clone(&store), kek.clone(), providers_of.clone(), clock.clone(), background);
         let sampler = Arc::new(Sampler::new());
         let world = Arc::new(World {
             store: Arc::clone(&store),
@@ -230,6 +233,7 @@ impl Node {
             shadow: Shadow::default(),
             providers,
             adapters,
+            saml,
             clock: clock.clone(),
             sampler,
             tally: Tally::new(&seeing),

@@ -4,7 +4,7 @@ use super::{Anything, At, Members, Text, Texts};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A connection to a provider: `oidc` or `oauth2`.
+/// A connection to a provider: `oidc`, `oauth2` or `saml`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connection {
@@ -12,8 +12,8 @@ pub struct Connection {
     pub oidc: Text,
     /// A provider without discovery: its addresses and claim names.
     pub oauth2: Option<At<Oauth2>>,
-    /// SAML metadata; comes in a later version.
-    pub saml: Option<Anything>,
+    /// The metadata of a SAML identity provider, an https address or a file; organizations only.
+    pub saml: Text,
     /// Our identifier at the provider.
     pub client_id: Text,
     /// File with our secret at the provider.
@@ -34,11 +34,12 @@ pub struct Connection {
     pub label: Text,
     /// What people read on the button; for `[issuer]` the usual spelling of `label`.
     pub name: Text,
-    /// The claim that names the person and never changes. Default `sub`.
+    /// The claim that names the person and never changes. Default `sub`. With `saml` the attribute; default as `preset` says, else
+    /// the NameID.
     pub subject: Text,
-    /// The claim that lists the person's groups.
+    /// The claim or attribute that lists the person's groups.
     pub groups: Text,
-    /// Values that must all stand in `amr`, such as `mfa`.
+    /// Values that must all stand in `amr`, such as `mfa`. With `saml` the AuthnContextClassRefs of which one must be asserted.
     pub require_amr: Texts,
     /// Where people manage their account; `[issuer]` only.
     pub profile_url: Text,
@@ -46,15 +47,17 @@ pub struct Connection {
     pub reset_url: Text,
     /// Domains that this directory serves. Default: all of the organization's.
     pub domains: Texts,
-    /// Defaults for a known product; comes in a later version.
-    pub preset: Option<Anything>,
+    /// Attribute names of a known kind of SAML provider.
+    #[schemars(extend("enum" = ["okta", "entra", "google", "adfs", "ping", "shibboleth", "simplesamlphp", "keycloak"]))]
+    pub preset: Text,
     /// Who of its domains uses this directory: `{ people = ["ann@acme.com"] }`. Everybody else uses another one that serves the domain.
     /// An organization's second directory only.
     pub members: Option<At<Members>>,
     /// Provisioning; comes in a later version.
     pub scim: Option<Anything>,
-    /// What happens when signing keys expire; comes with SAML.
-    pub expired_keys: Option<Anything>,
+    /// What becomes of a SAML provider's key whose certificate has ended: `warn` (default), as the dates bind nobody, or `refuse`.
+    #[schemars(extend("enum" = ["warn", "refuse"]))]
+    pub expired_keys: Text,
 }
 
 /// A provider without discovery (real Atlassian: `read:me`, `/me`).

@@ -32,7 +32,10 @@ impl Reader<'_> {
     /// A connection, or what is wrong with it.
     pub(super) fn connection(&mut self, whose: Whose<'_>, written: &At<Connection>) -> Option<DraftDirectory> {
         self.connection_later(written);
-        let protocol = self.protocol(whose.place, written);
+        let protocol = match &written.saml {
+            Some(saml) => self.saml(&whose, written, saml).map(|settings| Protocol::Saml(Box::new(settings))),
+            None => self.protocol(whose.place, written),
+        };
         let subject_source = self.subject(written);
         let domains = match &written.domains {
             Some(_) => self.served(written, &whose),
@@ -57,12 +60,7 @@ impl Reader<'_> {
     }
 
     fn connection_later(&mut self, written: &Connection) {
-        let later = [
-            (&written.saml, "saml", "write oidc = \"https://…\" with client_id and client_secret_file"),
-            (&written.preset, "preset", "remove it, and write `subject` and `groups` where they differ from sub"),
-            (&written.scim, "scim", "remove it: people get their account by logging in"),
-            (&written.expired_keys, "expired_keys", "remove it: it comes with saml"),
-        ];
+        let later = [(&written.scim, "scim", "remove it: people get their account by logging in")];
         for (value, key, write) in later {
             if let Some(value) = value {
                 self.say.not_yet(value.span(), key, write);
@@ -91,10 +89,9 @@ impl Reader<'_> {
             }
             (None, Some(oauth2)) => self.oauth2(place, written, oauth2),
             (None, None) => {
-                if written.saml.is_none() {
-                    let write = "write oidc = \"https://…\", the issuer as its discovery document names it";
-                    self.missing(written.span(), place, "oidc", write);
-                }
+                let write = "write oidc = \"https://…\", the issuer as its discovery document names it, or saml = \"https://…\", \
+                             the address of its metadata";
+                self.missing(written.span(), place, "oidc", write);
                 None
             }
         }
@@ -210,6 +207,10 @@ impl Reader<'_> {
     }
 
     fn subject(&mut self, written: &Connection) -> SubjectSource {
+        if written.saml.is_some() {
+            // Each assertion says which name space its subject is of.
+            return SubjectSource(text(&written.subject).unwrap_or("NameID").to_owned());
+        }
         let from_reply = written.oauth2.as_ref().and_then(|oauth2| text(&oauth2.claims.sub));
         if let Some(subject) = &written.subject
             && ADDRESSES.contains(&subject.as_str())

@@ -18,6 +18,7 @@ mod password_api;
 mod paths;
 mod policies;
 mod products;
+mod saml;
 mod secrets;
 mod server;
 mod spool;

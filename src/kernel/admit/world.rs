@@ -260,6 +260,7 @@ pub(in crate::kernel) fn claims(directory: u8, address: Option<&str>) -> Claims 
         auth_time: NOW,
         provider_session: None,
         id_token: None,
+        session_until: None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Directories: connections to providers that say who people are.
 
 use super::SubjectSource;
+use crate::kernel::saml::Mapping;
 use crate::kernel::values::{DirectoryId, DirectoryName, DomainName, EmailAddress, OrgName, Secret, Timestamp};
+use std::path::PathBuf;
 
 /// One connection to one provider, of one organization, of the issuer or of a third party.
 #[derive(Clone, Debug)]
@@ -47,18 +49,82 @@ pub enum Protocol {
     Oidc(OidcSettings),
     /// OAuth 2.0 with a user-info address and no id_token (real Atlassian: `read:me`, `/me`).
     Oauth2Userinfo(OidcSettings, OauthEndpoints),
+    /// SAML 2.0 web browser SSO; organizations only.
+    Saml(Box<SamlSettings>),
     /// No provider: credentials that are kept here or at the product.
     Local,
 }
 
 impl Protocol {
-    /// What all providers have; none where there is no provider.
+    /// What providers of OAuth and OpenID Connect have; none of SAML, and none where there is no provider.
     pub fn settings(&self) -> Option<&OidcSettings> {
         match self {
             Self::Oidc(settings) | Self::Oauth2Userinfo(settings, _) => Some(settings),
-            Self::Local => None,
+            Self::Saml(_) | Self::Local => None,
         }
     }
+
+    /// Whether its replies are cross-site POSTs, which carry no Lax cookie (rule H10).
+    pub fn replies_by_post(&self) -> bool {
+        match self {
+            Self::Saml(_) => true,
+            Self::Oidc(settings) | Self::Oauth2Userinfo(settings, _) => {
+                settings.response_mode == ResponseMode::FormPost
+            }
+            Self::Local => false,
+        }
+    }
+
+    /// What a SAML provider has.
+    pub fn saml(&self) -> Option<&SamlSettings> {
+        match self {
+            Self::Saml(settings) => Some(settings),
+            Self::Oidc(_) | Self::Oauth2Userinfo(..) | Self::Local => None,
+        }
+    }
+}
+
+/// What a SAML service provider needs to know of one identity provider. Its entity id is not written: it is the one of the first
+/// metadata that was read, and stays it (rule C1).
+#[derive(Clone, Debug)]
+pub struct SamlSettings {
+    /// Where the provider's metadata is.
+    pub metadata: MetadataAt,
+    /// How its attributes are read.
+    pub mapping: Mapping,
+    /// AuthnContextClassRefs of which one must be asserted, from `require_amr`; empty: not asked.
+    pub contexts: Vec<String>,
+    /// What becomes of a key whose certificate has ended.
+    pub expired_keys: ExpiredKeys,
+}
+
+/// Where metadata is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum MetadataAt {
+    /// An https address, asked again every hour.
+    Url(String),
+    /// A file that the operator's file names, read again at each reload. Documents of organizations have none (rule M16).
+    File(PathBuf),
+}
+
+impl std::fmt::Display for MetadataAt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Url(url) => f.write_str(url),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// What becomes of a provider's key whose certificate has ended: the dates bind nobody (OASIS Metadata Interoperability Profile
+/// §2.6.1), and refusing them locks a company out for a formality.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ExpiredKeys {
+    /// It is used, with a warning in the log.
+    #[default]
+    Warn,
+    /// It is not used.
+    Refuse,
 }
 
 /// What an OAuth or OIDC client needs.

@@ -20,7 +20,8 @@ pub use adapter::{Adapter, AdapterKey, NotAnAdapterKey};
 pub use catalog::{Catalog, DomainClaim, Organization};
 pub use credential::{Address, Factor, FactorKind, MailboxProof, MailboxPurpose, PasswordCredential};
 pub use directory::{
-    ACCOUNT_SOURCE, ClientAuth, Directory, DirectoryRow, OauthEndpoints, OidcSettings, Protocol, ResponseMode,
+    ACCOUNT_SOURCE, ClientAuth, Directory, DirectoryRow, ExpiredKeys, MetadataAt, OauthEndpoints, OidcSettings,
+    Protocol, ResponseMode, SamlSettings,
 };
 pub use password_api::{ApiRefusal, PasswordApi};
 pub use policy::{

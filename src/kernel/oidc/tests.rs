@@ -111,7 +111,7 @@ struct Case {
 fn settings(case: &mut Case) -> &mut OidcSettings {
     match &mut case.directory.protocol {
         Protocol::Oidc(settings) | Protocol::Oauth2Userinfo(settings, _) => settings,
-        Protocol::Local => unreachable!("made so above"),
+        Protocol::Saml(_) | Protocol::Local => unreachable!("made so above"),
     }
 }
 

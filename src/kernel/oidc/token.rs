@@ -256,5 +256,6 @@ fn assemble(
         auth_time,
         provider_session: claims::text(members, "sid"),
         id_token: None,
+        session_until: None,
     })
 }

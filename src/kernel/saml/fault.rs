@@ -75,6 +75,8 @@ pub enum SamlFault {
     Cbc,
     /// An encrypted assertion does not open. All reasons look alike.
     Decryption,
+    /// The assertion was used before.
+    Replayed,
     /// The message was judged for another directory than it came to (rules C1, M4).
     Directory,
     /// `Version` is not 2.0.
@@ -169,6 +171,7 @@ impl SamlFault {
             Self::EncryptionAlgorithm => "saml-encryption-algorithm",
             Self::Cbc => "saml-cbc",
             Self::Decryption => "saml-decryption",
+            Self::Replayed => "saml-replayed",
             Self::Directory => "saml-directory",
             Self::Version => "saml-version",
             Self::Destination => "saml-destination",

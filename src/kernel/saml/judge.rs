@@ -279,6 +279,7 @@ fn proved(
         acr: statement.class.clone(),
         auth_time: statement.instant.min(now),
         provider_session: statement.session_index.clone(),
+        session_until: statement.session_not_on_or_after,
         id_token: None,
     };
     let session_until = statement.session_not_on_or_after;

@@ -216,7 +216,7 @@ pub struct PartyMetadata<'a> {
     /// Where responses arrive.
     pub acs: &'a str,
     /// Where logouts arrive.
-    pub slo: &'a str,
+    pub slo: Option<&'a str>,
     /// DER certificates of our signing keys; two during a roll-over.
     pub signing: &'a [&'a [u8]],
     /// DER certificates of our encryption keys, the current one first.
@@ -247,9 +247,9 @@ pub fn party_metadata(party: &PartyMetadata<'_>) -> String {
         .with("protocolSupportEnumeration", SAMLP)
         .children(signing)
         .children(encryption)
-        .children(
-            [Binding::Redirect, Binding::Post].map(|binding| service("md:SingleLogoutService", binding, party.slo)),
-        )
+        .children(party.slo.into_iter().flat_map(|slo| {
+            [Binding::Redirect, Binding::Post].map(|binding| service("md:SingleLogoutService", binding, slo))
+        }))
         .children(party.format.map(|format| Element::new("md:NameIDFormat").text(format)))
         .child(acs);
     Element::new("md:EntityDescriptor")

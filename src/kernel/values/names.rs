@@ -122,6 +122,11 @@ impl DirectoryName {
         }
     }
 
+    /// The path of what it has as a SAML service provider on the login host: `metadata`, `acs` or `slo`.
+    pub fn saml_path(&self, what: &str) -> String {
+        format!("/saml/{self}/{what}")
+    }
+
     /// Whether it is a connection to a provider: what people leave for and come back from.
     pub fn is_provider(&self) -> bool {
         match self {

@@ -110,6 +110,10 @@ fn framing(status: StatusCode, is_http11: bool, headers: &HeaderMap) -> Result<F
         return Ok(Framing::Length(0));
     }
     if headers.contains_key(TRANSFER_ENCODING) {
+        // Two lengths, of which another reader may take the other one (RFC 9112 §6.3).
+        if headers.contains_key(CONTENT_LENGTH) {
+            return Err(Malformed::Length);
+        }
         return match coding(headers) {
             _ if !is_http11 => Err(Malformed::Length),
             Some(true) => Ok(Framing::Chunked(Box::new(Chunks::new()))),
@@ -218,6 +222,8 @@ mod tests {
             "content-length: 5,",
             "content-length: 0x5",
             "content-length: 99999999999999999999",
+            "transfer-encoding: chunked\ncontent-length: 5",
+            "content-length: 5\ntransfer-encoding: chunked",
             "transfer-encoding: chunked, chunked",
             "transfer-encoding: chunked, gzip",
             "transfer-encoding: chunked\ntransfer-encoding: gzip",

@@ -216,7 +216,7 @@ fn our_metadata_reads_as_a_party_of_this_directory() {
     let party = PartyMetadata {
         entity_id: SP,
         acs: ACS,
-        slo: SLO,
+        slo: Some(SLO),
         signing: &[RSA, P256],
         encryption: &[RSA],
         format: Some(PERSISTENT),

@@ -30,6 +30,7 @@ fn directory() -> Directory {
         protocol: Protocol::Local,
         subject_source: SubjectSource("nameid".into()),
         groups_claim: None,
+        members: None,
     }
 }
 

@@ -1,0 +1,452 @@
+//! SAML providers: their metadata, our keys and our metadata at each, requests that leave and responses that come back.
+//!
+//! Nothing here decides anything about people: bytes go to the judges of `kernel::saml`, off the request loops and few at a time for
+//! each directory. Deliberately absent: artifacts, ECP, and whatever a response says before its login under way was taken.
+
+mod own;
+mod provider;
+
+use super::ProviderUnavailable;
+use crate::clock::Clock;
+use crate::kernel::model::{Directory, MetadataAt, SamlSettings};
+use crate::kernel::proof::Proof;
+use crate::kernel::saml::{
+    self, Binding, Connection, Expected, Head, Limits, PartyMetadata, Received, SamlFault, SignatureAlgorithm,
+    SubjectChoice, Trust,
+};
+use crate::kernel::values::{DirectoryId, Origin, Timestamp};
+use crate::keys::Kek;
+use crate::outbound::Outbound;
+use crate::store::{Store, Taken};
+use moka::sync::Cache;
+use own::Own;
+use provider::{FRESH, FRESH_FILE};
+pub(super) use provider::{Provider, ask, from_file};
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use url::Url;
+use zeroize::Zeroizing;
+
+/// A provider that just failed is left alone this long.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
+/// How often a response with an unknown key may cause a fetch.
+const FORCED_EVERY: Duration = Duration::from_secs(30);
+/// Directories that are remembered at once.
+const DIRECTORIES: u64 = 10_000;
+/// Responses of one directory that are verified at once: one tenant's flood leaves the others their turn.
+const AT_ONCE: usize = 4;
+
+/// Why a provider cannot be used. For logs and operators.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub(in crate::idp) struct Fault(String);
+
+impl Fault {
+    fn of(fault: impl Display) -> Self {
+        Self(fault.to_string())
+    }
+}
+
+impl From<Fault> for ProviderUnavailable {
+    fn from(fault: Fault) -> Self {
+        Self(fault.0)
+    }
+}
+
+/// Why a response proved nobody.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SamlUnproved {
+    /// It does not hold; what was checked, expected and there, without anything that could be used again.
+    #[error("{}", .0.code())]
+    Fault(SamlFault, Vec<String>),
+    /// Provider or store could not be asked.
+    #[error(transparent)]
+    Unavailable(#[from] ProviderUnavailable),
+}
+
+impl From<Fault> for SamlUnproved {
+    fn from(fault: Fault) -> Self {
+        Self::Unavailable(fault.into())
+    }
+}
+
+/// One login that is about to leave.
+#[derive(Clone, Copy, Debug)]
+pub struct SamlLeaving<'a> {
+    /// Our login host.
+    pub login: &'a Origin,
+    /// The request's `ID`.
+    pub request_id: &'a str,
+    /// Comes back with the response: opaque, at most 80 bytes (§3.4.3).
+    pub relay_state: &'a str,
+    /// The provider must ask the person anew (rule M6).
+    pub force: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// All SAML providers. Cheap to clone.
+#[derive(Clone)]
+pub struct SamlProviders(Arc<Desk>);
+
+struct Desk {
+    store: Arc<dyn Store>,
+    kek: Kek,
+    outbound: Outbound,
+    clock: Clock,
+    background: Handle,
+    slots: Cache<DirectoryId, Arc<Slot>>,
+}
+
+/// One directory's place.
+struct Slot {
+    current: Mutex<Option<Current>>,
+    own: tokio::sync::OnceCell<Arc<Own>>,
+    flight: tokio::sync::Mutex<Flight>,
+    refreshing: AtomicBool,
+    verifying: Arc<Semaphore>,
+}
+
+#[derive(Clone)]
+struct Current {
+    provider: Arc<Provider>,
+    /// Where it was read: another place is asked at once.
+    at: MetadataAt,
+}
+
+/// Times since boot.
+#[derive(Default)]
+struct Flight {
+    store_read: bool,
+    failed_at: Option<Duration>,
+    forced_at: Option<Duration>,
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self {
+            current: Mutex::default(),
+            own: tokio::sync::OnceCell::new(),
+            flight: tokio::sync::Mutex::default(),
+            refreshing: AtomicBool::new(false),
+            verifying: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+}
+
+impl SamlProviders {
+    /// Sets up; asks nobody.
+    pub fn new(store: Arc<dyn Store>, kek: Kek, outbound: Outbound, clock: Clock, background: Handle) -> Self {
+        let slots = Cache::new(DIRECTORIES);
+        Self(Arc::new(Desk { store, kek, outbound, clock, background, slots }))
+    }
+
+    /// Our metadata at a directory (SAML Metadata §2.4.4): what its provider is given.
+    ///
+    /// # Errors
+    /// [`ProviderUnavailable`] when the directory is none of SAML, or its keys can be neither read nor made.
+    pub async fn metadata(&self, directory: &Directory, login: &Origin) -> Result<String, ProviderUnavailable> {
+        let settings = directory.protocol.saml().ok_or_else(super::no_provider)?;
+        let own = self.0.own(directory, login).await?;
+        let names = Names::of(login, directory);
+        Ok(saml::party_metadata(&PartyMetadata {
+            entity_id: &names.entity_id,
+            acs: &names.acs,
+            slo: None,
+            signing: &[own.signing_certificate.as_slice()],
+            encryption: &[own.decryption_certificate.as_slice()],
+            format: format(settings),
+        }))
+    }
+
+    /// The address that a login leaves by: a signed request (HTTP Redirect binding, SAML Bindings §3.4).
+    ///
+    /// # Errors
+    /// [`ProviderUnavailable`], also for a provider that takes requests by other bindings alone.
+    pub async fn depart(&self, directory: &Directory, leaving: SamlLeaving<'_>) -> Result<Url, ProviderUnavailable> {
+        let settings = directory.protocol.saml().ok_or_else(super::no_provider)?;
+        let provider = self.0.provider(directory, settings).await?;
+        let own = self.0.own(directory, leaving.login).await?;
+        let names = Names::of(leaving.login, directory);
+        let by_redirect = provider.metadata.single_sign_on.iter().find(|one| one.binding == Binding::Redirect);
+        let endpoint =
+            by_redirect.ok_or_else(|| Fault("its metadata has no HTTP-Redirect address for logins".into()))?;
+        let mut url = endpoint.location.clone();
+        let (id, issued) = (leaving.request_id, leaving.now);
+        let head = Head { id, issued, destination: url.as_str(), issuer: &names.entity_id };
+        let request = saml::authn_request(&head, &names.acs, leaving.force, format(settings));
+        let relay_state = Some(leaving.relay_state);
+        let to_sign = saml::query_to_sign(&request, true, relay_state, SignatureAlgorithm::RsaSha256);
+        let signature = own.sign(to_sign.as_bytes())?;
+        let query = saml::signed_query(to_sign, &signature);
+        // What the provider's address has in its query stays before it (§3.4.4.1).
+        let query = match url.query().filter(|query| !query.is_empty()) {
+            Some(own) => format!("{own}&{query}"),
+            None => query,
+        };
+        url.set_query(Some(&query));
+        Ok(url)
+    }
+
+    /// Verifies and judges a response, after its login was taken (once, cluster-wide). Its assertion is burnt at the first
+    /// verification, whatever the judge says then.
+    ///
+    /// # Errors
+    /// [`SamlUnproved`].
+    pub async fn prove(
+        &self,
+        directory: &Arc<Directory>,
+        login: &Origin,
+        expected: &Expected,
+        response: &str,
+        now: Timestamp,
+    ) -> Result<Proof, SamlUnproved> {
+        let settings = directory.protocol.saml().ok_or_else(super::no_provider)?;
+        let fault = |fault: SamlFault| SamlUnproved::Fault(fault, Vec::new());
+        let document = Arc::new(saml::decode_post(response.as_bytes(), Limits::MESSAGE).map_err(fault)?);
+        let mut provider = self.0.provider(directory, settings).await?;
+        let own = self.0.own(directory, login).await?;
+        let mut verified = self.0.verify(directory, &document, &provider, &own).await?;
+        if matches!(verified, Err(SamlFault::UnknownKey))
+            && let Some(newer) = self.0.refetch(directory, settings, &provider).await
+        {
+            provider = newer;
+            verified = self.0.verify(directory, &document, &provider, &own).await?;
+        }
+        let received = verified.map_err(fault)?;
+        let mark = received.one_use(directory.id, now);
+        match self.0.store.take_once(mark).await.map_err(Fault::of).map_err(ProviderUnavailable::from)? {
+            Taken::First => {}
+            Taken::Again => return Err(fault(SamlFault::Replayed)),
+        }
+        let connection = Names::of(login, directory).connection(settings, &provider);
+        let judgement = saml::judge(directory, &connection, expected, &received, now);
+        for warning in &judgement.warnings {
+            tracing::warn!(directory = %directory.name, warning = warning.code(), "a SAML login is worth a look");
+        }
+        let ended = provider.ended_keys(now);
+        if ended > 0 {
+            tracing::warn!(directory = %directory.name, keys = ended, "a SAML provider's certificates have ended");
+        }
+        match judgement.outcome {
+            Ok(judged) => Ok(judged.proof),
+            Err(why) => {
+                let failed = judgement.checks.iter().filter(|check| !check.holds);
+                let said =
+                    failed.map(|check| format!("{}: expected {}, got {}", check.name, check.expected, check.got));
+                Err(SamlUnproved::Fault(why, said.collect()))
+            }
+        }
+    }
+
+    /// What the judge expects of a response, from what the browser carried.
+    ///
+    /// # Errors
+    /// [`ProviderUnavailable`] when the provider is neither remembered nor to be had.
+    pub async fn expected(
+        &self,
+        directory: &Directory,
+        login: &Origin,
+        request_id: String,
+        left_at: Timestamp,
+        force: bool,
+    ) -> Result<Expected, ProviderUnavailable> {
+        let settings = directory.protocol.saml().ok_or_else(super::no_provider)?;
+        let provider = self.0.provider(directory, settings).await?;
+        let binding = Names::of(login, directory).connection(settings, &provider).binding();
+        // Asked to authenticate anew, the provider did so after we asked.
+        let max_age = force.then_some(Duration::ZERO);
+        Ok(Expected { directory: directory.id, request_id, left_at, max_age, binding })
+    }
+}
+
+/// The NameID format that a directory depends on.
+fn format(settings: &SamlSettings) -> Option<&str> {
+    match &settings.mapping.subject {
+        SubjectChoice::NameId(format) => format.as_deref(),
+        SubjectChoice::Attribute(_) => None,
+    }
+}
+
+/// Our addresses at one directory.
+struct Names {
+    /// Our entity id is the address of our metadata (rule H20).
+    entity_id: String,
+    acs: String,
+}
+
+impl Names {
+    fn of(login: &Origin, directory: &Directory) -> Self {
+        let url = |what: &str| format!("{}{}", login.url(), directory.name.saml_path(what));
+        Self { entity_id: url("metadata"), acs: url("acs") }
+    }
+
+    fn connection(self, settings: &SamlSettings, provider: &Provider) -> Connection {
+        Connection {
+            provider: provider.metadata.entity_id.clone(),
+            entity_id: self.entity_id,
+            acs: self.acs,
+            mapping: settings.mapping.clone(),
+            contexts: settings.contexts.clone(),
+        }
+    }
+}
+
+impl Desk {
+    fn slot(&self, directory: DirectoryId) -> Arc<Slot> {
+        self.slots.get_with(directory, Arc::default)
+    }
+
+    async fn own(&self, directory: &Directory, login: &Origin) -> Result<Arc<Own>, Fault> {
+        let slot = self.slot(directory.id);
+        let make = || async {
+            let (store, now) = (self.store.as_ref(), self.clock.now());
+            Own::of(store, &self.kek, directory.id, &login.url(), now).await.map(Arc::new)
+        };
+        slot.own.get_or_try_init(make).await.cloned()
+    }
+
+    /// The provider's metadata, by the rules of `provider`: fresh, or served while it is fetched behind the request, else fetched.
+    async fn provider(
+        self: &Arc<Self>,
+        directory: &Directory,
+        settings: &SamlSettings,
+    ) -> Result<Arc<Provider>, Fault> {
+        let slot = self.slot(directory.id);
+        if let Some(current) = self.usable(&slot, settings) {
+            self.refresh_if_old(directory, settings, &slot, &current);
+            return Ok(current);
+        }
+        let mut flight = slot.flight.lock().await;
+        if let Some(current) = self.usable(&slot, settings) {
+            return Ok(current);
+        }
+        if !std::mem::replace(&mut flight.store_read, true)
+            && let Some(kept) = self.remembered(directory.id, settings).await
+        {
+            let kept = self.put(&slot, settings, kept);
+            self.refresh_if_old(directory, settings, &slot, &kept);
+            return Ok(kept);
+        }
+        self.fly(directory, settings, &slot, &mut flight).await
+    }
+
+    /// Fetches because a response is signed by a key that `seen` does not have. `None` when that may not be done yet, or failed.
+    async fn refetch(
+        &self,
+        directory: &Directory,
+        settings: &SamlSettings,
+        seen: &Arc<Provider>,
+    ) -> Option<Arc<Provider>> {
+        let slot = self.slot(directory.id);
+        let mut flight = slot.flight.lock().await;
+        if let Some(current) = self.usable(&slot, settings).filter(|current| !Arc::ptr_eq(current, seen)) {
+            return Some(current);
+        }
+        let now = self.clock.since_boot();
+        if flight.forced_at.is_some_and(|at| now.saturating_sub(at) < FORCED_EVERY) {
+            return None;
+        }
+        flight.forced_at = Some(now);
+        self.fly(directory, settings, &slot, &mut flight).await.ok()
+    }
+
+    async fn fly(
+        &self,
+        directory: &Directory,
+        settings: &SamlSettings,
+        slot: &Slot,
+        flight: &mut Flight,
+    ) -> Result<Arc<Provider>, Fault> {
+        let now = self.clock.since_boot();
+        if flight.failed_at.is_some_and(|at| now.saturating_sub(at) < AFTER_FAILURE) {
+            return Err(Fault("its metadata could not be read a moment ago".into()));
+        }
+        match self.fetch(directory, settings).await {
+            Ok(provider) => {
+                flight.failed_at = None;
+                Ok(self.put(slot, settings, provider))
+            }
+            Err(fault) => {
+                tracing::warn!(directory = %directory.name, %fault, "a SAML provider's metadata could not be read");
+                flight.failed_at = Some(self.clock.since_boot());
+                Err(fault)
+            }
+        }
+    }
+
+    fn put(&self, slot: &Slot, settings: &SamlSettings, provider: Provider) -> Arc<Provider> {
+        let provider = Arc::new(provider);
+        let current = Current { provider: Arc::clone(&provider), at: settings.metadata.clone() };
+        *slot.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
+        provider
+    }
+
+    fn usable(&self, slot: &Slot, settings: &SamlSettings) -> Option<Arc<Provider>> {
+        let current = slot.current.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let holds = current.at == settings.metadata && current.provider.usable_until() > self.clock.now();
+        holds.then_some(current.provider)
+    }
+
+    fn refresh_if_old(
+        self: &Arc<Self>,
+        directory: &Directory,
+        settings: &SamlSettings,
+        slot: &Arc<Slot>,
+        current: &Provider,
+    ) {
+        let fresh = match settings.metadata {
+            MetadataAt::Url(_) => FRESH,
+            MetadataAt::File(_) => FRESH_FILE,
+        };
+        let young = self.clock.now().since(current.fetched_at) < fresh;
+        if young || slot.refreshing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (desk, slot, directory, settings) =
+            (Arc::clone(self), Arc::clone(slot), directory.clone(), settings.clone());
+        self.background.spawn(async move {
+            let mut flight = slot.flight.lock().await;
+            // What goes wrong is in the log, and what is served stays.
+            let _ = desk.fly(&directory, &settings, &slot, &mut flight).await;
+            drop(flight);
+            slot.refreshing.store(false, Ordering::Release);
+        });
+    }
+
+    /// Verifies off the request loops, few at once for each directory.
+    async fn verify(
+        &self,
+        directory: &Directory,
+        document: &Arc<Vec<u8>>,
+        provider: &Arc<Provider>,
+        own: &Arc<Own>,
+    ) -> Result<Result<Received, SamlFault>, ProviderUnavailable> {
+        let turn = Arc::clone(&self.slot(directory.id).verifying).acquire_owned().await.map_err(Fault::of)?;
+        let (document, provider, own) = (Arc::clone(document), Arc::clone(provider), Arc::clone(own));
+        let verified = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let trust = Trust { keys: &provider.metadata.keys, decryption: Some(&own.decryption), cbc: false };
+            Received::open(&document, &trust)
+        });
+        Ok(verified.await.map_err(Fault::of)?)
+    }
+
+    fn seal(&self, name: &str, plain: &[u8]) -> Result<Vec<u8>, Fault> {
+        Ok(self.kek.seal_item(name, 1, plain, self.clock.now()).map_err(Fault::of)?.sealed)
+    }
+
+    fn unseal(&self, name: &str, sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let row = crate::kernel::journal::KeyRow {
+            kind: name.to_owned(),
+            generation: 1,
+            sealed,
+            created_at: Timestamp::from_millis(0),
+        };
+        self.kek.open_item(&row).map_err(Fault::of)
+    }
+}

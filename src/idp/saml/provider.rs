@@ -1,0 +1,189 @@
+//! A provider's metadata: fetched behind the requests, held to the entity id that it first had, kept for the day on which it cannot
+//! be fetched.
+
+use super::{Desk, Fault};
+use crate::entropy::random;
+use crate::kernel::event::{Action, AuditEvent, Outcome};
+use crate::kernel::journal::{Batch, Change};
+use crate::kernel::model::{Directory, ExpiredKeys, MetadataAt, SamlSettings};
+use crate::kernel::oidc::PlainHttp;
+use crate::kernel::saml::{Fingerprint, ProviderMetadata};
+use crate::kernel::values::{DirectoryId, EventId, Timestamp};
+use crate::outbound::{Ask, Kind, Outbound};
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+use url::Url;
+
+/// Metadata younger than this is used as it is; older is fetched again behind a request.
+pub(super) const FRESH: Duration = Duration::from_secs(3_600);
+/// A file is read again after this.
+pub(super) const FRESH_FILE: Duration = Duration::from_secs(10);
+/// Metadata that says of itself no end is used this long (behaviour §0).
+const USABLE: Duration = Duration::from_secs(14 * 86_400);
+/// Bytes of a document.
+const LIMIT: u64 = 1024 * 1024;
+/// Settings of metadata, each with the directory's id behind it.
+const NAME: &str = "saml.metadata.";
+
+/// A provider, as its metadata says.
+pub(in crate::idp) struct Provider {
+    pub(in crate::idp) metadata: ProviderMetadata,
+    pub(super) fetched_at: Timestamp,
+    document: String,
+}
+
+/// What is kept of it, sealed.
+#[derive(Deserialize, Serialize)]
+struct Kept {
+    entity_id: String,
+    fetched_at: i64,
+    document: String,
+}
+
+impl Provider {
+    /// Until when it is used while no newer one is to be had.
+    pub(super) fn usable_until(&self) -> Timestamp {
+        let by_age = self.fetched_at.plus(USABLE);
+        self.metadata.valid_until.map_or(by_age, |until| until)
+    }
+
+    pub(in crate::idp) fn read(
+        settings: &SamlSettings,
+        entity: Option<&str>,
+        document: String,
+        fetched_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
+        let metadata =
+            ProviderMetadata::read(document.as_bytes(), entity, None, PlainHttp::Loopback, now).map_err(Fault::of)?;
+        let ended: Vec<Timestamp> =
+            metadata.keys.known().filter_map(|(_, end)| end).filter(|end| *end <= now).collect();
+        if settings.expired_keys == ExpiredKeys::Refuse && ended.len() == metadata.keys.known().count() {
+            return Err(Fault("the certificates of all its keys have ended, and expired_keys is \"refuse\"".into()));
+        }
+        Ok(Self { metadata, fetched_at, document })
+    }
+
+    /// Keys that are used although their certificates have ended.
+    pub(super) fn ended_keys(&self, now: Timestamp) -> usize {
+        self.metadata.keys.known().filter(|(_, end)| end.is_some_and(|end| end <= now)).count()
+    }
+
+    fn fingerprints(&self) -> HashSet<Fingerprint> {
+        self.metadata.keys.known().map(|(fingerprint, _)| fingerprint).collect()
+    }
+}
+
+impl Desk {
+    /// Metadata from where the configuration says, held to what was known before.
+    pub(super) async fn fetch(&self, directory: &Directory, settings: &SamlSettings) -> Result<Provider, Fault> {
+        let now = self.clock.now();
+        let document = match &settings.metadata {
+            MetadataAt::Url(url) => ask(&self.outbound, url).await?,
+            MetadataAt::File(path) => from_file(path).await?,
+        };
+        let before = self.kept(directory.id).await?;
+        let pinned = before.as_ref().map(|kept| kept.entity_id.as_str());
+        let provider = Provider::read(settings, pinned, document, now, now)?;
+        if before.as_ref().is_none_or(|before| before.document != provider.document) {
+            self.keep(directory, settings, before.as_ref(), &provider).await?;
+        }
+        Ok(provider)
+    }
+
+    /// What was kept, if it still reads and may be used.
+    pub(super) async fn remembered(&self, directory: DirectoryId, settings: &SamlSettings) -> Option<Provider> {
+        let kept = match self.kept(directory).await {
+            Ok(kept) => kept?,
+            Err(fault) => {
+                tracing::error!(%directory, %fault, "kept metadata cannot be used");
+                return None;
+            }
+        };
+        let now = self.clock.now();
+        let provider = Provider::read(
+            settings,
+            Some(&kept.entity_id),
+            kept.document,
+            Timestamp::from_millis(kept.fetched_at),
+            now,
+        )
+        .ok()?;
+        (provider.usable_until() > now).then_some(provider)
+    }
+
+    async fn kept(&self, directory: DirectoryId) -> Result<Option<Kept>, Fault> {
+        let name = format!("{NAME}{directory}");
+        let Some(sealed) = self.store.setting(&name).await.map_err(Fault::of)? else { return Ok(None) };
+        let plain = self.unseal(&name, sealed)?;
+        serde_json::from_slice(&plain).map(Some).map_err(|_| Fault(format!("{name} does not read")))
+    }
+
+    /// Keeps it, and writes down which keys are new: whoever can add one can log anybody in (rule M5).
+    async fn keep(
+        &self,
+        directory: &Directory,
+        settings: &SamlSettings,
+        before: Option<&Kept>,
+        provider: &Provider,
+    ) -> Result<(), Fault> {
+        let now = self.clock.now();
+        let name = format!("{NAME}{}", directory.id);
+        let kept = Kept {
+            entity_id: provider.metadata.entity_id.clone(),
+            fetched_at: provider.fetched_at.millis(),
+            document: provider.document.clone(),
+        };
+        let value = self.seal(&name, &serde_json::to_vec(&kept).map_err(Fault::of)?)?;
+        let mut batch = Batch { changes: vec![Change::PutSetting { name, value }], ..Batch::default() };
+        let older = before.and_then(|kept| {
+            let at = Timestamp::from_millis(kept.fetched_at);
+            // Whatever its end: it says which keys are not new.
+            Provider::read(settings, Some(&kept.entity_id), kept.document.clone(), at, at).ok()
+        });
+        let known = older.map(|older| older.fingerprints()).unwrap_or_default();
+        let news: Vec<String> = provider.fingerprints().difference(&known).map(ToString::to_string).collect();
+        if !news.is_empty() {
+            let mut event = AuditEvent::new(EventId::mint(now, random()), now, Action::ProviderKeys, Outcome::Success);
+            event.directory = Some(directory.name.to_string());
+            event.org = directory.org().map(ToString::to_string);
+            event.before = Some(serde_json::json!({ "entity_id": before.map(|kept| &kept.entity_id) }));
+            event.after = Some(serde_json::json!({ "entity_id": kept.entity_id, "new_keys": news }));
+            batch.events.push(event);
+        }
+        self.store.commit(batch).await.map_err(|fault| Fault(fault.to_string()))?;
+        Ok(())
+    }
+}
+
+/// Fetches metadata.
+pub(in crate::idp) async fn ask(outbound: &Outbound, address: &str) -> Result<String, Fault> {
+    let url = Url::parse(address).map_err(Fault::of)?;
+    let ask = Ask {
+        kind: Kind::Operator { named: url.clone() },
+        url: &url,
+        method: Method::GET,
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        accept: "application/samlmetadata+xml, application/xml, text/xml",
+    };
+    let answer = outbound.fetch(ask).await.map_err(|fault| Fault(format!("{url}: {fault}")))?;
+    if answer.status != StatusCode::OK {
+        return Err(Fault(format!("{url} answered {}", answer.status)));
+    }
+    String::from_utf8(answer.body.to_vec()).map_err(|_| Fault(format!("{url} is not UTF-8")))
+}
+
+/// Reads metadata that the operator keeps in a file.
+pub(in crate::idp) async fn from_file(path: &Path) -> Result<String, Fault> {
+    let at = |fault: std::io::Error| Fault(format!("{}: {fault}", path.display()));
+    let length = tokio::fs::metadata(path).await.map_err(at)?.len();
+    if length > LIMIT {
+        return Err(Fault(format!("{} is larger than 1 MiB", path.display())));
+    }
+    tokio::fs::read_to_string(path).await.map_err(at)
+}

@@ -1,0 +1,61 @@
+//! What each SAML directory has on the login host: its metadata, and where its provider's responses arrive.
+
+use super::forms::Fields;
+use super::render::{self, At};
+use super::{Site, login_host};
+use crate::kernel::model::Directory;
+use crate::login::Visitor;
+use crate::web::PageRequest;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Response, StatusCode};
+use std::sync::Arc;
+
+impl Site {
+    /// `/saml/{directory}/metadata` and `/saml/{directory}/acs`. A directory that is none of SAML is not there.
+    pub(super) async fn saml(&self, request: &PageRequest, visitor: &Visitor, rest: &str) -> Response<Bytes> {
+        let Some((name, what)) = rest.rsplit_once('/') else { return self.not_found(request) };
+        let Some(directory) = self.saml_directory(name) else { return self.not_found(request) };
+        match (&request.head.method, what) {
+            (&Method::GET | &Method::HEAD, "metadata") => self.saml_metadata(&directory).await,
+            (&Method::POST, "acs") => {
+                let form = Fields::of_form(request);
+                let (relay_state, response) = (form.text("RelayState"), form.text("SAMLResponse"));
+                let answer = self.login.consume(visitor, &directory.name, relay_state, response).await;
+                self.respond(answer, At::Login)
+            }
+            // The back button leads here.
+            (&Method::GET | &Method::HEAD, "acs") => {
+                let answer = self.login.home(visitor).await;
+                self.respond(answer, At::Login)
+            }
+            (_, "metadata" | "acs") => render::empty(StatusCode::METHOD_NOT_ALLOWED),
+            _ => self.not_found(request),
+        }
+    }
+
+    fn saml_directory(&self, name: &str) -> Option<Arc<Directory>> {
+        let catalog = self.login.world().catalog.load();
+        let names = login_host::directory_of(&format!("/{name}"))?;
+        let id = names.iter().find_map(|name| catalog.directory_names.get(name))?;
+        catalog.directories.get(id).filter(|directory| directory.protocol.saml().is_some()).cloned()
+    }
+
+    async fn saml_metadata(&self, directory: &Directory) -> Response<Bytes> {
+        let world = self.login.world();
+        let login = world.catalog.load().login.clone();
+        match world.saml.metadata(directory, &login).await {
+            Ok(metadata) => {
+                let mut response = render::json(metadata);
+                let fields = response.headers_mut();
+                fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/samlmetadata+xml"));
+                fields.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+                response
+            }
+            Err(fault) => {
+                tracing::error!(directory = %directory.name, %fault, "our metadata could not be written");
+                render::empty(StatusCode::SERVICE_UNAVAILABLE)
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Logins at a company's SAML provider (npm `samlify`), from the product and back.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::agent::UserAgent;
+use crate::support::authority::Authority;
+use crate::support::configuration::Configuration;
+use crate::support::gateway::Gateway;
+use crate::support::page::Page;
+use crate::support::saml::Idp;
+use crate::support::upstream::Upstream;
+use crate::world::ACME;
+
+struct Company {
+    gateway: Gateway,
+    idp: Idp,
+    trello: Upstream,
+    authority: Authority,
+}
+
+impl Company {
+    async fn open(keys: &str) -> Self {
+        let authority = Authority::new();
+        let (idp, trello) = (Idp::start(&authority), Upstream::start());
+        let file = Configuration::new()
+            .trust(&authority.ca_file())
+            .product("trello", &trello.url(), "")
+            .table(&format!("[org.acme]\ndomains = [\"{ACME}\"]\nsso = {{ saml = \"{}\"{keys} }}", idp.entity_id()));
+        let gateway = Gateway::start(&file);
+        let company = Self { gateway, idp, trello, authority };
+        company.introduce().await;
+        company
+    }
+
+    /// Gives the provider our metadata, as its admin would.
+    async fn introduce(&self) {
+        let page = self.browser().visit(&self.url("id", "/saml/acme/metadata")).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.describe());
+        self.idp.register(&page.html()).await;
+    }
+
+    fn url(&self, host: &str, path: &str) -> String {
+        self.gateway.url(host, path)
+    }
+
+    fn browser(&self) -> UserAgent {
+        self.gateway.agent(&[&self.authority.ca_file()])
+    }
+
+    /// From the product to the provider's form.
+    async fn leave(&self, agent: &UserAgent) -> Page {
+        let page = agent.visit(&self.url("trello", "/page")).await;
+        let page = agent.submit(&page, "email", &[("email", &format!("ann@{ACME}"))]).await;
+        assert!(page.url.as_str().starts_with(self.idp.base()), "{}", page.describe());
+        page
+    }
+
+    /// The provider's form, and the page that it posts from.
+    async fn sign_in(&self, agent: &UserAgent, form: Page, login: &str) -> Page {
+        agent.submit(&form, "/login", &[("login", login), ("password", &format!("{login}-pw"))]).await
+    }
+
+    async fn log_in(&self, agent: &UserAgent, login: &str) -> Page {
+        let form = self.leave(agent).await;
+        let back = self.sign_in(agent, form, login).await;
+        agent.submit(&back, "/saml/acme/acs", &[]).await
+    }
+
+    async fn who(&self, agent: &UserAgent) -> Option<Value> {
+        let page = agent.visit(&self.url("trello", "/.fedgate/session")).await;
+        (page.status == StatusCode::OK).then(|| page.json())
+    }
+
+    fn events(&self, action: &str) -> Vec<Value> {
+        let (_, out, err) = self.gateway.command(&["audit", "search", "--json"]);
+        let events = out
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|why| panic!("{why}: {out}{err}")));
+        events.filter(|event| event["event"]["action"] == action || event["action"] == action).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_person_of_a_company_with_saml_is_let_in_and_stays_the_same_person() {
+    let company = Company::open("").await;
+    for (sign, encrypt) in [("both", false), ("assertion", false), ("both", true), ("assertion", true)] {
+        // Where the message is signed, it is signed as it is sent.
+        let order = if sign == "both" { "encrypt-then-sign" } else { "sign-then-encrypt" };
+        company.idp.mode(json!({ "sign": sign, "encrypt": encrypt, "order": order })).await;
+        company.introduce().await;
+        let ann = company.browser();
+        let page = company.log_in(&ann, "ann").await;
+        assert_eq!(
+            page.url.as_str(),
+            company.url("trello", "/page"),
+            "{sign} {encrypt}: {} {:?}",
+            page.describe(),
+            company.events("login.denied")
+        );
+        let who = company.who(&ann).await.expect("in");
+        assert_eq!(
+            (&who["email"], &who["name"], &who["managed"]),
+            (&json!(format!("ann@{ACME}")), &json!("Ann Acme"), &json!(true)),
+            "{who}"
+        );
+        let sub = company.trello.last("/page").head.first("x-fedgate-user").map(ToOwned::to_owned);
+        assert_eq!(Some(who["sub"].as_str().expect("a sub").to_owned()), sub);
+    }
+    // Another person, whose name needs every escape.
+    let bob = company.browser();
+    company.log_in(&bob, "bob").await;
+    let who = company.who(&bob).await.expect("in");
+    assert_eq!(who["name"], json!("Bob \"Zoë\" <Acme> & 李"));
+    // Their ids outlive another address: who somebody is does not hang on it.
+    company.idp.mode(json!({ "email": format!("ann.new@{ACME}") })).await;
+    let again = company.browser();
+    company.log_in(&again, "ann").await;
+    assert_ne!(company.who(&again).await.expect("in")["sub"], who["sub"]);
+}
+
+#[tokio::test]
+async fn c1_what_a_response_says_wrong_opens_nothing_and_is_named() {
+    let company = Company::open("").await;
+    for (lie, code) in [
+        (json!({ "audience": "https://other.example/saml" }), "saml-audience"),
+        (json!({ "destination": "https://other.example/acs" }), "saml-destination"),
+        (json!({ "recipient": "https://other.example/acs" }), "saml-recipient"),
+        (json!({ "in_response_to": "_another" }), "saml-in-response-to"),
+        (json!({ "now": -7200 }), "saml-"),
+        (json!({ "now": 7200 }), "saml-"),
+        (json!({ "email": "ann@other.example.test" }), "authority"),
+    ] {
+        company.idp.mode(lie.clone()).await;
+        let agent = company.browser();
+        let page = company.log_in(&agent, "ann").await;
+        assert!(page.status.is_client_error(), "{lie}: {}", page.describe());
+        assert_eq!(company.who(&agent).await, None, "{lie}");
+        let refused = company.events("login.denied").pop().expect("an event");
+        let reason = refused.to_string();
+        assert!(reason.contains(code), "{lie} wants {code}: {reason}");
+        let undo: Value = lie.as_object().expect("an object").keys().map(|key| (key.clone(), Value::Null)).collect();
+        company.idp.mode(undo).await;
+    }
+    let agent = company.browser();
+    company.log_in(&agent, "ann").await;
+    assert!(company.who(&agent).await.is_some(), "the truth is let in");
+}
+
+#[tokio::test]
+async fn h10_a_response_counts_once_and_in_its_own_browser() {
+    let company = Company::open("").await;
+    let ann = company.browser();
+    let form = company.leave(&ann).await;
+    let back = company.sign_in(&ann, form, "ann").await;
+    // Somebody who stole the page posts it elsewhere: nothing is read, and the assertion is still good.
+    let thief = company.browser();
+    let stolen = thief.submit(&back, "/saml/acme/acs", &[]).await;
+    assert!(!crate::world::gave_session(&stolen), "{}", stolen.describe());
+    let page = ann.submit(&back, "/saml/acme/acs", &[]).await;
+    assert_eq!(page.url.as_str(), company.url("trello", "/page"), "{}", page.describe());
+    // A second time it makes nothing.
+    let again = ann.submit(&back, "/saml/acme/acs", &[]).await;
+    assert!(!crate::world::gave_session(&again), "{}", again.describe());
+}
+
+#[tokio::test]
+async fn an_assertion_is_good_for_one_login_whichever_it_answers() {
+    let company = Company::open("").await;
+    company.idp.mode(json!({ "assertion_id": "_the-same-twice" })).await;
+    let first = company.browser();
+    company.log_in(&first, "ann").await;
+    assert!(company.who(&first).await.is_some());
+    let second = company.browser();
+    let page = company.log_in(&second, "ann").await;
+    assert!(page.status.is_client_error(), "{}", page.describe());
+    assert_eq!(company.who(&second).await, None);
+    assert!(company.events("login.denied").pop().expect("an event").to_string().contains("saml-replayed"));
+}
+
+#[tokio::test]
+async fn mistake_28_a_response_that_nobody_asked_for_begins_a_login_of_our_own() {
+    let company = Company::open("").await;
+    let ann = company.browser();
+    company.log_in(&ann, "ann").await;
+    // The portal's tile, in a browser that is logged in at the provider and not here.
+    ann.forget(|cookie| cookie.name.starts_with("__Host-fedgate"));
+    assert_eq!(company.who(&ann).await, None);
+    let tile = ann.visit(&format!("{}/portal", company.idp.base())).await;
+    let answer = ann.submit(&tile, "/saml/acme/acs", &[]).await;
+    assert!(
+        answer.url.as_str().starts_with(&format!("{}/sso?SAMLRequest=", company.idp.base())),
+        "{}",
+        answer.describe()
+    );
+    let page = ann.submit(&answer, "/saml/acme/acs", &[]).await;
+    assert_eq!(page.url.as_str(), company.url("id", "/"), "{}", page.describe());
+    let page = ann.visit(&company.url("trello", "/page")).await;
+    assert_eq!(page.url.as_str(), company.url("trello", "/page"), "{}", page.describe());
+}
+
+#[tokio::test]
+async fn m5_new_keys_are_written_down_and_another_entity_is_another_directory() {
+    let company = Company::open("").await;
+    let ann = company.browser();
+    company.log_in(&ann, "ann").await;
+    let keys = company.events("provider.keys");
+    assert_eq!(keys.len(), 1, "the first keys: {keys:?}");
+    // A provider at the same place that calls itself otherwise.
+    let other = Idp::start(&company.authority);
+    let file = Configuration::new()
+        .trust(&company.authority.ca_file())
+        .product("trello", &company.trello.url(), "")
+        .table(&format!("[org.acme]\ndomains = [\"{ACME}\"]\nsso = {{ saml = \"{}\" }}", other.entity_id()));
+    company.gateway.configure(&file);
+    let (status, out, err) = company.gateway.command(&["reload"]);
+    assert!(status.success(), "{out}{err}");
+    let agent = company.browser();
+    let page = agent.visit(&company.url("trello", "/page")).await;
+    let page = agent.submit(&page, "email", &[("email", &format!("ann@{ACME}"))]).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.describe());
+}
