@@ -42,8 +42,6 @@ pub(super) async fn forward(
     passage: &Passage<'_>,
     admitted: &Admitted,
 ) -> Result<Answer, Broken> {
-    let opening = passage.upgrade.then(|| websocket::Opening::new(&mut request));
-    let is_head = *request.method() == Method::HEAD;
     let sizes = &passage.target.site.reach.sizes;
     if sizes.body.is_some_and(|most| request.body().size_hint().lower() > most) {
         return Ok(fault_answer(StatusCode::PAYLOAD_TOO_LARGE, passage));
@@ -55,6 +53,18 @@ pub(super) async fn forward(
             Err(missed) => Box::pin(after(missed, request, &alone, passage, admitted)).await,
         });
     }
+    Box::pin(by_hyper(line, request, passage, admitted)).await
+}
+
+/// What has a body, an upgrade or an upstream of another kind goes on hyper's connections.
+async fn by_hyper(
+    line: &Arc<Line>,
+    mut request: Box<Request<Incoming>>,
+    passage: &Passage<'_>,
+    admitted: &Admitted,
+) -> Result<Answer, Broken> {
+    let opening = passage.upgrade.then(|| websocket::Opening::new(&mut request));
+    let is_head = *request.method() == Method::HEAD;
     let Ok((outgoing, progress)) = outgoing(request, passage) else {
         return Ok(fault_answer(StatusCode::BAD_REQUEST, passage));
     };

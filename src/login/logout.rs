@@ -68,7 +68,9 @@ impl Login {
         let bytes = [visitor.now.millis().to_be_bytes().as_slice(), &session.parent.to_bytes()].concat();
         let to = self.world.seal(Purpose::Goodbye, &parent_binding(at), &bytes);
         let everywhere = Some(Form { csrf: String::new(), to });
-        Ok(Answer::of(Step::SignedOut { product: Some(signed_out(at)), everywhere }))
+        // Whoever logs out comes back on purpose: that is no login that keeps starting over.
+        let answer = Answer::of(Step::SignedOut { product: Some(signed_out(at)), everywhere });
+        Ok(answer.with_cookie(cookies::expire(cookies::LAST)))
     }
 
     /// The login session that a product was left from a moment ago.

@@ -11,6 +11,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::doors::{Doors, PASSWORD};
+use crate::passwords::face;
 use crate::support::configuration::Configuration;
 use crate::support::intent::Intent;
 use crate::support::op::Op;
@@ -181,15 +182,6 @@ async fn l12_mistake_10_an_account_that_is_off_looks_like_any_other_until_its_ow
         ..Batch::default()
     };
     doors.node.login.world().store.commit(batch).await.expect("committed");
-    let face = |page: &Page, typed: &str| {
-        let mut html = page.html().replace(typed, "ADDRESS");
-        let sealed =
-            page.forms().into_iter().flat_map(|form| form.fields).filter(|(name, _)| name == "csrf" || name == "to");
-        for (_, value) in sealed.filter(|(_, value)| !value.is_empty()) {
-            html = html.replace(&value, "SEALED");
-        }
-        format!("{} {html}", page.status)
-    };
     let mut faces = Vec::new();
     for typed in ["ann@gmail.example.test", "eva@gmail.example.test", "who@gmail.example.test"] {
         let agent = doors.agent();
