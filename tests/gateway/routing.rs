@@ -160,6 +160,22 @@ fn our_pages_take_a_form_and_no_more() {
 }
 
 #[test]
+fn h10_only_a_browser_with_a_login_under_way_brings_a_large_response() {
+    let world = world(ok, |_, _| {});
+    for (cookie, length, status) in [
+        ("Cookie: x=1", 100 * 1024, 413),
+        ("Cookie: __Host-fedgate-in-ab=1", 100 * 1024, 200),
+        ("Cookie: __Host-fedgate-in-ab=1", 512 * 1024 + 1, 413),
+    ] {
+        let mut client = world.plain();
+        let to = "POST /saml/acme/acs HTTP/1.1\r\nHost: id.localhost\r\nX-Forwarded-Proto: https";
+        client.send(&format!("{to}\r\n{cookie}\r\nContent-Length: {length}\r\n\r\n"));
+        client.send(&"x".repeat(length));
+        assert_eq!(client.reply().status, status, "{cookie} {length}");
+    }
+}
+
+#[test]
 fn h6_unsafe_requests_with_our_cookie_are_same_origin() {
     let world = world(ok, |_, site| site.accept_from.push("https://app.example.com".into()));
     let (_, cookie) = world.session(1);

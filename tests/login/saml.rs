@@ -1,16 +1,21 @@
 //! Logins at a company's SAML provider (npm `samlify`), from the product and back.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::support::agent::UserAgent;
 use crate::support::authority::Authority;
 use crate::support::configuration::Configuration;
 use crate::support::gateway::Gateway;
+use crate::support::intent::Intent;
 use crate::support::page::Page;
 use crate::support::saml::Idp;
 use crate::support::upstream::Upstream;
 use crate::world::ACME;
+
+/// The domain of another company at the same provider.
+const GLOBEX: &str = "globex.example.test";
 
 struct Company {
     gateway: Gateway,
@@ -19,23 +24,29 @@ struct Company {
     authority: Authority,
 }
 
+/// Two companies and where the metadata of their providers is.
+fn file(authority: &Authority, trello: &Upstream, [acme, globex]: [&str; 2], keys: &str) -> Configuration {
+    Configuration::new()
+        .trust(&authority.ca_file())
+        .product("trello", &trello.url(), "")
+        .table(&format!("[org.acme]\ndomains = [\"{ACME}\"]\nsso = {{ saml = \"{acme}\"{keys} }}"))
+        .table(&format!("[org.globex]\ndomains = [\"{GLOBEX}\"]\nsso = {{ saml = \"{globex}\" }}"))
+}
+
 impl Company {
     async fn open(keys: &str) -> Self {
         let authority = Authority::new();
         let (idp, trello) = (Idp::start(&authority), Upstream::start());
-        let file = Configuration::new()
-            .trust(&authority.ca_file())
-            .product("trello", &trello.url(), "")
-            .table(&format!("[org.acme]\ndomains = [\"{ACME}\"]\nsso = {{ saml = \"{}\"{keys} }}", idp.entity_id()));
+        let file = file(&authority, &trello, [idp.entity_id(); 2], keys);
         let gateway = Gateway::start(&file);
         let company = Self { gateway, idp, trello, authority };
-        company.introduce().await;
+        company.introduce("acme").await;
         company
     }
 
-    /// Gives the provider our metadata, as its admin would.
-    async fn introduce(&self) {
-        let page = self.browser().visit(&self.url("id", "/saml/acme/metadata")).await;
+    /// Gives the provider our metadata of an organization, as its admin would.
+    async fn introduce(&self, org: &str) {
+        let page = self.browser().visit(&self.url("id", &format!("/saml/{org}/metadata"))).await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.describe());
         self.idp.register(&page.html()).await;
     }
@@ -50,8 +61,12 @@ impl Company {
 
     /// From the product to the provider's form.
     async fn leave(&self, agent: &UserAgent) -> Page {
+        self.leave_as(agent, &format!("ann@{ACME}")).await
+    }
+
+    async fn leave_as(&self, agent: &UserAgent, email: &str) -> Page {
         let page = agent.visit(&self.url("trello", "/page")).await;
-        let page = agent.submit(&page, "email", &[("email", &format!("ann@{ACME}"))]).await;
+        let page = agent.submit(&page, "email", &[("email", email)]).await;
         assert!(page.url.as_str().starts_with(self.idp.base()), "{}", page.describe());
         page
     }
@@ -65,6 +80,15 @@ impl Company {
         let form = self.leave(agent).await;
         let back = self.sign_in(agent, form, login).await;
         agent.submit(&back, "/saml/acme/acs", &[]).await
+    }
+
+    /// Posts these fields where an organization's responses arrive, as a form of the provider's page.
+    async fn post(&self, agent: &UserAgent, from: &Page, org: &str, [relay_state, response]: [&str; 2]) -> Page {
+        let url = Url::parse(&self.url("id", &format!("/saml/{org}/acs"))).expect("a URL");
+        let fields = [("SAMLResponse", response), ("RelayState", relay_state)];
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let intent = Intent { method: Method::POST, ..Intent::navigation(Some(&from.url), url) };
+        agent.load(intent.with_body("application/x-www-form-urlencoded", body)).await
     }
 
     async fn who(&self, agent: &UserAgent) -> Option<Value> {
@@ -88,7 +112,7 @@ async fn a_person_of_a_company_with_saml_is_let_in_and_stays_the_same_person() {
         // Where the message is signed, it is signed as it is sent.
         let order = if sign == "both" { "encrypt-then-sign" } else { "sign-then-encrypt" };
         company.idp.mode(json!({ "sign": sign, "encrypt": encrypt, "order": order })).await;
-        company.introduce().await;
+        company.introduce("acme").await;
         let ann = company.browser();
         let page = company.log_in(&ann, "ann").await;
         assert_eq!(
@@ -145,6 +169,41 @@ async fn c1_what_a_response_says_wrong_opens_nothing_and_is_named() {
     let agent = company.browser();
     company.log_in(&agent, "ann").await;
     assert!(company.who(&agent).await.is_some(), "the truth is let in");
+}
+
+/// The state and the response that a page of the provider would post.
+fn fields(page: &Page) -> [String; 2] {
+    let forms = page.forms();
+    let of = |name: &str| {
+        let mut found = forms.iter().flat_map(|form| &form.fields).filter(|(known, _)| known == name);
+        found.next().unwrap_or_else(|| panic!("no {name}: {}", page.describe())).1.clone()
+    };
+    [of("RelayState"), of("SAMLResponse")]
+}
+
+#[tokio::test]
+async fn c1_two_companies_at_one_provider_never_meet() {
+    let company = Company::open("").await;
+    let (ann, bob) = (company.browser(), company.browser());
+    let form = company.leave(&ann).await;
+    let back = company.sign_in(&ann, form, "ann").await;
+    let [relay_state, response] = fields(&back);
+    // Her company's answer at the other one's address is a mix-up, and spent (rule C5).
+    let page = company.post(&ann, &back, "globex", [&relay_state, &response]).await;
+    assert!(page.status.is_client_error(), "{}", page.describe());
+    assert_eq!(company.who(&ann).await, None);
+    assert!(company.events("login.denied").pop().expect("an event").to_string().contains("proof-directory"));
+    // An answer of hers inside a login of the other company: same provider, same keys, another audience.
+    let ann = company.browser();
+    let form = company.leave(&ann).await;
+    let [_, hers] = fields(&company.sign_in(&ann, form, "ann").await);
+    company.introduce("globex").await;
+    let form = company.leave_as(&bob, &format!("bob@{GLOBEX}")).await;
+    let his = form.url.query_pairs().find(|(name, _)| name == "RelayState").expect("a state").1.into_owned();
+    let page = company.post(&bob, &form, "globex", [&his, &hers]).await;
+    assert!(page.status.is_client_error(), "{}", page.describe());
+    assert_eq!(company.who(&bob).await, None);
+    assert!(company.events("login.denied").pop().expect("an event").to_string().contains("\"saml-"));
 }
 
 #[tokio::test]
@@ -208,10 +267,8 @@ async fn m5_new_keys_are_written_down_and_another_entity_is_another_directory() 
     assert_eq!(keys.len(), 1, "the first keys: {keys:?}");
     // A provider at the same place that calls itself otherwise.
     let other = Idp::start(&company.authority);
-    let file = Configuration::new()
-        .trust(&company.authority.ca_file())
-        .product("trello", &company.trello.url(), "")
-        .table(&format!("[org.acme]\ndomains = [\"{ACME}\"]\nsso = {{ saml = \"{}\" }}", other.entity_id()));
+    let places = [other.entity_id(), company.idp.entity_id()];
+    let file = file(&company.authority, &company.trello, places, "");
     company.gateway.configure(&file);
     let (status, out, err) = company.gateway.command(&["reload"]);
     assert!(status.success(), "{out}{err}");
