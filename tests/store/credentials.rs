@@ -95,6 +95,7 @@ pub async fn a_password_moves_one_generation_at_a_time(store: AnyStore) {
 }
 
 pub async fn a_second_step_is_used_once(store: AnyStore) {
+    let at = now();
     store.commit(world()).await.unwrap();
     commit(&store, CredentialChange::AddFactor(factor(1))).await.unwrap();
     commit(&store, CredentialChange::AddFactor(factor(2))).await.unwrap();
@@ -102,17 +103,17 @@ pub async fn a_second_step_is_used_once(store: AnyStore) {
     assert_eq!(commit(&store, CredentialChange::AddFactor(taken)).await, Err(LOST), "somebody's credential");
     assert_eq!(store.factors_of(person(1)).await.unwrap(), vec![factor(1), factor(2)]);
     assert_eq!(store.factor_by_handle(&[2]).await.unwrap(), Some(factor(2)));
-    let used = |counter| CredentialChange::UseFactor { id: factor(1).id, counter, at: now() };
+    let used = |counter| CredentialChange::UseFactor { id: factor(1).id, counter, at };
     assert_eq!(commit(&store, used(7)).await, Err(LOST), "the stored counter");
     commit(&store, used(8)).await.unwrap();
     assert_eq!(commit(&store, used(8)).await, Err(LOST), "a replay");
     assert_eq!(store.factors_of(person(1)).await.unwrap()[0].counter, 8);
     // A passkey without a counter says 0 each time (WebAuthn §7.2 step 22); one that began to count goes on, and an app's never stands.
     commit(&store, CredentialChange::AddFactor(Factor { counter: 0, ..factor(4) })).await.unwrap();
-    let shows = |number, counter| CredentialChange::UseFactor { id: factor(number).id, counter, at: now() };
+    let shows = |number, counter| CredentialChange::UseFactor { id: factor(number).id, counter, at };
     commit(&store, shows(4, 0)).await.unwrap();
     commit(&store, shows(4, 0)).await.unwrap();
-    assert_eq!(store.factor_by_handle(&[4]).await.unwrap().unwrap().last_used_at, Some(now()));
+    assert_eq!(store.factor_by_handle(&[4]).await.unwrap().unwrap().last_used_at, Some(at));
     commit(&store, shows(4, 3)).await.unwrap();
     assert_eq!(commit(&store, shows(4, 0)).await, Err(LOST), "it counts by now");
     let app = Factor { kind: FactorKind::Totp, handle: None, counter: 0, ..factor(5) };
