@@ -334,15 +334,25 @@ impl Login {
             )
         };
         let max_age = leaving.max_age.map_or(u32::MAX, |age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX - 1));
-        let pending =
-            Pending { directory: directory.id, seed: random(), left_at: visitor.now, max_age, target: target.cloned() };
+        let mut pending = Pending {
+            directory: directory.id,
+            seed: random(),
+            left_at: visitor.now,
+            max_age,
+            binding: [0; 16],
+            target: target.cloned(),
+        };
         let login = self.world.catalog.load().login.clone();
         let state = pending.seed().state();
         let departed = if directory.protocol.saml().is_some() {
             let request_id = pending.seed().request_id();
             let (force, now) = (leaving.max_age.is_some(), visitor.now);
             let leaving = SamlLeaving { login: &login, request_id: &request_id, relay_state: &state, force, now };
-            self.world.saml.depart(&directory, leaving).await
+            let departed = self.world.saml.depart(&directory, leaving).await;
+            departed.map(|(url, binding)| {
+                pending.binding = binding;
+                url
+            })
         } else {
             let departure = Departure {
                 seed: &pending.seed(),
@@ -375,15 +385,22 @@ impl Login {
         Expected::from_seed(directory, redirect_uri, pending.seed(), pending.left_at, pending.fresh())
     }
 
+    fn opened(&self, name: &str, value: &str) -> Option<Pending> {
+        Pending::decode(&self.world.unseal(Purpose::LoginUnderWay, name.as_bytes(), value)?)
+    }
+
+    /// The logins under way of this browser, and their cookies' names.
+    pub(super) fn under_way<'a>(&'a self, visitor: &'a Visitor) -> impl Iterator<Item = (Pending, &'a str)> {
+        let all = visitor.cookies.beginning(cookies::PENDING);
+        all.filter_map(|(name, value)| Some((self.opened(name, value)?, name)))
+    }
+
     /// Expires the oldest departures of this browser, so that one more fits (rule H10: at most eight).
     fn make_room(&self, visitor: &Visitor) -> Vec<String> {
         let mut known: Vec<_> = visitor
             .cookies
             .beginning(cookies::PENDING)
-            .map(|(name, value)| {
-                let pending = self.world.unseal(Purpose::LoginUnderWay, name.as_bytes(), value);
-                (pending.and_then(|bytes| Pending::decode(&bytes)).map(|pending| pending.left_at), name)
-            })
+            .map(|(name, value)| (self.opened(name, value).map(|pending| pending.left_at), name))
             .collect();
         // What does not unseal sorts first: it opens nothing any more.
         known.sort();

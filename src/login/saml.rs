@@ -10,10 +10,15 @@ use super::record::Circumstances;
 use super::ticket::Pending;
 use super::world::Visitor;
 use super::{Login, Stop};
-use crate::idp::saml::SamlUnproved;
+use crate::idp::saml::{Asked, SamlUnproved};
 use crate::kernel::refusal::{ProofFault, Refusal};
 use crate::kernel::values::DirectoryName;
 use crate::store::Taken;
+use std::time::Duration;
+
+/// How many logins that nobody asked for one browser begins at one directory in this time.
+const UNASKED_AT_MOST: usize = 3;
+const SOON: Duration = Duration::from_secs(60);
 
 impl Login {
     /// `POST /saml/{directory}/acs`: fields of the form, each empty when it is absent or came twice.
@@ -42,11 +47,17 @@ impl Login {
         self.settle(visitor, target.as_ref(), answer).await.with_cookie(cookies::expire(&name))
     }
 
-    /// A portal's tile: the person goes to the provider with a request of ours, which answers at once. There is no way into a loop:
-    /// the answer carries a state of ours, and is used once or not at all.
+    /// A portal's tile: the person goes to the provider with a request of ours, which answers at once. A provider that forgets our
+    /// state would be asked again and again, so that is done a few times in a minute and then explained.
     async fn unasked(&self, visitor: &Visitor, directory: &DirectoryName) -> Result<Answer, Stop> {
         let id = self.world.catalog.load().directory_names.get(directory).copied();
         let id = id.ok_or(Stop::refuse(Refusal::Malformed))?;
+        let lately = self.under_way(visitor).filter(|(pending, _)| {
+            pending.directory == id && pending.target.is_none() && visitor.now.since(pending.left_at) < SOON
+        });
+        if lately.count() >= UNASKED_AT_MOST {
+            return Err(Stop::refuse(Refusal::Loop));
+        }
         self.leave(visitor, id, None, Leaving::default()).await
     }
 
@@ -73,11 +84,14 @@ impl Login {
             }
         };
         let login = self.world.catalog.load().login.clone();
-        let (id, left_at, force) = (pending.seed().request_id(), pending.left_at, pending.fresh().is_some());
-        let expected = self.world.saml.expected(&directory, &login, id, left_at, force).await;
-        let expected = expected.map_err(|why| unproved(why.into()))?;
-        let proof =
-            self.world.saml.prove(&directory, &login, &expected, response, visitor.now).await.map_err(unproved)?;
+        let asked = Asked {
+            request_id: pending.seed().request_id(),
+            left_at: pending.left_at,
+            force: pending.fresh().is_some(),
+            binding: pending.binding,
+        };
+        let proved = self.world.saml.prove(&directory, &login, asked, response, visitor.now).await;
+        let proof = proved.map_err(unproved)?;
         self.admit(visitor, &directory, pending, &proof).await
     }
 }

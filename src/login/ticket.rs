@@ -123,6 +123,8 @@ pub(super) struct Pending {
     pub left_at: Timestamp,
     /// How old the provider's own login may be, in seconds; `u32::MAX` when any age will do (rule M6).
     pub max_age: u32,
+    /// What made the connection then, for SAML (rule M4); zeros for others.
+    pub binding: [u8; 16],
     /// Where the login leads.
     pub target: Option<Target>,
 }
@@ -140,16 +142,18 @@ impl Pending {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let writer = Writer::default().raw(&self.directory.to_bytes()).raw(&self.seed);
-        write_target(writer.time(self.left_at).number(self.max_age), self.target.as_ref()).done()
+        let writer = writer.time(self.left_at).number(self.max_age).raw(&self.binding);
+        write_target(writer, self.target.as_ref()).done()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         let directory = DirectoryId::from_bytes(reader.raw()?);
         let (seed, left_at, max_age) = (reader.raw()?, reader.time()?, reader.number()?);
+        let binding = reader.raw()?;
         let target = read_target(&mut reader)?;
         reader.ended()?;
-        Some(Self { directory, seed, left_at, max_age, target })
+        Some(Self { directory, seed, left_at, max_age, binding, target })
     }
 }
 
@@ -237,7 +241,14 @@ mod tests {
     fn a_departure_fits_its_cookie_and_reads_back() {
         let id = DirectoryId::from_bytes([9; 16]);
         let at = Timestamp::from_millis(1_000);
-        let pending = Pending { directory: id, seed: [1; 32], left_at: at, max_age: 300, target: Some(target()) };
+        let pending = Pending {
+            directory: id,
+            seed: [1; 32],
+            left_at: at,
+            max_age: 300,
+            binding: [2; 16],
+            target: Some(target()),
+        };
         let bytes = pending.encode();
         // Sealing adds 29 bytes (generation, nonce, tag) and base64 a third; the cookie may have 400 (rule H10).
         assert!((bytes.len() + 29).div_ceil(3) * 4 <= 330, "{}", bytes.len());

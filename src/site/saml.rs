@@ -4,6 +4,7 @@ use super::forms::Fields;
 use super::render::{self, At};
 use super::{Site, login_host};
 use crate::kernel::model::Directory;
+use crate::kernel::refusal::Refusal;
 use crate::login::Visitor;
 use crate::web::PageRequest;
 use bytes::Bytes;
@@ -18,6 +19,10 @@ impl Site {
         let Some(directory) = self.saml_directory(name) else { return self.not_found(request) };
         match (&request.head.method, what) {
             (&Method::GET | &Method::HEAD, "metadata") => self.saml_metadata(&directory).await,
+            // A form that a person's browser posts; a script of a sibling product begins nothing (rule H6).
+            (&Method::POST, "acs") if !login_host::is_page_navigation(request) => {
+                self.refuse_request(request, visitor, Refusal::CrossSite).await
+            }
             (&Method::POST, "acs") => {
                 let form = Fields::of_form(request);
                 let (relay_state, response) = (form.text("RelayState"), form.text("SAMLResponse"));

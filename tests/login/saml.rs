@@ -1,5 +1,7 @@
 //! Logins at a company's SAML provider (npm `samlify`), from the product and back.
 
+use std::path::Path;
+
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
@@ -8,7 +10,7 @@ use crate::support::agent::UserAgent;
 use crate::support::authority::Authority;
 use crate::support::configuration::Configuration;
 use crate::support::gateway::Gateway;
-use crate::support::intent::Intent;
+use crate::support::intent::{Intent, Mode};
 use crate::support::page::Page;
 use crate::support::saml::Idp;
 use crate::support::upstream::Upstream;
@@ -36,12 +38,25 @@ fn file(authority: &Authority, trello: &Upstream, [acme, globex]: [&str; 2], key
 impl Company {
     async fn open(keys: &str) -> Self {
         let authority = Authority::new();
-        let (idp, trello) = (Idp::start(&authority), Upstream::start());
-        let file = file(&authority, &trello, [idp.entity_id(); 2], keys);
+        let idp = Idp::start(&authority);
+        Self::with(authority, idp, |idp| idp.entity_id().to_owned(), keys).await
+    }
+
+    /// A company whose provider's metadata is there.
+    async fn with(authority: Authority, idp: Idp, place: impl Fn(&Idp) -> String, keys: &str) -> Self {
+        let trello = Upstream::start();
+        let file = file(&authority, &trello, [&place(&idp), idp.entity_id()], keys);
         let gateway = Gateway::start(&file);
         let company = Self { gateway, idp, trello, authority };
         company.introduce("acme").await;
         company
+    }
+
+    /// What a person sees who types an address of the company.
+    async fn depart(&self) -> Page {
+        let agent = self.browser();
+        let page = agent.visit(&self.url("trello", "/page")).await;
+        agent.submit(&page, "email", &[("email", &format!("ann@{ACME}"))]).await
     }
 
     /// Gives the provider our metadata of an organization, as its admin would.
@@ -272,8 +287,81 @@ async fn m5_new_keys_are_written_down_and_another_entity_is_another_directory() 
     company.gateway.configure(&file);
     let (status, out, err) = company.gateway.command(&["reload"]);
     assert!(status.success(), "{out}{err}");
-    let agent = company.browser();
-    let page = agent.visit(&company.url("trello", "/page")).await;
-    let page = agent.submit(&page, "email", &[("email", &format!("ann@{ACME}"))]).await;
+    let page = company.depart().await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.describe());
+}
+
+#[tokio::test]
+async fn m4_a_provider_that_was_taken_out_is_not_remembered_after_a_restart() {
+    let mut company = Company::open("").await;
+    let ann = company.browser();
+    company.log_in(&ann, "ann").await;
+    assert!(company.who(&ann).await.is_some());
+    // The other place is down: what the old one said is nobody's word any more.
+    let places = ["https://127.0.0.1:9/metadata", company.idp.entity_id()];
+    let file = file(&company.authority, &company.trello, places, "");
+    company.gateway.configure(&file);
+    company.gateway.restart();
+    let page = company.depart().await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.describe());
+}
+
+#[tokio::test]
+async fn mistake_21_a_certificate_that_has_ended_is_used_unless_it_is_to_be_refused() {
+    let authority = Authority::new();
+    let idp = Idp::start_until(&authority, 2021);
+    let company = Company::with(authority, idp, |idp| idp.entity_id().to_owned(), "").await;
+    let ann = company.browser();
+    company.log_in(&ann, "ann").await;
+    assert!(company.who(&ann).await.is_some(), "the dates bind nobody");
+    assert!(company.gateway.log().contains("whose certificate has ended"));
+
+    // Refused: the one key of the provider, and an ended one beside another that lives.
+    let refuse = ", expired_keys = \"refuse\"";
+    let authority = Authority::new();
+    let idp = Idp::start_until(&authority, 2021);
+    let company = Company::with(authority, idp, |idp| idp.entity_id().to_owned(), refuse).await;
+    assert_eq!(company.depart().await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let authority = Authority::new();
+    let (idp, other) = (Idp::start_until(&authority, 2021), Idp::start(&authority));
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let company = Company::with(authority, idp, |idp| beside(folder.path(), idp, &other), refuse).await;
+    let ann = company.browser();
+    let page = company.log_in(&ann, "ann").await;
+    assert!(page.status.is_client_error(), "{}", page.describe());
+    assert_eq!(company.who(&ann).await, None);
+    assert!(company.events("login.denied").pop().expect("an event").to_string().contains("saml-unknown-key"));
+}
+
+/// A file with the provider's metadata, the other one's key beside its own, and a byte order mark as Entra writes it.
+fn beside(folder: &Path, idp: &Idp, other: &Idp) -> String {
+    let key = |idp: &Idp| {
+        let metadata = idp.metadata();
+        let (start, end) = ("<KeyDescriptor use=\"signing\">", "</KeyDescriptor>");
+        let at = metadata.find(start).unwrap_or_else(|| panic!("a key in {metadata}"));
+        let length = metadata[at..].find(end).expect("its end") + end.len();
+        metadata[at..at + length].to_owned()
+    };
+    let both = format!("{}{}", key(idp), key(other));
+    let path = folder.join("idp.xml");
+    std::fs::write(&path, format!("\u{feff}{}", idp.metadata().replacen(&key(idp), &both, 1))).expect("a file");
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn a_provider_that_forgets_our_state_is_asked_a_few_times_and_no_script_begins_a_login() {
+    let company = Company::open("").await;
+    let ann = company.browser();
+    let form = company.leave(&ann).await;
+    let back = company.sign_in(&ann, form, "ann").await;
+    let [_, response] = fields(&back);
+    for round in 0..4 {
+        let page = company.post(&ann, &back, "acme", ["", &response]).await;
+        assert_eq!(page.url.as_str().starts_with(company.idp.base()), round < 3, "{round}: {}", page.describe());
+    }
+    let url = Url::parse(&company.url("id", "/saml/acme/acs")).expect("a URL");
+    let from = Url::parse(&company.url("trello", "/page")).expect("a URL");
+    let intent = Intent::fetch(&from, Mode::NoCors, Method::POST, url);
+    let page = ann.load(intent.with_body("application/x-www-form-urlencoded", "SAMLResponse=x")).await;
+    assert!(page.trace.iter().all(|hop| hop.set_cookies.is_empty()), "{}", page.describe());
 }

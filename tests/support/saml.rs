@@ -16,6 +16,11 @@ pub struct Idp {
 
 impl Idp {
     pub fn start(authority: &Authority) -> Self {
+        Self::start_until(authority, 2050)
+    }
+
+    /// One whose signing certificate ends with the beginning of that year.
+    pub fn start_until(authority: &Authority, year: i32) -> Self {
         let keys = tempfile::tempdir().expect("a temporary directory");
         let der: Vec<u8> = {
             let key = KeyPair::generate(KeySize::Rsa2048).expect("a key");
@@ -24,7 +29,10 @@ impl Idp {
         };
         let der = PrivatePkcs8KeyDer::from(der);
         let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_RSA_SHA256).expect("an RSA key");
-        let certificate = rcgen::CertificateParams::default().self_signed(&key).expect("self-signed");
+        let mut params = rcgen::CertificateParams::default();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let certificate = params.self_signed(&key).expect("self-signed");
         let file = |name: &str, text: String| {
             let path = keys.path().join(name);
             std::fs::write(&path, text).expect("a writable directory");

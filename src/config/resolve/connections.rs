@@ -34,7 +34,10 @@ impl Reader<'_> {
         self.connection_later(written);
         let protocol = match &written.saml {
             Some(saml) => self.saml(&whose, written, saml).map(|settings| Protocol::Saml(Box::new(settings))),
-            None => self.protocol(whose.place, written),
+            None => {
+                self.only_of_saml(written);
+                self.protocol(whose.place, written)
+            }
         };
         let subject_source = self.subject(written);
         let domains = match &written.domains {

@@ -48,13 +48,24 @@ impl Reader<'_> {
         Some(MetadataAt::File(self.path_of(saml)))
     }
 
+    /// Keys of SAML at a connection of another protocol.
+    pub(super) fn only_of_saml(&mut self, written: &Connection) {
+        for (value, key) in [(&written.preset, "preset"), (&written.expired_keys, "expired_keys")] {
+            if let Some(value) = value {
+                let what = format!("`{key}` does nothing without `saml`");
+                self.say.warning(Code::WNoEffect, value.span(), what, "remove it");
+            }
+        }
+    }
+
     /// Keys of the other protocols, which would seem to do something here.
     fn not_of_saml(&mut self, written: &Connection) {
-        let named: [(&Text, &str); 4] = [
+        let named: [(&Text, &str); 5] = [
             (&written.client_id, "client_id"),
             (&written.client_secret_file, "client_secret_file"),
             (&written.client_secret_env, "client_secret_env"),
             (&written.client_auth, "client_auth"),
+            (&written.response_mode, "response_mode"),
         ];
         for (value, key) in named {
             if let Some(value) = value {

@@ -8,7 +8,7 @@ mod provider;
 
 use super::ProviderUnavailable;
 use crate::clock::Clock;
-use crate::kernel::model::{Directory, MetadataAt, SamlSettings};
+use crate::kernel::model::{Directory, ExpiredKeys, MetadataAt, SamlSettings};
 use crate::kernel::proof::Proof;
 use crate::kernel::saml::{
     self, Binding, Connection, Expected, Head, Limits, PartyMetadata, Received, SamlFault, SignatureAlgorithm,
@@ -89,6 +89,19 @@ pub struct SamlLeaving<'a> {
     pub now: Timestamp,
 }
 
+/// What was asked of a provider, from the sealed cookie of the login under way.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The request's `ID`.
+    pub request_id: String,
+    /// When it left.
+    pub left_at: Timestamp,
+    /// Whether the provider was to ask the person anew (rule M6).
+    pub force: bool,
+    /// What made the connection then (rule M4).
+    pub binding: [u8; 16],
+}
+
 /// All SAML providers. Cheap to clone.
 #[derive(Clone)]
 pub struct SamlProviders(Arc<Desk>);
@@ -163,11 +176,16 @@ impl SamlProviders {
         }))
     }
 
-    /// The address that a login leaves by: a signed request (HTTP Redirect binding, SAML Bindings §3.4).
+    /// The address that a login leaves by, a signed request (HTTP Redirect binding, SAML Bindings §3.4); and what makes the
+    /// connection now, for the reply to be held against (rule M4).
     ///
     /// # Errors
     /// [`ProviderUnavailable`], also for a provider that takes requests by other bindings alone.
-    pub async fn depart(&self, directory: &Directory, leaving: SamlLeaving<'_>) -> Result<Url, ProviderUnavailable> {
+    pub async fn depart(
+        &self,
+        directory: &Directory,
+        leaving: SamlLeaving<'_>,
+    ) -> Result<(Url, [u8; 16]), ProviderUnavailable> {
         let settings = directory.protocol.saml().ok_or_else(super::no_provider)?;
         let provider = self.0.provider(directory, settings).await?;
         let own = self.0.own(directory, leaving.login).await?;
@@ -189,7 +207,7 @@ impl SamlProviders {
             None => query,
         };
         url.set_query(Some(&query));
-        Ok(url)
+        Ok((url, names.connection(settings, &provider).binding()))
     }
 
     /// Verifies and judges a response, after its login was taken (once, cluster-wide). Its assertion is burnt at the first
@@ -201,7 +219,7 @@ impl SamlProviders {
         &self,
         directory: &Arc<Directory>,
         login: &Origin,
-        expected: &Expected,
+        asked: Asked,
         response: &str,
         now: Timestamp,
     ) -> Result<Proof, SamlUnproved> {
@@ -218,19 +236,26 @@ impl SamlProviders {
             verified = self.0.verify(directory, &document, &provider, &own).await?;
         }
         let received = verified.map_err(fault)?;
+        let mut signers = [Some(received.signed_assertion()), received.signed_message()].into_iter().flatten();
+        if signers.any(|key| provider.has_ended(key, now)) {
+            if settings.expired_keys == ExpiredKeys::Refuse {
+                return Err(SamlUnproved::Fault(SamlFault::UnknownKey, vec!["the key's certificate has ended".into()]));
+            }
+            tracing::warn!(directory = %directory.name, "a login was signed by a key whose certificate has ended");
+        }
         let mark = received.one_use(directory.id, now);
         match self.0.store.take_once(mark).await.map_err(Fault::of).map_err(ProviderUnavailable::from)? {
             Taken::First => {}
             Taken::Again => return Err(fault(SamlFault::Replayed)),
         }
         let connection = Names::of(login, directory).connection(settings, &provider);
-        let judgement = saml::judge(directory, &connection, expected, &received, now);
+        // Asked to authenticate anew, the provider did so after we asked.
+        let max_age = asked.force.then_some(Duration::ZERO);
+        let Asked { request_id, left_at, binding, .. } = asked;
+        let expected = Expected { directory: directory.id, request_id, left_at, max_age, binding };
+        let judgement = saml::judge(directory, &connection, &expected, &received, now);
         for warning in &judgement.warnings {
             tracing::warn!(directory = %directory.name, warning = warning.code(), "a SAML login is worth a look");
-        }
-        let ended = provider.ended_keys(now);
-        if ended > 0 {
-            tracing::warn!(directory = %directory.name, keys = ended, "a SAML provider's certificates have ended");
         }
         match judgement.outcome {
             Ok(judged) => Ok(judged.proof),
@@ -241,26 +266,6 @@ impl SamlProviders {
                 Err(SamlUnproved::Fault(why, said.collect()))
             }
         }
-    }
-
-    /// What the judge expects of a response, from what the browser carried.
-    ///
-    /// # Errors
-    /// [`ProviderUnavailable`] when the provider is neither remembered nor to be had.
-    pub async fn expected(
-        &self,
-        directory: &Directory,
-        login: &Origin,
-        request_id: String,
-        left_at: Timestamp,
-        force: bool,
-    ) -> Result<Expected, ProviderUnavailable> {
-        let settings = directory.protocol.saml().ok_or_else(super::no_provider)?;
-        let provider = self.0.provider(directory, settings).await?;
-        let binding = Names::of(login, directory).connection(settings, &provider).binding();
-        // Asked to authenticate anew, the provider did so after we asked.
-        let max_age = force.then_some(Duration::ZERO);
-        Ok(Expected { directory: directory.id, request_id, left_at, max_age, binding })
     }
 }
 
@@ -348,6 +353,9 @@ impl Desk {
             return Some(current);
         }
         let now = self.clock.since_boot();
+        if flight.failed_at.is_some_and(|at| now.saturating_sub(at) < AFTER_FAILURE) {
+            return None; // Nobody would be asked: the turn is kept for a moment later.
+        }
         if flight.forced_at.is_some_and(|at| now.saturating_sub(at) < FORCED_EVERY) {
             return None;
         }

@@ -24,6 +24,8 @@ pub(super) const FRESH: Duration = Duration::from_secs(3_600);
 pub(super) const FRESH_FILE: Duration = Duration::from_secs(10);
 /// Metadata that says of itself no end is used this long (behaviour §0).
 const USABLE: Duration = Duration::from_secs(14 * 86_400);
+/// What is kept is at most this much older than what was fetched last.
+const KEPT_ANEW: Duration = Duration::from_secs(86_400);
 /// Bytes of a document.
 const LIMIT: u64 = 1024 * 1024;
 /// Settings of metadata, each with the directory's id behind it.
@@ -39,6 +41,8 @@ pub(in crate::idp) struct Provider {
 /// What is kept of it, sealed.
 #[derive(Deserialize, Serialize)]
 struct Kept {
+    /// Where it was read: what another place said is the word of nobody who counts now (rule M4).
+    at: String,
     entity_id: String,
     fetched_at: i64,
     document: String,
@@ -68,9 +72,9 @@ impl Provider {
         Ok(Self { metadata, fetched_at, document })
     }
 
-    /// Keys that are used although their certificates have ended.
-    pub(super) fn ended_keys(&self, now: Timestamp) -> usize {
-        self.metadata.keys.known().filter(|(_, end)| end.is_some_and(|end| end <= now)).count()
+    /// Whether the certificate of this key has ended.
+    pub(super) fn has_ended(&self, key: Fingerprint, now: Timestamp) -> bool {
+        self.metadata.keys.known().any(|(known, end)| known == key && end.is_some_and(|end| end <= now))
     }
 
     fn fingerprints(&self) -> HashSet<Fingerprint> {
@@ -89,7 +93,9 @@ impl Desk {
         let before = self.kept(directory.id).await?;
         let pinned = before.as_ref().map(|kept| kept.entity_id.as_str());
         let provider = Provider::read(settings, pinned, document, now, now)?;
-        if before.as_ref().is_none_or(|before| before.document != provider.document) {
+        let is_old = |kept: &Kept| now.since(Timestamp::from_millis(kept.fetched_at)) > KEPT_ANEW;
+        let is_news = |kept: &Kept| kept.document != provider.document || kept.at != settings.metadata.to_string();
+        if before.as_ref().is_none_or(|before| is_news(before) || is_old(before)) {
             self.keep(directory, settings, before.as_ref(), &provider).await?;
         }
         Ok(provider)
@@ -104,6 +110,9 @@ impl Desk {
                 return None;
             }
         };
+        if kept.at != settings.metadata.to_string() {
+            return None;
+        }
         let now = self.clock.now();
         let provider = Provider::read(
             settings,
@@ -134,6 +143,7 @@ impl Desk {
         let now = self.clock.now();
         let name = format!("{NAME}{}", directory.id);
         let kept = Kept {
+            at: settings.metadata.to_string(),
             entity_id: provider.metadata.entity_id.clone(),
             fetched_at: provider.fetched_at.millis(),
             document: provider.document.clone(),

@@ -229,7 +229,11 @@ impl Checks<'_> {
         let Some(statement) = assertion.authentications.first() else { return };
         let from = self.expected.max_age.map_or(Timestamp::from_millis(0), |age| self.expected.left_at.minus(age));
         self.between("authenticated", SamlFault::AuthnInstant, from, statement.instant);
-        self.before("session until", SamlFault::SessionExpired, statement.session_not_on_or_after, false);
+        // Without skew: our session ends then too, and one that is over would lead into a loop.
+        let until = statement.session_not_on_or_after;
+        let got = until.map_or_else(|| "nothing".to_owned(), |until| until.to_string());
+        let lasts = until.is_none_or(|until| until > self.now);
+        self.must("session until", SamlFault::SessionExpired, lasts, &format!("after {}", self.now), &got);
         let wanted = &self.connection.contexts;
         if !wanted.is_empty() {
             let class = statement.class.as_deref().unwrap_or("nothing");
@@ -275,7 +279,8 @@ fn proved(
         hosted_domain: None,
         name: mapping.name_of(&assertion.attributes),
         groups: mapping.groups_of(&assertion.attributes),
-        amr: Vec::new(),
+        // What a policy asks for in `require_amr` is said here.
+        amr: statement.class.iter().cloned().collect(),
         acr: statement.class.clone(),
         auth_time: statement.instant.min(now),
         provider_session: statement.session_index.clone(),

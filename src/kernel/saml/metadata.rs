@@ -78,7 +78,10 @@ pub enum ProviderMetadataFault {
     #[error("the metadata lists many entities; give an address with the provider's own")]
     Aggregate,
     /// It is about another entity than the pinned one.
-    #[error("the metadata is about another entity than the one of this directory")]
+    #[error(
+        "the metadata is about another entity than the one that this directory first had; another provider is another directory: \
+         write it as [org.ORG.directory.NAME] with a new name"
+    )]
     Entity,
     /// It has no SAML 2.0 identity provider.
     #[error("the metadata describes no SAML 2.0 identity provider")]
@@ -113,6 +116,8 @@ impl ProviderMetadata {
         plain: PlainHttp,
         now: Timestamp,
     ) -> Result<Self, ProviderMetadataFault> {
+        // Entra and ADFS write a byte order mark before it (XML 1.0 §F.1). Messages have none.
+        let document = document.strip_prefix("\u{feff}".as_bytes()).unwrap_or(document);
         let of_root = |root: Node<'_>| Self::of_root(root, entity, plain, now);
         match signer {
             Some(keys) => {
