@@ -8,6 +8,7 @@ use bytes::Bytes;
 use fedgate::web::{Offer, PageRequest, Routes, Turned};
 use http::Response;
 use std::io::Write as _;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -116,18 +117,20 @@ fn live_sessions_are_served_while_logins_wait() {
     let (_, cookie) = world.session(1);
     let stop = AtomicBool::new(false);
     let refused = AtomicUsize::new(0);
+    let served = Mutex::new(Vec::new());
     thread::scope(|scope| {
         let stopping = Stopping(&stop);
         for flooder in 0..150_u8 {
-            let (world, stop, refused) = (&world, &stop, &refused);
+            let (world, stop, refused, served) = (&world, &stop, &refused, &served);
             scope.spawn(move || {
                 let mut client = world.plain();
                 while !stop.load(Ordering::Relaxed) {
                     // Each from another address: one alone is refused by its own limit.
                     let from = format!("X-Forwarded-For: 198.51.100.{flooder}");
+                    let began = Instant::now();
                     client.send(&head("GET /.fedgate/login", &[&from]));
                     match client.reply().status {
-                        200 => {}
+                        200 => served.lock().unwrap().push(began.elapsed()),
                         503 => drop(refused.fetch_add(1, Ordering::Relaxed)),
                         other => panic!("{other}"),
                     }
@@ -146,9 +149,12 @@ fn live_sessions_are_served_while_logins_wait() {
             .collect();
         drop(stopping);
         took.sort();
-        // Behind 75 pages of 5 ms on its core each request would take 375 ms and more.
-        println!("live requests: p50 {:?}, worst {:?}; pages {:?}", took[20], took[39], pages.answered);
-        assert!(took[20] < Duration::from_millis(300), "p50 {:?}", took[20]);
+        let mut page = served.lock().unwrap().clone();
+        page.sort();
+        let page = page[page.len() / 2];
+        // In one queue with them a request would take as long as a page, whatever else the machine does.
+        println!("live requests: p50 {:?}, worst {:?}; pages {:?}, p50 {page:?}", took[20], took[39], pages.answered);
+        assert!(took[20] * 2 < page, "p50 {:?} against a page's {page:?}", took[20]);
     });
     assert!(pages.answered.load(Ordering::Relaxed) > 0, "logins are served too");
 }
@@ -177,8 +183,9 @@ fn live_sessions_are_served_while_unknown_ones_wait() {
         })
         .collect();
     took.sort();
+    // Behind strangers a request would wait for a second, and then for four.
     println!("live requests: p50 {:?}, worst {:?}", took[20], took[39]);
-    assert!(took[20] < Duration::from_millis(150), "p50 {:?}", took[20]);
+    assert!(took[20] < Duration::from_millis(500), "p50 {:?}", took[20]);
     let (mut refused, mut read) = (0, 0);
     for stranger in &mut strangers {
         let reply = stranger.reply();
