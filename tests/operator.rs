@@ -21,6 +21,8 @@ mod forward_auth;
 mod front;
 #[path = "operator/ground.rs"]
 mod ground;
+#[path = "operator/imports.rs"]
+mod imports;
 #[path = "operator/mail.rs"]
 mod mail;
 #[path = "operator/online.rs"]

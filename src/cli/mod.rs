@@ -13,10 +13,12 @@ mod demo;
 mod events;
 mod explain;
 mod explained;
+mod import;
 pub mod node;
 mod online;
 mod operate;
 mod policy;
+mod progress;
 mod reload;
 mod run;
 mod schema;
@@ -73,6 +75,8 @@ pub enum Command {
     /// Say what another configuration would do to people; see what organizations changed at run time, and take it back.
     #[command(subcommand, after_help = "Example:\n  fedgate policy plan new.toml --people export.csv")]
     Policy(arguments::Policies),
+    /// Bring a product's people with their addresses and password hashes; stopped in the middle, go on.
+    Import(import::Arguments),
     /// See who is logged in, and end that.
     #[command(subcommand, after_help = "Example:\n  fedgate sessions revoke --person ann@acme.com")]
     Sessions(arguments::Sessions),
@@ -157,6 +161,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &cli.common, &mut screen),
         Command::Explain(arguments) => explain::run(arguments, &cli.common, &mut screen),
         Command::Policy(arguments) => policy::run(arguments, &cli.common, &mut screen),
+        Command::Import(arguments) => import::run(arguments, &cli.common, &mut screen),
         Command::Sessions(arguments) => sessions::run(arguments, &cli.common, &mut screen),
         Command::Token(arguments) => operate::tokens(arguments, &cli.common, &mut screen),
         Command::Domain(arguments) => operate::domains(arguments, &cli.common, &mut screen),

@@ -136,7 +136,7 @@ impl Scope<'_> {
         let mut plan = Plan { people: Vec::new(), uncovered: BTreeMap::new() };
         for email in self.everybody().await? {
             let domain = email.domain();
-            if self.is_uncovered(domain) {
+            if self.after.is_uncovered(domain) {
                 *plan.uncovered.entry(domain.clone()).or_insert(0) += 1;
             }
             if !self.before.domains.contains_key(domain) && !self.after.domains.contains_key(domain) {
@@ -164,13 +164,6 @@ impl Scope<'_> {
                 return Ok(found);
             }
         }
-    }
-
-    /// A sub-domain that nobody holds, of a domain that the new configuration holds (W-SUBDOMAIN).
-    fn is_uncovered(&self, domain: &DomainName) -> bool {
-        let is_below =
-            |held: &DomainName| domain.as_str().strip_suffix(held.as_str()).is_some_and(|rest| rest.ends_with('.'));
-        !self.after.domains.contains_key(domain) && self.after.domains.keys().any(is_below)
     }
 
     async fn person(&self, email: &EmailAddress, before: &Product, after: &Product) -> Result<Planned, Wrong> {

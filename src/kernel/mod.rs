@@ -9,6 +9,7 @@ pub mod domain;
 pub mod event;
 pub mod foresee;
 pub mod identify;
+pub mod import;
 pub mod journal;
 mod linking;
 pub mod live;

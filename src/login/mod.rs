@@ -27,6 +27,7 @@ mod finish;
 mod handover;
 mod health;
 mod identity;
+pub mod import;
 mod lease;
 mod live;
 pub mod local;

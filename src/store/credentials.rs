@@ -41,6 +41,12 @@ pub trait Credentials: Send + Sync {
         product: &ProductName,
         email: &EmailAddress,
     ) -> Result<Option<ProductAccount>, Unavailable>;
+    /// The record that a product knows by this user id of its own.
+    async fn product_account_by_sub(
+        &self,
+        product: &ProductName,
+        sub: &str,
+    ) -> Result<Option<ProductAccount>, Unavailable>;
     /// What a bucket holds now; 0 once its time is over.
     async fn attempts(&self, bucket: &[u8; 32], now: Timestamp) -> Result<u32, Unavailable>;
     /// How much of a product still logs in by password. Reads an index whole: callers keep the answer for minutes.

@@ -57,6 +57,15 @@ impl Credentials for Failing {
         self.inner.product_account_by_address(product, email).await
     }
 
+    async fn product_account_by_sub(
+        &self,
+        product: &ProductName,
+        sub: &str,
+    ) -> Result<Option<ProductAccount>, Unavailable> {
+        self.answers()?;
+        self.inner.product_account_by_sub(product, sub).await
+    }
+
     async fn proved_addresses_of(&self, account: AccountId) -> Result<Vec<EmailAddress>, Unavailable> {
         self.answers()?;
         self.inner.proved_addresses_of(account).await

@@ -195,14 +195,23 @@ pub async fn links_and_product_accounts_read_back_as_written(store: AnyStore) {
         let row = fedgate::kernel::model::ProductAccount { state, off: number == 2, ..product_account(number, number) };
         store.commit(changes([Change::CreateProductAccount(row.clone())])).await.unwrap();
         assert_eq!(store.product_account(&product(), person(number)).await.unwrap(), Some(row.clone()));
+        assert_eq!(store.product_account_by_sub(&product(), &row.sub).await.unwrap(), Some(row.clone()));
+        assert_eq!(
+            store.product_account_by_sub(&product(), &row.sub.to_uppercase()).await.unwrap(),
+            None,
+            "byte for byte"
+        );
         assert_eq!(store.product_account_by_id(row.id).await.unwrap(), Some(row));
     }
     let first = link(1, "Ann\u{e9}", 1);
     let mut second = link(2, "ann", 1);
     (second.by, second.suspended) = (LinkedBy::Authority, true);
-    store.commit(changes([Change::Link(first.clone()), Change::Link(second.clone())])).await.unwrap();
+    let mut third = link(3, "10493", 1);
+    third.by = LinkedBy::Import;
+    let links = [&first, &second, &third].map(|link| Change::Link(link.clone()));
+    store.commit(changes(links)).await.unwrap();
     assert_eq!(store.identity(&first.key).await.unwrap(), Some(first.clone()));
-    assert_eq!(store.identities_of(person(1)).await.unwrap(), [first.clone(), second]);
+    assert_eq!(store.identities_of(person(1)).await.unwrap(), [first.clone(), second, third]);
     // Byte for byte, and within its directory and source only (rule C1).
     for other in [link(2, "Ann\u{e9}", 1), link(1, "ANN\u{c9}", 1), link(1, "Anne\u{301}", 1)] {
         assert_eq!(store.identity(&other.key).await.unwrap(), None);
@@ -211,6 +220,8 @@ pub async fn links_and_product_accounts_read_back_as_written(store: AnyStore) {
     store.commit(changes([same(), same()])).await.unwrap();
     assert_eq!(store.asserted_sub(&product(), &email("ann@acme.com")).await.unwrap(), Some("fg_1".to_owned()));
     let elsewhere = ProductName::parse("video").unwrap();
+    let sub = product_account(1, 1).sub;
+    assert_eq!(store.product_account_by_sub(&elsewhere, &sub).await.unwrap(), None);
     assert_eq!(store.asserted_sub(&elsewhere, &email("ann@acme.com")).await.unwrap(), None);
 }
 

@@ -84,6 +84,14 @@ impl StoredPassword {
         Ok(Self { salt, digest, imported: Some(scheme) })
     }
 
+    /// Whether [`Self::wrap`] would take a hash, without its cost.
+    ///
+    /// # Errors
+    /// [`NotImportable`] says what about it.
+    pub fn takes(hash: &str) -> Result<(), NotImportable> {
+        imported::read(hash).map(drop)
+    }
+
     /// A password that nobody knows, checked where there is none, at the same cost. `salt` and `digest` are random.
     pub fn decoy(salt: Salt, digest: [u8; 32]) -> Self {
         Self { salt, digest, imported: None }

@@ -110,4 +110,6 @@ pub enum LinkedBy {
     FirstLogin,
     /// The directory had authority over the account's proved address (rule B20).
     Authority,
+    /// The product knew the person by it before (T09); it opens nothing before the record has moved.
+    Import,
 }

@@ -73,4 +73,11 @@ impl Catalog {
     pub fn org_of(&self, domain: &DomainName) -> Option<&Arc<Organization>> {
         self.orgs.get(&self.domains.get(domain)?.org)
     }
+
+    /// Whether nobody holds the domain while somebody holds one above it: a domain never covers its sub-domains (W-SUBDOMAIN).
+    pub fn is_uncovered(&self, domain: &DomainName) -> bool {
+        let above = |at: usize| domain.as_str().get(at + 1..).and_then(|rest| DomainName::parse(rest).ok());
+        let dots = domain.as_str().match_indices('.').filter_map(|(at, _)| above(at));
+        !self.domains.contains_key(domain) && dots.into_iter().any(|parent| self.domains.contains_key(&parent))
+    }
 }

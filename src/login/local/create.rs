@@ -4,10 +4,15 @@ use super::super::Login;
 use super::bench::{Busy, Lane};
 use crate::entropy::random;
 use crate::kernel::event::{Action, Actor, AuditEvent, Outcome, Subject};
+use crate::kernel::import::{ImportRow, ImportedAddress};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
 use crate::kernel::local::{NotImportable, StoredPassword};
-use crate::kernel::model::{Account, AccountStatus, Address, PasswordCredential, ProductAccount, ProductAccountState};
-use crate::kernel::values::{AccountId, EmailAddress, EventId, ProductAccountId, ProductName};
+use crate::kernel::model::{
+    Account, AccountStatus, Address, IdentityKey, LinkedBy, LinkedIdentity, PasswordCredential, ProductAccount,
+    ProductAccountState,
+};
+use crate::kernel::values::{AccountId, EmailAddress, EventId, ProductAccountId, ProductName, Timestamp};
+use crate::keys::Keys;
 use crate::store::{Conflict, NotCommitted, Unavailable};
 
 /// A local account to be made.
@@ -81,51 +86,105 @@ impl Login {
                 Some(world.bench.run(Lane::Known, move || StoredPassword::wrap(&hash, salt)).await??)
             }
         };
-        let account = Account {
-            id: AccountId::mint(now, random()),
-            status: AccountStatus::Active,
-            email: Some(new.email.clone()),
-            email_verified: new.verified,
-            email_proved_at: None,
-            name: new.name.as_deref().and_then(super::super::session::clean_name),
-            epoch: 0,
-            created_at: now,
-            last_login_at: None,
-        };
-        let record = ProductAccount {
-            id,
-            product: new.product.clone(),
-            account: account.id,
+        let row = ImportRow {
             sub,
-            state: ProductAccountState::Local,
+            addresses: vec![ImportedAddress {
+                email: new.email,
+                verified: new.verified,
+                verified_at: None,
+                primary: true,
+                added_at: None,
+                last_login_at: None,
+            }],
+            name: new.name,
+            hash: None,
+            password_set_at: None,
+            links: Vec::new(),
             off: false,
-            created_at: now,
-        };
-        let event = created(&account, &record, new.actor.clone());
-        let mut batch = Batch { events: vec![event], ..Batch::default() };
-        batch.changes.push(Change::CreateAccount(account));
-        batch.changes.push(Change::CreateProductAccount(record.clone()));
-        batch.changes.push(Change::Credential(CredentialChange::PutAddress(Address {
-            product_account: id,
-            email: new.email,
-            verified: new.verified,
-            verified_at: None,
-            primary: true,
-            added_at: now,
+            created_at: None,
             last_login_at: None,
-        })));
-        if let Some(stored) = stored {
-            let mut password =
-                PasswordCredential { product_account: id, stored, generation: 1, set_at: now, mac: [0; 32] };
-            password.mac = world.keys.mac_password(&password);
-            batch.changes.push(Change::Credential(CredentialChange::SetPassword(password)));
-        }
+        };
+        let mut batch = Batch::default();
+        let made = Made { row: &row, id, links: Vec::new(), stored, actor: new.actor };
+        let record = made.add_to(&mut batch, &new.product, &world.keys, now);
         match world.store.commit(batch).await {
             Ok(_) => Ok(record),
             Err(NotCommitted::Conflict(Conflict::Address | Conflict::ProductAccount)) => Err(NotCreated::Taken),
             Err(NotCommitted::Conflict(other)) => Err(Unavailable(format!("a new account met {other:?}")).into()),
             Err(NotCommitted::Unavailable(fault)) => Err(fault.into()),
         }
+    }
+}
+
+/// A person of a product to be made: a row as the product wrote it, and what was made of it.
+pub(in crate::login) struct Made<'a> {
+    pub row: &'a ImportRow,
+    pub id: ProductAccountId,
+    /// Identities that the product knows the person by, with the directories that they are of.
+    pub links: Vec<IdentityKey>,
+    /// The password, with argon2id over the product's hash.
+    pub stored: Option<StoredPassword>,
+    pub actor: Option<Actor>,
+}
+
+impl Made<'_> {
+    /// Puts the person, the product's record of them, their addresses, password and links into a batch, with the event.
+    pub(in crate::login) fn add_to(
+        self,
+        batch: &mut Batch,
+        product: &ProductName,
+        keys: &Keys,
+        now: Timestamp,
+    ) -> ProductAccount {
+        let row = self.row;
+        let live = row.live();
+        let account = Account {
+            id: AccountId::mint(now, random()),
+            status: AccountStatus::Active,
+            email: live.map(|live| live.email.clone()),
+            email_verified: live.is_some_and(|live| live.verified),
+            email_proved_at: live.filter(|live| live.verified).and_then(|live| live.verified_at),
+            name: row.name.as_deref().and_then(super::super::session::clean_name),
+            epoch: 0,
+            created_at: now,
+            last_login_at: row.last_login_at,
+        };
+        let record = ProductAccount {
+            id: self.id,
+            product: product.clone(),
+            account: account.id,
+            sub: row.sub.clone(),
+            state: ProductAccountState::Local,
+            off: row.off,
+            created_at: now,
+        };
+        batch.events.push(created(&account, &record, self.actor));
+        let person = account.id;
+        batch.changes.push(Change::CreateAccount(account));
+        batch.changes.push(Change::CreateProductAccount(record.clone()));
+        for address in &row.addresses {
+            batch.changes.push(Change::Credential(CredentialChange::PutAddress(Address {
+                product_account: self.id,
+                email: address.email.clone(),
+                verified: address.verified,
+                verified_at: address.verified_at,
+                primary: live.is_some_and(|live| live.email == address.email),
+                added_at: address.added_at.unwrap_or(now),
+                last_login_at: address.last_login_at,
+            })));
+        }
+        if let Some(stored) = self.stored {
+            let set_at = row.password_set_at.unwrap_or(now);
+            let mut password =
+                PasswordCredential { product_account: self.id, stored, generation: 1, set_at, mac: [0; 32] };
+            password.mac = keys.mac_password(&password);
+            batch.changes.push(Change::Credential(CredentialChange::SetPassword(password)));
+        }
+        for key in self.links {
+            let link = LinkedIdentity { key, account: person, by: LinkedBy::Import, linked_at: now, suspended: false };
+            batch.changes.push(Change::Link(link));
+        }
+        record
     }
 }
 

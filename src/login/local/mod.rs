@@ -19,7 +19,7 @@ mod attempts;
 mod bench;
 mod breached;
 mod change;
-mod create;
+pub(in crate::login) mod create;
 mod device;
 mod door;
 mod enter;

@@ -268,6 +268,15 @@ impl Credentials for Sqlite {
         self.one(&sql, params![product.as_str(), email.as_str()], rows::product_account)
     }
 
+    async fn product_account_by_sub(
+        &self,
+        product: &ProductName,
+        sub: &str,
+    ) -> Result<Option<ProductAccount>, Unavailable> {
+        let sql = format!("SELECT {} FROM product_account WHERE product = ? AND sub = ?", rows::PRODUCT_ACCOUNT);
+        self.one(&sql, params![product.as_str(), sub], rows::product_account)
+    }
+
     async fn attempts(&self, bucket: &[u8; 32], now: Timestamp) -> Result<u32, Unavailable> {
         let sql = "SELECT count FROM attempt WHERE bucket = ? AND until > ?";
         Ok(self.one(sql, params![bucket, now.millis()], |row| row.get(0))?.unwrap_or(0))

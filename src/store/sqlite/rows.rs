@@ -160,6 +160,7 @@ pub(super) fn identity(row: &Row<'_>) -> rusqlite::Result<LinkedIdentity> {
         by: parsed(row, 4, |text| match text {
             "first_login" => Ok(LinkedBy::FirstLogin),
             "authority" => Ok(LinkedBy::Authority),
+            "import" => Ok(LinkedBy::Import),
             _ => Err("origin of a link"),
         })?,
         linked_at: time(row, 5)?,
@@ -172,6 +173,7 @@ pub(super) fn linked_by_column(by: LinkedBy) -> &'static str {
     match by {
         LinkedBy::FirstLogin => "first_login",
         LinkedBy::Authority => "authority",
+        LinkedBy::Import => "import",
     }
 }
 
