@@ -43,8 +43,8 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// The most that a form or an assertion to one of our own pages may have.
 const PAGE_BODY: usize = 64 * 1024;
 
-/// The most that a SAML response may have, in the browser of a login under way and nowhere else: 256 KiB of XML are 342 KiB of
-/// base64, and some of that is percent-encoded. From strangers nothing of the kind is held (rule H10).
+/// The most that a SAML response may have: 256 KiB of XML are 342 KiB of base64, and some of that is percent-encoded. Only a browser
+/// that says it has a login under way may send as much. Anybody can say so, so that few of them are held at once (rule H10).
 const RESPONSE_BODY: usize = 512 * 1024;
 
 /// How long it may take to arrive.
@@ -242,9 +242,12 @@ impl Step<'_> {
         match admission {
             Admission::Admitted(live) if !live.ended.is_cancelled() => {
                 trace.sid = trace.wanted.then(|| live.sid.to_string());
-                let asked = (request.method(), request.headers());
-                if let Some(answer) = asks_step.then(|| self.step_up(asked, path, target, &live)).flatten() {
-                    return Ok(answer);
+                if asks_step {
+                    let back = way_back(intent::is_safe(request.method().as_str()), path);
+                    let asked = (request.method(), request.headers());
+                    if let Some(answer) = self.step_up(asked, (path, &back), target, &live) {
+                        return Ok(answer);
+                    }
                 }
                 self.forward(request, path, target, cookies.rest, Admitted { live: Some(live), public: false }).await
             }
@@ -427,7 +430,8 @@ impl Step<'_> {
     ) -> Result<PageRequest, Answer> {
         let (mut head, body) = request.into_parts();
         let is_reply = target.is_none() && path.target().starts_with("/saml/") && has_login_under_way(&head.headers);
-        let most = if is_reply { RESPONSE_BODY } else { PAGE_BODY };
+        let room = if is_reply { self.line.core.shared.guard.replies.try_acquire().ok() } else { None };
+        let most = if room.is_some() { RESPONSE_BODY } else { PAGE_BODY };
         let body = match timeout(PAGE_BODY_TIME, Limited::new(body, most).collect()).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(_)) => {
@@ -461,7 +465,7 @@ impl Step<'_> {
     }
 
     fn redirect_to_login(&self, safe: bool, path: &NormalPath<'_>) -> Answer {
-        let return_to = if safe { path.target() } else { "/".to_owned() };
+        let return_to = way_back(safe, path);
         let status = if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER };
         answer::redirect(status, &login_path(&return_to), self.id())
     }
@@ -540,6 +544,11 @@ fn is_listed_preflight(request: &Request<Incoming>, target: &Target) -> bool {
 fn has_login_under_way(fields: &HeaderMap) -> bool {
     let name = PENDING_COOKIE.as_bytes();
     fields.get_all(header::COOKIE).iter().any(|line| line.as_bytes().windows(name.len()).any(|found| found == name))
+}
+
+/// Where a person comes back to: where they were going, if only to look.
+fn way_back(safe: bool, path: &NormalPath<'_>) -> String {
+    if safe { path.target() } else { "/".to_owned() }
 }
 
 /// The login on this very host, with the way back.

@@ -321,6 +321,10 @@ impl<'a> Sending<'a> {
         patience: &mut Pin<Box<Sleep>>,
         mut answered: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Fault> {
+        // It may have ended while a connection was opened: then nothing of the request is sent.
+        if self.admitted.live.as_ref().is_some_and(|live| live.ended.is_cancelled()) {
+            return Err(self.ended());
+        }
         let mut ended = pin!(self.admitted.live.as_ref().map(|live| live.ended.cancelled()));
         self.allow(patience);
         // One poll for all three: each future around another would copy the answer once more.
@@ -329,10 +333,7 @@ impl<'a> Sending<'a> {
                 return Poll::Ready(Ok(answer));
             }
             if ended.as_mut().as_pin_mut().is_some_and(|ended| ended.poll(cx).is_ready()) {
-                if let Some(upload) = self.progress {
-                    upload.end();
-                }
-                return Poll::Ready(Err(Fault::Ended));
+                return Poll::Ready(Err(self.ended()));
             }
             while patience.as_mut().poll(cx).is_ready() {
                 // An upload that is still moving has its own limits.
@@ -345,6 +346,14 @@ impl<'a> Sending<'a> {
             Poll::Pending
         })
         .await
+    }
+
+    /// The session has ended, and what is left of the request's body is not read.
+    fn ended(&self) -> Fault {
+        if let Some(upload) = self.progress {
+            upload.end();
+        }
+        Fault::Ended
     }
 
     /// From now on the answer may take as long as the product says.

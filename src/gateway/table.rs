@@ -7,6 +7,7 @@ use super::core::Shared;
 use super::guard::load::Load;
 use super::options::{Network, Options, PathRule, Site};
 use super::upstream::{Group, Pool};
+use crate::kernel::live::step_up::is_alike;
 use crate::kernel::request::fields::MappedNames;
 use crate::kernel::request::path::NormalPath;
 use crate::kernel::values::Origin;
@@ -194,7 +195,13 @@ impl Target {
     }
 
     pub(super) fn is_optional(&self, path: &NormalPath<'_>) -> bool {
-        self.site.optional.iter().any(|rule| rule.holds(path))
+        self.site.optional.iter().any(|rule| rule.holds(path)) && !self.is_like_app_login(path)
+    }
+
+    /// Whether some server could take it for an app's login, whatever the method: nobody without a session comes to a login of the
+    /// product's own that nobody has judged (rule B6).
+    fn is_like_app_login(&self, path: &NormalPath<'_>) -> bool {
+        self.site.product.password_api.iter().any(|api| is_alike(path.path(), &api.path))
     }
 
     /// Whether it is an app's login at a JSON path of the product's own (`password_api`).

@@ -2,10 +2,12 @@
 //! and with nobody's answer but their own.
 
 use super::support::*;
+use fedgate::gateway::options::Upstream;
+use socket2::{Domain, Socket, Type};
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::Ordering;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -110,6 +112,11 @@ fn odd(head: &str, stream: &mut TcpStream) {
         "/lengths" => say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
         "/codings" => say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
         "/fields" => say(&format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(101))),
+        "/hint" => {
+            say("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        "/flood" => while stream.write_all(&b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000)).is_ok() {},
         "/head" => say(&format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(500_000))),
         _ => ok(head, stream),
     }
@@ -172,10 +179,70 @@ fn a_connection_is_used_again_only_after_an_end_that_was_plain() {
 fn what_is_no_answer_is_502_and_not_asked_again() {
     let world = world(odd, |_, _| {});
     let cookie = cookie(&world);
-    for (asked, path) in ["/switch", "/lengths", "/codings", "/fields", "/head"].into_iter().enumerate() {
+    let paths = ["/switch", "/lengths", "/codings", "/fields", "/head", "/hint", "/flood"];
+    for (asked, path) in paths.into_iter().enumerate() {
         let reply = world.ask(&format!("GET {path}"), &[&cookie]);
         assert_eq!(reply.status, 502, "{path}");
         assert!(!reply.body.contains("hello"), "{path} {reply:?}");
         assert_eq!(world.seen.heads.lock().unwrap().len(), asked + 1, "{path}");
     }
+}
+
+/// How often `/leave` was asked for.
+static LEFT: AtomicUsize = AtomicUsize::new(0);
+
+/// Leaves the first time, with a connection that was just used.
+fn leaves(head: &str, stream: &mut TcpStream) {
+    if head.starts_with("GET /leave ") && LEFT.fetch_add(1, Ordering::SeqCst) == 0 {
+        let _ = stream.shutdown(Shutdown::Both);
+    } else {
+        ok(head, stream);
+    }
+}
+
+#[test]
+fn a_get_that_was_not_answered_at_all_is_sent_once_more_whenever_its_connection_was_used_last() {
+    let world = world(leaves, |_, _| {});
+    let cookie = cookie(&world);
+    let mut client = world.plain();
+    for path in ["/", "/leave"] {
+        client.send(&head(&format!("GET {path}"), &[&cookie]));
+        let reply = client.reply();
+        assert_eq!((reply.status, reply.body.as_str()), (200, "hello"), "{path}");
+    }
+    assert_eq!(LEFT.load(Ordering::SeqCst), 2);
+}
+
+/// A listener whose queue is full, so that who connects waits, and the connections that fill it.
+fn crowded() -> (TcpListener, SocketAddr, Vec<TcpStream>) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let listener = TcpListener::from(socket);
+    let address = listener.local_addr().unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok();
+    let filling = std::iter::from_fn(connect).collect();
+    (listener, address, filling)
+}
+
+#[test]
+fn nothing_is_sent_for_a_session_that_ended_while_a_connection_was_opened() {
+    let (listener, address, filling) = crowded();
+    let world = world(ok, |_, site| {
+        site.upstreams = vec![Upstream::Http { host: address.ip().to_string(), port: address.port() }];
+    });
+    let (live, cookie) = world.session(1);
+    let mut client = world.plain();
+    client.send(&head("GET /", &[&format!("Cookie: {cookie}")]));
+    thread::sleep(Duration::from_millis(300));
+    live.ended.cancel();
+    // Now there is room: the next attempt of the gateway's kernel gets through.
+    for _ in &filling {
+        drop(listener.accept().unwrap());
+    }
+    let (mut opened, _) = listener.accept().unwrap();
+    let mut received = Vec::new();
+    let _ = opened.read_to_end(&mut received);
+    assert_eq!(String::from_utf8_lossy(&received), "", "the product received something");
+    assert_eq!(client.reply().status, 401);
 }

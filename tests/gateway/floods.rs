@@ -413,3 +413,28 @@ fn thousands_of_slow_heads_are_cut_and_others_are_served_meanwhile() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!(world.seen.heads.lock().unwrap().len(), 20);
 }
+
+#[test]
+fn h10_large_responses_of_strangers_are_held_in_bounded_number() {
+    const ROOM: usize = 64;
+    let world = world(ok, |_, _| {});
+    let post = |body: usize| {
+        let fields = "X-Forwarded-Proto: https\r\nCookie: __Host-fedgate-in-0=made-up";
+        let head = format!("POST /saml/x HTTP/1.1\r\nHost: id.localhost\r\n{fields}\r\nContent-Length: 100000\r\n\r\n");
+        let mut client = world.plain();
+        client.send(&head);
+        // A refusal may come before all of it was sent.
+        let _ = client.stream.write_all(&vec![b'x'; body]);
+        client
+    };
+    let status = || post(100_000).reply().status;
+    assert_eq!(status(), 200);
+    let held: Vec<_> = (0..ROOM).map(|_| post(70_000)).collect();
+    let becomes = |expected: u16| (0..100).any(|_| status() == expected);
+    assert!(becomes(413), "one more is as large as a form at most");
+    for mut client in held {
+        client.stream.write_all(&[b'x'; 30_000]).unwrap();
+        assert_eq!(client.reply().status, 200, "who came before is served");
+    }
+    assert_eq!(status(), 200, "there is room again");
+}

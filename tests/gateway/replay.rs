@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use fedgate::clock::{Clock, TimeSource};
 use fedgate::gateway::options::{BodySpool, Options, Site, Upstream};
+use fedgate::kernel::model::StepUp;
 use fedgate::kernel::values::{AccountId, ProductSessionId, Timestamp, Token};
 use fedgate::web::{Ask, Expired, Replays, Taken};
 use std::collections::{HashMap, HashSet};
@@ -653,4 +654,20 @@ fn h9_a_product_that_hangs_up_is_not_asked_again() {
     assert!(scene.click(&scene.new, &kept, "send").body.starts_with("lost "));
     assert_eq!(*asked.lock().unwrap(), 1);
     scene.files(0);
+}
+
+#[test]
+fn h9_a_kept_request_to_a_path_that_asks_for_a_proof_comes_back_after_the_step() {
+    let scene = scene(|_, site| {
+        let within = Duration::from_secs(600);
+        Arc::make_mut(&mut site.product).step_up = Some(StepUp { paths: vec!["/admin/*".to_owned()], within });
+    });
+    let kept = handle(&scene.send("POST /admin/users", &scene.old, &FORM, b"x"));
+    let reply = scene.click(&scene.new, &kept, "send");
+    let back = format!("/.fedgate/step-up?return_to=/.fedgate/replay%3Fid%3D{}", kept.0);
+    assert_eq!((reply.status, reply.one("location")), (303, back.as_str()), "{reply:?}");
+    assert_eq!(scene.got(), [], "the product saw nothing of it");
+    *scene.world.proved_at.lock().unwrap() = Clock::system().now();
+    let (_, stepped) = scene.world.session(ANN);
+    assert_eq!(scene.click(&stepped, &kept, "send").body, "saved", "it is still there");
 }

@@ -2,6 +2,8 @@
 
 use super::support::*;
 use fedgate::gateway::options::PathRule;
+use fedgate::kernel::model::{ApiRefusal, PasswordApi};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const PAGE: &str = "Accept: text/html";
@@ -244,4 +246,27 @@ fn plain_http_is_redirected_for_known_hosts_only() {
         assert_eq!((reply.status, reply.one("location")), (status, location), "{host} {target}");
         assert_eq!(reply.one("strict-transport-security"), "", "not over plain HTTP (RFC 6797 §7.2)");
     }
+}
+
+#[test]
+fn b6_what_a_product_could_take_for_an_apps_login_is_open_to_nobody() {
+    let world = world(ok, |_, site| {
+        site.optional = vec![PathRule::Below("/".into())];
+        Arc::make_mut(&mut site.product).password_api = vec![PasswordApi {
+            path: "/1/auth".to_owned(),
+            email: "/user".to_owned(),
+            password: "/password".to_owned(),
+            refuse: ApiRefusal::default(),
+        }];
+    });
+    assert_eq!(world.ask("POST /1/other", &["Content-Length: 0"]).status, 200);
+    let before = world.seen.bytes.load(Ordering::SeqCst);
+    for path in ["/1/Auth", "/1/auth/", "/1/auth;x=1", "/1;x/auth", "/1/AUTH?x", "/1/a%75th", "/1/%2561uth"] {
+        for method in ["POST", "PUT", "GET"] {
+            let status = world.ask(&format!("{method} {path}"), &["Content-Length: 0"]).status;
+            // The path itself, and what has no single meaning, are answered otherwise.
+            assert!(matches!(status, 400 | 401 | 404), "{method} {path}: {status}");
+        }
+    }
+    assert_eq!(world.seen.bytes.load(Ordering::SeqCst), before, "the product saw nothing of it");
 }

@@ -32,6 +32,10 @@ use prometheus_client::metrics::family::Family;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// How many large responses of identity providers are read at once: 32 MiB of memory.
+pub(super) const LARGE_REPLIES: usize = 64;
 
 /// What all cores share.
 pub(super) struct Guard {
@@ -41,6 +45,8 @@ pub(super) struct Guard {
     pub(super) pages: Queue,
     /// Sessions that are not in memory.
     pub(super) cold: Queue,
+    /// Responses of identity providers, larger than a form, whose bodies are being read. Over it only smaller ones are taken.
+    pub(super) replies: Semaphore,
     pub(super) turned: Turned,
     said: AtomicU64,
 }
@@ -114,6 +120,7 @@ impl Guard {
             loads: Loads::default(),
             pages: Queue::new(256, 1024, Duration::from_secs(2)),
             cold: Queue::new(64, 1024, Duration::from_secs(1)),
+            replies: Semaphore::new(LARGE_REPLIES),
             turned: Turned::new(seeing),
             said: AtomicU64::new(0),
         }

@@ -19,11 +19,12 @@ impl Target {
 }
 
 impl Step<'_> {
-    /// What a session is answered whose proof is too old for this path; `None`: the request goes on.
+    /// What a session is answered whose proof is too old for this path; `None`: the request goes on. After the step a person comes
+    /// back to `return_to`, a path of this host.
     pub(in crate::gateway) fn step_up(
         &self,
         (method, headers): (&Method, &HeaderMap),
-        path: &NormalPath<'_>,
+        (path, return_to): (&NormalPath<'_>, &str),
         target: &Arc<Target>,
         live: &LiveSession,
     ) -> Option<Answer> {
@@ -42,8 +43,7 @@ impl Step<'_> {
         }
         let safe = intent::is_safe(method.as_str());
         let status = if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER };
-        let return_to = if safe { path.target() } else { "/".to_owned() };
-        let login = super::login_path(&return_to);
+        let login = super::login_path(return_to);
         let to = login.replacen("/.fedgate/login?", "/.fedgate/step-up?", 1);
         Some(answer::redirect(status, &to, self.id()))
     }

@@ -1,7 +1,7 @@
 //! A request without a body on a connection that we speak on ourselves (`upstream/direct`). What cannot be sent like this, or
 //! must be sent once more, goes by the rest of `sending.rs`.
 
-use super::{Fault, MAY_CLOSE, Sending, Sent};
+use super::{Fault, Sending, Sent};
 use crate::gateway::body::Inner;
 use crate::gateway::head;
 use crate::gateway::upload::Upload;
@@ -57,8 +57,7 @@ impl<'a> Sending<'a> {
             Ok(Err(Cut { sent: false, .. })) if since.is_some() => return Err(Missed::Unsent),
             Ok(Err(cut)) => {
                 self.note(&cut.cause, peer, false);
-                let again = !cut.heard && since.is_none_or(|since| since.elapsed() >= MAY_CLOSE);
-                return Err(Missed::Unanswered { again });
+                return Err(Missed::Unanswered { again: !cut.heard });
             }
             Err(fault) => return Err(Missed::Final(fault)),
         };

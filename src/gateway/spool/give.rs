@@ -107,7 +107,7 @@ impl Step<'_> {
 
     fn back_to_login(&self, handle: &str) -> Answer {
         let known = super::unhex::<16>(handle).is_some();
-        let back = if known { format!("{PATH}?id={handle}") } else { "/".to_owned() };
+        let back = if known { page(handle) } else { "/".to_owned() };
         answer::redirect(StatusCode::SEE_OTHER, &login_path(&back), self.id())
     }
 
@@ -128,7 +128,7 @@ impl Visit<'_> {
         if path_only(form) {
             // A login that lost its way back leads here by the cookie alone; there may be nothing any more.
             let newest = Ticket::newest(headers, self.replays, &self.step.place(self.target));
-            let to = newest.map_or_else(|| "/".to_owned(), |ticket| format!("{PATH}?id={}", ticket.handle()));
+            let to = newest.map_or_else(|| "/".to_owned(), |ticket| page(&ticket.handle()));
             return answer::redirect(StatusCode::SEE_OTHER, &to, self.step.id());
         }
         let request = match form.one("lost") {
@@ -162,7 +162,10 @@ impl Visit<'_> {
         }
         // The click is the person's own navigation; what it sends is asked for what every request to that path is (rule H9).
         if let Ok(path) = NormalPath::parse(&opened.head.target)
-            && let Some(answer) = self.step.step_up((&head.method, &head.headers), &path, self.target, &self.live)
+            && let Some(answer) = {
+                let (asked, back) = ((&head.method, &head.headers), page(handle));
+                self.step.step_up(asked, (&path, &back), self.target, &self.live)
+            }
         {
             return Ok(answer);
         }
@@ -267,8 +270,7 @@ impl Visit<'_> {
         let Some(cookie) = ticket.cookie(self.replays, &self.step.place(self.target)) else {
             return self.missing(Missing::Unavailable, &ticket.handle());
         };
-        let page = format!("{PATH}?id={}", ticket.handle());
-        let mut answer = answer::redirect(StatusCode::SEE_OTHER, &page, self.step.id());
+        let mut answer = answer::redirect(StatusCode::SEE_OTHER, &page(&ticket.handle()), self.step.id());
         answer.headers_mut().append(header::SET_COOKIE, cookie);
         answer
     }
@@ -294,6 +296,11 @@ impl Visit<'_> {
     fn remove(&self, ticket: &Ticket) {
         self.step.line.core.shared.spool.remove(&ticket.id);
     }
+}
+
+/// The page of one kept request.
+fn page(handle: &str) -> String {
+    format!("{PATH}?id={handle}")
 }
 
 fn path_only(query: &Fields) -> bool {

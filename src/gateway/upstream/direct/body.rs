@@ -20,17 +20,39 @@ pub(in crate::gateway) struct Reply {
     framing: Framing,
     /// Received and not yet passed on.
     rest: Bytes,
+    room: Room,
     keeps: bool,
     over: bool,
     /// Why it ends too soon. Said at the second time of asking, so that the client receives first what came before.
     broken: Option<io::Error>,
 }
 
+/// How much is read at once of a body whose length is announced. That is only a word: room for much of it is made once as much came
+/// at once as there was room for.
+struct Room(usize);
+
+impl Room {
+    fn new() -> Self {
+        Self(ROOM * 2)
+    }
+
+    /// For so many bytes that are still to come.
+    fn of(&self, left: u64) -> usize {
+        usize::try_from(left).unwrap_or(MOST).clamp(ROOM, self.0)
+    }
+
+    fn read(&mut self, read: usize, asked: usize) {
+        if read >= asked && asked >= self.0 {
+            self.0 = MOST;
+        }
+    }
+}
+
 impl Reply {
     pub(in crate::gateway) fn new(head: Head, direct: Box<Direct>, lane: Arc<Lane>) -> Self {
         let Head { framing, rest, keeps, .. } = head;
         let over = matches!(framing, Framing::Length(0));
-        Self { direct: Some(direct), lane, framing, rest, keeps, over, broken: None }
+        Self { direct: Some(direct), lane, framing, rest, room: Room::new(), keeps, over, broken: None }
     }
 
     pub(in crate::gateway) fn is_end_stream(&self) -> bool {
@@ -106,13 +128,14 @@ impl Reply {
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(direct) = &mut self.direct else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
         let most = match &self.framing {
-            Framing::Length(left) => usize::try_from(*left).unwrap_or(MOST).clamp(ROOM, MOST),
+            Framing::Length(left) => self.room.of(*left),
             // Of these many may be open for long and have little to say.
             Framing::Chunked(_) | Framing::UntilClosed => ROOM * 2,
         };
         direct.wire.is_large |= most > ROOM;
         let read = ready!(direct.wire.poll_read(cx, most))?;
         self.rest = direct.wire.inbox.split().freeze();
+        self.room.read(read, most);
         Poll::Ready(Ok(read))
     }
 
@@ -120,5 +143,21 @@ impl Reply {
         (self.direct, self.broken) = (None, Some(error));
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announced_length_gets_no_room_before_much_of_it_came_at_once() {
+        let mut room = Room::new();
+        assert_eq!((room.of(10), room.of(10_000), room.of(u64::MAX)), (ROOM, 10_000, ROOM * 2));
+        room.read(10_000, 10_000);
+        room.read(1, ROOM * 2);
+        assert_eq!(room.of(u64::MAX), ROOM * 2, "a trickle");
+        room.read(ROOM * 2, ROOM * 2);
+        assert_eq!(room.of(u64::MAX), MOST);
     }
 }

@@ -111,8 +111,10 @@ impl Chunks {
 
 fn trailers(block: &[u8]) -> Result<HeaderMap, Malformed> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-    let Ok(httparse::Status::Complete((_, found))) = httparse::parse_headers(block, &mut fields) else {
-        return Err(Malformed::Chunks);
+    // All of it: what httparse leaves is behind an end that another reader has seen earlier than we did.
+    let found = match httparse::parse_headers(block, &mut fields) {
+        Ok(httparse::Status::Complete((length, found))) if length == block.len() => found,
+        _ => return Err(Malformed::Chunks),
     };
     let field = |field: &httparse::Header<'_>| {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Chunks)?;
@@ -193,6 +195,7 @@ mod tests {
             "0\r\nno field\r\n\r\n",
             "0\r\n a: b\r\n\r\n",
             "0\r\na : b\r\n\r\n",
+            "0\r\na: b\n\nx: y\r\n\r\n",
         ] {
             check(text, wrong);
         }

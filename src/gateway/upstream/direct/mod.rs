@@ -54,6 +54,8 @@ pub(in crate::gateway) struct Wire {
     /// The request's head; kept for the room that it has.
     pub(in crate::gateway) outbox: Vec<u8>,
     sent: usize,
+    /// Bytes that came since the request was begun, those of interim answers among them.
+    heard: usize,
     /// Whether the inbox has had more room than heads need.
     is_large: bool,
 }
@@ -90,7 +92,7 @@ pub(super) async fn open(lane: &Lane, limit: Duration, descriptor: Descriptor) -
         Upstream::Unix(path) => Stream::Unix(timeout(limit, UnixStream::connect(path)).await.map_err(late)??),
         _ => return Err(io::Error::other("this upstream is not spoken to directly")),
     };
-    let wire = Wire { stream, inbox: BytesMut::new(), outbox: Vec::new(), sent: 0, is_large: false };
+    let wire = Wire { stream, inbox: BytesMut::new(), outbox: Vec::new(), sent: 0, heard: 0, is_large: false };
     Ok(Direct { wire, patience: Box::pin(sleep(limit)), since: None, _descriptor: descriptor })
 }
 
@@ -110,7 +112,7 @@ impl Direct {
 impl Wire {
     /// A new request: its head is to be written into the outbox.
     pub(in crate::gateway) fn begin(&mut self) -> &mut Vec<u8> {
-        self.sent = 0;
+        (self.sent, self.heard) = (0, 0);
         self.outbox.clear();
         &mut self.outbox
     }
@@ -131,17 +133,25 @@ impl Wire {
         loop {
             match ready!(self.poll_read(cx, ROOM)) {
                 Ok(0) => return Poll::Ready(Err(self.cut(io::ErrorKind::UnexpectedEof.into()))),
-                Ok(_) => {}
+                Ok(read) => {
+                    self.heard += read;
+                    // A head in many pieces is read again only when a piece could be its end.
+                    let before = self.inbox.len() - read;
+                    if before > 0 && self.heard < reply::LARGEST && !reply::may_end(&self.inbox, before) {
+                        continue;
+                    }
+                }
                 Err(error) => return Poll::Ready(Err(self.cut(error))),
             }
-            match reply::read(&mut self.inbox, headers) {
-                Ok(None) => {}
+            let malformed = match reply::read(&mut self.inbox, headers) {
+                // Interim answers count: nothing else ends them, because a loop that always finds something to read never comes to
+                // look at its timer.
+                Ok(None) if self.heard < reply::LARGEST => continue,
+                Ok(None) => reply::Malformed::TooLarge,
                 Ok(Some(head)) => return Poll::Ready(Ok(head)),
-                Err(malformed) => {
-                    let cause = io::Error::new(io::ErrorKind::InvalidData, malformed);
-                    return Poll::Ready(Err(Cut { cause, sent: true, heard: true }));
-                }
-            }
+                Err(malformed) => malformed,
+            };
+            return Poll::Ready(Err(self.cut(io::Error::new(io::ErrorKind::InvalidData, malformed))));
         }
     }
 
@@ -153,7 +163,7 @@ impl Wire {
     }
 
     fn cut(&self, cause: io::Error) -> Cut {
-        Cut { cause, sent: self.sent > 0, heard: !self.inbox.is_empty() }
+        Cut { cause, sent: self.sent > 0, heard: self.heard > 0 }
     }
 
     /// Reads at most so many bytes into the inbox.

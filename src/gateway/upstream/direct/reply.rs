@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 
 /// The most fields that a response may have, and the most bytes before its body: as many as hyper allows.
 pub(super) const FIELDS: usize = 100;
-const LARGEST: usize = 400 * 1024;
+pub(super) const LARGEST: usize = 400 * 1024;
 
 /// What is no response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -67,6 +67,8 @@ pub(super) fn read(inbox: &mut BytesMut, headers: &mut HeaderMap) -> Result<Opti
             Ok(httparse::Status::Complete(_)) => return Err(Malformed::TooLarge),
             Ok(httparse::Status::Partial) if received.len() >= LARGEST => return Err(Malformed::TooLarge),
             Ok(httparse::Status::Partial) => {
+                // The inbox holds the same block, which is given back without a copy only to the one who alone has it.
+                *inbox = BytesMut::new();
                 *inbox = received.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&*shared));
                 return Ok(None);
             }
@@ -86,6 +88,12 @@ pub(super) fn read(inbox: &mut BytesMut, headers: &mut HeaderMap) -> Result<Opti
         let keeps = is_http11 && of_connection && !matches!(framing, Framing::UntilClosed);
         return Ok(Some(Head { status, framing, keeps, rest: received.slice(length..) }));
     }
+}
+
+/// Whether a head may end in what came behind the first `before` bytes: its last line is empty, whichever way lines end.
+pub(super) fn may_end(received: &[u8], before: usize) -> bool {
+    let fresh = received.get(before.saturating_sub(3)..).unwrap_or(received);
+    fresh.windows(2).any(|two| two == b"\n\n") || fresh.windows(3).any(|three| three == b"\n\r\n")
 }
 
 /// Puts the fields into the map; whether no `Connection` field speaks against another request.
@@ -255,8 +263,21 @@ mod tests {
         let text = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
         for end in 0..text.len() {
             let (mut inbox, mut headers) = (BytesMut::from(&text[..end]), HeaderMap::new());
+            let place = inbox.as_ptr();
             assert!(matches!(read(&mut inbox, &mut headers), Ok(None)), "{end}");
             assert_eq!(&*inbox, &text.as_bytes()[..end], "nothing is lost");
+            assert!(end == 0 || inbox.as_ptr() == place, "and nothing is copied");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_head_is_seen_in_whatever_pieces_it_comes() {
+        for text in ["HTTP/1.1 200 OK\r\na: b\r\n\r\n", "HTTP/1.1 200 OK\na: b\n\n", "HTTP/1.1 200 OK\r\na: b\n\r\n"] {
+            let bytes = text.as_bytes();
+            for before in 0..bytes.len() {
+                assert!(may_end(bytes, before), "{text:?} {before}");
+            }
+            assert!(!may_end(&bytes[..bytes.len() - 1], 1), "{text:?}");
         }
     }
 }
