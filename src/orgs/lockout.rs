@@ -89,6 +89,17 @@ pub async fn leaves_nobody(store: &dyn Store, org: &DraftOrg, gone: AccountId) -
     Ok(was_among && !somebody_breaks_glass(store, org, Some(gone)).await?)
 }
 
+/// Whether this account's emergency passkey is what keeps an organization from being locked out.
+///
+/// # Errors
+/// [`Unavailable`]: the store does not answer.
+pub async fn needs_emergency_of(store: &dyn Store, org: &DraftOrg, whose: AccountId) -> Result<bool, Unavailable> {
+    Ok(enforces(org)
+        && !is_outside(org)
+        && somebody_breaks_glass(store, org, None).await?
+        && !somebody_breaks_glass(store, org, Some(whose)).await?)
+}
+
 /// Whether one of its policies enforces single sign-on.
 fn enforces(org: &DraftOrg) -> bool {
     org.policy.sso == Sso::Enforced || org.policies.iter().any(|(_, policy)| policy.sso == Sso::Enforced)
@@ -125,9 +136,8 @@ fn breaks_glass(org: &DraftOrg, admin: &EmailAddress) -> bool {
     std::iter::once(&org.policy).chain(named.map(|(_, policy)| policy)).all(|policy| policy.break_glass.contains(admin))
 }
 
-/// Whether an admin does not depend on the organization's own provider. A policy by groups is under suspicion of holding for
-/// everybody: whose groups nobody has stated is among its members.
-/// Whether an admin does not depend on the organization's own provider, as far as their addresses say.
+/// Whether an admin does not depend on the organization's own provider, as far as their addresses say. A policy by groups is under
+/// suspicion of holding for everybody: whose groups nobody has stated is among its members.
 fn is_outside(org: &DraftOrg) -> bool {
     org.admins.iter().any(|admin| !is_held(org, admin))
 }

@@ -329,6 +329,22 @@ async fn h3_an_admin_counts_for_lockout_once_enrolled_for_emergencies() {
     db.execute("UPDATE factor SET kind = 'emergency'", []).expect("a row");
     let (_, out, err) = put();
     assert!(!err.contains("E-LOCKOUT"), "{out}{err}");
+    // Lost: it is taken away whoever is locked out by that, and that is an alarm.
+    let (status, out, err) = scene.gateway.command(&["breakglass", "list"]);
+    assert!(
+        status.success() && out.contains("it@initech.example.test  changed by another hand  initech"),
+        "{out}{err}"
+    );
+    let (status, out, err) = scene.gateway.command(&["breakglass", "remove", "it@initech.example.test"]);
+    assert!(status.success() && out.contains("1  it@initech.example.test") && out.contains("E-LOCKOUT"), "{out}{err}");
+    let (status, out, err) = scene.gateway.command(&["breakglass", "list"]);
+    assert!(status.success() && out.contains("it@initech.example.test  not enrolled  initech"), "{out}{err}");
+    let (status, _, err) = scene.gateway.command(&["breakglass", "remove", "it@initech.example.test"]);
+    assert!(!status.success() && err.contains("nobody with the address"), "{err}");
+    let (_, events, _) = scene.gateway.command(&["audit", "search", "--json"]);
+    for action in ["factor.removed", "organization.lockout"] {
+        assert_eq!(events.matches(&format!("\"{action}\"")).count(), 1, "{action}: {events}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //!
 //! - `prepare`: the operator's link, by which one person enrols a passkey for this door and for nothing else.
 //! - `enter`: that passkey → decision → login session, with an alarm to everybody who administers.
+//! - `kept`: who is enrolled, and taking that away.
 //! - `ticket`: the sealed values of both.
 //!
 //! A named address has no effect before its passkey was enrolled, and the passkey none once the policy no longer names the address,
@@ -10,9 +11,11 @@
 //! asks for no address, so it tells nothing of any (rule H18).
 
 mod enter;
+mod kept;
 mod prepare;
 mod ticket;
 
+pub use kept::{Enrolled, Removed};
 pub use prepare::NotPrepared;
 
 use super::answer::Form;

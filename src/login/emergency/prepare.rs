@@ -8,7 +8,7 @@ use super::{EmergencyPage, EmergencyStep};
 use crate::entropy::random;
 use crate::kernel::event::{Action, Actor, AuditEvent, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
-use crate::kernel::local::{ALGORITHMS, Ceremony, NewPasskey, register};
+use crate::kernel::local::{ALGORITHMS, Ceremony, NewPasskey, register, user_handle};
 use crate::kernel::model::{Account, AccountStatus, Factor, FactorKind};
 use crate::kernel::standing::{self, Groups};
 use crate::kernel::values::{EmailAddress, EventId, FactorId, OrgName, Timestamp};
@@ -84,19 +84,13 @@ impl Login {
     /// `GET /login/emergency/new`: shows what the link is for; nothing is used up by looking.
     pub async fn ask_new_emergency(&self, visitor: &Visitor, start: &str) -> Answer {
         let answer = match self.world.open_emergency_link(start, visitor.now) {
-            Some(link) => self.enrolment_page(visitor, &link, start, false).await,
-            None => Ok(self.emergency_said(visitor, EmergencyPage::Over)),
+            Some(link) => self.enrolment_page(visitor, &link, start, false),
+            None => self.emergency_said(visitor, EmergencyPage::Over),
         };
-        self.settle(visitor, None, answer).await
+        self.settle(visitor, None, Ok(answer)).await
     }
 
-    async fn enrolment_page(&self, visitor: &Visitor, link: &Link, sealed: &str, failed: bool) -> Result<Answer, Stop> {
-        let handles = self.world.emergency_factors(visitor, link.account).await?;
-        let excluded: Vec<_> = handles
-            .iter()
-            .filter_map(|factor| factor.handle.as_ref())
-            .map(|handle| json!({ "type": "public-key", "id": URL_SAFE_NO_PAD.encode(handle) }))
-            .collect();
+    fn enrolment_page(&self, visitor: &Visitor, link: &Link, sealed: &str, failed: bool) -> Answer {
         let shown = Shown { challenge: random(), shown_at: visitor.now, link: sealed.to_owned() };
         let algorithms = ALGORITHMS.map(|number| json!({ "type": "public-key", "alg": number }));
         let host = self.world.catalog.load().login.host().to_owned();
@@ -104,19 +98,20 @@ impl Login {
             "challenge": URL_SAFE_NO_PAD.encode(shown.challenge),
             "rp": { "id": host, "name": host },
             "user": {
-                "id": URL_SAFE_NO_PAD.encode(link.account.to_bytes()),
+                "id": URL_SAFE_NO_PAD.encode(user_handle(FactorKind::Emergency, link.account)),
                 "name": link.email.as_str(),
                 "displayName": link.email.as_str(),
             },
             "pubKeyCredParams": algorithms,
-            "excludeCredentials": excluded,
+            // None: an authenticator that has an earlier one may take the new one in its place.
+            "excludeCredentials": [],
             // The door names nobody, so the credential must be one that its browser finds by itself.
             "authenticatorSelection": { "residentKey": "required", "requireResidentKey": true, "userVerification": "required" },
             "attestation": "none",
             "timeout": u64::try_from(CHALLENGE_LIFE.as_millis()).unwrap_or(u64::MAX),
         });
         let page = EmergencyPage::Enrol(link.email.to_string());
-        Ok(self.emergency_page(visitor, &shown, (options.to_string(), failed), page))
+        self.emergency_page(visitor, &shown, (options.to_string(), failed), page)
     }
 
     /// `POST /login/emergency/new`: the new credential.
@@ -152,11 +147,14 @@ impl Login {
             Ok(made) => made,
             Err(fault) => {
                 self.refuse_emergency(visitor, fault, Some(account.id)).await;
-                return self.enrolment_page(visitor, link, &shown.link, true).await;
+                return Ok(self.enrolment_page(visitor, link, &shown.link, true));
             }
         };
-        let batch = self.enrolment(visitor, (&account, &org), (made, label))?;
-        let batch = Batch { marks: vec![shown.mark(), link.mark()], ..batch };
+        let mut batch = self.enrolment(visitor, (&account, &org), (made, label))?;
+        let earlier = self.world.emergency_factors(visitor, account.id).await?;
+        self.drop_emergency(&account, &earlier, &mut batch, || visitor.event(Action::FactorRemoved, Outcome::Success))
+            .await?;
+        batch.marks = vec![shown.mark(), link.mark()];
         match self.world.store.commit(batch).await {
             Ok(_) => Ok(self.emergency_said(visitor, EmergencyPage::Enrolled)),
             // The link was used, by this or another browser, or somebody has this very credential.
