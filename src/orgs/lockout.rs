@@ -77,7 +77,8 @@ pub async fn leaves_nobody(store: &dyn Store, org: &DraftOrg, gone: AccountId) -
     if !enforces(org) || !somebody_gets_in(store, org).await? {
         return Ok(false); // It is so already, and was told or accepted.
     }
-    let mut was_among = false;
+    // Whose emergency passkey is the only other way in is somebody as well.
+    let mut was_among = needs_emergency_of(store, org, gone).await?;
     for admin in org.admins.iter().filter(|admin| !is_held(org, admin)) {
         let accounts = store.accounts_by_email(admin).await?;
         was_among |= accounts.iter().any(|account| account.id == gone);

@@ -10,7 +10,7 @@ use crate::support::agent::UserAgent;
 use crate::support::authenticator::{Authenticator, Scene};
 use crate::support::html::{tags, unescape};
 use crate::support::page::Page;
-use crate::world::SESSION;
+use crate::world::{ACME, SESSION, World};
 
 const ROOT: &str = "root@acme.example.test";
 const IT: &str = "it@acme.example.test";
@@ -53,14 +53,18 @@ fn origin(doors: &Doors) -> String {
 async fn enrol(doors: &Doors, link: &str, handle: &[u8]) -> (Page, Authenticator) {
     let agent = doors.agent();
     let page = agent.visit(link).await;
-    let asked = options(&page);
+    enrol_on(&agent, &page, &origin(doors), handle).await
+}
+
+async fn enrol_on(agent: &UserAgent, page: &Page, origin: &str, handle: &[u8]) -> (Page, Authenticator) {
+    let asked = options(page);
     assert_eq!(asked["authenticatorSelection"]["residentKey"], "required");
     // An authenticator keeps one credential for each user handle: a product's passkey has another.
     assert!(bytes(&asked["user"]["id"]).starts_with(b"emergency"), "{asked}");
     let authenticator = Authenticator::new(handle, &bytes(&asked["user"]["id"]));
-    let scene = Scene::of_enrolment(&bytes(&asked["challenge"]), &origin(doors), ID);
+    let scene = Scene::of_enrolment(&bytes(&asked["challenge"]), origin, ID);
     let done =
-        agent.submit(&page, "credential", &[("credential", &authenticator.create(&scene)), ("label", "safe")]).await;
+        agent.submit(page, "credential", &[("credential", &authenticator.create(&scene)), ("label", "safe")]).await;
     (done, authenticator)
 }
 
@@ -263,4 +267,39 @@ async fn h3_the_door_is_one_page_with_strict_limits() {
     assert_eq!(knock(&doors, &root, &mut key).await.status, 429);
     assert!(!is_in(&root));
     doors.close().await;
+}
+
+#[tokio::test]
+async fn h3_a_session_by_single_sign_on_enrols_whom_the_policy_names_and_nobody_else() {
+    let policy = format!("[org.acme.policy]\nsso = \"enforced\"\nbreak_glass = [\"ann@{ACME}\"]");
+    let world = World::own("", |file, _| file.table(&policy)).await;
+    let (home, own) = (world.url("id", "/"), world.url("id", "/login/emergency/enrol"));
+    let origin = home.trim_end_matches('/');
+    let bob = world.logged_in("bob").await;
+    assert!(!bob.visit(&home).await.text().contains("Enrol for emergencies"));
+    for nobody in [&bob, &world.browser()] {
+        let refused = nobody.visit(&own).await;
+        assert_eq!(refused.status, 403, "{}", refused.describe());
+        assert!(!refused.html().contains("data-options"), "{}", refused.describe());
+    }
+    let ann = world.logged_in("ann").await;
+    let page = ann.visit(&home).await;
+    assert!(page.text().contains("Enrol for emergencies"), "{}", page.describe());
+    let (done, mut key) = enrol_on(&ann, &ann.visit(&own).await, origin, b"ann-key").await;
+    assert!(done.text().contains("Your emergency passkey is enrolled"), "{}", done.describe());
+    // It opens the door in another browser.
+    let elsewhere = world.browser();
+    let page = elsewhere.visit(&world.url("id", "/login/emergency")).await;
+    let scene = Scene::of_login(&bytes(&options(&page)["challenge"]), origin, ID);
+    elsewhere.submit(&page, "credential", &[("credential", &key.get(&scene))]).await;
+    assert!(is_in(&elsewhere));
+    // A session by the door is none by single sign-on: it enrols nothing.
+    assert_eq!(elsewhere.visit(&own).await.status, 403);
+    // What a session began ends with it.
+    let page = ann.visit(&own).await;
+    let (status, _, err) = world.gateway.command(&["sessions", "revoke", "--person", &format!("ann@{ACME}")]);
+    assert!(status.success(), "{err}");
+    let (late, _) = enrol_on(&ann, &page, origin, b"late-key").await;
+    assert!(late.text().contains("This link has expired"), "{}", late.describe());
+    assert_eq!(world.events().iter().filter(|event| event["action"] == "factor.enrolled").count(), 1);
 }

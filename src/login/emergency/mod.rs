@@ -3,6 +3,7 @@
 //!
 //! - `prepare`: the operator's link, by which one person enrols a passkey for this door and for nothing else.
 //! - `enter`: that passkey → decision → login session, with an alarm to everybody who administers.
+//! - `own`: the same from a session by single sign-on, without the operator.
 //! - `kept`: who is enrolled, and taking that away.
 //! - `ticket`: the sealed values of both.
 //!
@@ -12,6 +13,7 @@
 
 mod enter;
 mod kept;
+mod own;
 mod prepare;
 mod ticket;
 
@@ -44,6 +46,8 @@ pub enum EmergencyPage {
     Enrolled,
     /// The operator's link is over, or was used.
     Over,
+    /// Whoever this is does not enrol from their own session.
+    NotHere,
     /// Too many tries.
     TooMany,
 }

@@ -1,4 +1,5 @@
-//! Enrolling for the emergency door: the operator's link, good once and for a quarter of an hour, and the passkey that it leads to.
+//! Enrolling for the emergency door: the operator's link, good once and for a quarter of an hour, and the passkey that it leads to. What
+//! stands in the link's place where people enrol themselves is `own`'s.
 
 use super::super::answer::{Answer, Step};
 use super::super::world::{Browser, Visitor};
@@ -45,7 +46,7 @@ impl Login {
         let unavailable = |why: &dyn std::fmt::Display| NotPrepared::Unavailable(why.to_string());
         let found = self.named_for_emergency(email).await.map_err(|why| unavailable(&format!("{why:?}")))?;
         let (account, org) = found?;
-        let link = Link { nonce: random(), account: account.id, email: email.clone(), made_at: now };
+        let link = Link { nonce: random(), account: account.id, email: email.clone(), made_at: now, session: None };
         let id = EventId::mint(now, random());
         let mut event = AuditEvent::new(id, now, Action::BreakGlassPrepared, Outcome::Success);
         event.actor = Some(actor.clone());
@@ -84,13 +85,13 @@ impl Login {
     /// `GET /login/emergency/new`: shows what the link is for; nothing is used up by looking.
     pub async fn ask_new_emergency(&self, visitor: &Visitor, start: &str) -> Answer {
         let answer = match self.world.open_emergency_link(start, visitor.now) {
-            Some(link) => self.enrolment_page(visitor, &link, start, false),
-            None => self.emergency_said(visitor, EmergencyPage::Over),
+            Some(link) if link.session.is_none() => self.enrolment_page(visitor, &link, start, false),
+            _ => self.emergency_said(visitor, EmergencyPage::Over),
         };
         self.settle(visitor, None, Ok(answer)).await
     }
 
-    fn enrolment_page(&self, visitor: &Visitor, link: &Link, sealed: &str, failed: bool) -> Answer {
+    pub(super) fn enrolment_page(&self, visitor: &Visitor, link: &Link, sealed: &str, failed: bool) -> Answer {
         let shown = Shown { challenge: random(), shown_at: visitor.now, link: sealed.to_owned() };
         let algorithms = ALGORITHMS.map(|number| json!({ "type": "public-key", "alg": number }));
         let host = self.world.catalog.load().login.host().to_owned();
@@ -142,6 +143,13 @@ impl Login {
             Ok((account, org)) if account.id == link.account => (account, org),
             Ok(_) | Err(_) => return Ok(self.emergency_said(visitor, EmergencyPage::Over)),
         };
+        if let Some(own) = link.session {
+            let current = self.current(visitor).await?.filter(|current| current.session.id == own);
+            match current {
+                Some(current) if self.enrols_itself(visitor, &current).await? => {}
+                _ => return Ok(self.emergency_said(visitor, EmergencyPage::Over)),
+            }
+        }
         let login = self.world.catalog.load().login.clone();
         let made = match register(credential, Ceremony { challenge: &shown.challenge, login: &login }) {
             Ok(made) => made,
