@@ -50,6 +50,23 @@ fn every_page_is_one_document_without_script_or_foreign_content() {
     }
 }
 
+/// A class that gives an element a `display` wins over the browser's own rule for `hidden`: without this one the button of a passkey
+/// shows where its script does not run.
+#[test]
+fn what_is_hidden_is_not_shown_whatever_its_class() {
+    let pages = compiled();
+    for (name, page) in samples::all() {
+        let body = pages.render(&page).body;
+        let (style, rest) = body.split_once("</style>").expect("one style sheet");
+        let rule = style.find("[hidden]").map(|at| style[at..].split('}').next().unwrap_or("").replace(' ', ""));
+        assert_eq!(rule.as_deref(), Some("[hidden]{display:none!important;"), "{name}");
+        if name == "passkey" {
+            let button = rest.split("<button").nth(1).and_then(|rest| rest.split('>').next()).expect("a button");
+            assert!(button.ends_with(" hidden"), "the script shows it: {button}");
+        }
+    }
+}
+
 /// Everything that stands between `<` and `>`, and the style sheet.
 fn tags(body: &str) -> String {
     let tags = body.split('<').map(|part| part.split('>').next().unwrap_or("")).map(|tag| format!("<{tag}>\n"));

@@ -82,10 +82,23 @@ fn logins() -> Vec<(&'static str, Page)> {
                     ProductLink { brand: trello(), href: href("https://trello.example.com/") },
                     ProductLink { brand: loom(), href: href("https://loom.example.com/") },
                 ],
+                emergency: None,
                 logout: form("/logout"),
             }),
         ),
-        ("home-empty", Page::Home(Home { person: unnamed(), products: Vec::new(), logout: form("/logout") })),
+        (
+            "home-empty",
+            Page::Home(Home { person: unnamed(), products: Vec::new(), emergency: None, logout: form("/logout") }),
+        ),
+        (
+            "home-emergency",
+            Page::Home(Home {
+                person: ann(),
+                products: vec![ProductLink { brand: trello(), href: href("https://trello.example.com/") }],
+                emergency: Some(href("/login/emergency/enrol")),
+                logout: form("/logout"),
+            }),
+        ),
     ]
 }
 

@@ -9,6 +9,7 @@ use crate::kernel::domain::DomainProof;
 use crate::kernel::event::Actor;
 use crate::kernel::journal::ApiToken;
 use crate::kernel::values::{ApiTokenId, DomainName, EmailAddress, OrgName, Secret, Timestamp};
+use crate::login::Enrolled;
 use crate::orgs::change::{Author, Proposal};
 use crate::orgs::{Document, Stored};
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,13 @@ pub enum Command {
     },
     /// Lets the person with this address enrol for the emergency door (rule H3).
     BreakglassEnrol {
+        /// Whose.
+        email: String,
+    },
+    /// Who is enrolled for the emergency door, and who is named without being so.
+    BreakglassList,
+    /// Takes the emergency passkeys of whoever has this address away.
+    BreakglassRemove {
         /// Whose.
         email: String,
     },
@@ -158,6 +166,16 @@ impl Admin {
                 let email = EmailAddress::parse(&email).map_err(|why| why.to_string())?;
                 let link = self.login.prepare_emergency(&email, &by, now).await.map_err(|why| why.to_string())?;
                 Ok(json!({ "email": email.as_str(), "link": link, "minutes": 15 }))
+            }
+            Command::BreakglassList => {
+                let listed = self.login.emergency_enrolments().await.map_err(|why| why.to_string())?;
+                Ok(json!({ "enrolled": listed.iter().map(enrolled).collect::<Vec<_>>() }))
+            }
+            Command::BreakglassRemove { email } => {
+                let email = EmailAddress::parse(&email).map_err(|why| why.to_string())?;
+                let removed = self.login.remove_emergency(&email, &by, now).await?;
+                let locked_out: Vec<&str> = removed.locked_out.iter().map(OrgName::as_str).collect();
+                Ok(json!({ "email": email.as_str(), "removed": removed.passkeys, "locked_out": locked_out }))
             }
             Command::OrgShow { org } => {
                 let document = self.document(&self.known(&org)?).await.map_err(said)?;
@@ -244,6 +262,23 @@ fn named(domain: &str) -> Result<DomainName, String> {
 
 fn held(proof: &DomainProof) -> Value {
     json!({ "domain": proof.domain.as_str(), "org": proof.org.as_str(), "state": proof.state.code(), "version": proof.version })
+}
+
+fn enrolled(one: &Enrolled) -> Value {
+    let passkey = one.passkey.as_ref();
+    json!({
+        "email": one.email.as_ref().map(EmailAddress::as_str),
+        "named_by": one.named_by.iter().map(OrgName::as_str).collect::<Vec<_>>(),
+        "state": match passkey {
+            None => "not enrolled",
+            Some(_) if !one.holds => "changed by another hand",
+            Some(_) if one.named_by.is_empty() => "enrolled, not named",
+            Some(_) => "enrolled",
+        },
+        "label": passkey.map(|passkey| passkey.label.as_str()),
+        "enrolled": passkey.map(|passkey| passkey.created_at.to_string()),
+        "last_used": passkey.map(|passkey| passkey.last_used_at.map_or_else(|| "never".to_owned(), |at| at.to_string())),
+    })
 }
 
 fn shown(token: &ApiToken) -> Value {

@@ -99,6 +99,18 @@ pub enum Breakglass {
         #[arg(value_name = "EMAIL")]
         email: String,
     },
+    /// List who is enrolled, and who is named by a policy without being so.
+    #[command(after_help = "Example:\n  fedgate breakglass list")]
+    List,
+    /// Take away the emergency passkey of the person with this address, as when it was lost; what was entered by it ends.
+    #[command(
+        after_help = "Example:\n  fedgate breakglass remove root@acme.com\n\nStatus 1: nobody with this address is enrolled."
+    )]
+    Remove {
+        /// Whose.
+        #[arg(value_name = "EMAIL")]
+        email: String,
+    },
 }
 
 /// `fedgate sessions`: who is logged in.
@@ -322,6 +334,8 @@ mod tests {
         check("domain", DomainActs::augment_subcommands, &["domain", "settle", "acme.com", "--org", "acme"]);
         check("policy", Policies::augment_subcommands, &["policy", "shadow", "--since", "2026-11-22"]);
         check("breakglass", Breakglass::augment_subcommands, &["breakglass", "enrol", "root@acme.com"]);
+        check("breakglass", Breakglass::augment_subcommands, &["breakglass", "list"]);
+        check("breakglass", Breakglass::augment_subcommands, &["breakglass", "remove", "root@acme.com"]);
         check("org", Orgs::augment_subcommands, &["org", "put", "acme", "acme.json", "--secret", "okta=file"]);
         check("explain", Explain::augment_args, &["explain", "--ref", "7K3M-9QX2"]);
         check("explain", Explain::augment_args, &["explain", "ann@acme.com", "--product", "trello"]);

@@ -84,15 +84,30 @@ pub fn domains(arguments: &DomainActs, common: &Common, screen: &mut Screen<'_>)
     })
 }
 
-/// `fedgate breakglass enrol`.
+/// `fedgate breakglass enrol|list|remove`.
 ///
 /// # Errors
 /// Only when the screen cannot be written to.
 pub fn breakglass(arguments: &Breakglass, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let Breakglass::Enrol { email } = arguments;
-    run(Ok(Command::BreakglassEnrol { email: email.clone() }), common, screen, |answer| {
-        let link = answer.get("link").and_then(Value::as_str).unwrap_or_default();
-        vec![link.to_owned(), "It is good once, for a quarter of an hour, for whoever has it.".to_owned()]
+    let command = match arguments {
+        Breakglass::Enrol { email } => Command::BreakglassEnrol { email: email.clone() },
+        Breakglass::List => Command::BreakglassList,
+        Breakglass::Remove { email } => Command::BreakglassRemove { email: email.clone() },
+    };
+    run(Ok(command), common, screen, |answer| {
+        if let Some(link) = answer.get("link").and_then(Value::as_str) {
+            return vec![link.to_owned(), "It is good once, for a quarter of an hour, for whoever has it.".to_owned()];
+        }
+        if let Some(enrolled) = answer.get("enrolled").and_then(Value::as_array) {
+            let members = ["email", "state", "named_by", "label", "enrolled", "last_used"];
+            return enrolled.iter().map(|one| line(one, &members)).collect();
+        }
+        let locked_out = answer.get("locked_out").and_then(Value::as_array).into_iter().flatten();
+        let alarm = |org: &Value| {
+            let org = clean(org.as_str().unwrap_or_default());
+            format!("E-LOCKOUT: nobody can administer {org} any more but by its own provider: enrol somebody")
+        };
+        std::iter::once(line(answer, &["removed", "email"])).chain(locked_out.map(alarm)).collect()
     })
 }
 

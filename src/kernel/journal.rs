@@ -173,6 +173,8 @@ pub struct DomainRow {
     pub org: OrgName,
     /// Since when.
     pub claimed_at: Timestamp,
+    /// MAC over all of it: authority reaches back from `claimed_at` (rules C6, H12).
+    pub mac: [u8; 32],
 }
 
 /// A policy's state as stored. The policy itself is the configuration's.
@@ -190,6 +192,8 @@ pub struct PolicyRow {
     pub changed_at: Timestamp,
     /// Since when each demand has held.
     pub since: Since,
+    /// MAC over all of it: how much grace a session has is read off these times (rule H12).
+    pub mac: [u8; 32],
 }
 
 /// A sealed key as stored; opaque to the store (rule H12).

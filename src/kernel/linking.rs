@@ -3,7 +3,9 @@
 //! It says what to do with an unopposed proof and cannot override an objection. An address routes; it names an account only under
 //! B20, where the directory has authority over it and the account was in use under that authority (rule C6). What would need a
 //! mail or a password to go on (B14, B17, B21, B22) is a refusal with its own code here. Deliberately absent: removed addresses
-//! (B23) and merges, which come with the migration.
+//! (B23) and merges, which come with the migration; and B20 for a record that still has a password of its own, however lately it was
+//! used: to link it is to end that password, the product's sessions and its resets, which is a migration's journal (behaviour §3.3) and
+//! no side effect of a login. Until then it is B22, and `policy plan` names everybody whom that concerns.
 
 use super::admit::{Candidate, Draft, Evidence, Facts, LinkFact};
 use super::model::{Account, Directory, IdentityKey, LinkedIdentity, Method, ProductAccountState, Signup, Sso};

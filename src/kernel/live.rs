@@ -207,6 +207,10 @@ fn after_expiry(facts: &LoginFacts<'_>) -> Ends {
     let vouched = facts.catalog.directories.get(&facts.login.directory);
     let vouched = vouched.is_some_and(|directory| standing::vouches(directory, facts.login.method));
     require(vouched, Live::Login(Why::Policy))?;
+    // The emergency door is open to whom a policy names and as long as it does: a name taken away is no change with a grace (rule H3).
+    let proved = standing::proved_addresses(facts.account, facts.further);
+    let named = facts.login.method != Method::Emergency || governing.iter().any(|held| held.breaks_glass(&proved));
+    require(named, Live::Login(Why::Policy))?;
     let ends = |unmet: &dyn Fn(&Management<'_>) -> Option<Timestamp>| {
         let graces = governing.iter().filter_map(|held| unmet(held).map(|since| grace_ends(facts, held, since)));
         graces.min().unwrap_or(Timestamp::from_millis(i64::MAX))

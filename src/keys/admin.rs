@@ -5,7 +5,7 @@
 use super::Keys;
 use super::canonical::Canonical;
 use crate::kernel::domain::{DomainProof, ProofMethod};
-use crate::kernel::journal::{ApiToken, OrganizationHead, OrganizationVersion, RolePin};
+use crate::kernel::journal::{ApiToken, DomainRow, OrganizationHead, OrganizationVersion, PolicyRow, RolePin};
 use crate::kernel::values::{OrgName, SessionKey, Timestamp, Token};
 
 impl Keys {
@@ -72,6 +72,28 @@ impl Keys {
     pub fn holds_domain(&self, proof: &DomainProof) -> bool {
         self.ring.load().row.holds(&domain_bytes(proof), &proof.mac)
     }
+
+    /// A domain of the file with the MAC of the row that it will be.
+    pub fn signed_claim(&self, row: DomainRow) -> DomainRow {
+        let mac = self.ring.load().row.newest().sign(&claim_bytes(&row));
+        DomainRow { mac, ..row }
+    }
+
+    /// Whether the row of a domain of the file is as it was written.
+    pub fn holds_claim(&self, row: &DomainRow) -> bool {
+        self.ring.load().row.holds(&claim_bytes(row), &row.mac)
+    }
+
+    /// A policy's state with the MAC of the row that it will be.
+    pub fn signed_policy(&self, row: PolicyRow) -> PolicyRow {
+        let mac = self.ring.load().row.newest().sign(&policy_bytes(&row));
+        PolicyRow { mac, ..row }
+    }
+
+    /// Whether the row of a policy's state is as it was written.
+    pub fn holds_policy(&self, row: &PolicyRow) -> bool {
+        self.ring.load().row.holds(&policy_bytes(row), &row.mac)
+    }
 }
 
 fn token_bytes(token: &Token) -> Vec<u8> {
@@ -132,6 +154,23 @@ fn version_bytes(version: &OrganizationVersion) -> Vec<u8> {
 
 fn head_bytes(org: &OrgName, version: u32) -> Vec<u8> {
     Canonical::new("fedgate organization head 1").text(org.as_str()).number(version.into()).finish()
+}
+
+fn claim_bytes(row: &DomainRow) -> Vec<u8> {
+    let DomainRow { domain, org, claimed_at, mac: _ } = row;
+    Canonical::new("fedgate domain 1").text(domain.as_str()).text(org.as_str()).signed(claimed_at.millis()).finish()
+}
+
+fn policy_bytes(row: &PolicyRow) -> Vec<u8> {
+    let PolicyRow { org, name, fingerprint, epoch, changed_at, since, mac: _ } = row;
+    let fixed = Canonical::new("fedgate policy 1")
+        .text(org.as_str())
+        .text(name.as_str())
+        .bytes(fingerprint)
+        .number((*epoch).into())
+        .signed(changed_at.millis())
+        .number(u64::try_from(since.len()).unwrap_or(u64::MAX));
+    since.iter().fold(fixed, |bytes, (demand, time)| bytes.text(demand).signed(time.millis())).finish()
 }
 
 fn domain_bytes(proof: &DomainProof) -> Vec<u8> {

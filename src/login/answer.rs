@@ -60,6 +60,8 @@ pub enum Step {
         person: Person,
         /// Products that the person may open.
         products: Vec<Arc<Product>>,
+        /// Whether the person may enrol for the emergency door.
+        emergency: bool,
         /// The form of "sign out everywhere".
         form: Form,
     },

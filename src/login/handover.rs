@@ -62,15 +62,28 @@ impl Login {
             let answer = self.refused(visitor, Refusal::Loop, Some(&target), Circumstances::default()).await;
             return answer.with_cookie(cookies::expire(cookies::LAST));
         }
+        let (target, cookies) = self.begin_flow(visitor, at, return_to, again);
+        let login = self.world.catalog.load().login.url();
+        let mut answer = Answer::of(Step::Go(format!("{login}{}", target.path())));
+        answer.cookies = cookies;
+        answer
+    }
+
+    /// A flow of this host that ends at `return_to`, and the cookies that must be set for it: its own, after room was made (HANDOVER 1).
+    pub(super) fn begin_flow(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        return_to: &str,
+        again: u8,
+    ) -> (Target, Vec<String>) {
         let flow = Flow { secret: random(), return_to: return_to.to_owned(), made_at: visitor.now };
         let challenge = flow.challenge();
         let name = flow_name(&challenge);
         let value = self.world.seal(Purpose::Flow, &flow_binding(&name, &at.host), &flow.encode());
-        let login = self.world.catalog.load().login.url();
-        let target = Target { product: at.product.name.clone(), host: at.host.clone(), challenge, again };
-        let mut answer = Answer::of(Step::Go(format!("{login}{}", target.path())));
-        answer.cookies = self.make_flow_room(visitor, &at.host);
-        answer.with_cookie(cookies::set(&name, &value, Some(FLOW_LIFE), CrossSite::Lax))
+        let mut cookies = self.make_flow_room(visitor, &at.host);
+        cookies.push(cookies::set(&name, &value, Some(FLOW_LIFE), CrossSite::Lax));
+        (Target { product: at.product.name.clone(), host: at.host.clone(), challenge, again }, cookies)
     }
 
     /// Whether the browser already has a live session of this product.
@@ -178,11 +191,17 @@ impl Login {
         if visitor.now.since(code.made_at) > CODE_LIFE {
             return None;
         }
-        let name = flow_name(&code.target.challenge);
+        let (flow, name) = self.flow_of(visitor, at, &code.target)?;
+        Some((code, flow, name))
+    }
+
+    /// The one flow cookie of this browser that a target was made for, and its name, if it is young.
+    fn flow_of(&self, visitor: &Visitor, at: &ProductHost, target: &Target) -> Option<(Flow, String)> {
+        let name = flow_name(&target.challenge);
         let value = visitor.cookies.one(&name)?;
         let flow = Flow::decode(&self.world.unseal(Purpose::Flow, &flow_binding(&name, &at.host), value)?)?;
         let young = visitor.now.since(flow.made_at) <= FLOW_LIFE;
-        (young && flow.challenge() == code.target.challenge).then_some((code, flow, name))
+        (young && flow.challenge() == target.challenge).then_some((flow, name))
     }
 
     fn read_code(&self, at: &ProductHost, sealed: &str) -> Option<Code> {
@@ -309,21 +328,15 @@ impl Login {
 
     /// Whether this browser has the flow cookie of a login that began here.
     pub(super) fn has_flow(&self, visitor: &Visitor, at: &ProductHost, target: &Target) -> bool {
-        let name = flow_name(&target.challenge);
-        let sealed = visitor.cookies.one(&name);
-        let opened = sealed.and_then(|value| self.world.unseal(Purpose::Flow, &flow_binding(&name, &at.host), value));
-        let flow = opened.and_then(|bytes| Flow::decode(&bytes));
-        flow.is_some_and(|flow| flow.challenge() == target.challenge && visitor.now.since(flow.made_at) <= FLOW_LIFE)
+        self.flow_of(visitor, at, target).is_some()
     }
 
     /// A session that was made on this very host: on to where its browser wanted to go, if it began here and still knows.
     pub(super) fn enter_without_code(&self, visitor: &Visitor, at: &ProductHost, code: &Code, token: &Token) -> Answer {
-        let name = flow_name(&code.target.challenge);
-        let sealed = visitor.cookies.one(&name);
-        let opened = sealed.and_then(|value| self.world.unseal(Purpose::Flow, &flow_binding(&name, &at.host), value));
-        let flow = opened.and_then(|bytes| Flow::decode(&bytes));
-        let flow = flow.filter(|flow| flow.challenge() == code.target.challenge);
-        let flow = flow.unwrap_or_else(|| Flow { secret: [0; 32], return_to: "/".to_owned(), made_at: visitor.now });
+        let (flow, name) = self.flow_of(visitor, at, &code.target).unwrap_or_else(|| {
+            let nowhere = Flow { secret: [0; 32], return_to: "/".to_owned(), made_at: visitor.now };
+            (nowhere, flow_name(&code.target.challenge))
+        });
         self.entered(visitor, at, (code, &flow, &name), token)
     }
 
@@ -371,11 +384,11 @@ pub(super) fn session_token(visitor: &Visitor) -> Option<Token> {
     visitor.cookies.one(cookies::SESSION).and_then(|text| Token::parse(text.as_bytes()))
 }
 
-pub(super) fn flow_name(challenge: &[u8; 32]) -> String {
+fn flow_name(challenge: &[u8; 32]) -> String {
     format!("{}{}", cookies::FLOW, tag(challenge))
 }
 
-pub(super) fn flow_binding(name: &str, host: &Origin) -> Vec<u8> {
+fn flow_binding(name: &str, host: &Origin) -> Vec<u8> {
     format!("{name} {host}").into_bytes()
 }
 

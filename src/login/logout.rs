@@ -247,7 +247,8 @@ impl Login {
         let mut products: Vec<_> =
             catalog.products.values().filter(|product| self.may_enter(current, product)).cloned().collect();
         products.sort_by(|a, b| a.label.cmp(&b.label));
-        let mut answer = Answer::of(Step::Home { person: current.person(), products, form });
+        let emergency = self.is_named_by_sign_on(current);
+        let mut answer = Answer::of(Step::Home { person: current.person(), products, emergency, form });
         answer.cookies.extend(browser.cookie());
         answer
     }

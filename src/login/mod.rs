@@ -46,7 +46,7 @@ mod world;
 
 pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, Towards, Way};
 pub use cookies::{Cookies, SESSION};
-pub use emergency::{EmergencyPage, EmergencyStep, NotPrepared};
+pub use emergency::{EmergencyPage, EmergencyStep, Enrolled, NotPrepared, Removed};
 pub use handover::ProductHost;
 pub use lease::{FRESH, Lease};
 pub use live::Live;

@@ -5,19 +5,16 @@
 //! old one's limits.
 
 use super::answer::{Answer, Step};
-use super::cookies::{self, CrossSite};
 use super::current::Current;
 use super::handover::{ProductHost, session_token};
-use super::ticket::{FLOW_LIFE, Flow, Target};
+use super::ticket::Target;
 use super::world::Visitor;
 use super::{Login, Stop};
-use crate::entropy::random;
 use crate::kernel::live::step_up::{is_fresh, proved_at};
 use crate::kernel::local::Steps;
 use crate::kernel::model::{LoginSession, Method};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::EmailAddress;
-use crate::keys::Purpose;
 use crate::web::{Admission, Ask, LiveSession, Sessions as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +39,7 @@ impl Login {
         if is_fresh(proved_at(&session), within, visitor.now) {
             return Ok(Answer::of(Step::Go(return_to.to_owned())));
         }
-        let (target, cookie) = self.begin_flow(visitor, at, return_to);
+        let (target, flow) = self.begin_flow(visitor, at, return_to, 0);
         let mut answer = match session.method {
             Method::OrgSso | Method::Issuer | Method::ThirdParty => {
                 let login = self.world.catalog.load().login.url();
@@ -58,7 +55,7 @@ impl Login {
             // An emergency is no reason to ask for less (rule H3), and nobody can ask for more.
             Method::Emergency => return Err(Stop::refuse(Refusal::StepUp)),
         };
-        answer.cookies.push(cookie);
+        answer.cookies.extend(flow);
         Ok(answer)
     }
 
@@ -81,15 +78,6 @@ impl Login {
         let Admission::Admitted(live) = self.live.admit(&ask).await else { return Ok(None) };
         let session = self.world.store.login_session_by_id(live.login).await?;
         Ok(session.filter(|session| self.world.keys.holds_login(session)).map(|session| (live, session)))
-    }
-
-    /// A flow of this host, and its cookie (HANDOVER 1).
-    fn begin_flow(&self, visitor: &Visitor, at: &ProductHost, return_to: &str) -> (Target, String) {
-        let flow = Flow { secret: random(), return_to: return_to.to_owned(), made_at: visitor.now };
-        let (challenge, name) = (flow.challenge(), super::handover::flow_name(&flow.challenge()));
-        let value = self.world.seal(Purpose::Flow, &super::handover::flow_binding(&name, &at.host), &flow.encode());
-        let target = Target { product: at.product.name.clone(), host: at.host.clone(), challenge, again: 0 };
-        (target, cookies::set(&name, &value, Some(FLOW_LIFE), CrossSite::Lax))
     }
 
     /// Whether a login session must be proved anew before it is handed over, because the product's path asked for it.

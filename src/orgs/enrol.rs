@@ -3,8 +3,9 @@
 
 use super::Reads;
 use super::document::{Document, Mistake};
-use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, demands, fingerprint, policy_fingerprint};
+use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, fingerprint};
 use super::overlay::overlay;
+use super::rows::{self, Violated, Which};
 use crate::entropy::random;
 use crate::kernel::domain::{DomainProof, State};
 use crate::kernel::event::{Action, AuditEvent, Outcome};
@@ -12,11 +13,10 @@ use crate::kernel::journal::{
     Batch, Change, DomainRow, KeyRow, OrganizationHead, OrganizationVersion, PolicyRow, Revocation,
 };
 use crate::kernel::model::{Catalog, DirectoryRow, Protocol, Since};
-use crate::kernel::values::{DirectoryId, DomainName, EventId, OrgName, PolicyName, Secret, Timestamp};
+use crate::kernel::values::{DirectoryId, DomainName, EventId, OrgName, Secret, Timestamp};
 use crate::keys::{Kek, KeyFault, Keys};
 use crate::store::{NotCommitted, Store, Unavailable};
 use std::collections::HashMap;
-use std::iter;
 
 /// Why the configured world and the store cannot be joined.
 #[derive(Debug, thiserror::Error)]
@@ -162,13 +162,19 @@ impl Stored {
         head.is_some_and(|head| head.version == version.version && keys.holds_head(head))
     }
 
-    /// Organizations whose documents were written by another hand than ours.
+    /// What was written by another hand than ours: documents, domains of the file, states of policies (rule H12).
     ///
     /// # Errors
     /// [`KeyFault`]: the keys do not open.
-    pub fn violated(&self, kek: &Kek) -> Result<Vec<OrgName>, KeyFault> {
+    pub fn violated(&self, kek: &Kek) -> Result<Vec<Violated>, KeyFault> {
         let documents = self.documents(kek)?;
-        Ok(documents.into_iter().filter(|(_, document)| *document == unreadable()).map(|(org, _)| org).collect())
+        let documents = documents.into_iter().filter(|(_, document)| *document == unreadable());
+        let mut found: Vec<Violated> =
+            documents.map(|(org, _)| Violated { org, what: "organization", name: None }).collect();
+        if !self.domains.is_empty() || !self.policies.is_empty() {
+            found.extend(rows::violated(&Keys::open(kek, &self.keys)?, &self.domains, &self.policies));
+        }
+        Ok(found)
     }
 
     /// The documents as they are read: each with the domains that its organization has proved. An organization of the file that has
@@ -258,19 +264,20 @@ pub fn join(
     let draft = laid.draft;
     let mut batch = Batch::default();
     let ids = directories(&draft, &stored.directories, now, &mut batch);
+    let keys = keys(kek, &draft, &ids, stored.keys.clone(), now, &mut batch)?;
+    let macs = Keys::open(kek, &keys)?;
     let mut news = Batch::default();
     // What is proved has rows of its own; these are the file's.
-    let mut claimed = domains(floor, stored.domains.clone(), now, &mut news);
+    let mut claimed = rows::domains(&floor.orgs, &stored.domains, (&macs, now), &mut news);
     for proof in &held {
         claimed.entry(proof.domain.clone()).or_insert(proof.claimed_at.unwrap_or(now));
     }
-    let policies = policies(&draft, stored.policies.clone(), now, &mut news);
+    let policies = rows::policies(&draft.orgs, &stored.policies, (&macs, now), &mut news);
     if mode == Mode::Lead {
         batch.changes.append(&mut news.changes);
         batch.revocations.append(&mut news.revocations);
         batch.events.append(&mut news.events);
     }
-    let keys = keys(kek, &draft, &ids, stored.keys.clone(), now, &mut batch)?;
     let unnamed = draft.directories.iter().find(|directory| !ids.contains_key(&fingerprint_of(directory)));
     if let Some(directory) = unnamed {
         return Err(Fault::Broken(format!("the directory {} has no row", directory.name)));
@@ -324,7 +331,7 @@ fn fingerprint_of(directory: &DraftDirectory) -> Key {
     (directory.name.to_string(), fingerprint(directory))
 }
 
-fn event(now: Timestamp, action: Action) -> AuditEvent {
+pub(super) fn event(now: Timestamp, action: Action) -> AuditEvent {
     AuditEvent::new(EventId::mint(now, random()), now, action, Outcome::Success)
 }
 
@@ -357,96 +364,6 @@ fn directories(
         known.insert(key, id);
     }
     known
-}
-
-fn domains(
-    draft: &DraftCatalog,
-    rows: Vec<DomainRow>,
-    now: Timestamp,
-    batch: &mut Batch,
-) -> HashMap<DomainName, Timestamp> {
-    let stored: HashMap<DomainName, DomainRow> = rows.into_iter().map(|row| (row.domain.clone(), row)).collect();
-    let mut held = HashMap::new();
-    for (org, domain) in draft.orgs.iter().flat_map(|org| org.domains.iter().map(move |(domain, _)| (org, domain))) {
-        match stored.get(domain) {
-            Some(row) if row.org == org.name => held.insert(domain.clone(), row.claimed_at),
-            // New here, or another organization's until now: authority begins now and never reaches back (rule C6).
-            other => {
-                if other.is_some() {
-                    batch.changes.push(Change::DropDomain(domain.clone()));
-                }
-                let row = DomainRow { domain: domain.clone(), org: org.name.clone(), claimed_at: now };
-                batch.changes.push(Change::PutDomain(row));
-                batch.events.push(domain_event(now, Action::DomainClaimed, domain, &org.name));
-                batch.revocations.push(Revocation::Organization(org.name.clone()));
-                held.insert(domain.clone(), now)
-            }
-        };
-    }
-    for row in stored.values().filter(|row| !held.contains_key(&row.domain)) {
-        batch.changes.push(Change::DropDomain(row.domain.clone()));
-        batch.events.push(domain_event(now, Action::DomainUnclaimed, &row.domain, &row.org));
-        batch.revocations.push(Revocation::Organization(row.org.clone()));
-    }
-    held
-}
-
-fn domain_event(now: Timestamp, action: Action, domain: &DomainName, org: &OrgName) -> AuditEvent {
-    let mut event = event(now, action);
-    event.org = Some(org.to_string());
-    event.after = Some(serde_json::json!({ "domain": domain.as_str() }));
-    event
-}
-
-/// Which policy: of whom, and its name.
-type Which = (OrgName, PolicyName);
-
-fn policies(
-    draft: &DraftCatalog,
-    rows: Vec<PolicyRow>,
-    now: Timestamp,
-    batch: &mut Batch,
-) -> HashMap<Which, (Timestamp, u32, Since)> {
-    let stored: HashMap<Which, PolicyRow> =
-        rows.into_iter().map(|row| ((row.org.clone(), row.name.clone()), row)).collect();
-    let mut in_force = HashMap::new();
-    for org in &draft.orgs {
-        for policy in iter::once(&org.policy).chain(org.policies.iter().map(|(_, policy)| policy)) {
-            let which = (org.name.clone(), policy.name.clone());
-            let held = holds(&which, policy, stored.get(&which), now, batch);
-            in_force.insert(which, held);
-        }
-    }
-    in_force
-}
-
-/// Since when a policy holds, and its epoch; a change of it is put down.
-fn holds(
-    (org, name): &Which,
-    policy: &DraftPolicy,
-    before: Option<&PolicyRow>,
-    now: Timestamp,
-    batch: &mut Batch,
-) -> (Timestamp, u32, Since) {
-    let fingerprint = policy_fingerprint(policy);
-    if let Some(row) = before.filter(|row| row.fingerprint == fingerprint) {
-        return (row.changed_at, row.epoch, row.since.clone());
-    }
-    // What was demanded already goes on being so: whoever has been late for that is not given more time by another change.
-    let known = |demand: &String| before.and_then(|row| row.since.get(demand)).copied();
-    let since: Since = demands(policy).into_iter().map(|name| (name.clone(), known(&name).unwrap_or(now))).collect();
-    let epoch = before.map_or(1, |row| row.epoch.saturating_add(1));
-    let row =
-        PolicyRow { org: org.clone(), name: name.clone(), fingerprint, epoch, changed_at: now, since: since.clone() };
-    batch.changes.push(Change::PutPolicy(row));
-    let mut updated = event(now, Action::PolicyUpdated);
-    updated.org = Some(org.to_string());
-    updated.after = Some(serde_json::json!({
-        "policy": name.as_str(), "epoch": epoch, "sso": format!("{:?}", policy.sso).to_lowercase(),
-    }));
-    batch.events.push(updated);
-    batch.revocations.push(Revocation::Organization(org.clone()));
-    (now, epoch, since)
 }
 
 /// The stored keys and those that are missing: at the first start all, later a new directory's.

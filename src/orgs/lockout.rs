@@ -77,7 +77,8 @@ pub async fn leaves_nobody(store: &dyn Store, org: &DraftOrg, gone: AccountId) -
     if !enforces(org) || !somebody_gets_in(store, org).await? {
         return Ok(false); // It is so already, and was told or accepted.
     }
-    let mut was_among = false;
+    // Whose emergency passkey is the only other way in is somebody as well.
+    let mut was_among = needs_emergency_of(store, org, gone).await?;
     for admin in org.admins.iter().filter(|admin| !is_held(org, admin)) {
         let accounts = store.accounts_by_email(admin).await?;
         was_among |= accounts.iter().any(|account| account.id == gone);
@@ -87,6 +88,17 @@ pub async fn leaves_nobody(store: &dyn Store, org: &DraftOrg, gone: AccountId) -
         }
     }
     Ok(was_among && !somebody_breaks_glass(store, org, Some(gone)).await?)
+}
+
+/// Whether this account's emergency passkey is what keeps an organization from being locked out.
+///
+/// # Errors
+/// [`Unavailable`]: the store does not answer.
+pub async fn needs_emergency_of(store: &dyn Store, org: &DraftOrg, whose: AccountId) -> Result<bool, Unavailable> {
+    Ok(enforces(org)
+        && !is_outside(org)
+        && somebody_breaks_glass(store, org, None).await?
+        && !somebody_breaks_glass(store, org, Some(whose)).await?)
 }
 
 /// Whether one of its policies enforces single sign-on.
@@ -125,9 +137,8 @@ fn breaks_glass(org: &DraftOrg, admin: &EmailAddress) -> bool {
     std::iter::once(&org.policy).chain(named.map(|(_, policy)| policy)).all(|policy| policy.break_glass.contains(admin))
 }
 
-/// Whether an admin does not depend on the organization's own provider. A policy by groups is under suspicion of holding for
-/// everybody: whose groups nobody has stated is among its members.
-/// Whether an admin does not depend on the organization's own provider, as far as their addresses say.
+/// Whether an admin does not depend on the organization's own provider, as far as their addresses say. A policy by groups is under
+/// suspicion of holding for everybody: whose groups nobody has stated is among its members.
 fn is_outside(org: &DraftOrg) -> bool {
     org.admins.iter().any(|admin| !is_held(org, admin))
 }

@@ -3,7 +3,7 @@
 //! The file is the floor: what it says holds, and a document can only demand more. [`draft`] is the configured world without the
 //! store's part, [`document`] what an organization says of itself, [`overlay`] joins the two, [`strict`] says key by key what is
 //! stricter, [`roles`] who is invited to administer, [`loosen`] what a change gives away, `lockout` what would keep everybody
-//! out, [`change`] makes one, [`enrol`] gives what is named its rows in the store. Documents are read by the
+//! out, [`change`] makes one, [`enrol`] gives what is named its rows in the store, [`rows`] says since when. Documents are read by the
 //! rules of the file, through [`Reads`]: there is no second set. Deliberately absent: who may change what (the admin API), and
 //! how domains are proved. A new key of a policy is a line in [`strict::KEYS`].
 
@@ -15,6 +15,7 @@ pub mod lockout;
 pub mod loosen;
 pub mod overlay;
 pub mod roles;
+pub mod rows;
 pub mod strict;
 
 pub use document::{Document, Mistake, Read, Reads, Written};
@@ -40,7 +41,7 @@ pub struct Orgs {
     turn: Mutex<()>,
     stale: AtomicBool,
     behind: AtomicBool,
-    told: std::sync::Mutex<HashSet<OrgName>>,
+    told: std::sync::Mutex<HashSet<rows::Violated>>,
     effective: ArcSwap<DraftCatalog>,
 }
 
@@ -126,16 +127,18 @@ impl Orgs {
         Ok(after)
     }
 
-    /// An event of the highest severity for each document that another hand wrote, once in the life of the process (rule H12).
-    async fn tell_violated(&self, store: &dyn Store, violated: &[OrgName], now: Timestamp) -> Result<(), Fault> {
-        for org in violated {
-            if !self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(org.clone()) {
+    /// An event of the highest severity for each document and each row that another hand wrote, once in the life of the process (rule H12).
+    async fn tell_violated(&self, store: &dyn Store, violated: &[rows::Violated], now: Timestamp) -> Result<(), Fault> {
+        for row in violated {
+            if !self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(row.clone()) {
                 continue;
             }
+            tracing::error!(org = %row.org, what = row.what, name = row.name, "the database was written to by another hand");
             let id = EventId::mint(now, random());
             let mut event = AuditEvent::new(id, now, Action::IntegrityViolated, Outcome::Refused);
-            event.reason = Some("organization".to_owned());
-            event.org = Some(org.to_string());
+            event.reason = Some(row.what.to_owned());
+            event.org = Some(row.org.to_string());
+            event.after = row.name.as_ref().map(|name| serde_json::json!({ "name": name }));
             store.commit(Batch { events: vec![event], ..Batch::default() }).await?;
         }
         Ok(())

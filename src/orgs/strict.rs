@@ -4,7 +4,7 @@
 use super::draft::DraftPolicy;
 use super::loosen::What;
 use crate::kernel::model::{ApiTokens, OnChange, Sso, ThirdPartyRule};
-use crate::kernel::values::{EmailAddress, Network};
+use crate::kernel::values::EmailAddress;
 use std::time::Duration;
 
 /// One key of a policy.
@@ -67,7 +67,8 @@ pub const KEYS: &[Key] = &[
         name: "networks",
         what: What::NetworksWidened,
         tighten: |floor, policy| {
-            let inside: Vec<Network> = both(&floor.networks, &policy.networks);
+            let mut inside = policy.networks.clone();
+            inside.retain(|network| floor.networks.iter().any(|below| below.covers(network)));
             // None is everywhere: what has nothing in common with the floor is the floor.
             if !floor.networks.is_empty() {
                 policy.networks = if inside.is_empty() { floor.networks.clone() } else { inside };
@@ -75,7 +76,8 @@ pub const KEYS: &[Key] = &[
         },
         looser: |was, is| {
             !was.networks.is_empty()
-                && (is.networks.is_empty() || is.networks.iter().any(|network| !was.networks.contains(network)))
+                && (is.networks.is_empty()
+                    || !is.networks.iter().all(|network| was.networks.iter().any(|before| before.covers(network))))
         },
     },
     key!("session", SessionsLonger, limits.idle, shorter),
@@ -124,8 +126,7 @@ fn fewer(one: &ThirdPartyRule, other: &ThirdPartyRule) -> ThirdPartyRule {
 mod tests {
     use super::*;
     use crate::kernel::model::{PasswordRule, SecondStep};
-    use crate::kernel::values::OrgName;
-    use crate::kernel::values::{PolicyName, ThirdPartyName};
+    use crate::kernel::values::{Network, OrgName, PolicyName, ThirdPartyName};
     use crate::orgs::DraftOrg;
     use proptest::prelude::*;
 

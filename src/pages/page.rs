@@ -264,6 +264,8 @@ pub struct Home {
     pub person: Person,
     /// Products that the person may open, in the order shown.
     pub products: Vec<ProductLink>,
+    /// Where the person enrols for the emergency door; none: not named for it.
+    pub emergency: Option<Href>,
     /// "Log out everywhere" posts this with `scope=everywhere`.
     pub logout: Form,
 }

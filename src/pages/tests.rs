@@ -98,6 +98,7 @@ fn hostile() -> Vec<Page> {
         Page::Home(Home {
             person: person(),
             products: vec![ProductLink { brand: brand(), href: href() }],
+            emergency: Some(href()),
             logout: form(),
         }),
     ]

@@ -118,7 +118,8 @@ fn home(page: &Home) -> Value {
         .iter()
         .map(|product| context! { mark => mark(&product.brand), href => product.href.as_str() })
         .collect();
-    context! { person => person(&page.person), products, logout => form(&page.logout) }
+    let emergency = page.emergency.as_ref().map(|href| href.as_str());
+    context! { person => person(&page.person), products, emergency, logout => form(&page.logout) }
 }
 
 fn resend(page: &Resend) -> Value {

@@ -13,6 +13,8 @@ use http::{Method, Response, StatusCode};
 
 /// The door.
 pub(super) const ENTER: &str = "/login/emergency";
+/// Where people enrol from a session of their own.
+pub(super) const OWN: &str = "/login/emergency/enrol";
 /// Where the operator's link leads.
 pub(super) const NEW: &str = "/login/emergency/new";
 
@@ -29,6 +31,7 @@ impl Site {
                 return self.refuse_request(request, visitor, Refusal::CrossSite).await;
             }
             ("GET", ENTER) => self.login.ask_emergency(visitor),
+            ("GET", OWN) => self.login.ask_own_emergency(visitor).await,
             ("GET", NEW) => self.login.ask_new_emergency(visitor, Fields::of_query(request).text("start")).await,
             ("POST", ENTER) => {
                 let form = posted();
@@ -60,6 +63,11 @@ pub(super) fn page(step: EmergencyStep, host: &str) -> Option<Page> {
         EmergencyPage::Over => {
             let text = "It was used, or its time is over. Ask the operator of this login service for a new one.";
             return notice(brand, (StatusCode::BAD_REQUEST, "This link has expired", text), "/");
+        }
+        EmergencyPage::NotHere => {
+            let text = "Log in by your organization first. Whom it doesn’t name for emergencies enrols by a link from the operator of \
+                        this login service, and so does who has a second step here.";
+            return notice(brand, (StatusCode::FORBIDDEN, "You can’t enrol here", text), "/");
         }
         EmergencyPage::TooMany => {
             let text = "Wait a quarter of an hour and try again, or try from another network.";

@@ -29,7 +29,7 @@ impl Site {
         if let Some(directory) = path.strip_prefix("/oidc").and_then(|rest| rest.strip_suffix("/jwks.json")) {
             return self.client_jwks(request, directory);
         }
-        if path == emergency::ENTER || path == emergency::NEW {
+        if [emergency::ENTER, emergency::NEW, emergency::OWN].contains(&path.as_str()) {
             return self.on_emergency(request, visitor, (&method, &path)).await;
         }
         if path.starts_with("/login/passkey") {

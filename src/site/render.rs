@@ -86,8 +86,9 @@ impl Site {
                 other: Href::parse(&format!("/login?to={}", fields.to)).ok()?,
                 form: form(&fields, "/login/continue")?,
             }),
-            Step::Home { person: who, products, form: fields } => Page::Home(Home {
+            Step::Home { person: who, products, emergency, form: fields } => Page::Home(Home {
                 person: person(&who),
+                emergency: emergency.then(|| Href::parse(super::emergency::OWN).ok()).flatten(),
                 products: products.iter().filter_map(|product| product_link(product)).collect(),
                 logout: form(&fields, "/logout")?,
             }),

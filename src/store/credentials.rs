@@ -1,7 +1,7 @@
 //! Reading people's own credentials. Writes are [`CredentialChange`](crate::kernel::journal::CredentialChange)s of a batch.
 
 use super::Unavailable;
-use crate::kernel::model::{Address, Factor, MailboxProof, PasswordCredential, ProductAccount};
+use crate::kernel::model::{Address, Factor, FactorKind, MailboxProof, PasswordCredential, ProductAccount};
 use crate::kernel::values::{AccountId, EmailAddress, MailboxProofId, ProductAccountId, ProductName, Timestamp};
 use async_trait::async_trait;
 
@@ -21,6 +21,8 @@ pub trait Credentials: Send + Sync {
     async fn password(&self, of: ProductAccountId) -> Result<Option<PasswordCredential>, Unavailable>;
     /// A person's second steps, oldest first.
     async fn factors_of(&self, account: AccountId) -> Result<Vec<Factor>, Unavailable>;
+    /// Everybody's second steps of one kind, oldest first, at most `limit`.
+    async fn factors_of_kind(&self, kind: FactorKind, limit: usize) -> Result<Vec<Factor>, Unavailable>;
     /// The passkey with this credential id.
     async fn factor_by_handle(&self, handle: &[u8]) -> Result<Option<Factor>, Unavailable>;
     /// Whether this is the keyed hash of one of a person's recovery codes.

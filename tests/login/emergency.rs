@@ -10,7 +10,7 @@ use crate::support::agent::UserAgent;
 use crate::support::authenticator::{Authenticator, Scene};
 use crate::support::html::{tags, unescape};
 use crate::support::page::Page;
-use crate::world::SESSION;
+use crate::world::{ACME, SESSION, World};
 
 const ROOT: &str = "root@acme.example.test";
 const IT: &str = "it@acme.example.test";
@@ -53,12 +53,18 @@ fn origin(doors: &Doors) -> String {
 async fn enrol(doors: &Doors, link: &str, handle: &[u8]) -> (Page, Authenticator) {
     let agent = doors.agent();
     let page = agent.visit(link).await;
-    let asked = options(&page);
+    enrol_on(&agent, &page, &origin(doors), handle).await
+}
+
+async fn enrol_on(agent: &UserAgent, page: &Page, origin: &str, handle: &[u8]) -> (Page, Authenticator) {
+    let asked = options(page);
     assert_eq!(asked["authenticatorSelection"]["residentKey"], "required");
+    // An authenticator keeps one credential for each user handle: a product's passkey has another.
+    assert!(bytes(&asked["user"]["id"]).starts_with(b"emergency"), "{asked}");
     let authenticator = Authenticator::new(handle, &bytes(&asked["user"]["id"]));
-    let scene = Scene::of_enrolment(&bytes(&asked["challenge"]), &origin(doors), ID);
+    let scene = Scene::of_enrolment(&bytes(&asked["challenge"]), origin, ID);
     let done =
-        agent.submit(&page, "credential", &[("credential", &authenticator.create(&scene)), ("label", "safe")]).await;
+        agent.submit(page, "credential", &[("credential", &authenticator.create(&scene)), ("label", "safe")]).await;
     (done, authenticator)
 }
 
@@ -195,13 +201,105 @@ async fn h21_no_other_passkey_opens_the_emergency_door_and_its_own_opens_no_othe
 }
 
 #[tokio::test]
+async fn h3_enrolling_anew_takes_the_lost_passkey_and_its_sessions_away() {
+    let doors = open(NAMED).await;
+    let (_, mut lost) = enrol(&doors, &link(&doors, ROOT).await.expect("a link"), b"lost").await;
+    let thief = doors.agent();
+    knock(&doors, &thief, &mut lost).await;
+    assert!(is_in(&thief));
+    let (page, mut new) = enrol(&doors, &link(&doors, ROOT).await.expect("a link"), b"new").await;
+    assert!(page.text().contains("is enrolled"), "{}", page.describe());
+    assert!(thief.visit(&doors.url("id", "/")).await.html().contains("name=\"email\""), "what it opened has ended");
+    let (again, root) = (doors.agent(), doors.agent());
+    knock(&doors, &again, &mut lost).await;
+    assert!(!is_in(&again), "the lost one opens nothing");
+    knock(&doors, &root, &mut new).await;
+    assert!(is_in(&root));
+    assert_eq!(events(&doors, "factor.removed").await.len(), 1);
+    doors.close().await;
+}
+
+#[tokio::test]
+async fn h3_the_operator_sees_who_is_enrolled_and_takes_it_away() {
+    let doors = open(NAMED).await;
+    let operate = async |command| doors.node.admin.operate(command, 7).await;
+    let listed = async || operate(Command::BreakglassList).await.expect("a list")["enrolled"].clone();
+    let before = listed().await;
+    assert_eq!((before[0]["email"].as_str(), before[0]["state"].as_str()), (Some(ROOT), Some("not enrolled")));
+    let (_, mut key) = enrol(&doors, &link(&doors, ROOT).await.expect("a link"), b"root-key").await;
+    let enrolled = listed().await;
+    assert_eq!(enrolled.as_array().map(Vec::len), Some(1), "{enrolled}");
+    let passkey = &enrolled[0];
+    assert_eq!([&passkey["state"], &passkey["label"], &passkey["last_used"]], ["enrolled", "safe", "never"]);
+    let root = doors.agent();
+    knock(&doors, &root, &mut key).await;
+    assert!(is_in(&root));
+    let remove = || Command::BreakglassRemove { email: ROOT.to_owned() };
+    assert_eq!(operate(remove()).await.expect("removed")["removed"], 1);
+    assert!(root.visit(&doors.url("id", "/")).await.html().contains("name=\"email\""), "what it opened has ended");
+    let again = doors.agent();
+    knock(&doors, &again, &mut key).await;
+    assert!(!is_in(&again));
+    assert!(operate(remove()).await.is_err(), "there is none any more");
+    let gone = events(&doors, "factor.removed").await;
+    assert_eq!((gone.len(), gone[0]["actor"]["id"].as_str()), (1, Some("uid 7")));
+    doors.close().await;
+}
+
+#[tokio::test]
 async fn h3_the_door_is_one_page_with_strict_limits() {
     let doors = open(NAMED).await;
     let agent = doors.agent();
     let mut nobody = Authenticator::new(b"unknown", &[7; 16]);
+    let (_, mut key) = enrol(&doors, &link(&doors, ROOT).await.expect("a link"), b"root-key").await;
+    // Who gets in is no noise, however often.
+    for _ in 0..12 {
+        let root = doors.agent();
+        assert_eq!(knock(&doors, &root, &mut key).await.status, 200);
+        assert!(is_in(&root));
+    }
     for _ in 0..10 {
         assert_eq!(knock(&doors, &agent, &mut nobody).await.status, 200);
     }
     assert_eq!(knock(&doors, &agent, &mut nobody).await.status, 429);
+    // Nothing is judged then: a good answer is not told from a bad one.
+    let root = doors.agent();
+    assert_eq!(knock(&doors, &root, &mut key).await.status, 429);
+    assert!(!is_in(&root));
     doors.close().await;
+}
+
+#[tokio::test]
+async fn h3_a_session_by_single_sign_on_enrols_whom_the_policy_names_and_nobody_else() {
+    let policy = format!("[org.acme.policy]\nsso = \"enforced\"\nbreak_glass = [\"ann@{ACME}\"]");
+    let world = World::own("", |file, _| file.table(&policy)).await;
+    let (home, own) = (world.url("id", "/"), world.url("id", "/login/emergency/enrol"));
+    let origin = home.trim_end_matches('/');
+    let bob = world.logged_in("bob").await;
+    assert!(!bob.visit(&home).await.text().contains("Enrol for emergencies"));
+    for nobody in [&bob, &world.browser()] {
+        let refused = nobody.visit(&own).await;
+        assert_eq!(refused.status, 403, "{}", refused.describe());
+        assert!(!refused.html().contains("data-options"), "{}", refused.describe());
+    }
+    let ann = world.logged_in("ann").await;
+    let page = ann.visit(&home).await;
+    assert!(page.text().contains("Enrol for emergencies"), "{}", page.describe());
+    let (done, mut key) = enrol_on(&ann, &ann.visit(&own).await, origin, b"ann-key").await;
+    assert!(done.text().contains("Your emergency passkey is enrolled"), "{}", done.describe());
+    // It opens the door in another browser.
+    let elsewhere = world.browser();
+    let page = elsewhere.visit(&world.url("id", "/login/emergency")).await;
+    let scene = Scene::of_login(&bytes(&options(&page)["challenge"]), origin, ID);
+    elsewhere.submit(&page, "credential", &[("credential", &key.get(&scene))]).await;
+    assert!(is_in(&elsewhere));
+    // A session by the door is none by single sign-on: it enrols nothing.
+    assert_eq!(elsewhere.visit(&own).await.status, 403);
+    // What a session began ends with it.
+    let page = ann.visit(&own).await;
+    let (status, _, err) = world.gateway.command(&["sessions", "revoke", "--person", &format!("ann@{ACME}")]);
+    assert!(status.success(), "{err}");
+    let (late, _) = enrol_on(&ann, &page, origin, b"late-key").await;
+    assert!(late.text().contains("This link has expired"), "{}", late.describe());
+    assert_eq!(world.events().iter().filter(|event| event["action"] == "factor.enrolled").count(), 1);
 }

@@ -79,6 +79,30 @@ async fn an_enrolled_second_step_is_asked_for_and_each_code_is_good_once() {
 }
 
 #[tokio::test]
+async fn enter_on_the_security_page_changes_nothing() {
+    let doors = Doors::open("", "").await;
+    doors.person(ANN).await;
+    let ann = doors.agent();
+    doors.log_in(&ann, ANN, PASSWORD).await;
+    let (seed, _) = enrol(&doors, &ann).await;
+    let page = ann.visit(&doors.url("trello", "/.fedgate/security")).await;
+    // What a browser presses for Enter: the form's first button (HTML, implicit submission).
+    let first = page.form("current").buttons.remove(0);
+    assert_eq!(first, ("act".to_owned(), String::new()));
+    let fields = [("current", PASSWORD), ("code", &seed.code(step())), ("act", "")];
+    let page = ann.submit(&page, "current", &fields).await;
+    assert!(
+        page.text().contains("Authenticator app") && !page.text().contains("That didn’t work"),
+        "{}",
+        page.describe()
+    );
+    let again = doors.agent();
+    let asked = doors.log_in(&again, ANN, PASSWORD).await;
+    assert!(asked.text().contains("One more step"), "{}", asked.describe());
+    doors.close().await;
+}
+
+#[tokio::test]
 async fn h1_a_mailbox_alone_does_not_reset_the_password_of_who_enrolled_a_second_step() {
     let doors = Doors::open("", "").await;
     doors.person(ANN).await;

@@ -51,6 +51,20 @@ async fn m6_a_session_without_a_step_takes_it_and_comes_back_to_the_same_page_un
 }
 
 #[tokio::test]
+async fn steps_that_are_asked_for_and_left_do_not_fill_the_browser_with_cookies() {
+    let doors = Doors::open(STEP_UP, "").await;
+    let (ann, _) = with_passkey(&doors, ANN, b"ann's passkey").await;
+    for number in 0..65 {
+        let asked = ann.visit(&doors.url("trello", &format!("/admin/users?x={number}"))).await;
+        assert!(asked.text().contains("One more step"), "{}", asked.describe());
+    }
+    let flows =
+        ann.cookies("trello.example.test").into_iter().filter(|cookie| cookie.name.starts_with("__Host-fedgate-flow-"));
+    assert_eq!(flows.count(), 61, "the one under way and as many as logins may have besides");
+    doors.close().await;
+}
+
+#[tokio::test]
 async fn a_login_by_passkey_is_a_step_of_just_now() {
     let doors = Doors::open(STEP_UP, "").await;
     let (_, mut authenticator) = with_passkey(&doors, ANN, b"ann's passkey").await;

@@ -329,6 +329,31 @@ async fn h3_an_admin_counts_for_lockout_once_enrolled_for_emergencies() {
     db.execute("UPDATE factor SET kind = 'emergency'", []).expect("a row");
     let (_, out, err) = put();
     assert!(!err.contains("E-LOCKOUT"), "{out}{err}");
+    // Switched off, too: theirs is the one way in besides the provider.
+    let operator = scene.mint("it@initech.example.test", Some("initech"), ALL).expect("a token");
+    let person = account(&scene, &operator, "initech", "it@initech.example.test").await;
+    let path = format!("/organizations/initech/people/{person}");
+    let off = scene.write(&operator, Method::POST, &format!("{path}/deactivate"), Value::Null, &path).await;
+    assert_eq!(off.status, 200, "{}", off.body);
+    let (_, events, _) = scene.gateway.command(&["audit", "search", "--json"]);
+    assert_eq!(events.matches("\"organization.lockout\"").count(), 1, "{events}");
+    db.execute("UPDATE account SET status = 'active' WHERE email = 'it@initech.example.test'", []).expect("a row");
+    // Lost: it is taken away whoever is locked out by that, and that is an alarm.
+    let (status, out, err) = scene.gateway.command(&["breakglass", "list"]);
+    assert!(
+        status.success() && out.contains("it@initech.example.test  changed by another hand  initech"),
+        "{out}{err}"
+    );
+    let (status, out, err) = scene.gateway.command(&["breakglass", "remove", "it@initech.example.test"]);
+    assert!(status.success() && out.contains("1  it@initech.example.test") && out.contains("E-LOCKOUT"), "{out}{err}");
+    let (status, out, err) = scene.gateway.command(&["breakglass", "list"]);
+    assert!(status.success() && out.contains("it@initech.example.test  not enrolled  initech"), "{out}{err}");
+    let (status, _, err) = scene.gateway.command(&["breakglass", "remove", "it@initech.example.test"]);
+    assert!(!status.success() && err.contains("nobody with the address"), "{err}");
+    let (_, events, _) = scene.gateway.command(&["audit", "search", "--json"]);
+    for (action, times) in [("factor.removed", 1), ("organization.lockout", 2)] {
+        assert_eq!(events.matches(&format!("\"{action}\"")).count(), times, "{action}: {events}");
+    }
 }
 
 #[tokio::test]

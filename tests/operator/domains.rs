@@ -424,7 +424,8 @@ async fn c6_a_dispute_with_the_holders_record_absent_leaves_the_holder_its_clock
 #[tokio::test]
 async fn c6_what_the_file_states_is_not_taken_by_a_proof() {
     let mut world = World::new().await;
-    let row = DomainRow { domain: domain("acme.example.test"), org: org("globex"), claimed_at: world.now() };
+    let row =
+        DomainRow { domain: domain("acme.example.test"), org: org("globex"), claimed_at: world.now(), mac: [0; 32] };
     let batch = Batch { changes: vec![Change::PutDomain(row)], ..Batch::default() };
     world.store.commit(batch).await.expect("committed");
     let listed = world.add("acme").await;

@@ -2,7 +2,7 @@
 
 use super::failing::Failing;
 use async_trait::async_trait;
-use fedgate::kernel::model::{Address, Factor, MailboxProof, PasswordCredential, ProductAccount};
+use fedgate::kernel::model::{Address, Factor, FactorKind, MailboxProof, PasswordCredential, ProductAccount};
 use fedgate::kernel::values::{AccountId, EmailAddress, MailboxProofId, ProductAccountId, ProductName, Timestamp};
 use fedgate::store::{Credentials, LocalShare, Unavailable};
 
@@ -16,6 +16,11 @@ impl Credentials for Failing {
     async fn factors_of(&self, account: AccountId) -> Result<Vec<Factor>, Unavailable> {
         self.answers()?;
         self.inner.factors_of(account).await
+    }
+
+    async fn factors_of_kind(&self, kind: FactorKind, limit: usize) -> Result<Vec<Factor>, Unavailable> {
+        self.answers()?;
+        self.inner.factors_of_kind(kind, limit).await
     }
 
     async fn factor_by_handle(&self, handle: &[u8]) -> Result<Option<Factor>, Unavailable> {

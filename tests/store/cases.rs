@@ -72,6 +72,7 @@ pub async fn a_batch_that_conflicts_leaves_nothing(store: AnyStore) {
         domain: DomainName::parse("acme.com").unwrap(),
         org: org.clone(),
         claimed_at: now(),
+        mac: [3; 32],
     };
     let policy = PolicyRow {
         org: acme.clone(),
@@ -80,6 +81,7 @@ pub async fn a_batch_that_conflicts_leaves_nothing(store: AnyStore) {
         epoch: 2,
         changed_at: now(),
         since: Since::new(),
+        mac: [4; 32],
     };
     let key = KeyRow { kind: "audit".to_owned(), generation: 1, sealed: vec![1], created_at: now() };
     let directory = |n| DirectoryRow {
@@ -252,7 +254,8 @@ pub async fn sessions_read_back_as_written(store: AnyStore) {
 pub async fn the_gateways_own_rows_read_back_as_written(store: AnyStore) {
     let at = now();
     let org = OrgName::parse("acme").unwrap();
-    let domain = DomainRow { domain: DomainName::parse("acme.com").unwrap(), org: org.clone(), claimed_at: at };
+    let domain =
+        DomainRow { domain: DomainName::parse("acme.com").unwrap(), org: org.clone(), claimed_at: at, mac: [3; 32] };
     let policy = |epoch| PolicyRow {
         org: org.clone(),
         name: PolicyName::default(),
@@ -260,6 +263,7 @@ pub async fn the_gateways_own_rows_read_back_as_written(store: AnyStore) {
         epoch: epoch.into(),
         changed_at: at,
         since: Since::from([("sso".to_owned(), at), ("amr mfa".to_owned(), Timestamp::from_seconds(7))]),
+        mac: [epoch; 32],
     };
     let key = |generation| KeyRow { kind: "audit".to_owned(), generation, sealed: vec![0, 255], created_at: at };
     let directory = DirectoryRow {

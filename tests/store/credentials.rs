@@ -103,6 +103,9 @@ pub async fn a_second_step_is_used_once(store: AnyStore) {
     assert_eq!(commit(&store, CredentialChange::AddFactor(taken)).await, Err(LOST), "somebody's credential");
     assert_eq!(store.factors_of(person(1)).await.unwrap(), vec![factor(1), factor(2)]);
     assert_eq!(store.factor_by_handle(&[2]).await.unwrap(), Some(factor(2)));
+    assert_eq!(store.factors_of_kind(FactorKind::Passkey, 10).await.unwrap(), vec![factor(1), factor(2)]);
+    assert_eq!(store.factors_of_kind(FactorKind::Passkey, 1).await.unwrap(), vec![factor(1)], "no more than asked for");
+    assert_eq!(store.factors_of_kind(FactorKind::Emergency, 10).await.unwrap(), vec![]);
     let used = |counter| CredentialChange::UseFactor { id: factor(1).id, counter, at };
     assert_eq!(commit(&store, used(7)).await, Err(LOST), "the stored counter");
     commit(&store, used(8)).await.unwrap();

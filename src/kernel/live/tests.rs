@@ -279,7 +279,24 @@ fn b6_a_local_session_lives_only_while_the_account_is_local() {
 fn h3_an_emergency_session_ends_when_the_policy_no_longer_names_its_person() {
     let case = Case::of(HERE, "ann@a.com").policy("a", |policy| policy.break_glass = vec![email("ann@a.com")]);
     assert_eq!(case.word(), "continue");
-    assert_eq!(case.policy("a", |policy| policy.break_glass.clear()).word(), "policy");
+    let unnamed = case.clone().policy("a", |policy| policy.break_glass.clear());
+    assert_eq!(unnamed.word(), "policy");
+    // Whatever else the policy says, and at once: the name is what let the person in.
+    for sso in [Sso::Off, Sso::Offered, Sso::Enforced] {
+        for on_change in [OnChange::After { grace: DAY, spread: DAY }, OnChange::NextLogin] {
+            let set = |policy: &mut Policy| {
+                (policy.sso, policy.on_change, policy.changed_at) = (sso, on_change, NOW);
+                policy.since = Since::from([(demand::SSO.to_owned(), NOW)]);
+            };
+            let named = case.clone().policy("a", set);
+            assert_eq!((named.word(), word(named.login_alone())), ("continue".to_owned(), "continue".to_owned()));
+            let unnamed = unnamed.clone().policy("a", set);
+            assert_eq!((unnamed.word(), word(unnamed.login_alone())), ("policy".to_owned(), "policy".to_owned()));
+        }
+    }
+    // Nobody manages the person any more: then nobody names them.
+    let released = case.with(|case| drop(case.catalog.domains.remove(email("ann@a.com").domain())));
+    assert_eq!(released.word(), "policy");
 }
 
 #[test]

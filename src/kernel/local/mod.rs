@@ -21,7 +21,9 @@ pub use adapter::{ANSWER_LIMIT, AdapterAnswer, AdapterCall, Odd, by_adapter, ver
 pub use app::{APP_BODY, AppLogin, read_app_login};
 pub use imported::{NotImportable, Scheme};
 pub use judge::{Claimant, Shown, Steps, by_emergency, by_mailbox, by_passkey, by_password};
-pub use passkey::{ALGORITHMS, Assertion, Ceremony, EmergencyPresence, NewPasskey, PasskeyFault, Presence, register};
+pub use passkey::{
+    ALGORITHMS, Assertion, Ceremony, EmergencyPresence, NewPasskey, PasskeyFault, Presence, register, user_handle,
+};
 pub use password::{Salt, StoredPassword, TooLong, Typed};
 pub use recovery::{RECOVERY_CODES, RecoveryCode};
 pub use strength::{BreachedRange, Weakness, weakness};

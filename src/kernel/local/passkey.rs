@@ -158,6 +158,16 @@ impl EmergencyPresence {
     }
 }
 
+/// The user handle of a person's credentials of one kind (§5.4.3). An authenticator keeps one discoverable credential for each relying
+/// party and handle: with one handle for both, a passkey for a product would overwrite the one for emergencies, and the other way round.
+pub fn user_handle(kind: FactorKind, account: AccountId) -> Vec<u8> {
+    let prefix: &[u8] = match kind {
+        FactorKind::Emergency => b"emergency",
+        FactorKind::Totp | FactorKind::Passkey => b"",
+    };
+    [prefix, &account.to_bytes()].concat()
+}
+
 /// Judges a new credential (§7.1): JSON with `clientDataJSON` and `authenticatorData`, both base64url.
 ///
 /// # Errors
@@ -238,7 +248,7 @@ impl Assertion {
     fn judge_as(&self, kind: FactorKind, factor: &Factor, ceremony: Ceremony<'_>) -> Result<Presence, PasskeyFault> {
         let is_it = factor.kind == kind && factor.handle.as_deref() == Some(self.handle.as_slice());
         require(is_it, PasskeyFault::Credential)?;
-        let theirs = self.user_handle.as_ref().is_none_or(|handle| handle.as_slice() == factor.account.to_bytes());
+        let theirs = self.user_handle.as_ref().is_none_or(|handle| *handle == user_handle(kind, factor.account));
         require(theirs, PasskeyFault::UserHandle)?;
         ceremony.judge_client(&self.client_data, "webauthn.get")?;
         let (data, _) = AuthenticatorData::split(&self.authenticator_data)?;

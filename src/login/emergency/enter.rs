@@ -60,6 +60,7 @@ impl Login {
         let (presence, factor) = match self.judge_emergency(visitor, shown, credential).await? {
             Ok(judged) => judged,
             Err((fault, whose)) => {
+                self.world.count_emergency(visitor).await?;
                 self.refuse_emergency(visitor, fault, whose).await;
                 return Ok(self.emergency_door(visitor, true));
             }
@@ -77,6 +78,7 @@ impl Login {
                 Ok(answer) => return Ok(answer),
                 // The challenge was used or the passkey taken away; or the account changed, and it is decided again.
                 Err(NotCommitted::Conflict(crate::store::Conflict::Taken(_) | crate::store::Conflict::Credential)) => {
+                    self.world.count_emergency(visitor).await?;
                     return Ok(self.emergency_door(visitor, true));
                 }
                 Err(NotCommitted::Conflict(_)) => {}

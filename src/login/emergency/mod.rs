@@ -3,6 +3,8 @@
 //!
 //! - `prepare`: the operator's link, by which one person enrols a passkey for this door and for nothing else.
 //! - `enter`: that passkey → decision → login session, with an alarm to everybody who administers.
+//! - `own`: the same from a session by single sign-on, without the operator.
+//! - `kept`: who is enrolled, and taking that away.
 //! - `ticket`: the sealed values of both.
 //!
 //! A named address has no effect before its passkey was enrolled, and the passkey none once the policy no longer names the address,
@@ -10,9 +12,12 @@
 //! asks for no address, so it tells nothing of any (rule H18).
 
 mod enter;
+mod kept;
+mod own;
 mod prepare;
 mod ticket;
 
+pub use kept::{Enrolled, Removed};
 pub use prepare::NotPrepared;
 
 use super::answer::Form;
@@ -41,6 +46,8 @@ pub enum EmergencyPage {
     Enrolled,
     /// The operator's link is over, or was used.
     Over,
+    /// Whoever this is does not enrol from their own session.
+    NotHere,
     /// Too many tries.
     TooMany,
 }

@@ -1,4 +1,5 @@
-//! Enrolling for the emergency door: the operator's link, good once and for a quarter of an hour, and the passkey that it leads to.
+//! Enrolling for the emergency door: the operator's link, good once and for a quarter of an hour, and the passkey that it leads to. What
+//! stands in the link's place where people enrol themselves is `own`'s.
 
 use super::super::answer::{Answer, Step};
 use super::super::world::{Browser, Visitor};
@@ -8,7 +9,7 @@ use super::{EmergencyPage, EmergencyStep};
 use crate::entropy::random;
 use crate::kernel::event::{Action, Actor, AuditEvent, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
-use crate::kernel::local::{ALGORITHMS, Ceremony, NewPasskey, register};
+use crate::kernel::local::{ALGORITHMS, Ceremony, NewPasskey, register, user_handle};
 use crate::kernel::model::{Account, AccountStatus, Factor, FactorKind};
 use crate::kernel::standing::{self, Groups};
 use crate::kernel::values::{EmailAddress, EventId, FactorId, OrgName, Timestamp};
@@ -45,7 +46,7 @@ impl Login {
         let unavailable = |why: &dyn std::fmt::Display| NotPrepared::Unavailable(why.to_string());
         let found = self.named_for_emergency(email).await.map_err(|why| unavailable(&format!("{why:?}")))?;
         let (account, org) = found?;
-        let link = Link { nonce: random(), account: account.id, email: email.clone(), made_at: now };
+        let link = Link { nonce: random(), account: account.id, email: email.clone(), made_at: now, session: None };
         let id = EventId::mint(now, random());
         let mut event = AuditEvent::new(id, now, Action::BreakGlassPrepared, Outcome::Success);
         event.actor = Some(actor.clone());
@@ -84,19 +85,13 @@ impl Login {
     /// `GET /login/emergency/new`: shows what the link is for; nothing is used up by looking.
     pub async fn ask_new_emergency(&self, visitor: &Visitor, start: &str) -> Answer {
         let answer = match self.world.open_emergency_link(start, visitor.now) {
-            Some(link) => self.enrolment_page(visitor, &link, start, false).await,
-            None => Ok(self.emergency_said(visitor, EmergencyPage::Over)),
+            Some(link) if link.session.is_none() => self.enrolment_page(visitor, &link, start, false),
+            _ => self.emergency_said(visitor, EmergencyPage::Over),
         };
-        self.settle(visitor, None, answer).await
+        self.settle(visitor, None, Ok(answer)).await
     }
 
-    async fn enrolment_page(&self, visitor: &Visitor, link: &Link, sealed: &str, failed: bool) -> Result<Answer, Stop> {
-        let handles = self.world.emergency_factors(visitor, link.account).await?;
-        let excluded: Vec<_> = handles
-            .iter()
-            .filter_map(|factor| factor.handle.as_ref())
-            .map(|handle| json!({ "type": "public-key", "id": URL_SAFE_NO_PAD.encode(handle) }))
-            .collect();
+    pub(super) fn enrolment_page(&self, visitor: &Visitor, link: &Link, sealed: &str, failed: bool) -> Answer {
         let shown = Shown { challenge: random(), shown_at: visitor.now, link: sealed.to_owned() };
         let algorithms = ALGORITHMS.map(|number| json!({ "type": "public-key", "alg": number }));
         let host = self.world.catalog.load().login.host().to_owned();
@@ -104,19 +99,20 @@ impl Login {
             "challenge": URL_SAFE_NO_PAD.encode(shown.challenge),
             "rp": { "id": host, "name": host },
             "user": {
-                "id": URL_SAFE_NO_PAD.encode(link.account.to_bytes()),
+                "id": URL_SAFE_NO_PAD.encode(user_handle(FactorKind::Emergency, link.account)),
                 "name": link.email.as_str(),
                 "displayName": link.email.as_str(),
             },
             "pubKeyCredParams": algorithms,
-            "excludeCredentials": excluded,
+            // None: an authenticator that has an earlier one may take the new one in its place.
+            "excludeCredentials": [],
             // The door names nobody, so the credential must be one that its browser finds by itself.
             "authenticatorSelection": { "residentKey": "required", "requireResidentKey": true, "userVerification": "required" },
             "attestation": "none",
             "timeout": u64::try_from(CHALLENGE_LIFE.as_millis()).unwrap_or(u64::MAX),
         });
         let page = EmergencyPage::Enrol(link.email.to_string());
-        Ok(self.emergency_page(visitor, &shown, (options.to_string(), failed), page))
+        self.emergency_page(visitor, &shown, (options.to_string(), failed), page)
     }
 
     /// `POST /login/emergency/new`: the new credential.
@@ -147,16 +143,26 @@ impl Login {
             Ok((account, org)) if account.id == link.account => (account, org),
             Ok(_) | Err(_) => return Ok(self.emergency_said(visitor, EmergencyPage::Over)),
         };
+        if let Some(own) = link.session {
+            let current = self.current(visitor).await?.filter(|current| current.session.id == own);
+            match current {
+                Some(current) if self.enrols_itself(visitor, &current).await? => {}
+                _ => return Ok(self.emergency_said(visitor, EmergencyPage::Over)),
+            }
+        }
         let login = self.world.catalog.load().login.clone();
         let made = match register(credential, Ceremony { challenge: &shown.challenge, login: &login }) {
             Ok(made) => made,
             Err(fault) => {
                 self.refuse_emergency(visitor, fault, Some(account.id)).await;
-                return self.enrolment_page(visitor, link, &shown.link, true).await;
+                return Ok(self.enrolment_page(visitor, link, &shown.link, true));
             }
         };
-        let batch = self.enrolment(visitor, (&account, &org), (made, label))?;
-        let batch = Batch { marks: vec![shown.mark(), link.mark()], ..batch };
+        let mut batch = self.enrolment(visitor, (&account, &org), (made, label))?;
+        let earlier = self.world.emergency_factors(visitor, account.id).await?;
+        self.drop_emergency(&account, &earlier, &mut batch, || visitor.event(Action::FactorRemoved, Outcome::Success))
+            .await?;
+        batch.marks = vec![shown.mark(), link.mark()];
         match self.world.store.commit(batch).await {
             Ok(_) => Ok(self.emergency_said(visitor, EmergencyPage::Enrolled)),
             // The link was used, by this or another browser, or somebody has this very credential.

@@ -4,7 +4,7 @@ use super::super::codec::{Reader, Writer};
 use super::super::ticket::sha256;
 use super::super::world::World;
 use crate::kernel::journal::{MarkKind, ReplayMark};
-use crate::kernel::values::{AccountId, EmailAddress, Timestamp};
+use crate::kernel::values::{AccountId, EmailAddress, LoginSessionId, Timestamp};
 use crate::keys::Purpose;
 use std::time::Duration;
 
@@ -15,19 +15,22 @@ pub(super) const CHALLENGE_LIFE: Duration = Duration::from_secs(10 * 60);
 
 const LINK: &[u8] = b"emergency link";
 
-/// The operator lets this person enrol.
+/// The operator lets this person enrol, or their own session by single sign-on does.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Link {
     pub nonce: [u8; 16],
     pub account: AccountId,
     pub email: EmailAddress,
     pub made_at: Timestamp,
+    /// The session that it is good in; none: whoever has the link.
+    pub session: Option<LoginSessionId>,
 }
 
 impl Link {
     fn write(&self) -> Vec<u8> {
+        let session = self.session.map(|session| session.to_string()).unwrap_or_default();
         let writer = Writer::default().raw(&self.nonce).raw(&self.account.to_bytes());
-        writer.time(self.made_at).text(self.email.as_str()).done()
+        writer.time(self.made_at).text(self.email.as_str()).text(&session).done()
     }
 
     /// Taken in the commit that enrols.
@@ -69,8 +72,12 @@ impl World {
         let (nonce, account) = (reader.raw()?, AccountId::from_bytes(reader.raw()?));
         let made_at = reader.time()?;
         let email = EmailAddress::parse(reader.text()?).ok()?;
+        let session = match reader.text()? {
+            "" => None,
+            session => Some(LoginSessionId::parse(session).ok()?),
+        };
         reader.ended()?;
-        (now.since(made_at) <= LINK_LIFE).then_some(Link { nonce, account, email, made_at })
+        (now.since(made_at) <= LINK_LIFE).then_some(Link { nonce, account, email, made_at, session })
     }
 
     pub(super) fn seal_emergency(&self, shown: &Shown, browser: &str) -> String {

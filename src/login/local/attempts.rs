@@ -2,7 +2,7 @@
 //!
 //! A try counts in the bucket of the typed address and in that of the network it comes from (/24, /64). A browser that was let in
 //! before has a bucket of its own instead: whoever floods an address keeps strangers out for a while, never its owner. A try is
-//! counted before it is judged, so that a thousand at once are a thousand.
+//! counted before it is judged, so that a thousand at once are a thousand; but at the emergency door, where nothing can be guessed.
 
 use super::super::Stop;
 use super::super::world::{Visitor, World};
@@ -24,7 +24,7 @@ pub(super) enum Attempt {
     Mail,
 }
 
-/// Tries in a span at the emergency door from one network.
+/// Answers in a span from one network that did not hold at the emergency door.
 const EMERGENCY: u32 = 10;
 
 /// How long a bucket is filled before it empties.
@@ -90,14 +90,22 @@ impl World {
         Ok(true)
     }
 
-    /// Counts a try at the emergency door. Nobody guesses a signature: this is for noise, and is by network alone, so that no flood
-    /// from elsewhere shuts the door (rule M14).
+    /// Whether an answer at the emergency door is judged at all. Nobody guesses a signature: this is for noise, counts what did not hold,
+    /// and is by network alone, so that no flood from elsewhere shuts the door (rule M14) and no number of good logins does.
     pub(in crate::login) async fn may_try_emergency(&self, visitor: &Visitor) -> Result<bool, Stop> {
-        let bucket = self.keys.lookup(Lookup::Attempt, &[b"emergency", b"network", &network(visitor.client)]);
-        let until = visitor.now.plus(SPAN);
+        Ok(self.store.attempts(&self.emergency_bucket(visitor), visitor.now).await? < EMERGENCY)
+    }
+
+    /// Counts an answer that did not hold, before anybody is told so.
+    pub(in crate::login) async fn count_emergency(&self, visitor: &Visitor) -> Result<(), Stop> {
+        let (bucket, until) = (self.emergency_bucket(visitor), visitor.now.plus(SPAN));
         let changes = vec![Change::Credential(CredentialChange::CountAttempt { bucket, until })];
         self.store.commit(Batch { changes, ..Batch::default() }).await?;
-        Ok(self.store.attempts(&bucket, visitor.now).await? <= EMERGENCY)
+        Ok(())
+    }
+
+    fn emergency_bucket(&self, visitor: &Visitor) -> [u8; 32] {
+        self.keys.lookup(Lookup::Attempt, &[b"emergency", b"network", &network(visitor.client)])
     }
 }
 

@@ -102,7 +102,7 @@ impl World {
     }
 
     /// A person's second steps. One whose row was changed refuses the login (rule H12): it may be the only one.
-    pub(super) async fn factors(&self, visitor: &Visitor, account: AccountId) -> Result<Vec<Factor>, Stop> {
+    pub(in crate::login) async fn factors(&self, visitor: &Visitor, account: AccountId) -> Result<Vec<Factor>, Stop> {
         let mut factors = self.store.factors_of(account).await?;
         // The emergency door's are a second step nowhere.
         factors.retain(|factor| factor.kind.is_second_step());

@@ -120,6 +120,10 @@ impl Login {
         (act, current, code): (&str, String, &str),
     ) -> Result<Answer, Stop> {
         let Some(known) = self.own(visitor, at).await? else { return Ok(start_again()) };
+        // Enter in one of its fields presses the form's first button, which asks for nothing.
+        if act.is_empty() {
+            return self.security_page(visitor, at, &known, false).await;
+        }
         let factors = self.world.factors(visitor, known.claimant.account).await?;
         let email = known.claimant.email.clone();
         let steps = match self.judge_password(visitor, at, (&email, Some(&known)), current).await? {

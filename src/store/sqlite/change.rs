@@ -145,9 +145,9 @@ impl At<'_> {
     /// A claim never passes to another organization by being written over (rule C6c): it is dropped first.
     fn put_domain(&self, d: &DomainRow) -> Result<(), Halt> {
         self.must(
-            "INSERT INTO domain (domain, org, claimed_at) VALUES (?1, ?2, ?3)
-             ON CONFLICT (domain) DO UPDATE SET claimed_at = ?3 WHERE org = ?2",
-            params![d.domain.as_str(), d.org.as_str(), d.claimed_at.millis()],
+            "INSERT INTO domain (domain, org, claimed_at, mac) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (domain) DO UPDATE SET claimed_at = ?3, mac = ?4 WHERE org = ?2",
+            params![d.domain.as_str(), d.org.as_str(), d.claimed_at.millis(), d.mac],
             Conflict::Row,
         )
     }
@@ -155,15 +155,17 @@ impl At<'_> {
     /// An epoch only rises: of two nodes that saw the same change, the slower decides again.
     fn put_policy(&self, p: &PolicyRow) -> Result<(), Halt> {
         self.must(
-            "INSERT INTO policy (org, name, fingerprint, epoch, changed_at, since) VALUES (?1, ?5, ?2, ?3, ?4, ?6)
-             ON CONFLICT (org, name) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4, since = ?6 WHERE epoch < ?3",
+            "INSERT INTO policy (org, name, fingerprint, epoch, changed_at, since, mac) VALUES (?1, ?5, ?2, ?3, ?4, ?6, ?7)
+             ON CONFLICT (org, name) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4, since = ?6, mac = ?7
+             WHERE epoch < ?3",
             params![
                 p.org.as_str(),
                 p.fingerprint,
                 p.epoch,
                 p.changed_at.millis(),
                 p.name.as_str(),
-                rows::times_json(&p.since)
+                rows::times_json(&p.since),
+                p.mac
             ],
             Conflict::Row,
         )

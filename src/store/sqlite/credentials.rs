@@ -219,6 +219,11 @@ impl Credentials for Sqlite {
         self.all(&sql, params![account.to_bytes()], factor)
     }
 
+    async fn factors_of_kind(&self, kind: FactorKind, limit: usize) -> Result<Vec<Factor>, Unavailable> {
+        let sql = format!("SELECT {FACTOR} FROM factor WHERE kind = ? ORDER BY created_at, id LIMIT ?");
+        self.all(&sql, params![kind.code(), i64::try_from(limit).unwrap_or(i64::MAX)], factor)
+    }
+
     async fn factor_by_handle(&self, handle: &[u8]) -> Result<Option<Factor>, Unavailable> {
         self.one(&format!("SELECT {FACTOR} FROM factor WHERE handle = ?"), params![handle], factor)
     }

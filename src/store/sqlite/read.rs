@@ -190,17 +190,19 @@ impl Store for Sqlite {
     }
 
     async fn domains(&self) -> Result<Vec<DomainRow>, Unavailable> {
-        self.all("SELECT domain, org, claimed_at FROM domain ORDER BY domain", [], |row| {
+        self.all("SELECT domain, org, claimed_at, mac FROM domain ORDER BY domain", [], |row| {
             Ok(DomainRow {
                 domain: rows::parsed(row, 0, DomainName::parse)?,
                 org: rows::parsed(row, 1, OrgName::parse)?,
                 claimed_at: rows::time(row, 2)?,
+                mac: row.get(3)?,
             })
         })
     }
 
     async fn policies(&self) -> Result<Vec<PolicyRow>, Unavailable> {
-        self.all("SELECT org, fingerprint, epoch, changed_at, name, since FROM policy ORDER BY org, name", [], |row| {
+        let sql = "SELECT org, fingerprint, epoch, changed_at, name, since, mac FROM policy ORDER BY org, name";
+        self.all(sql, [], |row| {
             Ok(PolicyRow {
                 org: rows::parsed(row, 0, OrgName::parse)?,
                 name: rows::parsed(row, 4, PolicyName::parse)?,
@@ -208,6 +210,7 @@ impl Store for Sqlite {
                 epoch: row.get(2)?,
                 changed_at: rows::time(row, 3)?,
                 since: rows::times(row, 5)?,
+                mac: row.get(6)?,
             })
         })
     }

@@ -200,6 +200,7 @@ fn h21_a_passkey_opens_its_own_kind_of_door_and_no_other() {
     let check = |kind: FactorKind, opens: [bool; 2]| {
         let mut authenticator = authenticator();
         let factor = Factor { kind, ..factor(&authenticator) };
+        authenticator.user = user_handle(kind, factor.account);
         let ceremony = Ceremony { challenge: &CHALLENGE, login: &login };
         let answer = authenticator.get(&Scene::of_login(&CHALLENGE, URL, NAME));
         let assertion = Assertion::parse(&answer).unwrap();
@@ -215,9 +216,35 @@ fn h21_a_passkey_opens_its_own_kind_of_door_and_no_other() {
     check(FactorKind::Totp, [false, false]);
 }
 
+/// One authenticator keeps both: a handle of its own for each kind (WebAuthn §5.4.3), at most 64 bytes.
+#[test]
+fn h3_a_passkey_for_emergencies_has_a_user_handle_of_its_own() {
+    let login = login();
+    let mut authenticator = authenticator();
+    let account = factor(&authenticator).account;
+    let handles = [FactorKind::Passkey, FactorKind::Emergency].map(|kind| user_handle(kind, account));
+    assert_ne!(handles[0], handles[1]);
+    assert!(handles.iter().all(|handle| handle.len() <= 64));
+    let mut judged = |kind: FactorKind, handle: &[u8]| {
+        let row = Factor { kind, ..factor(&authenticator) };
+        authenticator.user = handle.to_vec();
+        let answer = authenticator.get(&Scene::of_login(&CHALLENGE, URL, NAME));
+        let assertion = Assertion::parse(&answer).unwrap();
+        let ceremony = Ceremony { challenge: &CHALLENGE, login: &login };
+        match kind {
+            FactorKind::Emergency => assertion.judge_emergency(&row, ceremony).map(|_| ()),
+            FactorKind::Passkey | FactorKind::Totp => assertion.judge(&row, ceremony).map(|_| ()),
+        }
+    };
+    for (kind, own, others) in [(FactorKind::Passkey, 0, 1), (FactorKind::Emergency, 1, 0)] {
+        assert_eq!(judged(kind, &handles[own]), Ok(()));
+        assert_eq!(judged(kind, &handles[others]), Err(PasskeyFault::UserHandle), "{kind:?}");
+    }
+}
+
 /// Somebody's credential of the emergency door, judged like every other.
 pub(in crate::kernel::local) fn emergency_of(account: AccountId) -> EmergencyPresence {
-    let mut authenticator = Authenticator::new(b"credential", &account.to_bytes());
+    let mut authenticator = Authenticator::new(b"credential", &user_handle(FactorKind::Emergency, account));
     let row = Factor { account, kind: FactorKind::Emergency, ..factor(&authenticator) };
     let answer = authenticator.get(&Scene::of_login(&CHALLENGE, URL, NAME));
     let assertion = Assertion::parse(&answer).unwrap();

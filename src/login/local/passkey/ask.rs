@@ -9,7 +9,7 @@ use super::super::door::said_page;
 use super::leave;
 use super::ticket::{Aim, CHALLENGE_LIFE, Shown, Start, Way};
 use crate::entropy::random;
-use crate::kernel::local::{ALGORITHMS, Steps};
+use crate::kernel::local::{ALGORITHMS, Steps, user_handle};
 use crate::kernel::model::FactorKind;
 use crate::kernel::values::{AccountId, EmailAddress};
 use crate::store::Taken;
@@ -135,7 +135,7 @@ impl Login {
             "challenge": URL_SAFE_NO_PAD.encode(shown.challenge),
             "rp": { "id": self.world.catalog.load().login.host(), "name": at.product.label },
             "user": {
-                "id": URL_SAFE_NO_PAD.encode(claimant.account.to_bytes()),
+                "id": URL_SAFE_NO_PAD.encode(user_handle(FactorKind::Passkey, claimant.account)),
                 "name": claimant.email.as_str(),
                 "displayName": claimant.email.as_str(),
             },
