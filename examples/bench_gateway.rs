@@ -139,6 +139,7 @@ fn person(world: &World, host: &Origin, number: usize) -> Result<(Token, [Change
         browser: random(),
         provider_session: None,
         logout_hint: None,
+        name_key: None,
         created_at: now,
         last_seen: now,
         idle_millis: u64::try_from(DAY.as_millis())?,

@@ -41,6 +41,11 @@ fn every_page_is_one_document_without_script_or_foreign_content() {
             let read = body.replace("&#x2f;", "/");
             assert_eq!(read.matches(&ours).count(), 1, "{name}");
             read.replacen("<script", "<!-- ours", 1)
+        } else if name.starts_with("submit") {
+            // And the line that posts a form for somebody, which the page's policy names by its digest.
+            let ours = "<script>document.forms[0].submit()</script>";
+            assert_eq!(body.matches(ours).count(), 1, "{name}");
+            body.replacen(ours, "", 1)
         } else {
             body
         };

@@ -3,7 +3,7 @@
 use super::pages::{
     AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, ConfirmLogout, Email, Enrol, Fault, Form, Go, Home, Hop,
     Href, Link, Local, Loop, Lost, Name, NewPassword, Notice, Opened, Page, Passkey, Password, Person, ProductLink,
-    Recovery, Reenter, Reference, Refusal, Resend, Security, SignedOut, Towards, Utc, Way,
+    Recovery, Reenter, Reference, Refusal, Resend, Security, SignedOut, Submit, There, Towards, Utc, Way,
 };
 
 /// File name and page.
@@ -258,12 +258,32 @@ fn locals() -> Vec<(&'static str, Page)> {
 fn logouts() -> Vec<(&'static str, Page)> {
     let confirm =
         |brand, person| Page::ConfirmLogout(ConfirmLogout { brand, person, form: form("/logout"), stay: href("/") });
-    let signed_out = |brand, everywhere| Page::SignedOut(SignedOut { brand, again: href("/login"), everywhere });
+    let signed_out =
+        |brand, everywhere| Page::SignedOut(SignedOut { brand, again: href("/login"), everywhere, there: None });
+    let told = |there| {
+        let there = Some((Name::organization("Acme"), there));
+        Page::SignedOut(SignedOut { brand: None, again: href("/login"), everywhere: None, there })
+    };
+    let submit = |towards| {
+        Page::Submit(Submit {
+            brand: matches!(towards, Towards::Provider(_)).then(trello),
+            towards,
+            action: url::Url::parse("https://idp.acme.example/saml").expect("a URL"),
+            field: "SAMLRequest",
+            message: "PHNhbWxwOi4uLg==".to_owned(),
+            relay_state: Some("8hW2".to_owned()),
+        })
+    };
     vec![
         ("confirm-logout", confirm(Some(trello()), ann())),
         ("confirm-logout-everywhere", confirm(None, unnamed())),
         ("signed-out", signed_out(Some(trello()), Some(form("/logout")))),
         ("signed-out-everywhere", signed_out(None, None)),
+        ("signed-out-over-there", told(There::Over)),
+        ("signed-out-partly", told(There::Partly)),
+        ("signed-out-unknown", told(There::Unknown)),
+        ("submit-provider", submit(Towards::Provider(Name::organization("Acme")))),
+        ("submit-logout", submit(Towards::Logout)),
     ]
 }
 

@@ -95,6 +95,9 @@ pub enum Action {
     /// A session ended; `reason` says why.
     #[serde(rename = "session.ended")]
     SessionEnded,
+    /// A provider's message about a logout (SAML single logout): what it ended, what it answered, or why it was refused.
+    #[serde(rename = "logout.provider")]
+    ProviderLogout,
     /// A first login made an account.
     #[serde(rename = "jit.created")]
     JitCreated,

@@ -4,6 +4,7 @@
 //! signature or channel they checked themselves. There is no constructor for tests: tests judge real replies.
 
 use super::model::{IdentityKey, Method};
+use super::saml::NameId;
 use super::values::{AccountId, EmailAddress, Secret, Timestamp};
 
 /// A judged reply of a provider.
@@ -39,6 +40,8 @@ pub struct Claims {
     pub provider_session: Option<String>,
     /// Our session ends then at the latest, where the provider says so (SAML `SessionNotOnOrAfter`).
     pub session_until: Option<Timestamp>,
+    /// The NameID of a SAML assertion, by which single logout names the person.
+    pub name_id: Option<NameId>,
     /// The raw id_token, kept sealed as a hint for logout at the provider.
     pub id_token: Option<Secret>,
 }

@@ -9,6 +9,8 @@ use super::saml::SamlFault;
 pub enum Refusal {
     /// B1: the reply of a provider does not hold; the detail is the judge's code.
     Proof(ProofFault),
+    /// A provider's message about a logout does not hold: it ended nothing.
+    Logout(SamlFault),
     /// The person pressed cancel at the provider, or the provider refused: its `error` parameter.
     RefusedAtProvider,
     /// The provider could not be reached or did not answer usably (A3, MSG-SSO-DOWN).
@@ -117,6 +119,7 @@ impl Refusal {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Proof(fault) => fault.code(),
+            Self::Logout(fault) => fault.code(),
             Self::RefusedAtProvider => "refused-at-provider",
             Self::ProviderUnavailable => "provider-unavailable",
             Self::TwoOrganizations => "two-organizations",

@@ -6,7 +6,7 @@
 use super::canonical::Canonical;
 use super::{Generations, Keys, Raw};
 use crate::kernel::model::{LoginSession, ProductSession};
-use crate::kernel::values::{ProductName, SessionKey, Token};
+use crate::kernel::values::{DirectoryId, ProductName, SessionKey, Token};
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -68,6 +68,17 @@ impl Keys {
         self.ring.load().row.holds(&product_bytes(session), &session.mac)
     }
 
+    /// What a new session is found by when its directory's provider logs a NameID out.
+    pub fn name_key(&self, directory: DirectoryId, name: &str) -> [u8; 32] {
+        self.ring.load().row.newest().sign(&name_bytes(directory, name))
+    }
+
+    /// The same under every generation that still lives, for sessions from before a rotation.
+    pub fn name_keys(&self, directory: DirectoryId, name: &str) -> Vec<[u8; 32]> {
+        let bytes = name_bytes(directory, name);
+        self.ring.load().row.iter().map(|(_, key)| key.sign(&bytes)).collect()
+    }
+
     /// A form's CSRF token: 43 characters, good for one `binding` (a session's or a login's own cookie, and the form's path).
     pub fn csrf(&self, binding: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode(self.ring.load().csrf.newest().sign(&csrf_bytes(binding)))
@@ -78,6 +89,10 @@ impl Keys {
         let mac = URL_SAFE_NO_PAD.decode(token).ok();
         mac.is_some_and(|mac| self.ring.load().csrf.holds(&csrf_bytes(binding), &mac))
     }
+}
+
+fn name_bytes(directory: DirectoryId, name: &str) -> Vec<u8> {
+    Canonical::new("fedgate saml name 1").bytes(&directory.to_bytes()).text(name).finish()
 }
 
 fn csrf_bytes(binding: &[u8]) -> Vec<u8> {
@@ -98,6 +113,7 @@ fn login_bytes(session: &LoginSession) -> Vec<u8> {
         browser,
         provider_session,
         logout_hint: _, // Sealed, with its own authentication.
+        name_key,
         created_at,
         last_seen: _, // Moves with activity; `abs_at` is the end of it.
         idle_millis,
@@ -108,7 +124,7 @@ fn login_bytes(session: &LoginSession) -> Vec<u8> {
         stepped_at,
         mac: _,
     } = session;
-    Canonical::new("fedgate login session 2")
+    let made = Canonical::new("fedgate login session 2")
         .bytes(&id.to_bytes())
         .bytes(&key.0)
         .bytes(&account.to_bytes())
@@ -124,8 +140,12 @@ fn login_bytes(session: &LoginSession) -> Vec<u8> {
         .signed(abs_at.millis())
         .number((*account_epoch).into())
         .optional(confined_to.as_ref().map(ProductName::as_str))
-        .optional(stepped_at.map(|at| at.millis().to_string()).as_deref())
-        .finish()
+        .optional(stepped_at.map(|at| at.millis().to_string()).as_deref());
+    // Sessions of other directories, and those of before there was one, read as they were made.
+    match name_key {
+        Some(name_key) => made.bytes(name_key).finish(),
+        None => made.finish(),
+    }
 }
 
 fn product_bytes(session: &ProductSession) -> Vec<u8> {

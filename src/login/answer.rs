@@ -3,6 +3,7 @@
 //! HTML, status codes and headers are made of it one layer up.
 
 use super::ticket::Target;
+use crate::idp::saml::{Posting, Way as ProviderWay};
 use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{EmailAddress, Origin, Reference, Timestamp};
@@ -43,6 +44,17 @@ pub enum Step {
         /// Whether the request was a form: `form-action 'self'` then forbids a redirect (rule M12).
         by_form: bool,
     },
+    /// Post a form to another host.
+    Submit {
+        /// What is there.
+        towards: Towards,
+        /// What people call it.
+        provider: String,
+        /// The form.
+        posting: Posting,
+        /// The product on the way, for the page.
+        product: Option<Arc<Product>>,
+    },
     /// Go there: a path of this host, or a URL of ours.
     Go(String),
     /// One click before a product is entered again (HANDOVER 6).
@@ -80,6 +92,8 @@ pub enum Step {
         product: Option<(Arc<Product>, Origin)>,
         /// The form of "sign out everywhere", where only a product was left.
         everywhere: Option<Form>,
+        /// A provider that was, or could not be, told, and what came of it.
+        there: Option<(String, There)>,
     },
     /// Turned away.
     Refused(Refused),
@@ -94,6 +108,17 @@ pub enum Step {
         /// The store does not answer: 503, nothing of ours is wrong that lasts (rule M2).
         outage: bool,
     },
+}
+
+/// What became of a person's session at the provider after a logout.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum There {
+    /// It says that it is over.
+    Over,
+    /// It says that others of its applications may still have the person logged in.
+    Partly,
+    /// It did not say so, or cannot be told.
+    Unknown,
 }
 
 /// What is at the other end of a [`Step::Leave`].
@@ -181,6 +206,27 @@ pub struct Refused {
     pub again: Option<Target>,
     /// The sealed aim of the login, to begin with another address although a session lives; on the login host alone.
     pub to: Option<String>,
+}
+
+impl Step {
+    /// The step that takes a message to a provider; `about` is what people call the provider, and the product on the way.
+    pub(super) fn taking(
+        way: ProviderWay,
+        towards: Towards,
+        about: (String, Option<Arc<Product>>),
+        by_form: bool,
+    ) -> Self {
+        let (provider, product) = about;
+        match way {
+            ProviderWay::Redirect(url) => Self::Leave { towards, provider, url: url.into(), product, by_form },
+            ProviderWay::Post(posting) => Self::Submit { towards, provider, posting, product },
+        }
+    }
+
+    /// Logged out of everything here.
+    pub(super) fn signed_out(there: Option<(String, There)>) -> Self {
+        Self::SignedOut { product: None, everywhere: None, there }
+    }
 }
 
 impl Answer {

@@ -3,7 +3,7 @@
 //! `/login/to` → a live login session is decided about at once; without one: e-mail first → the ways in → departure. Nothing is
 //! written to the store here: what is under way lives sealed in the browser (rule H10).
 
-use super::answer::{Answer, AskEmail, Choose, Form, Refused, Step, Towards, Way};
+use super::answer::{Answer, AskEmail, Choose, Form, Refused, Step, Towards, Way as Choice};
 use super::cookies::{self, CrossSite};
 use super::current::Current;
 use super::record::Circumstances;
@@ -12,7 +12,7 @@ use super::world::{Browser, Visitor};
 use super::{Login, Stop, TRIES};
 use crate::entropy::random;
 use crate::idp::ProviderUnavailable;
-use crate::idp::saml::SamlLeaving;
+use crate::idp::saml::{SamlLeaving, Way};
 use crate::kernel::admit::{Outcome, decide};
 use crate::kernel::identify::{Asked, Show, identify};
 use crate::kernel::journal::{Batch, Change};
@@ -267,13 +267,13 @@ impl Login {
         }
     }
 
-    pub(super) fn ways(&self, shown: &Show) -> Vec<(DirectoryId, Way)> {
+    pub(super) fn ways(&self, shown: &Show) -> Vec<(DirectoryId, Choice)> {
         let (Show::Ways(ways) | Show::Password(ways)) = shown else { return Vec::new() };
         let catalog = self.world.catalog.load();
         let listed = ways.first.iter().map(|id| (*id, true)).chain(ways.others.iter().map(|id| (*id, false)));
         let named = listed.filter_map(|(id, first)| {
             let directory = catalog.directories.get(&id)?;
-            Some((id, Way { name: directory.name.to_string(), label: directory.label.clone(), first }))
+            Some((id, Choice { name: directory.name.to_string(), label: directory.label.clone(), first }))
         });
         named.collect()
     }
@@ -283,7 +283,7 @@ impl Login {
         visitor: &Visitor,
         aim: (Option<&Target>, Option<Arc<Product>>),
         typed: &str,
-        ways: Vec<(DirectoryId, Way)>,
+        ways: Vec<(DirectoryId, Choice)>,
     ) -> Answer {
         let Ok(email) = EmailAddress::parse(typed) else {
             return self.ask_email(visitor, aim.0, String::new(), true);
@@ -349,9 +349,9 @@ impl Login {
             let (force, now) = (leaving.max_age.is_some(), visitor.now);
             let leaving = SamlLeaving { login: &login, request_id: &request_id, relay_state: &state, force, now };
             let departed = self.world.saml.depart(&directory, leaving).await;
-            departed.map(|(url, binding)| {
+            departed.map(|(way, binding)| {
                 pending.binding = binding;
-                url
+                way
             })
         } else {
             let departure = Departure {
@@ -361,18 +361,13 @@ impl Login {
                 max_age: leaving.max_age,
                 prompt_login: leaving.max_age.is_some(),
             };
-            self.world.providers.depart(&directory, &departure).await
+            self.world.providers.depart(&directory, &departure).await.map(Way::Redirect)
         };
-        let url = departed.map_err(unavailable)?;
+        let way = departed.map_err(unavailable)?;
         let cross = if directory.protocol.replies_by_post() { CrossSite::None } else { CrossSite::Lax };
         self.world.tally.departed(&directory.name.to_string());
-        let mut answer = Answer::of(Step::Leave {
-            towards: Towards::Provider,
-            provider: directory.label.clone(),
-            url: url.into(),
-            product: self.world.product_of(target),
-            by_form: leaving.by_form,
-        });
+        let (provider, product) = (directory.label.clone(), self.world.product_of(target));
+        let mut answer = Answer::of(Step::taking(way, Towards::Provider, (provider, product), leaving.by_form));
         answer.cookies = self.make_room(visitor);
         let name = format!("{}{}", cookies::PENDING, tag(&sha256(state.as_bytes())));
         let value = self.world.seal(Purpose::LoginUnderWay, name.as_bytes(), &pending.encode());

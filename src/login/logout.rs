@@ -27,7 +27,9 @@ impl Login {
     pub async fn confirm_product_logout(&self, visitor: &Visitor, at: &ProductHost) -> Answer {
         let answer = match self.product_session(visitor, at).await {
             Ok(Some(session)) => self.show_confirm(&session, at).await,
-            Ok(None) => Ok(Answer::of(Step::SignedOut { product: Some(signed_out(at)), everywhere: None })),
+            Ok(None) => {
+                Ok(Answer::of(Step::SignedOut { product: Some(signed_out(at)), everywhere: None, there: None }))
+            }
             Err(stop) => Err(stop),
         };
         self.settle(visitor, None, answer).await
@@ -58,7 +60,7 @@ impl Login {
             return self.leave_everywhere(visitor, at, parent).await;
         }
         let Some(session) = session else {
-            return Ok(Answer::of(Step::SignedOut { product: Some(signed_out(at)), everywhere: None }));
+            return Ok(Answer::of(Step::SignedOut { product: Some(signed_out(at)), everywhere: None, there: None }));
         };
         let mut batch = Batch::default();
         batch.end_product_session(session.id);
@@ -69,7 +71,7 @@ impl Login {
         let to = self.world.seal(Purpose::Goodbye, &parent_binding(at), &bytes);
         let everywhere = Some(Form { csrf: String::new(), to });
         // Whoever logs out comes back on purpose: that is no login that keeps starting over.
-        let answer = Answer::of(Step::SignedOut { product: Some(signed_out(at)), everywhere });
+        let answer = Answer::of(Step::SignedOut { product: Some(signed_out(at)), everywhere, there: None });
         Ok(answer.with_cookie(cookies::expire(cookies::LAST)))
     }
 
@@ -90,7 +92,7 @@ impl Login {
     ) -> Result<Answer, Stop> {
         let parent = self.world.store.login_session_by_id(parent).await?;
         let Some(parent) = parent.filter(|parent| self.world.keys.holds_login(parent)) else {
-            return Ok(Answer::of(Step::SignedOut { product: None, everywhere: None }));
+            return Ok(Answer::of(Step::signed_out(None)));
         };
         self.end_browser(visitor, &parent).await?;
         let sealed = self.goodbye(visitor, &parent);
@@ -116,7 +118,7 @@ impl Login {
     /// `GET /logout` on the login host: the button, or the page that says there is nobody.
     pub async fn confirm_logout(&self, visitor: &Visitor) -> Answer {
         let answer = self.current(visitor).await.map(|current| match current {
-            None => Answer::of(Step::SignedOut { product: None, everywhere: None }),
+            None => Answer::of(Step::signed_out(None)),
             Some(current) => {
                 let browser = Browser::of(visitor);
                 let form = self.form(visitor, None, &browser);
@@ -140,10 +142,11 @@ impl Login {
 
     async fn try_logout(&self, visitor: &Visitor) -> Result<Answer, Stop> {
         let Some(current) = self.current(visitor).await? else {
-            return Ok(Answer::of(Step::SignedOut { product: None, everywhere: None }));
+            return Ok(Answer::of(Step::signed_out(None)));
         };
         self.end_browser(visitor, &current.session).await?;
-        Ok(self.tell_provider(&current.session, true).await)
+        let (directory, hint) = (current.session.directory, current.session.logout_hint.clone());
+        Ok(self.provider_logout(visitor, directory, hint, true).await)
     }
 
     /// `GET /logout/complete`: after "everywhere" at a product the sessions have ended; the cookie goes, the provider is told.
@@ -155,8 +158,8 @@ impl Login {
             Err(stop) => return self.settle(visitor, None, Err(stop)).await,
         }
         let answer = match self.read_goodbye(visitor, sealed) {
-            Some((directory, hint)) => self.provider_logout(directory, Some(hint), false).await,
-            None => Answer::of(Step::SignedOut { product: None, everywhere: None }),
+            Some((directory, hint)) => self.provider_logout(visitor, directory, Some(hint), false).await,
+            None => Answer::of(Step::signed_out(None)),
         };
         answer.with_cookie(cookies::expire(cookies::SESSION))
     }
@@ -174,16 +177,22 @@ impl Login {
         (visitor.now.since(when) <= CODE_LIFE).then(|| (directory, reader.rest().to_vec()))
     }
 
-    async fn tell_provider(&self, session: &LoginSession, by_form: bool) -> Answer {
-        self.provider_logout(session.directory, session.logout_hint.clone(), by_form).await
-    }
-
-    /// RP-initiated logout: the provider returns to the fixed path `/logout/done` (HANDOVER 6).
-    async fn provider_logout(&self, directory: DirectoryId, hint: Option<Vec<u8>>, by_form: bool) -> Answer {
-        let signed_out = Answer::of(Step::SignedOut { product: None, everywhere: None });
+    /// Tells the provider of a session that has ended: by SAML single logout, or RP-initiated logout, after which the provider
+    /// returns to the fixed path `/logout/done` (HANDOVER 6).
+    async fn provider_logout(
+        &self,
+        visitor: &Visitor,
+        directory: DirectoryId,
+        hint: Option<Vec<u8>>,
+        by_form: bool,
+    ) -> Answer {
+        let signed_out = Answer::of(Step::signed_out(None));
         let Some(directory) = self.world.directory(directory) else { return signed_out };
         let hint =
             hint.and_then(|sealed| self.world.keys.unseal(Purpose::LogoutHint, &directory.id.to_bytes(), &sealed));
+        if directory.protocol.saml().is_some() {
+            return self.single_logout(visitor, &directory, hint.as_ref().map(|bytes| bytes.as_slice()), by_form).await;
+        }
         let hint = hint.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).map(Secret::new);
         let back = format!("{}/logout/done", self.world.catalog.load().login.url());
         let state = crate::kernel::values::Reference::new(random()).to_string();
@@ -202,7 +211,7 @@ impl Login {
 
     /// `GET /logout/done`: back from the provider.
     pub fn logout_done(&self) -> Answer {
-        Answer::of(Step::SignedOut { product: None, everywhere: None })
+        Answer::of(Step::signed_out(None))
     }
 
     /// Ends all login sessions that this person has in the browser of this one, and with them their children.

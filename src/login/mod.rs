@@ -4,7 +4,7 @@
 //! - `finish`: from the provider's reply to a login session.
 //! - `handover`: from the login session to a product's own session.
 //! - `step_up`: a proof of just now, in a session that lives.
-//! - `logout`: of one product, or everywhere.
+//! - `logout`: of one product, or everywhere; `single_logout`: at a SAML provider, and by one.
 //! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
 //! - `emergency`: the door for the day on which an organization's own provider keeps everybody out.
 //! - `live`: the session check of the data path, with `entry`, `cache`, `lease`, `registry`, `watch` and the back-room loop that
@@ -37,6 +37,7 @@ mod registry;
 mod saml;
 mod session;
 mod shadow;
+mod single_logout;
 mod staff;
 mod step_up;
 mod tally;
@@ -44,7 +45,7 @@ mod ticket;
 mod watch;
 mod world;
 
-pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, Towards, Way};
+pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, There, Towards, Way};
 pub use cookies::{Cookies, SESSION};
 pub use emergency::{EmergencyPage, EmergencyStep, Enrolled, NotPrepared, Removed};
 pub use handover::ProductHost;

@@ -6,12 +6,13 @@ use super::ticket::Target;
 use super::world::{Browser, Visitor};
 use super::{Login, Stop};
 use crate::entropy::random;
+use crate::idp::saml::LogoutHint;
 use crate::kernel::admit::{Admitted, Person, Record};
 use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::model::{Account, AccountStatus, LinkedIdentity, LoginSession, ProductAccount, ProductAccountState};
 use crate::kernel::proof::Proof;
-use crate::kernel::values::{AccountId, LoginSessionId, ProductAccountId, Token};
+use crate::kernel::values::{AccountId, DirectoryId, LoginSessionId, ProductAccountId, Token};
 use crate::keys::Purpose;
 use crate::store::NotCommitted;
 
@@ -148,11 +149,7 @@ impl Login {
     ) -> (LoginSession, Token) {
         let terms = admitted.terms();
         let token = Token::new(random());
-        // Without the hint the provider asks the person once more whether to log out; no reason to refuse a login.
-        let hint = proof.claims().id_token.as_ref().and_then(|hint| {
-            let aad = terms.proved.directory.to_bytes();
-            self.world.keys.seal(Purpose::LogoutHint, &aad, hint.expose().as_bytes()).ok()
-        });
+        let (hint, name_key) = self.for_logout(terms.proved.directory, proof);
         let absolute = terms.proved.auth_time.plus(terms.bounds.absolute);
         let until = proof.claims().session_until;
         let mut session = LoginSession {
@@ -167,6 +164,7 @@ impl Login {
             browser: Browser::of(visitor).digest(),
             provider_session: terms.proved.provider_session.clone(),
             logout_hint: hint,
+            name_key,
             created_at: visitor.now,
             last_seen: visitor.now,
             idle_millis: u64::try_from(terms.bounds.idle.as_millis()).unwrap_or(u64::MAX),
@@ -179,6 +177,22 @@ impl Login {
         };
         session.mac = self.world.keys.mac_login(&session);
         (session, token)
+    }
+
+    /// What a session keeps for logouts: what tells its provider whom to log out, sealed, and by what the provider's own finds it.
+    fn for_logout(&self, directory: DirectoryId, proof: &Proof) -> (Option<Vec<u8>>, Option<[u8; 32]>) {
+        let claims = proof.claims();
+        let keys = &self.world.keys;
+        // Without the hint the provider asks the person once more whether to log out; no reason to refuse a login.
+        let seal = |hint: &[u8]| keys.seal(Purpose::LogoutHint, &directory.to_bytes(), hint).ok();
+        match &claims.name_id {
+            Some(name_id) => {
+                let hint = LogoutHint::of(name_id, claims.provider_session.as_deref());
+                let hint = hint.and_then(|hint| seal(&serde_json::to_vec(&hint).ok()?));
+                (hint, Some(keys.name_key(directory, &name_id.value)))
+            }
+            None => (claims.id_token.as_ref().and_then(|hint| seal(hint.expose().as_bytes())), None),
+        }
     }
 
     fn about_account(&self, visitor: &Visitor, action: Action, account: &Account, admitted: &Admitted) -> AuditEvent {

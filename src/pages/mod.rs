@@ -28,7 +28,7 @@ pub use local::{AskReset, Code, CodeFrom, Enrol, Local, NewPassword, Notice, Ope
 pub use name::{Name, legible};
 pub use page::{
     Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Lost, Page, Person, ProductLink,
-    Reenter, Reference, Refusal, Resend, SignedOut, Towards, Way,
+    Reenter, Reference, Refusal, Resend, SignedOut, Submit, There, Towards, Way,
 };
 pub use passkey::{Ceremony, Passkey, SCRIPT, SCRIPT_PATH};
 pub use render::{BadTemplate, Html, Pages};

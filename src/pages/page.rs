@@ -8,6 +8,7 @@ use super::local::Local;
 use super::name::Name;
 use super::utc::Utc;
 use crate::kernel::model::Product;
+use url::Url;
 
 /// Every page of the login host.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub enum Page {
     Choice(Choice),
     /// On the way to another host.
     Hop(Hop),
+    /// A form that leads to another host by itself.
+    Submit(Submit),
     /// After a logout.
     SignedOut(SignedOut),
     /// Before a logout.
@@ -143,6 +146,43 @@ pub struct Hop {
     pub href: Href,
 }
 
+/// A form that takes a message to a provider (SAML Bindings §3.5.4): a script posts it at once, and its button does without.
+#[derive(Clone)]
+pub struct Submit {
+    /// None: the person came to the login host itself.
+    pub brand: Option<Brand>,
+    /// What awaits the person.
+    pub towards: Towards,
+    /// Where it is posted: the one place that the page's policy allows.
+    pub action: Url,
+    /// `SAMLRequest` or `SAMLResponse`.
+    pub field: &'static str,
+    /// The message.
+    pub message: String,
+    /// `RelayState`, where there is one.
+    pub relay_state: Option<String>,
+}
+
+impl std::fmt::Debug for Submit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Submit")
+            .field("action", &self.action.as_str())
+            .field("field", &self.field)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of a person's session at the provider.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum There {
+    /// The provider says that it is over.
+    Over,
+    /// It says that others may still have the person logged in.
+    Partly,
+    /// Nobody said so.
+    Unknown,
+}
+
 /// What awaits a person after a hop.
 #[derive(Clone, Debug)]
 pub enum Towards {
@@ -163,6 +203,8 @@ pub struct SignedOut {
     pub again: Href,
     /// After leaving one product: "Log out everywhere" posts this with `scope=everywhere`.
     pub everywhere: Option<Form>,
+    /// The provider that was told, and what came of it.
+    pub there: Option<(Name, There)>,
 }
 
 /// `GET` shows it, `POST` acts: field `scope` is `product` or `everywhere`.

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use url::Url;
 
 use super::page::Page;
 use super::view;
@@ -12,12 +13,13 @@ use super::view;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 24] = [
+const TEMPLATES: [(&str, &str); 25] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
     ("choice.html", include_str!("templates/choice.html")),
     ("hop.html", include_str!("templates/hop.html")),
+    ("submit.html", include_str!("templates/submit.html")),
     ("signed_out.html", include_str!("templates/signed_out.html")),
     ("confirm_logout.html", include_str!("templates/confirm_logout.html")),
     ("reenter.html", include_str!("templates/reenter.html")),
@@ -38,6 +40,9 @@ const TEMPLATES: [(&str, &str); 24] = [
     ("local/recovery.html", include_str!("templates/local/recovery.html")),
     ("local/security.html", include_str!("templates/local/security.html")),
 ];
+
+/// Posts the form of [`Page::Submit`], whose policy names this script by its digest. Without scripts the button does.
+pub(super) const SUBMIT: &str = "document.forms[0].submit()";
 
 /// Shown when a template fails: a defect of ours that a person must still be able to report.
 const BROKEN: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Something went wrong</title></head>\
@@ -85,7 +90,11 @@ impl Pages {
 
     /// Renders a page. A template that fails is logged and gives a 500 page of fixed text.
     pub fn render(&self, page: &Page) -> Html {
-        let csp = if page.has_script() { &self.csp_with_script } else { &self.csp };
+        let csp = match page {
+            Page::Submit(page) => &submit_policy(&self.csp, &page.action),
+            page if page.has_script() => &self.csp_with_script,
+            _ => &self.csp,
+        };
         let view = view::of(page, &self.login_host, STYLE);
         let rendered = self.templates.get_template(view.template).and_then(|template| template.render(view.values));
         match rendered {
@@ -127,6 +136,16 @@ const FIXED: [(&str, &str); 8] = [
     ("x-frame-options", "DENY"),
     ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
+
+/// The policy of a page that posts to a provider: its form leads to that one address and nowhere else, and its one script runs.
+fn submit_policy(csp: &str, action: &Url) -> String {
+    // A provider's path may have what separates directives and values there (CSP Level 3 §2.3.1).
+    let path = action.path().replace(';', "%3B").replace(',', "%2C");
+    let digest = STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, SUBMIT.as_bytes()));
+    let csp =
+        csp.replace("form-action 'self'", &format!("form-action {}{path}", action.origin().ascii_serialization()));
+    format!("{csp}; script-src 'sha256-{digest}'")
+}
 
 /// Nothing may be loaded or run (but our own script on the pages of ceremonies); the one inline style sheet is named by its digest (CSP Level 3 §2.3.1); `data:` is for the icon.
 /// `form-action 'self'` holds because no form of ours answers with a redirect to another host (rule M12).

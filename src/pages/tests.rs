@@ -2,8 +2,8 @@
 
 use super::{
     Brand, Ceremony, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Link, Local, Loop, Name, Page,
-    Pages, Passkey, Person, ProductLink, Reenter, Reference, Refusal, SCRIPT, SCRIPT_PATH, SignedOut, Towards, Utc,
-    Way,
+    Pages, Passkey, Person, ProductLink, Reenter, Reference, Refusal, SCRIPT, SCRIPT_PATH, SignedOut, Submit, There,
+    Towards, Utc, Way,
 };
 
 fn pages() -> Pages {
@@ -22,7 +22,8 @@ const HOSTILE: &str = "\"'><script>alert(1)</script>\u{202e}";
 fn every_field_of_every_page_is_escaped() {
     let pages = Pages::new(HOSTILE).expect("the templates compile");
     for page in hostile() {
-        let body = pages.render(&page).body;
+        // The one script of ours that stands in a page.
+        let body = pages.render(&page).body.replace("<script>document.forms[0].submit()</script>", "");
         assert!(!body.contains("<script") && !body.contains('\u{202e}'), "{body}");
         assert!(body.matches("&lt;script&gt;").count() >= 2, "the hostile text is not on the page: {body}");
         let outside: String = tags(&body).split('"').step_by(2).collect();
@@ -80,7 +81,20 @@ fn hostile() -> Vec<Page> {
         Page::Choice(Choice { brand: Some(brand()), form: form(), email: text(), change: href(), ways }),
         Page::Choice(Choice { brand: Some(brand()), form: form(), email: text(), change: href(), ways: Vec::new() }),
         Page::Hop(Hop { brand: Some(brand()), towards: Towards::Provider(name()), href: href() }),
-        Page::SignedOut(SignedOut { brand: Some(brand()), again: href(), everywhere: Some(form()) }),
+        Page::Submit(Submit {
+            brand: Some(brand()),
+            towards: Towards::Provider(name()),
+            action: url::Url::parse("https://idp.example/a;script-src%20*,b?x=%22%3E").expect("a URL"),
+            field: "SAMLRequest",
+            message: token(),
+            relay_state: Some(token()),
+        }),
+        Page::SignedOut(SignedOut {
+            brand: Some(brand()),
+            again: href(),
+            everywhere: Some(form()),
+            there: Some((name(), There::Unknown)),
+        }),
         Page::ConfirmLogout(ConfirmLogout { brand: Some(brand()), person: person(), form: form(), stay: href() }),
         Page::Reenter(Reenter { brand: brand(), person: person(), form: form(), other: href() }),
         Page::Refusal(Refusal {
@@ -123,6 +137,21 @@ fn the_policy_names_the_style_sheet_by_its_digest() {
     ] {
         assert!(html.csp.split("; ").any(|given| given == part), "{part} in {}", html.csp);
     }
+}
+
+#[test]
+fn a_form_that_posts_itself_leads_to_its_one_address_and_runs_its_one_script() {
+    let page = hostile().into_iter().find(|page| matches!(page, Page::Submit(_))).expect("one");
+    let html = pages().render(&page);
+    let directives: Vec<&str> = html.csp.split("; ").collect();
+    // What a provider's path says is no directive, no other source and no wildcard.
+    assert!(directives.contains(&"form-action https://idp.example/a%3Bscript-src%20*%2Cb"), "{}", html.csp);
+    let script = html.body.split("<script>").nth(1).and_then(|rest| rest.split("</script>").next()).expect("a script");
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, script.as_bytes());
+    let digest = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
+    let scripts: Vec<_> = directives.iter().filter(|given| given.starts_with("script-src")).collect();
+    assert_eq!(scripts, [&format!("script-src 'sha256-{digest}'")], "{}", html.csp);
+    assert!(!html.csp.contains("'self'"), "{}", html.csp);
 }
 
 #[test]

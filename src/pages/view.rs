@@ -6,7 +6,7 @@ use super::colour::Colour;
 use super::name::{Name, legible};
 use super::page::{
     Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Loop, Lost, Page, Person, Reenter, Reference,
-    Refusal, Resend, SignedOut, Towards,
+    Refusal, Resend, SignedOut, Submit, There, Towards,
 };
 
 /// Longest prefilled address, in characters (RFC 5321 §4.5.3.1.3 allows a path of 256 octets with its brackets).
@@ -28,6 +28,7 @@ pub(super) fn of(page: &Page, login_host: &str, style: &'static str) -> View {
         Page::Email(page) => ("email.html", 200, page.brand.as_ref(), email(page)),
         Page::Choice(page) => ("choice.html", 200, page.brand.as_ref(), choice(page)),
         Page::Hop(page) => ("hop.html", 200, page.brand.as_ref(), hop(page)),
+        Page::Submit(page) => ("submit.html", 200, page.brand.as_ref(), submit(page)),
         Page::SignedOut(page) => ("signed_out.html", 200, page.brand.as_ref(), signed_out(page)),
         Page::ConfirmLogout(page) => ("confirm_logout.html", 200, page.brand.as_ref(), confirm_logout(page)),
         Page::Reenter(page) => ("reenter.html", 200, Some(&page.brand), reenter(page)),
@@ -68,16 +69,41 @@ fn choice(page: &Choice) -> Value {
 }
 
 fn hop(page: &Hop) -> Value {
-    let (towards, provider) = match &page.towards {
-        Towards::Provider(name) => ("provider", Some(name.shown())),
-        Towards::Product => ("product", None),
-        Towards::Logout => ("logout", None),
-    };
+    let (towards, provider) = towards(&page.towards);
     context! { towards, provider, href => page.href.as_str() }
 }
 
+fn submit(page: &Submit) -> Value {
+    let (towards, provider) = towards(&page.towards);
+    context! {
+        towards,
+        provider,
+        action => page.action.as_str(),
+        field => page.field,
+        message => page.message.as_str(),
+        relay_state => page.relay_state.as_deref(),
+        script => Value::from_safe_string(super::render::SUBMIT.to_owned()),
+    }
+}
+
+fn towards(towards: &Towards) -> (&'static str, Option<String>) {
+    match towards {
+        Towards::Provider(name) => ("provider", Some(name.shown())),
+        Towards::Product => ("product", None),
+        Towards::Logout => ("logout", None),
+    }
+}
+
 fn signed_out(page: &SignedOut) -> Value {
-    context! { again => page.again.as_str(), everywhere => page.everywhere.as_ref().map(form) }
+    let there = page.there.as_ref().map(|(provider, there)| {
+        let state = match there {
+            There::Over => "over",
+            There::Partly => "partly",
+            There::Unknown => "unknown",
+        };
+        context! { provider => provider.shown(), state }
+    });
+    context! { again => page.again.as_str(), everywhere => page.everywhere.as_ref().map(form), there }
 }
 
 fn confirm_logout(page: &ConfirmLogout) -> Value {

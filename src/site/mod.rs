@@ -126,7 +126,8 @@ fn declared(fields: &HeaderMap) -> Declared<'_> {
 
 /// Where providers send people's browsers, by forms too: what arrives there is judged by what is in it (rule H10).
 fn is_reply(path: &str) -> bool {
-    path.starts_with("/login/callback") || (path.starts_with("/saml/") && path.ends_with("/acs"))
+    let is_saml = path.starts_with("/saml/") && (path.ends_with("/acs") || path.ends_with("/slo"));
+    path.starts_with("/login/callback") || is_saml
 }
 
 fn is_prefetch(fields: &HeaderMap) -> bool {

@@ -4,11 +4,12 @@ use super::Site;
 use super::local::paths;
 use super::texts;
 use crate::kernel::model::Product;
-use crate::login::{Answer, Form, Person, Refused, Step, Towards};
+use crate::kernel::refusal::Refusal;
+use crate::login::{Answer, Form, Person, Refused, Step, There, Towards};
 use crate::pages::{
     Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form as PageForm, Go, Home, Hop, Href, Html, Link, Loop, Name,
-    Page, Person as PagePerson, ProductLink, Reenter, Reference, Refusal as RefusalPage, SignedOut,
-    Towards as PageTowards, Utc, Way,
+    Page, Person as PagePerson, ProductLink, Reenter, Reference, Refusal as RefusalPage, SignedOut, Submit,
+    There as PageThere, Towards as PageTowards, Utc, Way,
 };
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};
@@ -73,12 +74,16 @@ impl Site {
             Step::Local(step) => return super::local::page(*step),
             Step::Leave { towards, provider, url, product, .. } => Page::Hop(Hop {
                 brand: product.as_deref().map(brand),
-                towards: match towards {
-                    Towards::Provider => PageTowards::Provider(Name::configured(&provider)),
-                    Towards::Product => PageTowards::Product,
-                    Towards::Logout => PageTowards::Logout,
-                },
+                towards: page_towards(towards, &provider),
                 href: Href::parse(&url).ok()?,
+            }),
+            Step::Submit { towards, provider, posting, product } => Page::Submit(Submit {
+                brand: product.as_deref().map(brand),
+                towards: page_towards(towards, &provider),
+                action: posting.action,
+                field: posting.field,
+                message: posting.message,
+                relay_state: posting.relay_state,
             }),
             Step::Reenter { product, person: who, form: fields } => Page::Reenter(Reenter {
                 brand: brand(&product),
@@ -98,13 +103,21 @@ impl Site {
                 form: form(&fields, logout_action(at))?,
                 stay: Href::parse("/").ok()?,
             }),
-            Step::SignedOut { product, everywhere } => Page::SignedOut(SignedOut {
+            Step::SignedOut { product, everywhere, there } => Page::SignedOut(SignedOut {
                 brand: product.as_ref().map(|(product, _)| brand(product)),
                 again: Href::parse("/").ok()?,
                 everywhere: match everywhere {
                     Some(fields) => Some(form(&fields, logout_action(at))?),
                     None => None,
                 },
+                there: there.map(|(provider, there)| {
+                    let there = match there {
+                        There::Over => PageThere::Over,
+                        There::Partly => PageThere::Partly,
+                        There::Unknown => PageThere::Unknown,
+                    };
+                    (Name::configured(&provider), there)
+                }),
             }),
             Step::Refused(refused) => self.refusal(&refused, at)?,
             Step::Loop(refused) => Page::Loop(Loop {
@@ -128,6 +141,10 @@ impl Site {
                 Link { label: "Use another account".to_owned(), href: Href::parse(&other).ok()? },
                 Link { label: "Log out".to_owned(), href: Href::parse("/logout").ok()? },
             ],
+            // What came from a provider cannot be tried again from here.
+            _ if matches!(refused.refusal, Refusal::Logout(_)) => {
+                vec![Link { label: "Log out".to_owned(), href: Href::parse("/logout").ok()? }]
+            }
             _ => vec![Link { label: "Try again".to_owned(), href: again(refused)? }],
         };
         Some(Page::Refusal(RefusalPage {
@@ -155,6 +172,14 @@ fn outage_page(reference: Reference) -> Option<Page> {
         reference,
         actions: vec![Link { label: "Try again".to_owned(), href: Href::parse("/").ok()? }],
     }))
+}
+
+fn page_towards(towards: Towards, provider: &str) -> PageTowards {
+    match towards {
+        Towards::Provider => PageTowards::Provider(Name::configured(provider)),
+        Towards::Product => PageTowards::Product,
+        Towards::Logout => PageTowards::Logout,
+    }
 }
 
 fn reference(refused: &Refused) -> Reference {

@@ -1,8 +1,9 @@
-//! What each SAML directory has on the login host: its metadata, and where its provider's responses arrive.
+//! What each SAML directory has on the login host: its metadata, where its provider's responses arrive, and its logouts.
 
 use super::forms::Fields;
 use super::render::{self, At};
 use super::{Site, login_host};
+use crate::idp::saml::Arrived;
 use crate::kernel::model::Directory;
 use crate::kernel::refusal::Refusal;
 use crate::login::Visitor;
@@ -13,7 +14,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use std::sync::Arc;
 
 impl Site {
-    /// `/saml/{directory}/metadata` and `/saml/{directory}/acs`. A directory that is none of SAML is not there.
+    /// `/saml/{directory}/metadata`, `/acs` and `/slo`. A directory that is none of SAML is not there.
     pub(super) async fn saml(&self, request: &PageRequest, visitor: &Visitor, rest: &str) -> Response<Bytes> {
         let Some((name, what)) = rest.rsplit_once('/') else { return self.not_found(request) };
         let Some(directory) = self.saml_directory(name) else { return self.not_found(request) };
@@ -34,9 +35,33 @@ impl Site {
                 let answer = self.login.home(visitor).await;
                 self.respond(answer, At::Login)
             }
-            (_, "metadata" | "acs") => render::empty(StatusCode::METHOD_NOT_ALLOWED),
+            (&Method::GET | &Method::POST, "slo") => self.saml_logout(request, visitor, &directory).await,
+            (_, "metadata" | "acs" | "slo") => render::empty(StatusCode::METHOD_NOT_ALLOWED),
             _ => self.not_found(request),
         }
+    }
+
+    /// Single logout: a query or a form with a message that is signed, whoever's browser carries it. Anything else is the button.
+    async fn saml_logout(
+        &self,
+        request: &PageRequest,
+        visitor: &Visitor,
+        directory: &Arc<Directory>,
+    ) -> Response<Bytes> {
+        let is_query = request.head.method == Method::GET;
+        let fields = if is_query { Fields::of_query(request) } else { Fields::of_form(request) };
+        let is_request = match (fields.text("SAMLRequest"), fields.text("SAMLResponse")) {
+            ("", "") => return self.respond(self.login.confirm_logout(visitor).await, At::Login),
+            (request, _) => !request.is_empty(),
+        };
+        let arrived = if is_query {
+            Arrived::Redirect(request.head.uri.query().unwrap_or_default().to_owned())
+        } else {
+            let message = fields.text(if is_request { "SAMLRequest" } else { "SAMLResponse" }).to_owned();
+            Arrived::Post { is_request, message, relay_state: fields.text("RelayState").to_owned() }
+        };
+        let answer = self.login.on_provider_logout(visitor, directory, is_request, arrived).await;
+        self.respond(answer, At::Login)
     }
 
     fn saml_directory(&self, name: &str) -> Option<Arc<Directory>> {

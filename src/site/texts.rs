@@ -30,7 +30,9 @@ pub(super) const OUTAGE: (&str, &str, &str, &str) = (
 pub(super) fn status(refusal: Refusal) -> StatusCode {
     match refusal {
         Refusal::LoginRequired | Refusal::StepUp | Refusal::Credential => StatusCode::UNAUTHORIZED,
-        Refusal::Malformed | Refusal::NotUnderWay | Refusal::Loop | Refusal::Proof(_) => StatusCode::BAD_REQUEST,
+        Refusal::Malformed | Refusal::NotUnderWay | Refusal::Loop | Refusal::Proof(_) | Refusal::Logout(_) => {
+            StatusCode::BAD_REQUEST
+        }
         Refusal::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Conflict => StatusCode::CONFLICT,
@@ -61,6 +63,7 @@ pub(super) fn status(refusal: Refusal) -> StatusCode {
 pub fn title(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Proof(_) => "We couldn’t check that login",
+        Refusal::Logout(_) => "We couldn’t check that logout",
         Refusal::RefusedAtProvider => "The login was not completed",
         Refusal::ProviderUnavailable => "The login service isn’t answering",
         Refusal::TwoOrganizations => "Two organizations manage this account",
@@ -124,6 +127,13 @@ fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'stat
         Refusal::Proof(_) => (
             format!("The answer of {provider} didn’t pass our checks, so nobody was logged in."),
             "Try again. If it happens again, the set-up between the two services needs a look.",
+            ASK_IT,
+        ),
+        Refusal::Logout(_) => (
+            format!(
+                "{provider} asked us to log somebody out, in a message that didn’t pass our checks. It ended nothing."
+            ),
+            "To be sure, log out here yourself.",
             ASK_IT,
         ),
         Refusal::RefusedAtProvider => (

@@ -25,7 +25,8 @@ use crate::kernel::model::{
     Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use crate::kernel::values::{
-    AccountId, EmailAddress, LoginSessionId, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp,
+    AccountId, DirectoryId, EmailAddress, LoginSessionId, ProductAccountId, ProductName, ProductSessionId, SessionKey,
+    Timestamp,
 };
 use async_trait::async_trait;
 use std::path::Path;
@@ -202,6 +203,12 @@ pub trait Store: Admins + Credentials + DomainProofs + Organizations + Outbox + 
     async fn login_session_by_id(&self, id: LoginSessionId) -> Result<Option<LoginSession>, Unavailable>;
     /// Live login sessions of a person, newest first.
     async fn login_sessions_of(&self, account: AccountId) -> Result<Vec<LoginSession>, Unavailable>;
+    /// Live login sessions that a directory made for a name of its provider's, in the order of their ids.
+    async fn login_sessions_named(
+        &self,
+        directory: DirectoryId,
+        name_key: &[u8; 32],
+    ) -> Result<Vec<LoginSession>, Unavailable>;
     /// Login sessions of everybody in the order of their ids, after this one, at most `limit`: for lists, page by page.
     async fn login_sessions(
         &self,

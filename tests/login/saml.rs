@@ -19,11 +19,11 @@ use crate::world::ACME;
 /// The domain of another company at the same provider.
 const GLOBEX: &str = "globex.example.test";
 
-struct Company {
-    gateway: Gateway,
-    idp: Idp,
-    trello: Upstream,
-    authority: Authority,
+pub struct Company {
+    pub gateway: Gateway,
+    pub idp: Idp,
+    pub trello: Upstream,
+    pub authority: Authority,
 }
 
 /// Two companies and where the metadata of their providers is.
@@ -36,14 +36,14 @@ fn file(authority: &Authority, trello: &Upstream, [acme, globex]: [&str; 2], key
 }
 
 impl Company {
-    async fn open(keys: &str) -> Self {
+    pub async fn open(keys: &str) -> Self {
         let authority = Authority::new();
         let idp = Idp::start(&authority);
         Self::with(authority, idp, |idp| idp.entity_id().to_owned(), keys).await
     }
 
     /// A company whose provider's metadata is there.
-    async fn with(authority: Authority, idp: Idp, place: impl Fn(&Idp) -> String, keys: &str) -> Self {
+    pub async fn with(authority: Authority, idp: Idp, place: impl Fn(&Idp) -> String, keys: &str) -> Self {
         let trello = Upstream::start();
         let file = file(&authority, &trello, [&place(&idp), idp.entity_id()], keys);
         let gateway = Gateway::start(&file);
@@ -53,33 +53,33 @@ impl Company {
     }
 
     /// What a person sees who types an address of the company.
-    async fn depart(&self) -> Page {
+    pub async fn depart(&self) -> Page {
         let agent = self.browser();
         let page = agent.visit(&self.url("trello", "/page")).await;
         agent.submit(&page, "email", &[("email", &format!("ann@{ACME}"))]).await
     }
 
     /// Gives the provider our metadata of an organization, as its admin would.
-    async fn introduce(&self, org: &str) {
+    pub async fn introduce(&self, org: &str) {
         let page = self.browser().visit(&self.url("id", &format!("/saml/{org}/metadata"))).await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.describe());
         self.idp.register(&page.html()).await;
     }
 
-    fn url(&self, host: &str, path: &str) -> String {
+    pub fn url(&self, host: &str, path: &str) -> String {
         self.gateway.url(host, path)
     }
 
-    fn browser(&self) -> UserAgent {
+    pub fn browser(&self) -> UserAgent {
         self.gateway.agent(&[&self.authority.ca_file()])
     }
 
     /// From the product to the provider's form.
-    async fn leave(&self, agent: &UserAgent) -> Page {
+    pub async fn leave(&self, agent: &UserAgent) -> Page {
         self.leave_as(agent, &format!("ann@{ACME}")).await
     }
 
-    async fn leave_as(&self, agent: &UserAgent, email: &str) -> Page {
+    pub async fn leave_as(&self, agent: &UserAgent, email: &str) -> Page {
         let page = agent.visit(&self.url("trello", "/page")).await;
         let page = agent.submit(&page, "email", &[("email", email)]).await;
         assert!(page.url.as_str().starts_with(self.idp.base()), "{}", page.describe());
@@ -87,18 +87,18 @@ impl Company {
     }
 
     /// The provider's form, and the page that it posts from.
-    async fn sign_in(&self, agent: &UserAgent, form: Page, login: &str) -> Page {
+    pub async fn sign_in(&self, agent: &UserAgent, form: Page, login: &str) -> Page {
         agent.submit(&form, "/login", &[("login", login), ("password", &format!("{login}-pw"))]).await
     }
 
-    async fn log_in(&self, agent: &UserAgent, login: &str) -> Page {
+    pub async fn log_in(&self, agent: &UserAgent, login: &str) -> Page {
         let form = self.leave(agent).await;
         let back = self.sign_in(agent, form, login).await;
         agent.submit(&back, "/saml/acme/acs", &[]).await
     }
 
     /// Posts these fields where an organization's responses arrive, as a form of the provider's page.
-    async fn post(&self, agent: &UserAgent, from: &Page, org: &str, [relay_state, response]: [&str; 2]) -> Page {
+    pub async fn post(&self, agent: &UserAgent, from: &Page, org: &str, [relay_state, response]: [&str; 2]) -> Page {
         let url = Url::parse(&self.url("id", &format!("/saml/{org}/acs"))).expect("a URL");
         let fields = [("SAMLResponse", response), ("RelayState", relay_state)];
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
@@ -106,12 +106,12 @@ impl Company {
         agent.load(intent.with_body("application/x-www-form-urlencoded", body)).await
     }
 
-    async fn who(&self, agent: &UserAgent) -> Option<Value> {
+    pub async fn who(&self, agent: &UserAgent) -> Option<Value> {
         let page = agent.visit(&self.url("trello", "/.fedgate/session")).await;
         (page.status == StatusCode::OK).then(|| page.json())
     }
 
-    fn events(&self, action: &str) -> Vec<Value> {
+    pub fn events(&self, action: &str) -> Vec<Value> {
         let (_, out, err) = self.gateway.command(&["audit", "search", "--json"]);
         let events = out
             .lines()
@@ -156,6 +156,22 @@ async fn a_person_of_a_company_with_saml_is_let_in_and_stays_the_same_person() {
     let again = company.browser();
     company.log_in(&again, "ann").await;
     assert_ne!(company.who(&again).await.expect("in")["sub"], who["sub"]);
+}
+
+#[tokio::test]
+async fn a_provider_that_takes_requests_by_a_form_alone_is_asked_by_one() {
+    let authority = Authority::new();
+    let idp = Idp::start(&authority);
+    idp.mode(json!({ "bindings": ["post"] })).await;
+    let company = Company::with(authority, idp, |idp| idp.entity_id().to_owned(), "").await;
+    let ann = company.browser();
+    let form = company.leave(&ann).await;
+    let asked = form.trace.last().expect("a request");
+    assert_eq!((&asked.method, asked.url.path()), (&Method::POST, "/sso"), "{}", form.describe());
+    let back = company.sign_in(&ann, form, "ann").await;
+    let page = ann.submit(&back, "/saml/acme/acs", &[]).await;
+    assert_eq!(page.url.as_str(), company.url("trello", "/page"), "{}", page.describe());
+    assert!(company.who(&ann).await.is_some());
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ use fedgate::kernel::model::{
     Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use fedgate::kernel::values::{
-    AccountId, ApiTokenId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductAccountId, ProductName,
-    ProductSessionId, SessionKey, Timestamp,
+    AccountId, ApiTokenId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductAccountId,
+    ProductName, ProductSessionId, SessionKey, Timestamp,
 };
 use fedgate::store::{
     Admins, Committed, DomainProofs, Feed, LoggedEvent, NotCommitted, Organizations, Outbox, Store, Touch, Unavailable,
@@ -83,6 +83,15 @@ impl Store for Failing {
     async fn login_sessions_of(&self, account: AccountId) -> Result<Vec<LoginSession>, Unavailable> {
         self.answers()?;
         self.inner.login_sessions_of(account).await
+    }
+
+    async fn login_sessions_named(
+        &self,
+        directory: DirectoryId,
+        name_key: &[u8; 32],
+    ) -> Result<Vec<LoginSession>, Unavailable> {
+        self.answers()?;
+        self.inner.login_sessions_named(directory, name_key).await
     }
 
     async fn login_sessions(

@@ -235,6 +235,7 @@ pub async fn sessions_read_back_as_written(store: AnyStore) {
     (first.abs_at, first.last_seen, first.created_at) = (Timestamp::from_seconds(1), Timestamp::from_seconds(1), now());
     let mut second = login_session(2, 1);
     (second.provider_session, second.logout_hint, second.ask_before) = (None, None, Vec::new());
+    second.name_key = None;
     second.created_at = now().plus(HOUR);
     let child = product_session(3, 1, 1);
     let batch = [
@@ -245,7 +246,11 @@ pub async fn sessions_read_back_as_written(store: AnyStore) {
     store.commit(changes(batch)).await.unwrap();
     assert_eq!(store.login_session(&first.key).await.unwrap(), Some(first.clone()));
     assert_eq!(store.login_session_by_id(first.id).await.unwrap(), Some(first.clone()));
-    assert_eq!(store.login_sessions_of(person(1)).await.unwrap(), [second, first], "newest first");
+    assert_eq!(store.login_sessions_of(person(1)).await.unwrap(), [second, first.clone()], "newest first");
+    // By its directory's name for the person, and by no other directory's (rule H5).
+    assert_eq!(store.login_sessions_named(first.directory, &[1; 32]).await.unwrap(), [first.clone()]);
+    assert_eq!(store.login_sessions_named(DirectoryId::from_bytes([2; 16]), &[1; 32]).await.unwrap(), []);
+    assert_eq!(store.login_sessions_named(first.directory, &[2; 32]).await.unwrap(), []);
     assert_eq!(store.product_session(&child.key).await.unwrap(), Some(child.clone()));
     assert_eq!(store.product_session_by_id(child.id).await.unwrap(), Some(child));
     assert_eq!(store.product_session(&SessionKey([8; 32])).await.unwrap(), None);

@@ -126,6 +126,7 @@ pub fn login_session(number: u8, account: u8) -> LoginSession {
         browser: bytes(9),
         provider_session: Some("sid".to_owned()),
         logout_hint: Some(vec![0, 1, 255]),
+        name_key: Some([number; 32]),
         created_at: now(),
         last_seen: now(),
         idle_millis: u64::MAX,

@@ -67,4 +67,31 @@ impl Idp {
     pub async fn mode(&self, changes: Value) {
         self.peer.act("/mode", changes).await;
     }
+
+    /// A LogoutRequest of its own, signed, that was not sent: `{url}`, or `{action, message}` of a form.
+    pub async fn logout_request(&self, wanted: Value) -> Value {
+        self.peer.act("/logout-request", wanted).await
+    }
+
+    /// A LogoutResponse of its own, signed, to a request with that id.
+    pub async fn logout_response(&self, in_response_to: &str, relay_state: &str) -> String {
+        let wanted = json!({ "in_response_to": in_response_to, "relay_state": relay_state });
+        self.peer.act("/logout-response", wanted).await["url"].as_str().expect("a URL").to_owned()
+    }
+
+    /// The index of its newest session of a person.
+    pub async fn session_index(&self, login: &str) -> String {
+        let known = self.peer.act("/sessions", json!({})).await;
+        let sessions = known["sessions"].as_array().expect("sessions");
+        let mut of_person = sessions.iter().filter(|session| session["login"] == login);
+        of_person.next_back().unwrap_or_else(|| panic!("{login}: {known}"))["index"]
+            .as_str()
+            .expect("a text")
+            .to_owned()
+    }
+
+    /// What it read since it was asked last: `{logout_request}`, `{logout_response, relay_state}` and other requests.
+    pub async fn seen(&self) -> Vec<Value> {
+        self.peer.act("/seen", json!({})).await["seen"].as_array().expect("a list").clone()
+    }
 }

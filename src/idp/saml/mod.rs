@@ -3,6 +3,8 @@
 //! Nothing here decides anything about people: bytes go to the judges of `kernel::saml`, off the request loops and few at a time for
 //! each directory. Deliberately absent: artifacts, ECP, and whatever a response says before its login under way was taken.
 
+mod leave;
+mod logout;
 mod own;
 mod provider;
 
@@ -11,13 +13,14 @@ use crate::clock::Clock;
 use crate::kernel::model::{Directory, ExpiredKeys, MetadataAt, SamlSettings};
 use crate::kernel::proof::Proof;
 use crate::kernel::saml::{
-    self, Binding, Connection, Expected, Head, Limits, PartyMetadata, Received, SamlFault, SignatureAlgorithm,
-    SubjectChoice, Trust,
+    self, Connection, Expected, Fingerprint, Limits, PartyMetadata, Received, SamlFault, SubjectChoice, Trust,
 };
 use crate::kernel::values::{DirectoryId, Origin, Timestamp};
 use crate::keys::Kek;
 use crate::outbound::Outbound;
 use crate::store::{Store, Taken};
+pub use leave::{Posting, SamlLeaving, Way};
+pub use logout::{Arrived, Heard, LogoutHint};
 use moka::sync::Cache;
 use own::Own;
 use provider::{FRESH, FRESH_FILE};
@@ -28,7 +31,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use url::Url;
 use zeroize::Zeroizing;
 
 /// A provider that just failed is left alone this long.
@@ -72,21 +74,6 @@ impl From<Fault> for SamlUnproved {
     fn from(fault: Fault) -> Self {
         Self::Unavailable(fault.into())
     }
-}
-
-/// One login that is about to leave.
-#[derive(Clone, Copy, Debug)]
-pub struct SamlLeaving<'a> {
-    /// Our login host.
-    pub login: &'a Origin,
-    /// The request's `ID`.
-    pub request_id: &'a str,
-    /// Comes back with the response: opaque, at most 80 bytes (§3.4.3).
-    pub relay_state: &'a str,
-    /// The provider must ask the person anew (rule M6).
-    pub force: bool,
-    /// Now.
-    pub now: Timestamp,
 }
 
 /// What was asked of a provider, from the sealed cookie of the login under way.
@@ -169,45 +156,11 @@ impl SamlProviders {
         Ok(saml::party_metadata(&PartyMetadata {
             entity_id: &names.entity_id,
             acs: &names.acs,
-            slo: None,
+            slo: Some(&names.slo),
             signing: &[own.signing_certificate.as_slice()],
             encryption: &[own.decryption_certificate.as_slice()],
             format: format(settings),
         }))
-    }
-
-    /// The address that a login leaves by, a signed request (HTTP Redirect binding, SAML Bindings §3.4); and what makes the
-    /// connection now, for the reply to be held against (rule M4).
-    ///
-    /// # Errors
-    /// [`ProviderUnavailable`], also for a provider that takes requests by other bindings alone.
-    pub async fn depart(
-        &self,
-        directory: &Directory,
-        leaving: SamlLeaving<'_>,
-    ) -> Result<(Url, [u8; 16]), ProviderUnavailable> {
-        let settings = directory.protocol.saml().ok_or_else(super::no_provider)?;
-        let provider = self.0.provider(directory, settings).await?;
-        let own = self.0.own(directory, leaving.login).await?;
-        let names = Names::of(leaving.login, directory);
-        let by_redirect = provider.metadata.single_sign_on.iter().find(|one| one.binding == Binding::Redirect);
-        let endpoint =
-            by_redirect.ok_or_else(|| Fault("its metadata has no HTTP-Redirect address for logins".into()))?;
-        let mut url = endpoint.location.clone();
-        let (id, issued) = (leaving.request_id, leaving.now);
-        let head = Head { id, issued, destination: url.as_str(), issuer: &names.entity_id };
-        let request = saml::authn_request(&head, &names.acs, leaving.force, format(settings));
-        let relay_state = Some(leaving.relay_state);
-        let to_sign = saml::query_to_sign(&request, true, relay_state, SignatureAlgorithm::RsaSha256);
-        let signature = own.sign(to_sign.as_bytes())?;
-        let query = saml::signed_query(to_sign, &signature);
-        // What the provider's address has in its query stays before it (§3.4.4.1).
-        let query = match url.query().filter(|query| !query.is_empty()) {
-            Some(own) => format!("{own}&{query}"),
-            None => query,
-        };
-        url.set_query(Some(&query));
-        Ok((url, names.connection(settings, &provider).binding()))
     }
 
     /// Verifies and judges a response, after its login was taken (once, cluster-wide). Its assertion is burnt at the first
@@ -236,13 +189,8 @@ impl SamlProviders {
             verified = self.0.verify(directory, &document, &provider, &own).await?;
         }
         let received = verified.map_err(fault)?;
-        let mut signers = [Some(received.signed_assertion()), received.signed_message()].into_iter().flatten();
-        if signers.any(|key| provider.has_ended(key, now)) {
-            if settings.expired_keys == ExpiredKeys::Refuse {
-                return Err(SamlUnproved::Fault(SamlFault::UnknownKey, vec!["the key's certificate has ended".into()]));
-            }
-            tracing::warn!(directory = %directory.name, "a login was signed by a key whose certificate has ended");
-        }
+        let signers = [Some(received.signed_assertion()), received.signed_message()];
+        may_sign(directory, &provider, signers.into_iter().flatten(), now)?;
         let mark = received.one_use(directory.id, now);
         match self.0.store.take_once(mark).await.map_err(Fault::of).map_err(ProviderUnavailable::from)? {
             Taken::First => {}
@@ -269,6 +217,22 @@ impl SamlProviders {
     }
 }
 
+/// Whether these keys may have signed, whose certificates may have ended.
+fn may_sign(
+    directory: &Directory,
+    provider: &Provider,
+    mut signers: impl Iterator<Item = Fingerprint>,
+    now: Timestamp,
+) -> Result<(), SamlUnproved> {
+    if signers.any(|key| provider.has_ended(key, now)) {
+        if directory.protocol.saml().is_none_or(|settings| settings.expired_keys == ExpiredKeys::Refuse) {
+            return Err(SamlUnproved::Fault(SamlFault::UnknownKey, vec!["the key's certificate has ended".into()]));
+        }
+        tracing::warn!(directory = %directory.name, "a message was signed by a key whose certificate has ended");
+    }
+    Ok(())
+}
+
 /// The NameID format that a directory depends on.
 fn format(settings: &SamlSettings) -> Option<&str> {
     match &settings.mapping.subject {
@@ -282,12 +246,13 @@ struct Names {
     /// Our entity id is the address of our metadata (rule H20).
     entity_id: String,
     acs: String,
+    slo: String,
 }
 
 impl Names {
     fn of(login: &Origin, directory: &Directory) -> Self {
         let url = |what: &str| format!("{}{}", login.url(), directory.name.saml_path(what));
-        Self { entity_id: url("metadata"), acs: url("acs") }
+        Self { entity_id: url("metadata"), acs: url("acs"), slo: url("slo") }
     }
 
     fn connection(self, settings: &SamlSettings, provider: &Provider) -> Connection {
@@ -426,7 +391,7 @@ impl Desk {
         });
     }
 
-    /// Verifies off the request loops, few at once for each directory.
+    /// Verifies a response off the request loops.
     async fn verify(
         &self,
         directory: &Directory,
@@ -434,14 +399,26 @@ impl Desk {
         provider: &Arc<Provider>,
         own: &Arc<Own>,
     ) -> Result<Result<Received, SamlFault>, ProviderUnavailable> {
-        let turn = Arc::clone(&self.slot(directory.id).verifying).acquire_owned().await.map_err(Fault::of)?;
         let (document, provider, own) = (Arc::clone(document), Arc::clone(provider), Arc::clone(own));
-        let verified = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+        let verify = move || {
             let trust = Trust { keys: &provider.metadata.keys, decryption: Some(&own.decryption), cbc: false };
             Received::open(&document, &trust)
+        };
+        self.in_turn(directory, verify).await
+    }
+
+    /// Works off the request loops, few at once for each directory.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        directory: &Directory,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ProviderUnavailable> {
+        let turn = Arc::clone(&self.slot(directory.id).verifying).acquire_owned().await.map_err(Fault::of)?;
+        let worked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
         });
-        Ok(verified.await.map_err(Fault::of)?)
+        Ok(worked.await.map_err(Fault::of)?)
     }
 
     fn seal(&self, name: &str, plain: &[u8]) -> Result<Vec<u8>, Fault> {

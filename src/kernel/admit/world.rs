@@ -259,6 +259,7 @@ pub(in crate::kernel) fn claims(directory: u8, address: Option<&str>) -> Claims 
         acr: None,
         auth_time: NOW,
         provider_session: None,
+        name_id: None,
         id_token: None,
         session_until: None,
     }
@@ -279,6 +280,7 @@ pub(in crate::kernel) fn login_session(account: &Account, directory: u8) -> Logi
         browser: [0; 16],
         provider_session: None,
         logout_hint: None,
+        name_key: None,
         created_at: made,
         last_seen: NOW,
         idle_millis: u64::MAX,

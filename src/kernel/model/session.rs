@@ -103,8 +103,10 @@ pub struct LoginSession {
     pub browser: [u8; 16],
     /// The provider's own session (`sid`), for logout by the provider.
     pub provider_session: Option<String>,
-    /// The id_token, sealed, as a hint for RP-initiated logout.
+    /// What tells the provider whom to log out, sealed: the id_token, or the NameID and SessionIndex of SAML.
     pub logout_hint: Option<Vec<u8>>,
+    /// Keyed digest of the SAML NameID, by which the provider's own logout finds the session inside its directory.
+    pub name_key: Option<[u8; 32]>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Last activity in it or in any child; written lossily.

@@ -256,6 +256,7 @@ fn assemble(
         auth_time,
         provider_session: claims::text(members, "sid"),
         id_token: None,
+        name_id: None,
         session_until: None,
     })
 }

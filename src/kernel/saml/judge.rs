@@ -23,6 +23,8 @@ const SKEW: Duration = Duration::from_secs(60);
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 /// `…:cm:bearer` (SAML Profiles §3.3).
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
+/// Bytes of a SessionIndex that is remembered; real ones have under 100. A session with a longer one ends with any of its person's.
+const SESSION_INDEX: usize = 256;
 /// Characters of what came that a check shows.
 const SHOWN: usize = 200;
 
@@ -283,9 +285,10 @@ fn proved(
         amr: statement.class.iter().cloned().collect(),
         acr: statement.class.clone(),
         auth_time: statement.instant.min(now),
-        provider_session: statement.session_index.clone(),
+        provider_session: statement.session_index.clone().filter(|index| index.len() <= SESSION_INDEX),
         session_until: statement.session_not_on_or_after,
         id_token: None,
+        name_id: assertion.name_id.clone(),
     };
     let session_until = statement.session_not_on_or_after;
     let judged = Judged { proof: Proof::new(claims), session_until, name_id: assertion.name_id.clone() };

@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::gate::Limits;
 use super::keys::SigningKeys;
 use super::redirect::open_redirect;
-use super::shell::{SUCCESS, Shell};
+use super::shell::{PARTIAL_LOGOUT, SUCCESS, Shell};
 use super::verify::{Signed, signed};
 use super::xml::{Node, SAMLP, Tree, children, is, word};
 use super::{SamlFault, judge};
@@ -42,16 +42,34 @@ pub struct LogoutRequest {
     pub sessions: Vec<String>,
 }
 
+impl LogoutRequest {
+    /// Whether a session is among those that it ends. One whose index nobody told us is: of two mistakes it is the harmless one.
+    pub fn names(&self, session: Option<&str>) -> bool {
+        self.sessions.is_empty() || session.is_none_or(|index| self.sessions.iter().any(|named| named == index))
+    }
+}
+
 impl LogoutMessage {
     /// Verifies a query of the Redirect binding.
     ///
     /// # Errors
     /// Those of [`open_redirect`] and of a message's shape.
     pub fn from_redirect(query: &str, keys: &SigningKeys) -> Result<Signed<Self>, SamlFault> {
-        open_redirect(query, keys)?.try_map(|message| {
+        Self::with_relay_state(query, keys).map(|(signed, _)| signed)
+    }
+
+    /// The same, and the RelayState that was signed with it.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_redirect`].
+    pub fn with_relay_state(query: &str, keys: &SigningKeys) -> Result<(Signed<Self>, Option<String>), SamlFault> {
+        let opened = open_redirect(query, keys)?;
+        let relay_state = opened.value().relay_state.clone();
+        let signed = opened.try_map(|message| {
             let tree = Tree::parse(&message.document, Limits::MESSAGE)?;
             Self::read(tree.root(), message.is_request)
-        })
+        })?;
+        Ok((signed, relay_state))
     }
 
     /// Verifies a document of the POST binding, which carries its signature inside.
@@ -95,6 +113,11 @@ impl LogoutMessage {
         }
     }
 
+    /// Whether a provider says that somebody else may still have the person logged in (§3.2.2.2).
+    pub fn is_partial(&self) -> bool {
+        self.shell().status.iter().any(|status| status == PARTIAL_LOGOUT)
+    }
+
     /// Whether it is from this directory's provider, for `address` of ours, and of now. `asked` is the id of our request that a
     /// response must answer.
     ///
@@ -120,7 +143,8 @@ impl LogoutMessage {
             }
             Self::Response(shell) => {
                 must(asked.is_some() && shell.in_response_to.as_deref() == asked, SamlFault::InResponseTo)?;
-                must(shell.status.first().is_some_and(|status| status == SUCCESS), SamlFault::Status)
+                let is_success = shell.status.first().is_some_and(|status| status == SUCCESS);
+                must(is_success || self.is_partial(), SamlFault::Status)
             }
         }
     }

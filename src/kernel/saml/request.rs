@@ -1,9 +1,10 @@
 //! Messages of ours: what asks a provider for a login or a logout, and what answers its own request for one.
 //!
-//! Texts, unsigned: the Redirect binding signs its query (`redirect.rs`). Ids are arguments, as are times.
+//! Texts, unsigned: the Redirect binding signs its query (`redirect.rs`), the POST binding the document (`envelope.rs`). Ids are
+//! arguments, as are times.
 
 use super::assertion::NameId;
-use super::shell::SUCCESS;
+use super::shell::{PARTIAL_LOGOUT, RESPONDER, SUCCESS};
 use super::subject::UNSPECIFIED;
 use super::write::Element;
 use super::xml::{SAML, SAMLP};
@@ -71,9 +72,14 @@ pub fn logout_request(head: &Head<'_>, until: Timestamp, name_id: &NameId, sessi
         .finish()
 }
 
-/// A LogoutResponse (§3.7.2): the session that the provider's request named is over here.
-pub fn logout_response(head: &Head<'_>, in_response_to: &str) -> String {
-    let code = Element::new("samlp:StatusCode").with("Value", SUCCESS);
+/// A LogoutResponse (§3.7.2): the sessions that the provider's request named are over here, or (`ended` is false) may not be.
+pub fn logout_response(head: &Head<'_>, in_response_to: &str, ended: bool) -> String {
+    let code = if ended {
+        Element::new("samlp:StatusCode").with("Value", SUCCESS)
+    } else {
+        let partial = Element::new("samlp:StatusCode").with("Value", PARTIAL_LOGOUT);
+        Element::new("samlp:StatusCode").with("Value", RESPONDER).child(partial)
+    };
     head.element("samlp:LogoutResponse")
         .with("InResponseTo", in_response_to)
         .child(head.issuer())

@@ -7,6 +7,10 @@ use crate::kernel::values::Timestamp;
 
 /// `…:status:Success`.
 pub(super) const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
+/// `…:status:Responder`: it could not be done, and the request is not to blame.
+pub(super) const RESPONDER: &str = "urn:oasis:names:tc:SAML:2.0:status:Responder";
+/// `…:status:PartialLogout`: somebody else may still have the person logged in.
+pub(super) const PARTIAL_LOGOUT: &str = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout";
 
 /// A message's own fields. Where the message is not signed they can refuse a login and never make one.
 #[derive(Clone, Debug)]

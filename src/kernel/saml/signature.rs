@@ -10,7 +10,7 @@ use super::xml::{self, DS, EXC_C14N, Node, is};
 use aws_lc_rs::digest;
 
 /// The enveloped-signature transform (XML Signature §6.6.4).
-const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
+pub(super) const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 /// Prefixes in a PrefixList; real ones have one or two.
 const PREFIXES: usize = 16;
 /// Bytes of a digest and of a signature: SHA-512, and RSA of 8192 bits.

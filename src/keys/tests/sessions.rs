@@ -17,6 +17,7 @@ fn login() -> LoginSession {
         browser: [5; 16],
         provider_session: Some("sid".to_owned()),
         logout_hint: None,
+        name_key: None,
         created_at: NOW,
         last_seen: NOW,
         idle_millis: 1_000,

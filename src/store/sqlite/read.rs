@@ -99,6 +99,16 @@ impl Store for Sqlite {
         self.all(&sql, params![account.to_bytes()], rows::login_session)
     }
 
+    async fn login_sessions_named(
+        &self,
+        directory: DirectoryId,
+        name_key: &[u8; 32],
+    ) -> Result<Vec<LoginSession>, Unavailable> {
+        let columns = rows::LOGIN_SESSION;
+        let sql = format!("SELECT {columns} FROM login_session WHERE name_key = ? AND directory = ? ORDER BY id");
+        self.all(&sql, params![name_key, directory.to_bytes()], rows::login_session)
+    }
+
     async fn login_sessions(
         &self,
         after: Option<LoginSessionId>,

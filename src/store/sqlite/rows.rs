@@ -180,7 +180,7 @@ pub(super) fn linked_by_column(by: LinkedBy) -> &'static str {
 /// Columns of [`login_session`].
 pub(super) const LOGIN_SESSION: &str = "id, key, account, directory, method, amr, groups, auth_time, browser, \
      provider_session, logout_hint, created_at, last_seen, idle_millis, abs_at, account_epoch, ask_before, mac, \
-     confined_to, stepped_at";
+     confined_to, stepped_at, name_key";
 
 pub(super) fn login_session(row: &Row<'_>) -> rusqlite::Result<LoginSession> {
     Ok(LoginSession {
@@ -206,6 +206,7 @@ pub(super) fn login_session(row: &Row<'_>) -> rusqlite::Result<LoginSession> {
             None => None,
         },
         stepped_at: row.get::<_, Option<i64>>(19)?.map(Timestamp::from_millis),
+        name_key: row.get(20)?,
         mac: row.get(17)?,
     })
 }

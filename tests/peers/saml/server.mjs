@@ -1,8 +1,13 @@
 // A SAML identity provider on npm `samlify`. Options (JSON, first argument): key, cert (PEM files), sign ("assertion", "message" or
-// "both"), encrypt, order ("sign-then-encrypt" or "encrypt-then-sign"). Prints {"entity_id", "metadata", "base", "admin"} when it serves.
+// "both"), encrypt, order ("sign-then-encrypt" or "encrypt-then-sign"), more (further {key, cert}). Prints {"entity_id", "metadata",
+// "base", "admin"} when it serves.
 //
 // Acts of the admin port (POST JSON):
-//   /sp {metadata: XML}   /mode {sign, encrypt, order, now, email, name_id, audience, destination, recipient, in_response_to}   /seen
+//   /sp {metadata: XML}   /mode {sign, encrypt, order, now, email, name_id, audience, destination, recipient, in_response_to,
+//     bindings (of /sso), logout ("none" or a list of bindings), logout_status, unsigned_logout, publish (places of keys), use (one)}
+//   /logout-request {login, binding, session_index, name_id, id, now, to}: a signed LogoutRequest, as {url} or {action, message}
+//   /logout-response {in_response_to, relay_state}: a signed LogoutResponse that nobody asked for, as {url}
+//   /seen
 import { readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import samlify from 'samlify';
@@ -26,16 +31,20 @@ let sp;
 let spMetadata;
 let base;
 
-function provider() {
-  const at = (path) => [Constants.namespace.binding.redirect, Constants.namespace.binding.post].map((Binding) => ({ Binding, Location: `${base}${path}` }));
+const keys = [{ key: options.key, cert: options.cert }, ...(options.more ?? [])];
+
+function provider(places = [mode.use ?? 0]) {
+  const at = (path, bindings = ['redirect', 'post']) => bindings.map((name) => ({ Binding: Constants.namespace.binding[name], Location: `${base}${path}` }));
   return IdentityProvider({
     entityID: `${base}/metadata`,
-    privateKey: readFileSync(options.key), signingCert: readFileSync(options.cert),
+    privateKey: readFileSync(keys[mode.use ?? 0].key), signingCert: places.map((place) => readFileSync(keys[place].cert)),
+    wantLogoutRequestSigned: true, wantLogoutResponseSigned: true,
+    ...(mode.logout === 'none' ? {} : { singleLogoutService: at('/slo', mode.logout) }),
     isAssertionEncrypted: mode.encrypt, messageSigningOrder: mode.order, wantAuthnRequestsSigned: true,
     requestSignatureAlgorithm: 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
     dataEncryptionAlgorithm: 'http://www.w3.org/2009/xmlenc11#aes256-gcm',
     keyEncryptionAlgorithm: 'http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p',
-    nameIDFormat: [PERSISTENT], singleSignOnService: at('/sso'), generateID: () => `_${randomUUID()}`,
+    nameIDFormat: [PERSISTENT], singleSignOnService: at('/sso', mode.bindings), generateID: () => `_${randomUUID()}`,
     loginResponseTemplate: {
       context: SamlLib.defaultLoginResponseTemplate.context,
       attributes: names.map((name) => ({ name, valueTag: name, nameFormat: 'urn:oasis:names:tc:SAML:2.0:attrname-format:basic', valueXsiType: 'xs:string' })),
@@ -45,20 +54,20 @@ function provider() {
 
 function registerSp(metadata) {
   spMetadata = metadata;
-  sp = ServiceProvider({ metadata, wantMessageSigned: mode.sign !== 'assertion', wantAssertionsSigned: mode.sign !== 'message' });
+  sp = ServiceProvider({ metadata, wantLogoutRequestSigned: !mode.unsigned_logout, wantLogoutResponseSigned: !mode.unsigned_logout, wantMessageSigned: mode.sign !== 'assertion', wantAssertionsSigned: mode.sign !== 'message' });
 }
 
 const html = (text) => String(text ?? '').replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** The response's values; what `mode` names is said in place of the truth. */
-function fill(request, login) {
+function fill(request, login, session) {
   return (template) => {
     const person = people[login];
     const now = new Date(Date.now() + (mode.now ?? 0) * 1000);
     const soon = new Date(now.getTime() + 300_000);
     const acs = sp.entityMeta.getAssertionConsumerService('post');
     const id = `_${randomUUID()}`;
-    const text = template.replace('{AuthnStatement}', `<saml:AuthnStatement AuthnInstant="${now.toISOString()}" SessionIndex="${id}"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>`);
+    const text = template.replace('{AuthnStatement}', `<saml:AuthnStatement AuthnInstant="${now.toISOString()}" SessionIndex="${session.index}"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>`);
     const values = {
       ID: id, AssertionID: mode.assertion_id ?? `_${randomUUID()}`, Destination: mode.destination ?? acs, Audience: mode.audience ?? sp.entityMeta.getEntityID(),
       SubjectRecipient: mode.recipient ?? acs, AssertionConsumerServiceURL: acs, EntityID: sp.entityMeta.getEntityID(),
@@ -71,13 +80,45 @@ function fill(request, login) {
   };
 }
 
-async function respond(response, ticket, login, cookie) {
+async function respond(response, ticket, session, cookie) {
+  const { login } = session;
   const { request, relayState } = asked.get(ticket);
   asked.delete(ticket);
-  const made = await provider().createLoginResponse(sp, request ?? { extract: { request: {} } }, 'post', { email: people[login].mail }, fill(request, login), mode.order === 'encrypt-then-sign', relayState);
+  const made = await provider().createLoginResponse(sp, request ?? { extract: { request: {} } }, 'post', { email: people[login].mail }, fill(request, login, session), mode.order === 'encrypt-then-sign', relayState);
   response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', ...(cookie ? { 'set-cookie': `idp=${cookie}; Path=/; HttpOnly` } : {}) });
   const relay = relayState === undefined ? '' : `<input type="hidden" name="RelayState" value="${html(relayState)}">`;
   response.end(`<!doctype html><title>Back</title><form method="post" action="${html(made.entityEndpoint)}"><input type="hidden" name="SAMLResponse" value="${html(made.context)}">${relay}<button>Go on</button></form>`);
+}
+
+/** A page with a form that the browser posts. */
+function postForm(response, action, field, message, relayState) {
+  response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
+  const relay = relayState ? `<input type="hidden" name="RelayState" value="${html(relayState)}">` : '';
+  response.end(`<!doctype html><title>On</title><form method="post" action="${html(action)}"><input type="hidden" name="${field}" value="${html(message)}">${relay}<button>Go on</button></form><script>document.forms[0].submit()</script>`);
+}
+
+/** A LogoutRequest of this provider. */
+function logoutRequest({ login, binding = 'redirect', session_index: index, name_id: name, id, now, to }, relayState) {
+  const values = {
+    ID: id ?? `_${randomUUID()}`, Destination: to ?? sp.entityMeta.getSingleLogoutService(binding), Issuer: `${base}/metadata`,
+    IssueInstant: new Date(Date.now() + (now ?? 0) * 1000).toISOString(), NameIDFormat: PERSISTENT,
+    NameID: name ?? people[login].name_id, SessionIndex: index ?? undefined,
+  };
+  const write = () => ({ id: values.ID, context: SamlLib.replaceTagsByValue(SamlLib.defaultLogoutRequestTemplate.context, values) });
+  return provider().createLogoutRequest(sp, binding, { logoutNameID: values.NameID, sessionIndex: index }, { relayState, customTagReplacement: write });
+}
+
+/** A LogoutResponse of this provider. */
+function logoutResponse(request, binding, relayState) {
+  const values = {
+    ID: `_${randomUUID()}`, Destination: sp.entityMeta.getSingleLogoutService(binding), Issuer: `${base}/metadata`,
+    IssueInstant: new Date().toISOString(), InResponseTo: request, StatusCode: 'urn:oasis:names:tc:SAML:2.0:status:Success',
+  };
+  const partial = '<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Responder"><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:PartialLogout"/></samlp:StatusCode>';
+  const template = SamlLib.defaultLogoutResponseTemplate.context;
+  const text = mode.logout_status === 'partial' ? template.replace('<samlp:StatusCode Value="{StatusCode}"/>', partial) : template;
+  const write = () => ({ id: values.ID, context: SamlLib.replaceTagsByValue(text, values) });
+  return provider().createLogoutResponse(sp, { extract: { request: { id: request } } }, binding, { relayState, customTagReplacement: write });
 }
 
 function askPerson(response, ticket, status = 200) {
@@ -94,7 +135,7 @@ async function front(request, response) {
   try {
     if (url.pathname === '/metadata') {
       response.writeHead(200, { 'content-type': 'application/samlmetadata+xml' });
-      return response.end(provider().getMetadata());
+      return response.end(provider(mode.publish).getMetadata());
     }
     const ticket = randomUUID();
     if (url.pathname === '/sso') {
@@ -106,6 +147,34 @@ async function front(request, response) {
       const force = /ForceAuthn="true"/.test(parsed.samlContent);
       return me && !force ? await respond(response, ticket, me) : askPerson(response, ticket);
     }
+    // Single logout: a party's request, or its answer to the request of /logout.
+    if (url.pathname === '/slo') {
+      const octetString = url.search.slice(1).split('&').filter((pair) => /^(SAMLRequest|SAMLResponse|RelayState|SigAlg)=/.test(pair)).join('&');
+      const binding = request.method === 'POST' ? 'post' : 'redirect';
+      const said = { query, body, octetString };
+      if (query.SAMLResponse ?? body.SAMLResponse) {
+        const parsed = await provider().parseLogoutResponse(sp, binding, said);
+        seen.push({ logout_response: parsed.extract, content: parsed.samlContent, relay_state: query.RelayState ?? body.RelayState ?? null });
+        response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
+        return response.end('<!doctype html><title>Done</title><p>Everything is over.</p>');
+      }
+      const parsed = await provider().parseLogoutRequest(sp, binding, said);
+      seen.push({ logout_request: parsed.extract, binding });
+      for (const [cookie, session] of sessions) if (session.index === parsed.extract.sessionIndex) sessions.delete(cookie);
+      const back = (mode.logout ?? ['redirect'])[0];
+      const made = logoutResponse(parsed.extract.request.id, back, query.RelayState ?? body.RelayState);
+      if (back === 'post') return postForm(response, made.entityEndpoint, 'SAMLResponse', made.context, query.RelayState ?? body.RelayState);
+      response.writeHead(302, { location: made.context });
+      return response.end();
+    }
+    // The person leaves at the provider.
+    if (url.pathname === '/logout') {
+      const binding = query.binding ?? 'redirect';
+      const made = logoutRequest({ login: me.login, binding, session_index: query.all ? null : me.index }, 'https://evil.example/');
+      if (binding === 'post') return postForm(response, made.entityEndpoint, 'SAMLRequest', made.context, 'https://evil.example/');
+      response.writeHead(302, { location: made.context });
+      return response.end();
+    }
     // A tile of the company's portal: a response that nobody asked for.
     if (url.pathname === '/portal') {
       asked.set(ticket, { request: null, relayState: query.RelayState });
@@ -114,8 +183,9 @@ async function front(request, response) {
     if (url.pathname === '/login') {
       if (people[body.login]?.password !== body.password) return askPerson(response, body.ticket, 401);
       const cookie = randomUUID();
-      sessions.set(cookie, body.login);
-      return await respond(response, body.ticket, body.login, cookie);
+      const session = { login: body.login, index: `_s-${randomUUID()}` };
+      sessions.set(cookie, session);
+      return await respond(response, body.ticket, session, cookie);
     }
     response.writeHead(404).end();
   } catch (error) {
@@ -132,6 +202,12 @@ const admin = await administer({
     for (const [name, value] of Object.entries(changes)) if (value === null) delete mode[name]; else mode[name] = value;
     if (spMetadata) registerSp(spMetadata);
   },
+  '/logout-request': (wanted) => {
+    const made = logoutRequest(wanted);
+    return wanted.binding === 'post' ? { action: made.entityEndpoint, message: made.context } : { url: made.context };
+  },
+  '/logout-response': ({ in_response_to: request, relay_state: relayState }) => ({ url: logoutResponse(request, 'redirect', relayState).context }),
+  '/sessions': () => ({ sessions: [...sessions.values()] }),
   '/seen': () => ({ seen: seen.splice(0) }),
 });
 ready({ base, entity_id: `${base}/metadata`, metadata: provider().getMetadata(), admin: admin.address().port });

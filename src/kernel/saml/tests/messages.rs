@@ -102,7 +102,7 @@ fn a_query_is_verified_as_it_was_written() {
 
 #[test]
 fn ours_verifies_with_our_key() {
-    let document = logout_response(&head("_q1"), "_l1");
+    let document = logout_response(&head("_q1"), "_l1", true);
     let keys = keys_of(&PROVIDER);
     for relay_state in [None, Some("a &=+%/ü")] {
         let signed = query(&document, false, relay_state);
