@@ -43,7 +43,7 @@ impl Login {
     /// # Errors
     /// [`Unavailable`]: the store does not answer.
     pub async fn emergency_enrolments(&self) -> Result<Vec<Enrolled>, Unavailable> {
-        let mut named = self.named();
+        let mut named = self.addresses_of_policies();
         let mut found = Vec::new();
         for factor in self.world.store.factors_of_kind(FactorKind::Emergency, LISTED).await? {
             let email = self.world.store.account(factor.account).await?.and_then(|account| account.email);
@@ -137,7 +137,7 @@ impl Login {
     }
 
     /// Every address that a policy names, each once, sorted.
-    fn named(&self) -> Vec<EmailAddress> {
+    fn addresses_of_policies(&self) -> Vec<EmailAddress> {
         let catalog = self.world.catalog.load();
         let policies = catalog
             .orgs
