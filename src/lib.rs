@@ -14,7 +14,8 @@
 //! store    [3] the Store port; SQLite; one conformance suite defines the port
 //! outbound [3] the one HTTP client       keys     [3] signing, sealing, MACs       web  [3] ports between data path and login
 //! seeing   [3] metrics and logs        dns      [3] what name servers say, each asked alone
-//! idp      [4] providers asked and cached                audit [4] Merkle log, checkpoints, verification, sinks
+//! idp      [4] providers asked and cached; the second opinion on SAML, in a sandboxed process of its own
+//! audit    [4] Merkle log, checkpoints, verification, sinks
 //! orgs     [4] organizations at run time: their documents laid over the file, rows for what is named, what loosens
 //! accounts [4] what products are asked about their own accounts: the adapter
 //! mail     [4] letters queued with their fact, sent by SMTP or as files

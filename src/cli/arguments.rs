@@ -156,6 +156,34 @@ pub struct Explain {
     pub reference: Option<String>,
 }
 
+/// `fedgate saml`: responses of SAML providers.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Saml {
+    /// Check a response as a login would, and print each check with what was expected and what came; nothing is used up by it.
+    #[command(
+        after_help = "Example:\n  fedgate saml check response.xml --org acme --at 2026-11-30T14:02:00Z\n\nStatus 0: a login with it \
+                            would go on; 1: it is refused. Which request it answers only the browser of that login knows."
+    )]
+    Check(SamlCheck),
+}
+
+/// Which response, and whose.
+#[derive(Args, Clone, Debug)]
+pub struct SamlCheck {
+    /// A file with the response as it came: XML, base64, or the posted form; `-` for standard input.
+    #[arg(value_name = "RESPONSE.xml")]
+    pub response: PathBuf,
+    /// The organization whose provider sent it.
+    #[arg(long, value_name = "O")]
+    pub org: String,
+    /// Which of its directories, where several have `saml`.
+    #[arg(long, value_name = "NAME")]
+    pub directory: Option<String>,
+    /// When it came, like 2026-11-30T14:02:00Z; default now.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+}
+
 /// `fedgate policy`: what policies do to people.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Policies {

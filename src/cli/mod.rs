@@ -21,6 +21,7 @@ mod policy;
 mod progress;
 mod reload;
 mod run;
+mod saml;
 mod schema;
 mod sessions;
 mod shadow;
@@ -72,6 +73,9 @@ pub enum Command {
     Check(check::Arguments),
     /// Say why somebody was refused, or what a login would come to.
     Explain(arguments::Explain),
+    /// Say what is wrong with a SAML response.
+    #[command(subcommand, after_help = "Example:\n  fedgate saml check response.xml --org acme")]
+    Saml(arguments::Saml),
     /// Say what another configuration would do to people; see what organizations changed at run time, and take it back.
     #[command(subcommand, after_help = "Example:\n  fedgate policy plan new.toml --people export.csv")]
     Policy(arguments::Policies),
@@ -95,6 +99,10 @@ pub enum Command {
     /// List the domains that organizations prove, and settle disputes; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate domain settle acme.com --org acme")]
     Domain(arguments::DomainActs),
+    /// The second opinion's own process: only a gateway starts it.
+    #[cfg(feature = "samael")]
+    #[command(hide = true, name = crate::idp::saml::opinion::ARGUMENT, after_help = "Example:\n  fedgate second-opinion")]
+    SecondOpinion,
     /// Verify, export and search the audit log.
     #[command(subcommand, after_help = "Example:\n  fedgate audit verify")]
     Audit(arguments::Audit),
@@ -160,6 +168,7 @@ pub fn main() -> ExitCode {
         Command::Reload(arguments) => reload::run(arguments, &cli.common, &mut screen),
         Command::Check(arguments) => check::run(arguments, &cli.common, &mut screen),
         Command::Explain(arguments) => explain::run(arguments, &cli.common, &mut screen),
+        Command::Saml(arguments) => saml::run(arguments, &cli.common, &mut screen),
         Command::Policy(arguments) => policy::run(arguments, &cli.common, &mut screen),
         Command::Import(arguments) => import::run(arguments, &cli.common, &mut screen),
         Command::Sessions(arguments) => sessions::run(arguments, &cli.common, &mut screen),
@@ -169,6 +178,8 @@ pub fn main() -> ExitCode {
         Command::Breakglass(arguments) => operate::breakglass(arguments, &cli.common, &mut screen),
         Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),
+        #[cfg(feature = "samael")]
+        Command::SecondOpinion => return crate::idp::saml::opinion::serve(),
     };
     done.unwrap_or_else(|broken| match broken.kind() {
         // The reader of a pipe went away, which is its right.

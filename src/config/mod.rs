@@ -25,6 +25,7 @@ pub use crate::orgs::loosen::{Loosening, confirmation};
 
 use crate::acme::AcmeOptions;
 use crate::gateway::options::{Network, Options};
+use crate::idp::saml::opinion::SecondOpinion;
 use crate::kernel::values::Origin;
 use crate::mail::MailOptions;
 use serde::Deserialize as _;
@@ -58,6 +59,8 @@ pub struct Config {
     pub mail: MailOptions,
     /// Who is asked about domains.
     pub dns: Dns,
+    /// Which logins by SAML a second verifier must read the same.
+    pub second_opinion: SecondOpinion,
     /// A list of breached passwords that nobody may choose.
     pub breached: Option<PathBuf>,
     /// Another configuration file, whose decisions are recorded and not followed.

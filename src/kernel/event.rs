@@ -149,6 +149,9 @@ pub enum Action {
     /// A provider's metadata names signing keys that were not known: who has one can log its people in (rule M5).
     #[serde(rename = "provider.keys")]
     ProviderKeys,
+    /// Two verifiers read one signed SAML message differently; the login was refused (rule H11): of the highest severity.
+    #[serde(rename = "provider.verifiers_differ")]
+    VerifiersDiffer,
     /// A domain was added, to be proved.
     #[serde(rename = "domain.added")]
     DomainAdded,

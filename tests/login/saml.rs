@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use http::{Method, StatusCode};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -202,6 +203,161 @@ async fn c1_what_a_response_says_wrong_opens_nothing_and_is_named() {
     assert!(company.who(&agent).await.is_some(), "the truth is let in");
 }
 
+/// Whoever reads an explanation can neither use the response again nor see who it was (rule M20).
+fn holds_nothing_to_use_again(explanation: &str, response: &str) {
+    let document = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, response).expect("base64");
+    let document = String::from_utf8(document).expect("text");
+    let marks = ["SignatureValue>", "DigestValue>", "NameID Format=", " ID=\"", "AttributeValue"];
+    for mark in marks {
+        let value = document.split(mark).nth(1).unwrap_or_else(|| panic!("no {mark} in {document}"));
+        let value: String = value.chars().take_while(|c| !['<', '"'].contains(c)).take(40).collect();
+        assert!(value.len() < 4 || !explanation.contains(&value), "{mark}: {value} is in {explanation}");
+    }
+    assert!(!explanation.contains("ann@") && !explanation.contains(&response[..40]), "{explanation}");
+}
+
+#[tokio::test]
+async fn m20_saml_check_and_the_reference_of_a_refusal_say_the_same() {
+    let company = Company::open("").await;
+    company.idp.mode(json!({ "audience": "https://other.example/saml" })).await;
+    let ann = company.browser();
+    let form = company.leave(&ann).await;
+    let back = company.sign_in(&ann, form, "ann").await;
+    let [_, response] = fields(&back);
+    ann.submit(&back, "/saml/acme/acs", &[]).await;
+    let denied = company.events("login.denied").pop().expect("an event");
+    let trace = denied["trace"].as_array().expect("a trace").iter().map(|line| line.as_str().expect("text"));
+    let trace: Vec<&str> = trace.collect();
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let file = folder.path().join("response");
+    let written = |text: &str| std::fs::write(&file, text).expect("a file");
+    let check = |more: &[&str]| {
+        let response = file.display().to_string();
+        company.gateway.command(&[&["saml", "check", &response, "--org", "acme"], more].concat())
+    };
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("SAMLResponse", response.as_str()), ("RelayState", "x")])
+        .finish();
+    for pasted in [&response, &form] {
+        written(pasted);
+        let (status, out, err) = check(&[]);
+        assert_eq!(status.code(), Some(1), "{out}{err}");
+        let lines: Vec<&str> = out.lines().skip(1).map(str::trim).collect();
+        assert!(lines[0].starts_with("saml-audience: ") && lines[1].starts_with("remedy: "), "{out}");
+        let audience = "FAILS audience: expected https://id.example.test";
+        assert!(
+            lines.iter().any(|line| line.starts_with(audience) && line.ends_with("got https://other.example/saml"))
+        );
+        // Only what the login knew differs: when its request left, and the clock.
+        let told: Vec<&str> = lines.iter().copied().filter(|line| !trace.contains(line)).collect();
+        assert!(told.iter().all(|line| line.contains("-22T") || line.contains("20")), "{told:?} beside {trace:?}");
+        assert!(lines.iter().filter(|line| line.starts_with("holds ")).count() > 18, "{out}");
+        assert!(
+            lines.iter().any(|line| line.starts_with("certificate that came ") && line.ends_with(", known")),
+            "{out}"
+        );
+        assert!(lines.iter().any(|line| line.starts_with("key known ")), "{out}");
+        holds_nothing_to_use_again(&out, &response);
+    }
+    let reference = denied["ref"].as_str().expect("a reference");
+    let (_, story, _) = company.gateway.command(&["explain", "--ref", reference]);
+    assert!(trace.iter().all(|line| story.contains(line)), "{story}");
+    assert!(trace.iter().any(|line| line.starts_with("FAILS audience: ")), "{trace:?}");
+    holds_nothing_to_use_again(&story, &response);
+    // At another time it is over; from a stranger it is nothing; and what is no response at all says so.
+    let (status, out, _) = check(&["--json", "--at", "2036-01-01T00:00:00Z"]);
+    let failed: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((status.code(), &failed["good"]), (Some(1), &json!(false)));
+    let codes: Vec<&Value> = failed["checks"].as_array().expect("checks").iter().map(|check| &check["code"]).collect();
+    assert!(codes.contains(&&json!("saml-expired")) && codes.contains(&&json!("saml-audience")), "{out}");
+    let (status, out, _) = {
+        let response = file.display().to_string();
+        company.gateway.command(&["saml", "check", &response, "--org", "globex", "--json"])
+    };
+    assert_eq!(status.code(), Some(1), "{out}");
+    written("<html>Log in</html>");
+    let (status, out, _) = check(&[]);
+    assert!(status.code() == Some(1) && out.contains("saml-root: "), "{out}");
+    let (status, _, err) = check(&["--directory", "other"]);
+    assert!(status.code() == Some(2) && err.contains("no such directory"), "{err}");
+    // A good one would be taken: nothing was used up by asking.
+    company.idp.mode(json!({ "audience": null })).await;
+    let ann = company.browser();
+    let form = company.leave(&ann).await;
+    let back = company.sign_in(&ann, form, "ann").await;
+    written(&fields(&back)[1]);
+    for _ in 0..2 {
+        let (status, out, err) = check(&[]);
+        assert_eq!(status.code(), Some(0), "{out}{err}");
+    }
+    ann.submit(&back, "/saml/acme/acs", &[]).await;
+    assert!(company.who(&ann).await.is_some(), "and it was");
+}
+
+/// The gateway's processes for second opinions.
+fn second_opinions(company: &Company) -> Vec<Pid> {
+    let of = |folder: std::fs::DirEntry| {
+        let pid: i32 = folder.file_name().to_str()?.parse().ok()?;
+        let status = std::fs::read_to_string(folder.path().join("status")).ok()?;
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().to_owned();
+        let called = std::fs::read(folder.path().join("cmdline")).ok()?;
+        let is_one = parent == company.gateway.pid().to_string() && called.ends_with(b"second-opinion\0");
+        is_one.then(|| Pid::from_raw(pid)).flatten()
+    };
+    std::fs::read_dir("/proc").expect("/proc").filter_map(|folder| of(folder.ok()?)).collect()
+}
+
+#[tokio::test]
+async fn h11_a_second_opinion_that_hangs_or_dies_costs_a_login_at_most() {
+    let company = Company::open("").await;
+    let logs_in = async || {
+        let ann = company.browser();
+        company.log_in(&ann, "ann").await;
+        company.who(&ann).await.is_some()
+    };
+    assert!(logs_in().await, "{:?}", company.events("login.denied"));
+    assert!(company.gateway.log().contains("a second opinion by samael, in a sandboxed process"));
+    let all = second_opinions(&company);
+    assert!(!all.is_empty(), "somebody else was asked");
+    all.iter().for_each(|pid| kill_process(*pid, Signal::STOP).expect("it runs"));
+    assert!(!logs_in().await, "nobody is let in without the answer that is due");
+    assert!(company.events("login.denied").pop().expect("an event").to_string().contains("saml-no-second-opinion"));
+    // Each of them costs one at most, and then all are new.
+    let mut tries = 0;
+    while !logs_in().await {
+        tries += 1;
+        assert!(tries < all.len(), "{:?}", company.events("login.denied"));
+    }
+    second_opinions(&company).iter().for_each(|pid| kill_process(*pid, Signal::KILL).expect("it runs"));
+    assert!(logs_in().await, "one that ended while nobody asked costs nothing");
+}
+
+#[tokio::test]
+async fn h11_second_opinions_are_switched_off_by_a_word_and_the_log_says_so() {
+    let authority = Authority::new();
+    let idp = Idp::start(&authority);
+    let trello = Upstream::start();
+    let off = "[saml]\nsecond_opinion = \"off\"";
+    let gateway = Gateway::start(&file(&authority, &trello, [idp.entity_id(); 2], "").table(off));
+    let company = Company { gateway, idp, trello, authority };
+    company.introduce("acme").await;
+    let ann = company.browser();
+    company.log_in(&ann, "ann").await;
+    assert!(company.who(&ann).await.is_some());
+    assert_eq!(second_opinions(&company), []);
+    assert!(company.gateway.log().contains("get no second opinion: [saml] second_opinion is"));
+}
+
+/// The process tries by itself what it must not be able to do (files, sockets, processes, its parent), and says `Ready` only where
+/// all of that fails; so this is a test of every rule of the sandbox.
+#[test]
+fn h11_the_process_of_the_second_opinion_can_do_nothing_else() {
+    let mut command = crate::support::gateway::program();
+    let output = command.arg("second-opinion").stdin(std::process::Stdio::null()).output().expect("it starts");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "\0\0\0\u{7}\"Ready\"");
+    assert!(output.status.success());
+}
+
 /// The state and the response that a page of the provider would post.
 fn fields(page: &Page) -> [String; 2] {
     let forms = page.forms();
@@ -346,7 +502,7 @@ async fn mistake_21_a_certificate_that_has_ended_is_used_unless_it_is_to_be_refu
     let page = company.log_in(&ann, "ann").await;
     assert!(page.status.is_client_error(), "{}", page.describe());
     assert_eq!(company.who(&ann).await, None);
-    assert!(company.events("login.denied").pop().expect("an event").to_string().contains("saml-unknown-key"));
+    assert!(company.events("login.denied").pop().expect("an event").to_string().contains("saml-ended-key"));
 }
 
 /// A file with the provider's metadata, the other one's key beside its own, and a byte order mark as Entra writes it.

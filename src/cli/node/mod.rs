@@ -223,6 +223,7 @@ impl Node {
         });
         let background = tokio::runtime::Handle::current();
         let saml = SamlProviders::new(Arc::clone(&store), kek.clone(), providers_of.clone(), clock.clone(), background);
+        saml.second_opinion(config.second_opinion);
         let sampler = Arc::new(Sampler::new());
         let world = Arc::new(World {
             store: Arc::clone(&store),
@@ -267,6 +268,10 @@ impl Node {
         record_start(&world).await?;
         let options = Options { version: 1, ..options };
         descriptors::raise();
+        if has_saml(&login) {
+            let world = Arc::clone(&world);
+            tokio::task::spawn_blocking(move || world.saml.try_second_opinion());
+        }
         let running = Gateway::start(options, ports, cores()).map_err(|why| NotStarted(why.to_string()))?;
         Ok(Self { login, running, admin, outbound: providers_of, acme, post, domains, extras, back_room, _lock: lock })
     }
@@ -284,7 +289,7 @@ impl Node {
         let asked = domains::asked(&config, &self.extras)?;
         let beside = shadow(&config);
         let operators = config.catalog.staff.operators.clone();
-        let Config { catalog: draft, gateway: options, .. } = config;
+        let Config { catalog: draft, gateway: options, second_opinion, .. } = config;
         // First what can fail without a trace: addresses, certificates. The old table still knows only the old products, so
         // between the two stores a new product answers 421 and nothing is served under half a configuration.
         let ground = (world.store.as_ref(), &world.kek);
@@ -301,6 +306,7 @@ impl Node {
         tell_broken(&enrolled);
         self.running.reload(Options { version, ..options }).map_err(|why| NotStarted(why.to_string()))?;
         self.outbound.operator_names(draft.addresses());
+        world.saml.second_opinion(second_opinion);
         world.orgs.put_floor(draft);
         world.orgs.put_effective(&enrolled);
         world.catalog.store(Arc::new(enrolled.catalog(version)));
@@ -323,6 +329,11 @@ impl Node {
         self.back_room.close();
         store.close().await;
     }
+}
+
+/// Whether people log in by SAML here, so that what guards that is looked at now and not at the first login.
+fn has_saml(login: &Login) -> bool {
+    login.world().catalog.load().directories.values().any(|directory| directory.protocol.saml().is_some())
 }
 
 /// Organizations that are shut because their documents cannot be read any more.

@@ -21,7 +21,7 @@ pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
 pub use org::{Members, OnChange, Org, PasswordRules, Policy, Session};
 pub use product::{Adapter, Allow, ApiRefusal, Doors, Outage, PasswordApi, Product};
-pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Sink, Store};
+pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Saml, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
 pub use upstream::{Health, Timeouts, UpstreamTls};
 
@@ -73,6 +73,8 @@ pub struct File {
     pub mail: Option<At<Mail>>,
     /// Name servers.
     pub dns: Option<Dns>,
+    /// Responses of SAML providers.
+    pub saml: Option<Saml>,
     /// Requests that the gateway makes to providers.
     pub outbound: Option<Outbound>,
     /// Where audit events go besides the store.

@@ -56,6 +56,16 @@ pub struct Store {
     pub url_env: Text,
 }
 
+/// `[saml]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Saml {
+    /// Which logins by SAML a second verifier, made by others and kept in a sandbox, must read the same: `all` (default), `sample` (one
+    /// of sixteen, by chance) or `off`.
+    #[schemars(extend("enum" = ["all", "sample", "off"]))]
+    pub second_opinion: Text,
+}
+
 /// `[log]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

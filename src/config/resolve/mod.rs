@@ -162,6 +162,7 @@ impl Reader<'_> {
             acme,
             mail,
             dns,
+            second_opinion: saml::second_opinion(file),
             breached: self.breached(file),
             shadow: file.shadow.as_ref().map(|path| self.path_of(path)),
             outbound,

@@ -3,11 +3,22 @@
 use super::Reader;
 use super::connections::Whose;
 use super::values::{each, text};
-use crate::config::file::{At, Connection, Text};
+use crate::config::file::{At, Connection, File, Text};
 use crate::config::finding::Code;
+use crate::idp::saml::opinion::SecondOpinion;
 use crate::kernel::model::{ExpiredKeys, MetadataAt, SamlSettings};
 use crate::kernel::saml::{Mapping, Preset, SubjectChoice};
 use crate::kernel::values::DirectoryName;
+
+/// `[saml]`. The shape check has refused every other word.
+pub(super) fn second_opinion(file: &File) -> SecondOpinion {
+    let written = file.saml.as_ref().and_then(|saml| saml.second_opinion.as_ref());
+    match written.map(|word| word.as_str()) {
+        Some("off") => SecondOpinion::Off,
+        Some("sample") => SecondOpinion::Sample,
+        _ => SecondOpinion::All,
+    }
+}
 
 impl Reader<'_> {
     /// What a SAML connection says, or what is wrong with it.

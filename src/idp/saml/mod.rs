@@ -3,8 +3,11 @@
 //! Nothing here decides anything about people: bytes go to the judges of `kernel::saml`, off the request loops and few at a time for
 //! each directory. Deliberately absent: artifacts, ECP, and whatever a response says before its login under way was taken.
 
+mod consult;
+mod examine;
 mod leave;
 mod logout;
+pub mod opinion;
 mod own;
 mod provider;
 
@@ -13,7 +16,7 @@ use crate::clock::Clock;
 use crate::kernel::model::{Directory, ExpiredKeys, MetadataAt, SamlSettings};
 use crate::kernel::proof::Proof;
 use crate::kernel::saml::{
-    self, Connection, Expected, Fingerprint, Limits, PartyMetadata, Received, SamlFault, SubjectChoice, Trust,
+    self, Connection, Expected, Fingerprint, Limits, PartyMetadata, Received, Report, SamlFault, SubjectChoice, Trust,
 };
 use crate::kernel::values::{DirectoryId, Origin, Timestamp};
 use crate::keys::Kek;
@@ -22,6 +25,7 @@ use crate::store::{Store, Taken};
 pub use leave::{Posting, SamlLeaving, Way};
 pub use logout::{Arrived, Heard, LogoutHint};
 use moka::sync::Cache;
+use opinion::{OF_ONE_DIRECTORY, Opinions};
 use own::Own;
 use provider::{FRESH, FRESH_FILE};
 pub(super) use provider::{Provider, ask, from_file};
@@ -62,7 +66,7 @@ impl From<Fault> for ProviderUnavailable {
 /// Why a response proved nobody.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SamlUnproved {
-    /// It does not hold; what was checked, expected and there, without anything that could be used again.
+    /// It does not hold; each check with what was expected and there, without anything that could be used again.
     #[error("{}", .0.code())]
     Fault(SamlFault, Vec<String>),
     /// Provider or store could not be asked.
@@ -100,7 +104,11 @@ struct Desk {
     clock: Clock,
     background: Handle,
     slots: Cache<DirectoryId, Arc<Slot>>,
+    opinions: Arc<Opinions>,
 }
+
+/// What verification came to; a refusal with the certificates that came.
+type Verified = Result<Received, (SamlFault, Vec<Fingerprint>)>;
 
 /// One directory's place.
 struct Slot {
@@ -109,6 +117,8 @@ struct Slot {
     flight: tokio::sync::Mutex<Flight>,
     refreshing: AtomicBool,
     verifying: Arc<Semaphore>,
+    /// Second opinions.
+    consulting: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
@@ -134,6 +144,7 @@ impl Default for Slot {
             flight: tokio::sync::Mutex::default(),
             refreshing: AtomicBool::new(false),
             verifying: Arc::new(Semaphore::new(AT_ONCE)),
+            consulting: Arc::new(Semaphore::new(OF_ONE_DIRECTORY)),
         }
     }
 }
@@ -142,7 +153,8 @@ impl SamlProviders {
     /// Sets up; asks nobody.
     pub fn new(store: Arc<dyn Store>, kek: Kek, outbound: Outbound, clock: Clock, background: Handle) -> Self {
         let slots = Cache::new(DIRECTORIES);
-        Self(Arc::new(Desk { store, kek, outbound, clock, background, slots }))
+        let opinions = Arc::new(Opinions::new(clock.clone()));
+        Self(Arc::new(Desk { store, kek, outbound, clock, background, slots, opinions }))
     }
 
     /// Our metadata at a directory (SAML Metadata §2.4.4): what its provider is given.
@@ -177,24 +189,25 @@ impl SamlProviders {
         now: Timestamp,
     ) -> Result<Proof, SamlUnproved> {
         let settings = directory.protocol.saml().ok_or_else(super::no_provider)?;
-        let fault = |fault: SamlFault| SamlUnproved::Fault(fault, Vec::new());
-        let document = Arc::new(saml::decode_post(response.as_bytes(), Limits::MESSAGE).map_err(fault)?);
         let mut provider = self.0.provider(directory, settings).await?;
         let own = self.0.own(directory, login).await?;
+        let unread = |fault| unjudged(fault, &[], &provider);
+        let document = Arc::new(saml::decode_post(response.as_bytes(), Limits::MESSAGE).map_err(unread)?);
         let mut verified = self.0.verify(directory, &document, &provider, &own).await?;
-        if matches!(verified, Err(SamlFault::UnknownKey))
+        if matches!(verified, Err((SamlFault::UnknownKey, _)))
             && let Some(newer) = self.0.refetch(directory, settings, &provider).await
         {
             provider = newer;
             verified = self.0.verify(directory, &document, &provider, &own).await?;
         }
-        let received = verified.map_err(fault)?;
+        let received = verified.map_err(|(fault, came)| unjudged(fault, &came, &provider))?;
+        let refuse = |fault| unjudged(fault, received.brought(), &provider);
         let signers = [Some(received.signed_assertion()), received.signed_message()];
-        may_sign(directory, &provider, signers.into_iter().flatten(), now)?;
+        may_sign(directory, &provider, signers.into_iter().flatten(), now).map_err(refuse)?;
         let mark = received.one_use(directory.id, now);
         match self.0.store.take_once(mark).await.map_err(Fault::of).map_err(ProviderUnavailable::from)? {
             Taken::First => {}
-            Taken::Again => return Err(fault(SamlFault::Replayed)),
+            Taken::Again => return Err(refuse(SamlFault::Replayed)),
         }
         let connection = Names::of(login, directory).connection(settings, &provider);
         // Asked to authenticate anew, the provider did so after we asked.
@@ -206,12 +219,14 @@ impl SamlProviders {
             tracing::warn!(directory = %directory.name, warning = warning.code(), "a SAML login is worth a look");
         }
         match judgement.outcome {
-            Ok(judged) => Ok(judged.proof),
+            Ok(judged) => {
+                // Last, so that as little as can be reaches code of others: what is shown would log somebody in.
+                self.0.consult(directory, &provider, &received).await.map_err(refuse)?;
+                Ok(judged.proof)
+            }
             Err(why) => {
-                let failed = judgement.checks.iter().filter(|check| !check.holds);
-                let said =
-                    failed.map(|check| format!("{}: expected {}, got {}", check.name, check.expected, check.got));
-                Err(SamlUnproved::Fault(why, said.collect()))
+                let report = Report::judged(&judgement, &received, &provider.metadata.keys);
+                Err(SamlUnproved::Fault(why, report.lines()))
             }
         }
     }
@@ -223,14 +238,19 @@ fn may_sign(
     provider: &Provider,
     mut signers: impl Iterator<Item = Fingerprint>,
     now: Timestamp,
-) -> Result<(), SamlUnproved> {
+) -> Result<(), SamlFault> {
     if signers.any(|key| provider.has_ended(key, now)) {
         if directory.protocol.saml().is_none_or(|settings| settings.expired_keys == ExpiredKeys::Refuse) {
-            return Err(SamlUnproved::Fault(SamlFault::UnknownKey, vec!["the key's certificate has ended".into()]));
+            return Err(SamlFault::EndedKey);
         }
         tracing::warn!(directory = %directory.name, "a message was signed by a key whose certificate has ended");
     }
     Ok(())
+}
+
+/// Why a response was not judged, with the keys that came and those that are known.
+fn unjudged(fault: SamlFault, came: &[Fingerprint], provider: &Provider) -> SamlUnproved {
+    SamlUnproved::Fault(fault, Report::unjudged(fault, came.to_vec(), &provider.metadata.keys).lines())
 }
 
 /// The NameID format that a directory depends on.
@@ -398,11 +418,13 @@ impl Desk {
         document: &Arc<Vec<u8>>,
         provider: &Arc<Provider>,
         own: &Arc<Own>,
-    ) -> Result<Result<Received, SamlFault>, ProviderUnavailable> {
+    ) -> Result<Verified, ProviderUnavailable> {
         let (document, provider, own) = (Arc::clone(document), Arc::clone(provider), Arc::clone(own));
         let verify = move || {
             let trust = Trust { keys: &provider.metadata.keys, decryption: Some(&own.decryption), cbc: false };
+            // What came is read once more for the explanation: here, where slow work has its place.
             Received::open(&document, &trust)
+                .map_err(|fault| (fault, saml::brought_certificates(&document).unwrap_or_default()))
         };
         self.in_turn(directory, verify).await
     }

@@ -77,7 +77,8 @@ impl Own {
         }
     }
 
-    async fn read(store: &dyn Store, kek: &Kek, directory: DirectoryId) -> Result<Option<Self>, Fault> {
+    /// The directory's keys, if it has any.
+    pub(super) async fn read(store: &dyn Store, kek: &Kek, directory: DirectoryId) -> Result<Option<Self>, Fault> {
         let kind = kind(directory);
         let rows = store.keys().await.map_err(Fault::of)?;
         let newest = rows.iter().filter(|row| row.kind == kind).max_by_key(|row| row.generation);

@@ -101,6 +101,19 @@ impl Desk {
         Ok(provider)
     }
 
+    /// Metadata for a question: what a gateway keeps, or else what is there now. Nothing is kept of it.
+    pub(super) async fn looked_up(&self, directory: DirectoryId, settings: &SamlSettings) -> Result<Provider, Fault> {
+        let now = self.clock.now();
+        let document = match &settings.metadata {
+            MetadataAt::File(path) => from_file(path).await?,
+            MetadataAt::Url(url) => match self.remembered(directory, settings).await {
+                Some(kept) => return Ok(kept),
+                None => ask(&self.outbound, url).await?,
+            },
+        };
+        Provider::read(settings, None, document, now, now)
+    }
+
     /// What was kept, if it still reads and may be used.
     pub(super) async fn remembered(&self, directory: DirectoryId, settings: &SamlSettings) -> Option<Provider> {
         let kept = match self.kept(directory).await {

@@ -238,7 +238,7 @@ pub(super) fn time(node: Node<'_>, name: &str) -> Result<Option<Timestamp>, Saml
     attribute(node, name).map(|text| parse_time(text).ok_or(SamlFault::Time)).transpose()
 }
 
-fn parse_time(text: &str) -> Option<Timestamp> {
+pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
     let (whole, fraction) = match text.strip_suffix('Z')?.split_once('.') {
         Some((whole, fraction)) => (whole, fraction),
         None => (text.strip_suffix('Z')?, "0"),

@@ -218,7 +218,11 @@ fn decrypt(content: Content, key: &[u8], mut bytes: Vec<u8>) -> Option<Vec<u8>> 
 ///
 /// The gate has seen one whole element before it is put there, so that it cannot close what is around it.
 pub(super) fn in_place(plain: &[u8], place: Node<'_>) -> Result<String, SamlFault> {
-    let element = gate::pass(plain, Limits::MESSAGE)?;
+    Ok(around(gate::pass(plain, Limits::MESSAGE)?, place))
+}
+
+/// An element of its own document, inside one that declares the namespaces in scope at a place.
+pub(super) fn around(element: &str, place: Node<'_>) -> String {
     let mut text = String::with_capacity(element.len() + 512);
     text.push_str("<in-place");
     for namespace in place.namespaces().filter(|namespace| namespace.name() != Some("xml")) {
@@ -234,5 +238,5 @@ pub(super) fn in_place(plain: &[u8], place: Node<'_>) -> Result<String, SamlFaul
     text.push('>');
     text.push_str(element);
     text.push_str("</in-place>");
-    Ok(text)
+    text
 }

@@ -57,6 +57,8 @@ pub enum SamlFault {
     DigestAlgorithm,
     /// No key of the directory fits, and the certificate in the message is none of the directory's.
     UnknownKey,
+    /// The certificate of the key that signed has ended, and the directory refuses such keys.
+    EndedKey,
     /// The signature does not hold under any key of the directory.
     Signature,
     /// The digest is not that of the signed element.
@@ -77,6 +79,10 @@ pub enum SamlFault {
     Decryption,
     /// The assertion was used before.
     Replayed,
+    /// A second verifier, made by others, refuses it or reads something else in it (rule H11).
+    SecondOpinion,
+    /// The second verifier gave no answer.
+    NoSecondOpinion,
     /// The message was judged for another directory than it came to (rules C1, M4).
     Directory,
     /// `Version` is not 2.0.
@@ -162,6 +168,7 @@ impl SamlFault {
             Self::TransformAlgorithm => "saml-transform-algorithm",
             Self::DigestAlgorithm => "saml-digest-algorithm",
             Self::UnknownKey => "saml-unknown-key",
+            Self::EndedKey => "saml-ended-key",
             Self::Signature => "saml-signature",
             Self::Digest => "saml-digest",
             Self::Shape => "saml-shape",
@@ -172,6 +179,8 @@ impl SamlFault {
             Self::Cbc => "saml-cbc",
             Self::Decryption => "saml-decryption",
             Self::Replayed => "saml-replayed",
+            Self::SecondOpinion => "saml-second-opinion",
+            Self::NoSecondOpinion => "saml-no-second-opinion",
             Self::Directory => "saml-directory",
             Self::Version => "saml-version",
             Self::Destination => "saml-destination",

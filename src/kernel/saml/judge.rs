@@ -7,7 +7,7 @@
 use super::assertion::{Assertion, Confirmation, NameId};
 use super::connection::{Connection, Expected};
 use super::shell::SUCCESS;
-use super::subject::{Subject, Warning};
+use super::subject::{Subject, SubjectChoice, Warning};
 use super::verify::Received;
 use super::{EMAIL, SamlFault};
 use crate::kernel::journal::{MarkKind, ReplayMark};
@@ -215,7 +215,8 @@ impl Checks<'_> {
         self.must("conditions", SamlFault::Conditions, there, "some", shown_bool(there));
         let Some(conditions) = conditions else { return };
         let unknown = conditions.unknown.join(", ");
-        self.must("known conditions", SamlFault::UnknownCondition, unknown.is_empty(), "", &unknown);
+        let got = if unknown.is_empty() { "none" } else { &unknown };
+        self.must("unknown conditions", SamlFault::UnknownCondition, unknown.is_empty(), "none", got);
         self.since("valid from", SamlFault::NotBefore, conditions.not_before);
         self.before("valid until", SamlFault::Expired, conditions.not_on_or_after, true);
         let us = &self.connection.entity_id;
@@ -249,7 +250,12 @@ impl Checks<'_> {
         let subject = Subject::of(assertion, self.connection);
         let fault = subject.as_ref().err().copied().unwrap_or(SamlFault::Subject);
         let format = assertion.name_id.as_ref().map_or("no NameID", |name_id| name_id.format.as_str());
-        self.must("subject", fault, subject.is_ok(), &format!("{:?}", self.connection.mapping.subject), format);
+        let wanted = match &self.connection.mapping.subject {
+            SubjectChoice::NameId(None) => "a stable NameID".to_owned(),
+            SubjectChoice::NameId(Some(format)) => format!("a NameID of {format}"),
+            SubjectChoice::Attribute(name) => format!("one value of the attribute {name}"),
+        };
+        self.must("subject", fault, subject.is_ok(), &wanted, format);
         subject.ok()
     }
 }

@@ -12,6 +12,7 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, VerificationAlgorithm,
 };
 use std::fmt;
+use std::sync::Arc;
 
 /// Keys of one directory; a roll-over needs two.
 const KEYS_LIMIT: usize = 8;
@@ -109,7 +110,8 @@ impl SigningKeys {
     pub fn from_certificates<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, NotSigningKeys> {
         let parsed = certificates.into_iter().filter_map(|der| {
             let info = certificate::public_key(der)?;
-            SigningKey::parse(info, Fingerprint::of(der), certificate::not_after(der))
+            let key = SigningKey::parse(info, Fingerprint::of(der), certificate::not_after(der))?;
+            Some(SigningKey { certificate: Some(der.into()), ..key })
         });
         Self::of(parsed.collect())
     }
@@ -129,6 +131,11 @@ impl SigningKeys {
     /// Fingerprint and end of each key's certificate.
     pub fn known(&self) -> impl Iterator<Item = (Fingerprint, Option<Timestamp>)> {
         self.keys.iter().map(|key| (key.fingerprint, key.not_after))
+    }
+
+    /// The certificate that a key came in, DER.
+    pub fn certificate(&self, of: Fingerprint) -> Option<&[u8]> {
+        self.keys.iter().find(|key| key.fingerprint == of)?.certificate.as_deref()
     }
 
     /// Which of the keys made this signature.
@@ -165,6 +172,8 @@ struct SigningKey {
     fingerprint: Fingerprint,
     not_after: Option<Timestamp>,
     material: Material,
+    /// DER; none of a bare key.
+    certificate: Option<Arc<[u8]>>,
 }
 
 /// A parsed key for each way in which it may be used.
@@ -192,7 +201,7 @@ impl SigningKey {
                 Material::P384 { fixed: parse(&ECDSA_P384_SHA384_FIXED)?, der: parse(&ECDSA_P384_SHA384_ASN1)? }
             }
         };
-        Some(Self { fingerprint, not_after, material })
+        Some(Self { fingerprint, not_after, material, certificate: None })
     }
 
     fn parsed(&self, algorithm: SignatureAlgorithm, form: EcdsaForm) -> Option<&ParsedPublicKey> {

@@ -9,6 +9,7 @@ use super::assertion::{Assertion, NameId};
 use super::decrypt::{self, DecryptionKeys};
 use super::gate::Limits;
 use super::keys::{EcdsaForm, Fingerprint, SignatureAlgorithm, SigningKeys};
+use super::opinion::{self, Exhibit};
 use super::shell::{SUCCESS, Shell};
 use super::signature::{self, Enveloped};
 use super::xml::{self, Node, SAML, SAMLP, Tree, is};
@@ -64,6 +65,9 @@ pub struct Received {
     pub(super) assertion: Signed<Assertion>,
     pub(super) message_by: Option<Fingerprint>,
     pub(super) encrypted: bool,
+    /// Certificates of the message's signatures: shown, and trusted for nothing.
+    pub(super) brought: Vec<Fingerprint>,
+    pub(super) exhibit: Exhibit,
 }
 
 impl Received {
@@ -90,14 +94,19 @@ impl Received {
             by.push(signature.as_ref().map(|signature| signature.verify(trust.keys)).transpose()?);
         }
         let message_by = by.first().copied().flatten();
-        let assertion = if encrypted {
+        let assertion_by = by.get(1).copied().flatten();
+        let signers = by.into_iter().flatten().collect();
+        let (assertion, exhibit) = if encrypted {
             let plain = decrypt::open(body, trust, message_by.is_some())?;
-            from_plaintext(&plain, body, trust, message_by)?
+            let (assertion, own) = from_plaintext(&plain, body, trust, message_by)?;
+            let by_message = || Exhibit { document: whole(root), signers, ciphertext: opinion::ciphertext(body) };
+            (assertion, own.unwrap_or_else(by_message))
         } else {
-            let by = by.get(1).copied().flatten().or(message_by).ok_or(SamlFault::Unsigned)?;
-            Signed { value: Assertion::read(body)?, by }
+            let by = assertion_by.or(message_by).ok_or(SamlFault::Unsigned)?;
+            let document = if message_by.is_some() { whole(root) } else { decrypt::around(source(body), root) };
+            (Signed { value: Assertion::read(body)?, by }, Exhibit { document, signers, ciphertext: None })
         };
-        Ok(Self { shell, assertion, message_by, encrypted })
+        Ok(Self { shell, assertion, message_by, encrypted, brought: certificates(&tree), exhibit })
     }
 
     /// The key that signed the message around the assertion, if it was signed.
@@ -123,6 +132,11 @@ impl Received {
     /// Whether the assertion was encrypted for us.
     pub fn was_encrypted(&self) -> bool {
         self.encrypted
+    }
+
+    /// Fingerprints of the certificates that came in its signatures: for explanations, and trusted for nothing.
+    pub fn brought(&self) -> &[Fingerprint] {
+        &self.brought
     }
 
     /// What the caller burns in the store at once, whatever the judge will say (rule M20).
@@ -163,13 +177,23 @@ fn signatures<'a>(tree: &'a Tree<'a>, places: &[Node<'a>]) -> Result<Vec<Option<
     if found.iter().flatten().count() == count { Ok(found) } else { Err(SamlFault::SignaturePlace) }
 }
 
-/// What decryption yielded, in the namespaces of the place where it was encrypted (XML Encryption §4.3).
+/// An element as it stands in its document.
+fn source(node: Node<'_>) -> &str {
+    node.document().input_text().get(node.range()).unwrap_or_default()
+}
+
+fn whole(root: Node<'_>) -> String {
+    source(root).to_owned()
+}
+
+/// What decryption yielded, in the namespaces of the place where it was encrypted (XML Encryption §4.3); with what a second verifier
+/// is shown of it, where it is signed itself.
 fn from_plaintext(
     plain: &[u8],
     place: Node<'_>,
     trust: &Trust<'_>,
     message_by: Option<Fingerprint>,
-) -> Result<Signed<Assertion>, SamlFault> {
+) -> Result<(Signed<Assertion>, Option<Exhibit>), SamlFault> {
     let text = decrypt::in_place(plain, place)?;
     let tree = Tree::of_passed(&text, Limits::MESSAGE)?;
     let body = only_assertion(&tree)?;
@@ -182,7 +206,9 @@ fn from_plaintext(
         _ => None,
     };
     let by = own.or(message_by).ok_or(SamlFault::Unsigned)?;
-    Ok(Signed { value: Assertion::read(body)?, by })
+    let assertion = Signed { value: Assertion::read(body)?, by };
+    let exhibit = |by| Exhibit { document: text.clone(), signers: vec![by], ciphertext: None };
+    Ok((assertion, own.map(exhibit)))
 }
 
 /// Verifies another document by the enveloped signature of its root, and reads it: logout by POST, metadata.
@@ -227,7 +253,13 @@ pub(super) fn detached<T>(
 /// # Errors
 /// [`SamlFault`] of the gate and the parser.
 pub fn brought_certificates(document: &[u8]) -> Result<Vec<Fingerprint>, SamlFault> {
-    let tree = Tree::parse(document, Limits::MESSAGE)?;
+    Ok(certificates(&Tree::parse(document, Limits::MESSAGE)?))
+}
+
+fn certificates(tree: &Tree<'_>) -> Vec<Fingerprint> {
     let signatures = tree.elements().filter(|node| is(*node, xml::DS, "Signature"));
-    Ok(signatures.flat_map(signature::certificates).collect())
+    let mut found: Vec<_> = signatures.flat_map(signature::certificates).collect();
+    // Both signatures of a response bring the same one.
+    found.dedup();
+    found
 }

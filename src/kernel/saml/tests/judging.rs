@@ -32,8 +32,20 @@ fn run(change: impl FnOnce(&mut Case)) -> Judgement {
         now: 30,
     };
     change(&mut case);
-    let received = open(&seal(&case.answer, &case.sealing)).unwrap();
-    judge(&case.directory, &case.connection, &case.expected, &received, at(case.now))
+    let document = seal(&case.answer, &case.sealing);
+    let received = open(&document).unwrap();
+    let judgement = judge(&case.directory, &case.connection, &case.expected, &received, at(case.now));
+    // What hangs on the login under way, `saml check` cannot know: which request it was, when it left, whether it asked for more.
+    let report = examined(&document, &case.directory, &case.connection, at(case.now));
+    let fault = judgement.outcome.as_ref().err().copied();
+    let of_login = [SamlFault::InResponseTo, SamlFault::ConfirmationRequest, SamlFault::Directory].into_iter().chain([
+        SamlFault::ResponseIssued,
+        SamlFault::Issued,
+        SamlFault::AuthnInstant,
+    ]);
+    let differs_by = |one| fault == Some(one) || report.fault == Some(one);
+    assert!(report.fault == fault || of_login.into_iter().any(differs_by), "{fault:?} {report:?}");
+    judgement
 }
 
 #[track_caller]
@@ -233,6 +245,63 @@ fn boundaries_are_exact_to_the_second() {
 }
 
 /// Rule M6: who was asked to ask the person again must have done so.
+/// Every attribute of the answer: where ` NAME="VALUE"` stands, its name and its value.
+fn attributes() -> Vec<(std::ops::Range<usize>, &'static str, &'static str)> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(equals) = ANSWER[from..].find("=\"").map(|at| from + at) {
+        let start = ANSWER[..equals].rfind(' ').unwrap();
+        let end = equals + 2 + ANSWER[equals + 2..].find('"').unwrap();
+        found.push((start..end + 1, &ANSWER[start + 1..equals], &ANSWER[equals + 2..end]));
+        from = end + 1;
+    }
+    found
+}
+
+/// An answer in which the provider itself wrote something else in that place.
+fn written_otherwise(place: &std::ops::Range<usize>, with: &str) -> String {
+    let changed = format!("{}{with}{}", &ANSWER[..place.start], &ANSWER[place.end..]);
+    opened_and_judged(&seal(&changed, &ON_BOTH))
+}
+
+#[test]
+fn each_attribute_that_is_removed_or_changed_alone_refuses_the_login() {
+    // Namespaces and ids are what the signature hangs on; the rest has no meaning for a login, or says no more by its absence.
+    let tried: Vec<_> =
+        attributes().into_iter().filter(|(_, name, _)| *name != "ID" && !name.starts_with("xmlns")).collect();
+    assert!(tried.len() > 18, "{tried:?}");
+    for (place, name, value) in tried {
+        let removed = written_otherwise(&place, "");
+        let may_be_absent = matches!(name, "SessionIndex" | "SessionNotOnOrAfter" | "NotBefore");
+        assert_eq!(removed.starts_with("proved"), may_be_absent, "{name}={value} removed: {removed}");
+        let changed = written_otherwise(&place, &format!(" {name}=\"{value}x\""));
+        let is_free = matches!(name, "SessionIndex" | "Name");
+        assert_eq!(changed.starts_with("proved"), is_free, "{name}={value}x: {changed}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(200))]
+
+    /// The windows as the specification says them, worked out a second time: 60 s of skew both ways, and none for a session's end. The
+    /// request left five seconds before 12:00:00, and it is 12:00:30.
+    #[test]
+    fn a_time_that_is_shifted_alone_counts_inside_its_window(which in 0_usize..7, seconds in -4_000_i64..4_000) {
+        let times: Vec<_> = attributes().into_iter().filter(|(.., value)| value.starts_with("2026-")).collect();
+        proptest::prop_assert_eq!(times.len(), 7);
+        let (place, name, _) = &times[which];
+        let holds = match (which, *name) {
+            (0 | 1, "IssueInstant") => (-65..=90).contains(&seconds),
+            (2 | 4, "NotOnOrAfter") => seconds > -30,
+            (3, "NotBefore") | (5, "AuthnInstant") => seconds <= 90,
+            (6, "SessionNotOnOrAfter") => seconds > 30,
+            other => panic!("{other:?} stands elsewhere now"),
+        };
+        let verdict = written_otherwise(place, &format!(" {name}=\"{}\"", at(seconds)));
+        proptest::prop_assert_eq!(verdict.starts_with("proved"), holds, "{}={}: {}", name, at(seconds), verdict);
+    }
+}
+
 #[test]
 fn m6_an_authentication_that_is_too_old_is_no_fresh_one() {
     let aged = |age: u64| move |c: &mut Case| c.expected.max_age = Some(Duration::from_secs(age));

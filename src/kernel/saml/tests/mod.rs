@@ -9,6 +9,7 @@ mod encrypted;
 mod hostile;
 mod judging;
 mod messages;
+mod opinion;
 mod vectors;
 mod world;
 

@@ -113,8 +113,39 @@ pub(super) fn open(document: &str) -> Result<Received, SamlFault> {
     Received::open(document.as_bytes(), &Trust { keys: &KEYS, decryption: None, cbc: false })
 }
 
-/// Opens and judges: the fault's code, or `proved` and who.
+/// What `fedgate saml check` says about a document names the same cause, tells it, and holds nothing to use again (rule M20).
+#[track_caller]
+pub(super) fn examined(document: &str, directory: &Directory, connection: &Connection, now: Timestamp) -> Report {
+    let trust = Trust { keys: &KEYS, decryption: None, cbc: false };
+    let report = examine(directory, connection, &trust, document.as_bytes(), now);
+    let lines = report.lines().join("\n");
+    let failed: Vec<_> = report.checks.iter().filter(|check| !check.holds).collect();
+    assert_eq!(report.fault, failed.first().map(|check| check.fault), "{lines}");
+    if let Some(fault) = report.fault {
+        assert!(
+            lines.starts_with(&format!("{}: {}\nremedy: {}", fault.code(), fault.cause(), fault.remedy())),
+            "{lines}"
+        );
+    }
+    let values = ["<ds:SignatureValue>", "<ds:DigestValue>"].into_iter().flat_map(|mark| document.split(mark).skip(1));
+    let values = values.filter_map(|rest| rest.split('<').next()).filter(|value| value.len() > 8);
+    for secret in values.chain(["_a1", "_e1", "_r1", "_s1", ">ann<", ">eve<", "ann@acme"]) {
+        assert!(!lines.contains(secret), "{secret} in {lines}");
+    }
+    report
+}
+
+/// Opens and judges: the fault's code, or `proved` and who. `fedgate saml check` must say the same.
+#[track_caller]
 pub(super) fn verdict(document: &str) -> String {
+    let verdict = opened_and_judged(document);
+    let report = examined(document, &directory(), &connection(), at(30));
+    let known = report.fault.map_or("proved", SamlFault::code);
+    assert_eq!(verdict.split(' ').next(), Some(known), "{:?}", report.lines());
+    verdict
+}
+
+pub(super) fn opened_and_judged(document: &str) -> String {
     let received = match open(document) {
         Ok(received) => received,
         Err(fault) => return fault.code().to_owned(),
