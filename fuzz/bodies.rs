@@ -3,6 +3,7 @@
 //!
 //! A further target is a function here, a line in `BODIES`, a file in `fuzz_targets/` and a folder in `seeds/`.
 
+use fedgate::kernel::model::{Directory, Protocol, SubjectSource};
 use fedgate::kernel::request::cookies::{self, Remaining, SessionCookie, SetCookie};
 use fedgate::kernel::request::fields::{self, MappedNames};
 use fedgate::kernel::request::forwarded;
@@ -10,18 +11,21 @@ use fedgate::kernel::request::intent::Declared;
 use fedgate::kernel::request::path::NormalPath;
 use fedgate::kernel::request::proxied::{Announced, MOST, Origin, PREFIX};
 use fedgate::kernel::saml::{
-    DecryptionKeys, LogoutMessage, NameId, ProviderMetadata, Received, SigningKeys, Trust, brought_certificates,
+    Connection, DecryptionKeys, Limits, LogoutMessage, NameId, Preset, ProviderMetadata, Received, SigningKeys, Trust,
+    brought_certificates, decode_pasted, decode_post, decode_redirect, examine, pass,
 };
-use fedgate::kernel::values::Timestamp;
+use fedgate::kernel::values::{DirectoryId, DirectoryName, OrgName, Timestamp};
 use std::sync::LazyLock;
 
 /// A target's name and body.
 pub type Body = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const BODIES: [Body; 9] = [
+pub const BODIES: [Body; 11] = [
     ("saml", saml),
     ("saml_redirect", saml_redirect),
+    ("saml_gate", saml_gate),
+    ("saml_judge", saml_judge),
     ("proxied", proxied),
     ("forwarded", hops),
     ("paths", paths),
@@ -62,6 +66,56 @@ pub fn saml(input: &[u8]) {
     if let Ok(signed) = signed {
         assert_eq!(signed.entity_id, "https://idp.example/metadata");
     }
+}
+
+/// What the gate lets through is bounded, decoders never exceed their limit, and a document has one reading in base64.
+pub fn saml_gate(input: &[u8]) {
+    let limits = Limits::MESSAGE;
+    if let Ok(body) = pass(input, limits) {
+        assert!(body.len() <= limits.bytes && !body.contains('\0') && input.ends_with(body.as_bytes()));
+        assert_eq!(pass(body.as_bytes(), limits), Ok(body), "what passed passes");
+    }
+    for decoded in [decode_post(input, limits), decode_redirect(input, limits), decode_pasted(input, limits)] {
+        assert!(decoded.is_ok_and(|bytes| !bytes.is_empty() && bytes.len() <= limits.bytes) || decoded.is_err());
+    }
+    // A byte that is turned over makes another value or none.
+    if let Ok(value) = decode_post(input, limits) {
+        let mut other = input.to_vec();
+        if let Some(byte) = other.iter_mut().find(|byte| byte.is_ascii_alphabetic()) {
+            *byte ^= 0x20;
+            assert_ne!(decode_post(&other, limits).as_deref(), Ok(value.as_slice()));
+        }
+    }
+}
+
+/// The first eight bytes are the time, the rest is a response. What is taken holds in every check and was signed, what is refused is
+/// refused for a check that failed, and no explanation has a line that the message broke or turned around (rule M26).
+pub fn saml_judge(input: &[u8]) {
+    let Some((seconds, document)) = input.split_first_chunk() else { return };
+    let now = Timestamp::from_seconds(i64::from_be_bytes(*seconds).rem_euclid(1 << 33));
+    let trust = Trust { keys: &SIGNER, decryption: Some(&OURS), cbc: false };
+    let name = DirectoryName::of_org(OrgName::parse("acme").expect("a name"), "main").expect("a name");
+    let directory = Directory {
+        id: DirectoryId::from_bytes([1; 16]),
+        name,
+        label: "Acme".into(),
+        domains: Vec::new(),
+        protocol: Protocol::Local,
+        subject_source: SubjectSource("nameid".into()),
+        groups_claim: None,
+        members: None,
+    };
+    let connection = Connection {
+        provider: "https://idp.example/metadata".into(),
+        entity_id: "https://id.example/saml/acme/metadata".into(),
+        acs: "https://id.example/saml/acme/acs".into(),
+        mapping: Preset::Shibboleth.mapping(),
+        contexts: Vec::new(),
+    };
+    let report = examine(&directory, &connection, &trust, document, now);
+    assert_eq!(report.fault, report.checks.iter().find(|check| !check.holds).map(|check| check.fault));
+    assert!(report.fault.is_some() || report.signed_by.is_some(), "good and signed by nobody");
+    assert!(report.lines().iter().all(|line| !line.chars().any(char::is_control)), "{:?}", report.lines());
 }
 
 /// A query that verifies says what the seed's sender signed.
