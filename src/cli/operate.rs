@@ -1,6 +1,6 @@
 //! Commands that the running gateway carries out, asked over its control socket: `token`, `policy history|revert`, `domain`, `org`.
 
-use super::arguments::{Breakglass, DomainActs, Orgs, Policies, Tokens};
+use super::arguments::{Breakglass, DomainActs, Keys, Orgs, Policies, Tokens};
 use super::events::clean;
 use super::node::control::{ask, socket};
 use super::stored::{self, Wrong};
@@ -93,6 +93,20 @@ pub fn breakglass(arguments: &Breakglass, common: &Common, screen: &mut Screen<'
     run(Ok(Command::BreakglassEnrol { email: email.clone() }), common, screen, |answer| {
         let link = answer.get("link").and_then(Value::as_str).unwrap_or_default();
         vec![link.to_owned(), "It is good once, for a quarter of an hour, for whoever has it.".to_owned()]
+    })
+}
+
+/// `fedgate keys rotate`.
+///
+/// # Errors
+/// Only when the screen cannot be written to.
+pub fn keys(arguments: &Keys, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let Keys::Rotate { directory, compromised } = arguments;
+    let command = Command::KeysRotate { directory: directory.clone(), compromised: *compromised };
+    run(Ok(command), common, screen, |answer| {
+        let told = line(answer, &["directory", "generation", "signs_from", "old_until"]);
+        let metadata = answer.get("metadata").and_then(Value::as_str).unwrap_or_default();
+        vec![told, format!("The provider must have read {metadata} again before the new key signs.")]
     })
 }
 
