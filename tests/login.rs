@@ -50,6 +50,8 @@ mod rows;
 mod run_time;
 #[path = "login/saml.rs"]
 mod saml;
+#[path = "login/saml_keys.rs"]
+mod saml_keys;
 #[path = "login/saml_logout.rs"]
 mod saml_logout;
 #[path = "login/second_steps.rs"]

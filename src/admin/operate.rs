@@ -92,6 +92,13 @@ pub enum Command {
         /// Whose.
         email: String,
     },
+    /// Makes our next keys at a SAML directory.
+    KeysRotate {
+        /// The directory, as displayed.
+        directory: String,
+        /// Whether the keys before it are refused at once.
+        compromised: bool,
+    },
     /// An organization's document as it holds.
     OrgShow {
         /// Whose.
@@ -176,6 +183,21 @@ impl Admin {
                 let removed = self.login.remove_emergency(&email, &by, now).await?;
                 let locked_out: Vec<&str> = removed.locked_out.iter().map(OrgName::as_str).collect();
                 Ok(json!({ "email": email.as_str(), "removed": removed.passkeys, "locked_out": locked_out }))
+            }
+            Command::KeysRotate { directory, compromised } => {
+                let catalog = self.world.catalog.load_full();
+                let mut known = catalog.directories.values().filter(|one| one.protocol.saml().is_some());
+                let found = known.find(|one| one.name.to_string() == directory);
+                let found = found.ok_or_else(|| format!("there is no SAML directory {directory:?}"))?;
+                let rolled = self.world.saml.roll(found, &catalog.login, compromised).await;
+                let rolled = rolled.map_err(|why| why.to_string())?;
+                Ok(json!({
+                    "directory": directory,
+                    "generation": rolled.generation,
+                    "signs_from": rolled.signs_from.to_string(),
+                    "old_until": rolled.old_until.map(|until| until.to_string()),
+                    "metadata": format!("{}{}", catalog.login.url(), found.name.saml_path("metadata")),
+                }))
             }
             Command::OrgShow { org } => {
                 let document = self.document(&self.known(&org)?).await.map_err(said)?;

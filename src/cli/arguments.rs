@@ -113,6 +113,22 @@ pub enum Breakglass {
     },
 }
 
+/// `fedgate keys`: our own keys.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Keys {
+    /// Make the next keys of a SAML directory. They are announced in our metadata for a week before they sign, and what is encrypted
+    /// to the old ones opens for a week longer: a provider that reads our metadata in that time loses no login.
+    #[command(after_help = "Example:\n  fedgate keys rotate acme\n  fedgate keys rotate acme/okta --compromised")]
+    Rotate {
+        /// Which directory.
+        #[arg(value_name = "DIRECTORY")]
+        directory: String,
+        /// Somebody else has the old keys: they are refused at once. Nobody logs in there until the provider has read our metadata.
+        #[arg(long)]
+        compromised: bool,
+    },
+}
+
 /// `fedgate sessions`: who is logged in.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Sessions {
@@ -364,6 +380,7 @@ mod tests {
         check("breakglass", Breakglass::augment_subcommands, &["breakglass", "enrol", "root@acme.com"]);
         check("breakglass", Breakglass::augment_subcommands, &["breakglass", "list"]);
         check("breakglass", Breakglass::augment_subcommands, &["breakglass", "remove", "root@acme.com"]);
+        check("keys", Keys::augment_subcommands, &["keys", "rotate", "acme/okta", "--compromised"]);
         check("org", Orgs::augment_subcommands, &["org", "put", "acme", "acme.json", "--secret", "okta=file"]);
         check("explain", Explain::augment_args, &["explain", "--ref", "7K3M-9QX2"]);
         check("explain", Explain::augment_args, &["explain", "ann@acme.com", "--product", "trello"]);

@@ -93,6 +93,9 @@ pub enum Command {
     /// Prepare for the day on which an organization's own provider keeps everybody out; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate breakglass enrol root@acme.com")]
     Breakglass(arguments::Breakglass),
+    /// Roll our own keys over; asks the running gateway.
+    #[command(subcommand, after_help = "Example:\n  fedgate keys rotate acme")]
+    Keys(arguments::Keys),
     /// Print or put an organization's document; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate org show acme")]
     Org(arguments::Orgs),
@@ -176,6 +179,7 @@ pub fn main() -> ExitCode {
         Command::Domain(arguments) => operate::domains(arguments, &cli.common, &mut screen),
         Command::Org(arguments) => operate::orgs(arguments, &cli.common, &mut screen),
         Command::Breakglass(arguments) => operate::breakglass(arguments, &cli.common, &mut screen),
+        Command::Keys(arguments) => operate::keys(arguments, &cli.common, &mut screen),
         Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),
         #[cfg(feature = "samael")]

@@ -1,6 +1,6 @@
 //! Commands that the running gateway carries out, asked over its control socket: `token`, `policy history|revert`, `domain`, `org`.
 
-use super::arguments::{Breakglass, DomainActs, Orgs, Policies, Tokens};
+use super::arguments::{Breakglass, DomainActs, Keys, Orgs, Policies, Tokens};
 use super::events::clean;
 use super::node::control::{ask, socket};
 use super::stored::{self, Wrong};
@@ -108,6 +108,20 @@ pub fn breakglass(arguments: &Breakglass, common: &Common, screen: &mut Screen<'
             format!("E-LOCKOUT: nobody can administer {org} any more but by its own provider: enrol somebody")
         };
         std::iter::once(line(answer, &["removed", "email"])).chain(locked_out.map(alarm)).collect()
+    })
+}
+
+/// `fedgate keys rotate`.
+///
+/// # Errors
+/// Only when the screen cannot be written to.
+pub fn keys(arguments: &Keys, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let Keys::Rotate { directory, compromised } = arguments;
+    let command = Command::KeysRotate { directory: directory.clone(), compromised: *compromised };
+    run(Ok(command), common, screen, |answer| {
+        let told = line(answer, &["directory", "generation", "signs_from", "old_until"]);
+        let metadata = answer.get("metadata").and_then(Value::as_str).unwrap_or_default();
+        vec![told, format!("The provider must have read {metadata} again before the new key signs.")]
     })
 }
 

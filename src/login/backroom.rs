@@ -158,6 +158,7 @@ impl Live {
             }
             Revocation::Keys => {
                 self.world.keys.mark_behind();
+                self.world.saml.forget_keys();
                 0
             }
         };

@@ -95,6 +95,15 @@ pub enum Letter {
         /// It has ended.
         ended: bool,
     },
+    /// A provider's metadata names a new signing key (rule M5); to admins.
+    ProviderKey {
+        /// Whose.
+        org: OrgName,
+        /// The directory, as its admins call it.
+        directory: String,
+        /// When it was first seen.
+        at: Timestamp,
+    },
     /// N10: a domain's proof; to admins, and the operator where he must decide.
     Domain {
         /// Whose.
@@ -218,6 +227,7 @@ impl Letter {
             Self::Deactivated { .. } => "deactivated",
             Self::DeletionScheduled { .. } => "deletion-scheduled",
             Self::KeyExpiry { .. } => "key-expiry",
+            Self::ProviderKey { .. } => "provider-key",
             Self::Domain { .. } => "domain",
             Self::BreakGlass { .. } => "break-glass",
             Self::Announcement { .. } => "announcement",
@@ -269,6 +279,9 @@ impl Letter {
                 ("at", when(*time)),
                 ("state", word(if *ended { "ended" } else { "ends" })),
             ],
+            Self::ProviderKey { org, directory, at: time } => {
+                vec![("org", of(org)), ("directory", plain(directory)), ("at", when(*time))]
+            }
             Self::Domain { org, domain, trouble } => trouble.facts(org, domain),
             Self::BreakGlass { org, person, at: time, address } => {
                 vec![("org", of(org)), ("person", plain(person)), ("at", when(*time)), ("address", plain(address))]

@@ -55,6 +55,7 @@ fn samples() -> Vec<(&'static str, Letter)> {
         ("deletion-scheduled", Letter::DeletionScheduled { org: Some(org.clone()), at }),
         ("key-expiry", key(false)),
         ("key-expired", key(true)),
+        ("provider-key", Letter::ProviderKey { org: org.clone(), directory: "acme/okta".to_owned(), at }),
         ("domain-at-risk", domain(DomainTrouble::AtRisk(at))),
         ("domain-suspended", domain(DomainTrouble::Suspended(at))),
         ("domain-lost", domain(DomainTrouble::Lost)),

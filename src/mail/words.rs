@@ -11,13 +11,14 @@ use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// Templates by kind.
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 17] = [
     ("managed", include_str!("templates/managed.txt")),
     ("address-retired", include_str!("templates/address-retired.txt")),
     ("address-change", include_str!("templates/address-change.txt")),
     ("deactivated", include_str!("templates/deactivated.txt")),
     ("deletion-scheduled", include_str!("templates/deletion-scheduled.txt")),
     ("key-expiry", include_str!("templates/key-expiry.txt")),
+    ("provider-key", include_str!("templates/provider-key.txt")),
     ("domain", include_str!("templates/domain.txt")),
     ("break-glass", include_str!("templates/break-glass.txt")),
     ("announcement", include_str!("templates/announcement.txt")),

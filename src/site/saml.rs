@@ -19,7 +19,7 @@ impl Site {
         let Some((name, what)) = rest.rsplit_once('/') else { return self.not_found(request) };
         let Some(directory) = self.saml_directory(name) else { return self.not_found(request) };
         match (&request.head.method, what) {
-            (&Method::GET | &Method::HEAD, "metadata") => self.saml_metadata(&directory).await,
+            (&Method::GET | &Method::HEAD, "metadata") => self.saml_metadata(request, &directory).await,
             // A form that a person's browser posts; a script of a sibling product begins nothing (rule H6).
             (&Method::POST, "acs") if !login_host::is_page_navigation(request) => {
                 self.refuse_request(request, visitor, Refusal::CrossSite).await
@@ -71,10 +71,12 @@ impl Site {
         catalog.directories.get(id).filter(|directory| directory.protocol.saml().is_some()).cloned()
     }
 
-    async fn saml_metadata(&self, directory: &Directory) -> Response<Bytes> {
+    /// Our metadata; signed with `?signed=true`. Its address without a query is our entity id.
+    async fn saml_metadata(&self, request: &PageRequest, directory: &Directory) -> Response<Bytes> {
         let world = self.login.world();
         let login = world.catalog.load().login.clone();
-        match world.saml.metadata(directory, &login).await {
+        let signed = Fields::of_query(request).text("signed") == "true";
+        match world.saml.metadata(directory, &login, signed).await {
             Ok(metadata) => {
                 let mut response = render::json(metadata);
                 let fields = response.headers_mut();

@@ -32,8 +32,12 @@ fn file(authority: &Authority, trello: &Upstream, [acme, globex]: [&str; 2], key
     Configuration::new()
         .trust(&authority.ca_file())
         .product("trello", &trello.url(), "")
-        .table(&format!("[org.acme]\ndomains = [\"{ACME}\"]\nsso = {{ saml = \"{acme}\"{keys} }}"))
-        .table(&format!("[org.globex]\ndomains = [\"{GLOBEX}\"]\nsso = {{ saml = \"{globex}\" }}"))
+        .table(&format!(
+            "[org.acme]\nadmins = [\"it@{ACME}\"]\ndomains = [\"{ACME}\"]\nsso = {{ saml = \"{acme}\"{keys} }}"
+        ))
+        .table(&format!(
+            "[org.globex]\nadmins = [\"it@{GLOBEX}\"]\ndomains = [\"{GLOBEX}\"]\nsso = {{ saml = \"{globex}\" }}"
+        ))
 }
 
 impl Company {
@@ -487,6 +491,11 @@ async fn mistake_21_a_certificate_that_has_ended_is_used_unless_it_is_to_be_refu
     company.log_in(&ann, "ann").await;
     assert!(company.who(&ann).await.is_some(), "the dates bind nobody");
     assert!(company.gateway.log().contains("whose certificate has ended"));
+    // Each use is in the log, the first of a day in the audit too.
+    company.log_in(&company.browser(), "bob").await;
+    let used = company.events("provider.keys");
+    let used: Vec<_> = used.iter().filter(|event| event.to_string().contains("certificate-ended")).collect();
+    assert!((1..=2).contains(&used.len()), "one a day: {used:?}");
 
     // Refused: the one key of the provider, and an ended one beside another that lives.
     let refuse = ", expired_keys = \"refuse\"";

@@ -21,26 +21,19 @@ impl Idp {
 
     /// One whose signing certificate ends with the beginning of that year.
     pub fn start_until(authority: &Authority, year: i32) -> Self {
+        Self::start_with(authority, &[year])
+    }
+
+    /// One with several keys, of which it publishes and uses the first until `mode` says otherwise; the years in which their
+    /// certificates end.
+    pub fn start_with(authority: &Authority, years: &[i32]) -> Self {
         let keys = tempfile::tempdir().expect("a temporary directory");
-        let der: Vec<u8> = {
-            let key = KeyPair::generate(KeySize::Rsa2048).expect("a key");
-            let der: Pkcs8V1Der<'_> = key.as_der().expect("DER");
-            der.as_ref().to_vec()
-        };
-        let der = PrivatePkcs8KeyDer::from(der);
-        let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_RSA_SHA256).expect("an RSA key");
-        let mut params = rcgen::CertificateParams::default();
-        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-        params.not_after = rcgen::date_time_ymd(year, 1, 1);
-        let certificate = params.self_signed(&key).expect("self-signed");
-        let file = |name: &str, text: String| {
-            let path = keys.path().join(name);
-            std::fs::write(&path, text).expect("a writable directory");
-            path
-        };
-        let (key, certificate) = (file("key.pem", key.serialize_pem()), file("cert.pem", certificate.pem()));
+        let mut files = years.iter().enumerate().map(|(place, year)| write_pair(keys.path(), place, *year));
+        let first = files.next().expect("a key");
+        let more: Vec<Value> = files.collect();
         let leaf = authority.issue(&["127.0.0.1"]);
-        let options = json!({ "key": key, "cert": certificate, "tls": { "cert": leaf.cert, "key": leaf.key } });
+        let tls = json!({ "cert": leaf.cert, "key": leaf.key });
+        let options = json!({ "key": first["key"], "cert": first["cert"], "more": more, "tls": tls });
         Self { peer: Peer::start("peers/saml/server.mjs", &options), _keys: keys }
     }
 
@@ -94,4 +87,25 @@ impl Idp {
     pub async fn seen(&self) -> Vec<Value> {
         self.peer.act("/seen", json!({})).await["seen"].as_array().expect("a list").clone()
     }
+}
+
+/// A key and its certificate as files of a folder.
+fn write_pair(folder: &std::path::Path, place: usize, year: i32) -> Value {
+    let der: Vec<u8> = {
+        let key = KeyPair::generate(KeySize::Rsa2048).expect("a key");
+        let der: Pkcs8V1Der<'_> = key.as_der().expect("DER");
+        der.as_ref().to_vec()
+    };
+    let der = PrivatePkcs8KeyDer::from(der);
+    let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_RSA_SHA256).expect("an RSA key");
+    let mut params = rcgen::CertificateParams::default();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(year, 1, 1);
+    let certificate = params.self_signed(&key).expect("self-signed");
+    let file = |name: &str, text: String| {
+        let path = folder.join(format!("{name}-{place}.pem"));
+        std::fs::write(&path, text).expect("a writable directory");
+        path
+    };
+    json!({ "key": file("key", key.serialize_pem()), "cert": file("cert", certificate.pem()) })
 }

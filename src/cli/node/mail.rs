@@ -2,8 +2,10 @@
 
 use super::{Extras, NotStarted, extra_roots};
 use crate::config::Config;
+use crate::idp::saml::KeyLetters;
+use crate::kernel::values::EmailAddress;
 use crate::login::World;
-use crate::mail::{Files, Ports, Post, Setup, Smtp, Transport, Way};
+use crate::mail::{Files, Letter, Ports, Post, Setup, Smtp, Transport, Way, queue};
 use crate::outbound::Roots;
 use crate::seeing::Seeing;
 use std::sync::Arc;
@@ -37,4 +39,24 @@ pub(super) fn start(
     };
     let post = Post::new(ports, setup(config, extras)?).map_err(|why| NotStarted(why.to_string()))?;
     Ok(Arc::new(post))
+}
+
+/// What admins read when a provider's metadata has a new key (rule M5): those of its organization, and the operators.
+pub(super) fn key_letters(world: &Arc<World>) -> KeyLetters {
+    // The world owns the providers that call this: held strongly, it would never be let go.
+    let world = Arc::downgrade(world);
+    Arc::new(move |directory, now| {
+        let (Some(world), Some(org)) = (world.upgrade(), directory.org()) else { return Ok(Vec::new()) };
+        let effective = world.orgs.effective();
+        let admins = effective.orgs.iter().filter(|known| known.name == *org).flat_map(|known| &known.admins);
+        let mut to: Vec<EmailAddress> = admins.chain(&effective.staff.operators).cloned().collect();
+        to.sort();
+        to.dedup();
+        let letter = || Letter::ProviderKey { org: org.clone(), directory: directory.name.to_string(), at: now };
+        let letters: Vec<_> = to.into_iter().map(|admin| (admin, letter())).collect();
+        if letters.is_empty() {
+            return Ok(Vec::new());
+        }
+        queue(&world.keys, now, &letters, None).map(|change| vec![change]).map_err(|fault| fault.to_string())
+    })
 }

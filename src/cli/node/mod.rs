@@ -243,6 +243,7 @@ impl Node {
             shares: Shares::default(),
             breached: breached(&config)?,
         });
+        world.saml.write_by(mail::key_letters(&world));
         world.shadow.put(shadow(&config));
         world.rebuild_shadow().await;
         let live = Arc::new(Live::new(Arc::clone(&world)));

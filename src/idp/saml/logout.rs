@@ -2,7 +2,7 @@
 //! elsewhere.
 
 use super::leave::{Outgoing, Way, preferred};
-use super::{Names, SamlProviders, SamlUnproved, may_sign};
+use super::{Names, SamlProviders, SamlUnproved};
 use crate::entropy::random;
 use crate::idp::ProviderUnavailable;
 use crate::kernel::model::Directory;
@@ -97,7 +97,7 @@ impl SamlProviders {
             verified = self.verify_logout(directory, &arrived, &provider).await?;
         }
         let (signed, relay_state) = verified.map_err(fault)?;
-        may_sign(directory, &provider, [signed.by()].into_iter(), now).map_err(fault)?;
+        self.0.may_sign(directory, &provider, [signed.by()].into_iter(), now).await?.map_err(fault)?;
         let names = Names::of(login, directory);
         let slo = names.slo.clone();
         let asked = relay_state.as_deref().and_then(asked);

@@ -13,7 +13,8 @@ mod provider;
 
 use super::ProviderUnavailable;
 use crate::clock::Clock;
-use crate::kernel::model::{Directory, ExpiredKeys, MetadataAt, SamlSettings};
+use crate::entropy::random;
+use crate::kernel::model::{Directory, MetadataAt, SamlSettings};
 use crate::kernel::proof::Proof;
 use crate::kernel::saml::{
     self, Connection, Expected, Fingerprint, Limits, PartyMetadata, Received, Report, SamlFault, SubjectChoice, Trust,
@@ -27,11 +28,13 @@ pub use logout::{Arrived, Heard, LogoutHint};
 use moka::sync::Cache;
 use opinion::{OF_ONE_DIRECTORY, Opinions};
 use own::Own;
+pub use own::Rolled;
+pub use provider::KeyLetters;
 use provider::{FRESH, FRESH_FILE};
 pub(super) use provider::{Provider, ask, from_file};
 use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -41,6 +44,8 @@ use zeroize::Zeroizing;
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// How often a response with an unknown key may cause a fetch.
 const FORCED_EVERY: Duration = Duration::from_secs(30);
+/// Our keys are read again after this: another node may have rolled them, and their times pass.
+const OWN_READ: Duration = Duration::from_secs(60);
 /// Directories that are remembered at once.
 const DIRECTORIES: u64 = 10_000;
 /// Responses of one directory that are verified at once: one tenant's flood leaves the others their turn.
@@ -105,6 +110,9 @@ struct Desk {
     background: Handle,
     slots: Cache<DirectoryId, Arc<Slot>>,
     opinions: Arc<Opinions>,
+    /// Counts when our keys must be read again.
+    keys_changed: AtomicU64,
+    letters: OnceLock<KeyLetters>,
 }
 
 /// What verification came to; a refusal with the certificates that came.
@@ -113,12 +121,20 @@ type Verified = Result<Received, (SamlFault, Vec<Fingerprint>)>;
 /// One directory's place.
 struct Slot {
     current: Mutex<Option<Current>>,
-    own: tokio::sync::OnceCell<Arc<Own>>,
+    own: tokio::sync::Mutex<Option<OwnRead>>,
     flight: tokio::sync::Mutex<Flight>,
     refreshing: AtomicBool,
     verifying: Arc<Semaphore>,
     /// Second opinions.
     consulting: Arc<Semaphore>,
+}
+
+/// Our keys, as they were read.
+struct OwnRead {
+    own: Arc<Own>,
+    /// Since boot.
+    at: Duration,
+    changed: u64,
 }
 
 #[derive(Clone)]
@@ -140,7 +156,7 @@ impl Default for Slot {
     fn default() -> Self {
         Self {
             current: Mutex::default(),
-            own: tokio::sync::OnceCell::new(),
+            own: tokio::sync::Mutex::default(),
             flight: tokio::sync::Mutex::default(),
             refreshing: AtomicBool::new(false),
             verifying: Arc::new(Semaphore::new(AT_ONCE)),
@@ -152,27 +168,69 @@ impl Default for Slot {
 impl SamlProviders {
     /// Sets up; asks nobody.
     pub fn new(store: Arc<dyn Store>, kek: Kek, outbound: Outbound, clock: Clock, background: Handle) -> Self {
-        let slots = Cache::new(DIRECTORIES);
+        let (slots, keys_changed) = (Cache::new(DIRECTORIES), AtomicU64::default());
         let opinions = Arc::new(Opinions::new(clock.clone()));
-        Self(Arc::new(Desk { store, kek, outbound, clock, background, slots, opinions }))
+        let letters = OnceLock::new();
+        Self(Arc::new(Desk { store, kek, outbound, clock, background, slots, opinions, keys_changed, letters }))
     }
 
-    /// Our metadata at a directory (SAML Metadata §2.4.4): what its provider is given.
+    /// What is written to admins when a provider's metadata has a new key (rule M5). Said once, when the process is put together;
+    /// without it nobody is written to.
+    pub fn write_by(&self, letters: KeyLetters) {
+        let _ = self.0.letters.set(letters);
+    }
+
+    /// Keys changed somewhere: ours are read again before they are used.
+    pub fn forget_keys(&self) {
+        self.0.keys_changed.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Makes our next keys at a directory: announced first, then used, the old ones kept a while; or all at once where they were
+    /// `compromised` (rule M23).
+    ///
+    /// # Errors
+    /// [`ProviderUnavailable`] says why not.
+    pub async fn roll(
+        &self,
+        directory: &Directory,
+        login: &Origin,
+        compromised: bool,
+    ) -> Result<Rolled, ProviderUnavailable> {
+        directory.protocol.saml().ok_or_else(super::no_provider)?;
+        let (desk, called) = (&self.0, login.url());
+        let ground = (desk.store.as_ref(), &desk.kek);
+        let rolled = Own::roll(ground, directory.id, &called, compromised, desk.clock.now()).await?;
+        self.forget_keys();
+        Ok(rolled)
+    }
+
+    /// Our metadata at a directory (SAML Metadata §2.4.4): what its provider is given; signed, if that is asked for, by the key that
+    /// signs our requests.
     ///
     /// # Errors
     /// [`ProviderUnavailable`] when the directory is none of SAML, or its keys can be neither read nor made.
-    pub async fn metadata(&self, directory: &Directory, login: &Origin) -> Result<String, ProviderUnavailable> {
+    pub async fn metadata(
+        &self,
+        directory: &Directory,
+        login: &Origin,
+        signed: bool,
+    ) -> Result<String, ProviderUnavailable> {
         let settings = directory.protocol.saml().ok_or_else(super::no_provider)?;
         let own = self.0.own(directory, login).await?;
         let names = Names::of(login, directory);
-        Ok(saml::party_metadata(&PartyMetadata {
+        let id = signed.then(|| random::<20>().iter().fold("_".to_owned(), |id, byte| format!("{id}{byte:02x}")));
+        let signing: Vec<&[u8]> = own.signing_certificates.iter().map(Vec::as_slice).collect();
+        let encryption: Vec<&[u8]> = own.decryption_certificates.iter().map(Vec::as_slice).collect();
+        let document = saml::party_metadata(&PartyMetadata {
+            id: id.as_deref(),
             entity_id: &names.entity_id,
             acs: &names.acs,
             slo: Some(&names.slo),
-            signing: &[own.signing_certificate.as_slice()],
-            encryption: &[own.decryption_certificate.as_slice()],
+            signing: &signing,
+            encryption: &encryption,
             format: format(settings),
-        }))
+        });
+        if signed { Ok(leave::enveloped(document, &own)?) } else { Ok(document) }
     }
 
     /// Verifies and judges a response, after its login was taken (once, cluster-wide). Its assertion is burnt at the first
@@ -203,7 +261,7 @@ impl SamlProviders {
         let received = verified.map_err(|(fault, came)| unjudged(fault, &came, &provider))?;
         let refuse = |fault| unjudged(fault, received.brought(), &provider);
         let signers = [Some(received.signed_assertion()), received.signed_message()];
-        may_sign(directory, &provider, signers.into_iter().flatten(), now).map_err(refuse)?;
+        self.0.may_sign(directory, &provider, signers.into_iter().flatten(), now).await?.map_err(refuse)?;
         let mark = received.one_use(directory.id, now);
         match self.0.store.take_once(mark).await.map_err(Fault::of).map_err(ProviderUnavailable::from)? {
             Taken::First => {}
@@ -230,22 +288,6 @@ impl SamlProviders {
             }
         }
     }
-}
-
-/// Whether these keys may have signed, whose certificates may have ended.
-fn may_sign(
-    directory: &Directory,
-    provider: &Provider,
-    mut signers: impl Iterator<Item = Fingerprint>,
-    now: Timestamp,
-) -> Result<(), SamlFault> {
-    if signers.any(|key| provider.has_ended(key, now)) {
-        if directory.protocol.saml().is_none_or(|settings| settings.expired_keys == ExpiredKeys::Refuse) {
-            return Err(SamlFault::EndedKey);
-        }
-        tracing::warn!(directory = %directory.name, "a message was signed by a key whose certificate has ended");
-    }
-    Ok(())
 }
 
 /// Why a response was not judged, with the keys that came and those that are known.
@@ -293,11 +335,16 @@ impl Desk {
 
     async fn own(&self, directory: &Directory, login: &Origin) -> Result<Arc<Own>, Fault> {
         let slot = self.slot(directory.id);
-        let make = || async {
-            let (store, now) = (self.store.as_ref(), self.clock.now());
-            Own::of(store, &self.kek, directory.id, &login.url(), now).await.map(Arc::new)
-        };
-        slot.own.get_or_try_init(make).await.cloned()
+        let (changed, at) = (self.keys_changed.load(Ordering::Acquire), self.clock.since_boot());
+        let mut kept = slot.own.lock().await;
+        let is_new = |read: &&OwnRead| read.changed == changed && at.saturating_sub(read.at) < OWN_READ;
+        if let Some(read) = kept.as_ref().filter(is_new) {
+            return Ok(Arc::clone(&read.own));
+        }
+        let now = self.clock.now();
+        let own = Arc::new(Own::of(self.store.as_ref(), &self.kek, directory.id, &login.url(), now).await?);
+        *kept = Some(OwnRead { own: Arc::clone(&own), at, changed });
+        Ok(own)
     }
 
     /// The provider's metadata, by the rules of `provider`: fresh, or served while it is fetched behind the request, else fetched.

@@ -1,20 +1,22 @@
 //! A provider's metadata: fetched behind the requests, held to the entity id that it first had, kept for the day on which it cannot
 //! be fetched.
 
-use super::{Desk, Fault};
+use super::{Desk, Fault, SamlUnproved};
 use crate::entropy::random;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::model::{Directory, ExpiredKeys, MetadataAt, SamlSettings};
 use crate::kernel::oidc::PlainHttp;
-use crate::kernel::saml::{Fingerprint, ProviderMetadata};
+use crate::kernel::saml::{self, Fingerprint, ProviderMetadata, SamlFault};
 use crate::kernel::values::{DirectoryId, EventId, Timestamp};
 use crate::outbound::{Ask, Kind, Outbound};
+use crate::store::NotCommitted;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -30,6 +32,9 @@ const KEPT_ANEW: Duration = Duration::from_secs(86_400);
 const LIMIT: u64 = 1024 * 1024;
 /// Settings of metadata, each with the directory's id behind it.
 const NAME: &str = "saml.metadata.";
+
+/// What is written to the admins of a directory's organization when its provider has a new key: goes into the fact's batch.
+pub type KeyLetters = Arc<dyn Fn(&Directory, Timestamp) -> Result<Vec<Change>, String> + Send + Sync>;
 
 /// A provider, as its metadata says.
 pub(in crate::idp) struct Provider {
@@ -177,9 +182,44 @@ impl Desk {
             event.before = Some(serde_json::json!({ "entity_id": before.map(|kept| &kept.entity_id) }));
             event.after = Some(serde_json::json!({ "entity_id": kept.entity_id, "new_keys": news }));
             batch.events.push(event);
+            // The first keys are those of whoever set it up.
+            if before.is_some()
+                && let Some(letters) = self.letters.get()
+            {
+                batch.changes.extend(letters(directory, now).map_err(Fault)?);
+            }
         }
         self.store.commit(batch).await.map_err(|fault| Fault(fault.to_string()))?;
         Ok(())
+    }
+}
+
+impl Desk {
+    /// Whether these keys may have signed, whose certificates may have ended. Each use of an ended one is in the log; the first of a
+    /// day is an event.
+    pub(super) async fn may_sign(
+        &self,
+        directory: &Directory,
+        provider: &Provider,
+        mut signers: impl Iterator<Item = Fingerprint> + Send,
+        now: Timestamp,
+    ) -> Result<Result<(), SamlFault>, SamlUnproved> {
+        let Some(ended) = signers.find(|key| provider.has_ended(*key, now)) else { return Ok(Ok(())) };
+        if directory.protocol.saml().is_none_or(|settings| settings.expired_keys == ExpiredKeys::Refuse) {
+            return Ok(Err(SamlFault::EndedKey));
+        }
+        tracing::warn!(directory = %directory.name, "a message was signed by a key whose certificate has ended");
+        let day = now.seconds().div_euclid(86_400);
+        let mut event = AuditEvent::new(EventId::mint(now, random()), now, Action::ProviderKeys, Outcome::Success);
+        event.directory = Some(directory.name.to_string());
+        event.org = directory.org().map(ToString::to_string);
+        event.reason = Some("certificate-ended".to_owned());
+        event.after = Some(serde_json::json!({ "used": ended.to_string() }));
+        let mark = saml::daily(directory.id, &format!("{ended} {day}"), now);
+        match self.store.commit(Batch { marks: vec![mark], events: vec![event], ..Batch::default() }).await {
+            Ok(_) | Err(NotCommitted::Conflict(_)) => Ok(Ok(())),
+            Err(NotCommitted::Unavailable(fault)) => Err(Fault::of(fault).into()),
+        }
     }
 }
 

@@ -39,6 +39,11 @@ pub(super) fn one_use(directory: DirectoryId, assertion: &Assertion, now: Timest
     mark("assertion", directory, &assertion.id, until)
 }
 
+/// A mark of something of one directory that is written down once a day.
+pub fn daily(directory: DirectoryId, what: &str, now: Timestamp) -> ReplayMark {
+    mark("daily", directory, what, now.plus(REMEMBERED))
+}
+
 /// A mark of one message of one directory.
 pub(super) fn mark(what: &str, directory: DirectoryId, id: &str, until: Timestamp) -> ReplayMark {
     let mut context = Context::new(&SHA256);

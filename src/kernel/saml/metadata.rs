@@ -216,15 +216,17 @@ fn endpoints(provider: Node<'_>, name: &'static str, plain: PlainHttp) -> Vec<En
 /// What we are to one provider.
 #[derive(Clone, Copy, Debug)]
 pub struct PartyMetadata<'a> {
+    /// The document's `ID`, where it will be signed.
+    pub id: Option<&'a str>,
     /// Our entity id at this directory.
     pub entity_id: &'a str,
     /// Where responses arrive.
     pub acs: &'a str,
     /// Where logouts arrive.
     pub slo: Option<&'a str>,
-    /// DER certificates of our signing keys; two during a roll-over.
+    /// DER certificates of our signing keys, the current one first; two during a roll-over.
     pub signing: &'a [&'a [u8]],
-    /// DER certificates of our encryption keys, the current one first.
+    /// DER certificates of our encryption keys, the newest first.
     pub encryption: &'a [&'a [u8]],
     /// The NameID format that the directory depends on.
     pub format: Option<&'a str>,
@@ -260,6 +262,7 @@ pub fn party_metadata(party: &PartyMetadata<'_>) -> String {
     Element::new("md:EntityDescriptor")
         .with("xmlns:md", MD)
         .with("xmlns:ds", DS)
+        .with_some("ID", party.id)
         .with("entityID", party.entity_id)
         .child(role)
         .finish()

@@ -52,8 +52,15 @@ function provider(places = [mode.use ?? 0]) {
   });
 }
 
-function registerSp(metadata) {
-  spMetadata = metadata;
+/** samlify knows one key of each use: the first, which is the one in force. */
+function firstKeys(metadata) {
+  const seen = new Set();
+  return metadata.replace(/<md:KeyDescriptor use="(\w+)">.*?<\/md:KeyDescriptor>/gs, (all, use) => (seen.has(use) ? '' : (seen.add(use), all)));
+}
+
+function registerSp(given) {
+  spMetadata = given;
+  const metadata = firstKeys(given);
   sp = ServiceProvider({ metadata, wantLogoutRequestSigned: !mode.unsigned_logout, wantLogoutResponseSigned: !mode.unsigned_logout, wantMessageSigned: mode.sign !== 'assertion', wantAssertionsSigned: mode.sign !== 'message' });
 }
 

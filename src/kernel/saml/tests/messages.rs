@@ -214,6 +214,7 @@ fn m5_metadata_of_others_is_refused_with_the_reason() {
 #[test]
 fn our_metadata_reads_as_a_party_of_this_directory() {
     let party = PartyMetadata {
+        id: None,
         entity_id: SP,
         acs: ACS,
         slo: Some(SLO),

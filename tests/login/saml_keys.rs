@@ -1,0 +1,126 @@
+//! Keys that change, at the provider and with us, while people log in (M5, M23): no login is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use crate::saml::Company;
+use crate::support::authority::Authority;
+use crate::support::saml::Idp;
+
+async fn logs_in(company: &Company, login: &str) -> bool {
+    let agent = company.browser();
+    company.log_in(&agent, login).await;
+    company.who(&agent).await.is_some()
+}
+
+/// Logs people in until it is told to stop; how many were, and how many were not.
+async fn go_on(company: &Company, stop: &AtomicBool, done: &AtomicUsize) -> usize {
+    let mut lost = 0;
+    while !stop.load(Ordering::Acquire) {
+        lost += usize::from(!logs_in(company, "bob").await);
+        done.fetch_add(1, Ordering::AcqRel);
+    }
+    lost
+}
+
+#[tokio::test]
+async fn m5_a_provider_rolls_its_key_over_and_no_login_is_lost_and_its_admins_are_told() {
+    let authority = Authority::new();
+    let idp = Idp::start_with(&authority, &[2050, 2051]);
+    let company = Company::with(authority, idp, |idp| idp.entity_id().to_owned(), "").await;
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let steps = async {
+        let more = async |count: usize| {
+            let from = done.load(Ordering::Acquire);
+            while done.load(Ordering::Acquire) < from + count {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        more(1).await;
+        // Both are published; then the second signs; then the first is gone.
+        for mode in [json!({ "publish": [0, 1] }), json!({ "publish": [0, 1], "use": 1 }), json!({ "publish": [1] })] {
+            company.idp.mode(mode).await;
+            more(2).await;
+        }
+        stop.store(true, Ordering::Release);
+    };
+    let (lost, ()) = tokio::join!(go_on(&company, &stop, &done), steps);
+    assert_eq!(lost, 0, "of {}", done.load(Ordering::Acquire));
+    let keys = company.events("provider.keys");
+    assert_eq!(keys.len(), 2, "the first key and the second: {keys:?}");
+    // Her who administers the company, and nobody of the other company at the same provider.
+    let folder = company.gateway.directory().join("state/outbox");
+    let mut mails = Vec::new();
+    crate::support::clock::eventually("a mail", std::time::Duration::from_secs(20), || {
+        let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        mails = files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
+        !mails.is_empty()
+    })
+    .await;
+    assert!(mails.iter().any(|mail| mail.contains("it@acme.example.test")), "{mails:?}");
+    assert!(mails.iter().all(|mail| mail.contains("new key may sign logins")), "{mails:?}");
+    assert!(mails.iter().all(|mail| !mail.contains("it@globex.example.test")), "{mails:?}");
+}
+
+#[tokio::test]
+async fn m23_our_keys_roll_over_and_no_login_is_lost() {
+    let company = Company::open("").await;
+    company.idp.mode(json!({ "sign": "assertion", "encrypt": true })).await;
+    assert!(logs_in(&company, "ann").await);
+    let page = company.browser().visit(&company.url("id", "/saml/acme/metadata")).await;
+    let before = page.html().matches("<ds:X509Certificate>").count();
+
+    let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let steps = async {
+        let more = async |count: usize| {
+            let from = done.load(Ordering::Acquire);
+            while done.load(Ordering::Acquire) < from + count {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        more(1).await;
+        let (status, out, err) = company.gateway.command(&["keys", "rotate", "acme"]);
+        assert!(status.success() && out.contains("acme") && out.contains('2'), "{out}{err}");
+        // The provider still encrypts to the key that it knows, then to the one that is announced.
+        more(2).await;
+        company.introduce("acme").await;
+        more(2).await;
+        stop.store(true, Ordering::Release);
+    };
+    let (lost, ()) = tokio::join!(go_on(&company, &stop, &done), steps);
+    assert_eq!(lost, 0, "of {}", done.load(Ordering::Acquire));
+    let page = company.browser().visit(&company.url("id", "/saml/acme/metadata")).await;
+    assert_eq!(page.html().matches("<ds:X509Certificate>").count(), before + 2, "both pairs are published");
+    let (status, out, err) = company.gateway.command(&["keys", "rotate", "acme"]);
+    assert!(!status.success() && format!("{out}{err}").contains("announced already"), "{out}{err}");
+    let (status, out, err) = company.gateway.command(&["keys", "rotate", "nobody"]);
+    assert!(!status.success() && format!("{out}{err}").contains("no SAML directory"), "{out}{err}");
+
+    // Stolen: the old keys sign and open nothing any more, and the provider must hear of the new ones.
+    let (status, out, err) = company.gateway.command(&["keys", "rotate", "acme", "--compromised"]);
+    assert!(status.success(), "{out}{err}");
+    let agent = company.browser();
+    let page = agent.visit(&company.url("trello", "/page")).await;
+    let page = agent.submit(&page, "email", &[("email", "ann@acme.example.test")]).await;
+    assert!(page.text().contains("the provider refuses"), "{}", page.describe());
+    company.introduce("acme").await;
+    assert!(logs_in(&company, "ann").await);
+    let rotated = company.events("keys.rotated");
+    assert!(rotated.iter().any(|event| event.to_string().contains("compromised")), "{rotated:?}");
+}
+
+#[tokio::test]
+async fn our_metadata_is_signed_if_that_is_asked_for() {
+    let company = Company::open("").await;
+    let metadata = async |query: &str| {
+        company.browser().visit(&company.url("id", &format!("/saml/acme/metadata{query}"))).await.html()
+    };
+    assert!(!metadata("").await.contains("SignatureValue"));
+    let signed = metadata("?signed=true").await;
+    assert!(signed.contains("<ds:SignatureValue>"), "{signed}");
+    // Whoever reads it so logs people in as before.
+    company.idp.register(&signed).await;
+    assert!(logs_in(&company, "ann").await);
+}
