@@ -217,6 +217,18 @@ fn locals() -> Vec<(&'static str, Page)> {
                 form: form("/.fedgate/security/app"),
                 qr: (29, "M4 4h1v1h-1zM6 4h1v1h-1z".to_owned()),
                 key: "GEZD GNBV GY3T QOJQ".to_owned(),
+                passkey: false,
+                failed: false,
+            })),
+        ),
+        (
+            "enrol-or-passkey",
+            local(Local::Enrol(Enrol {
+                brand: trello(),
+                form: form("/.fedgate/security/app"),
+                qr: (29, "M4 4h1v1h-1zM6 4h1v1h-1z".to_owned()),
+                key: "GEZD GNBV GY3T QOJQ".to_owned(),
+                passkey: true,
                 failed: false,
             })),
         ),

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -113,8 +114,11 @@ impl Adapters {
         call: AdapterCall,
     ) -> Result<crate::outbound::Answer, NoAnswer> {
         let unusable = |what: &str| NoAnswer::Unreachable(what.to_owned());
-        let named = Url::parse(&adapter.url).map_err(|_| unusable("its address is no URL"))?;
-        let url = Url::parse(&format!("{}/{name}", adapter.url.trim_end_matches('/')))
+        let socket = adapter.url.strip_prefix("unix:").map(Path::new);
+        // Over a socket nobody is named: the program at its other end answers for all paths below `/`.
+        let base = if socket.is_some() { "http://localhost" } else { &adapter.url };
+        let named = Url::parse(base).map_err(|_| unusable("its address is no URL"))?;
+        let url = Url::parse(&format!("{}/{name}", base.trim_end_matches('/')))
             .map_err(|_| unusable("its address is no URL"))?;
         let mut headers = HeaderMap::new();
         let fields =
@@ -131,7 +135,13 @@ impl Adapters {
             body: Bytes::from_owner(Wiped(call.body)),
             accept: "application/json",
         };
-        match timeout(adapter.timeout, self.outbound.fetch(ask)).await {
+        let asked = async {
+            match socket {
+                Some(socket) => self.outbound.ask_socket(socket, ask).await,
+                None => self.outbound.fetch(ask).await,
+            }
+        };
+        match timeout(adapter.timeout, asked).await {
             Ok(Ok(answer)) => Ok(answer),
             Err(_) => Err(NoAnswer::Odd(OutboundFault::Deadline.to_string())),
             // Before anything was sent.

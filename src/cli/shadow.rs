@@ -20,7 +20,8 @@ const NAMED: usize = 50;
 #[derive(Default)]
 struct Found {
     logins: u64,
-    differ: BTreeMap<(String, String), (u64, BTreeSet<String>)>,
+    /// By moment and both answers.
+    differ: BTreeMap<(String, String, String), (u64, BTreeSet<String>)>,
 }
 
 /// Runs it.
@@ -42,13 +43,24 @@ fn report(since: Option<&str>, common: &Common, screen: &mut Screen<'_>) -> Resu
     if common.json {
         let kinds: Vec<Value> = kinds
             .iter()
-            .map(|((was, would), (count, people))| json!({ "decided": was, "would": would, "logins": count, "people": people }))
+            .map(|((phase, was, would), (count, people))| {
+                json!({ "phase": phase, "decided": was, "would": would, "logins": count, "people": people })
+            })
             .collect();
         writeln!(screen.out, "{}", json!({ "logins": found.logins, "differ": differing, "kinds": kinds }))?;
     } else {
-        writeln!(screen.out, "logins decided beside the shadow: {}, differently: {differing}", found.logins)?;
-        for ((was, would), (count, people)) in kinds {
-            writeln!(screen.out, "{count} × {} → {}", clean(was), clean(would))?;
+        writeln!(
+            screen.out,
+            "logins decided beside the shadow: {}; pages, logins and sessions that differ: {differing}",
+            found.logins
+        )?;
+        for ((phase, was, would), (count, people)) in kinds {
+            let of = match phase.as_str() {
+                "identify" => " (page for a typed address)",
+                "session" => " (session under way, after the grace)",
+                _ => "",
+            };
+            writeln!(screen.out, "{count} × {} → {}{of}", clean(was), clean(would))?;
             for person in people.iter().take(NAMED) {
                 writeln!(screen.out, "  {}", clean(person))?;
             }
@@ -84,9 +96,11 @@ impl Found {
             decision.unwrap_or("unknown").to_owned()
         };
         let (was, would) = (word(&event.before), word(&event.after));
-        self.logins += 1;
+        let phase = event.before.as_ref().and_then(|side| side.get("phase")).and_then(Value::as_str);
+        let phase = phase.unwrap_or("login").to_owned();
+        self.logins += u64::from(phase == "login");
         if was != would {
-            let (count, people) = self.differ.entry((was, would)).or_default();
+            let (count, people) = self.differ.entry((phase, was, would)).or_default();
             *count += 1;
             people.insert(event.subject.email.clone().unwrap_or_else(|| "unknown".to_owned()));
         }

@@ -90,6 +90,23 @@ pub enum Show {
     UseWorkAddress,
 }
 
+impl Show {
+    /// In a word, for people who compare two decisions: `password`, `directory acme`.
+    pub fn word(&self, catalog: &Catalog) -> String {
+        match self {
+            Self::Invalid => "invalid".to_owned(),
+            Self::OrgSso(directory) => match catalog.directories.get(directory) {
+                Some(directory) => format!("directory {}", directory.name),
+                None => "another directory".to_owned(),
+            },
+            Self::SsoUnavailable => "sso-unavailable".to_owned(),
+            Self::Password(_) => "password".to_owned(),
+            Self::Ways(_) => "ways".to_owned(),
+            Self::UseWorkAddress => "work-address".to_owned(),
+        }
+    }
+}
+
 /// Ways in: the deployment's, not the member's (rule H18 e).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Ways {

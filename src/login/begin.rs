@@ -249,7 +249,9 @@ impl Login {
     async fn try_identify(&self, visitor: &Visitor, target: Option<&Target>, typed: &str) -> Result<Answer, Stop> {
         let product = self.world.product_of(target);
         let catalog = self.world.catalog.load_full();
-        let shown = identify(&Asked::of_nobody(&catalog, product.as_deref(), typed)).show;
+        let asked = Asked::of_nobody(&catalog, product.as_deref(), typed);
+        let shown = identify(&asked).show;
+        self.world.foreshadow_page(visitor, &asked, &shown);
         match shown {
             Show::Invalid => {
                 let prefill = typed.chars().take(254).collect();

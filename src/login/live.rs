@@ -171,7 +171,10 @@ impl Live {
             let catalog = self.world.catalog.load();
             let Some((standing, whence)) = rows.stand(&catalog, ask.now) else { return Ok(Admission::Nobody) };
             let until = match standing {
-                Standing::Continue { until } => until,
+                Standing::Continue { until } => {
+                    self.world.foreshadow_session(&rows, ask.now);
+                    until
+                }
                 Standing::End(refusal) => return Ok(Admission::Refused(refusal)),
                 Standing::Login(_) => return Ok(Admission::Nobody),
             };

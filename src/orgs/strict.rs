@@ -183,6 +183,30 @@ mod tests {
     }
 
     #[test]
+    fn a_network_inside_the_files_stays_and_one_outside_is_the_files() {
+        let networks =
+            |list: &[&str]| -> Vec<Network> { list.iter().map(|one| Network::parse(one).unwrap()).collect() };
+        let of = |list: &[&str]| {
+            let shut = DraftOrg::shut(OrgName::parse("acme").unwrap(), Vec::new()).policy;
+            DraftPolicy { networks: networks(list), ..shut }
+        };
+        for (floor, written, laid) in [
+            (vec!["10.0.0.0/8"], vec!["10.1.0.0/16"], vec!["10.1.0.0/16"]),
+            (vec!["10.0.0.0/8"], vec!["10.1.0.0/16", "192.0.2.1"], vec!["10.1.0.0/16"]),
+            (vec!["10.1.0.0/16"], vec!["10.0.0.0/8"], vec!["10.1.0.0/16"]),
+            (vec!["10.0.0.0/8"], vec![], vec!["10.0.0.0/8"]),
+            (vec![], vec!["192.0.2.1"], vec!["192.0.2.1"]),
+        ] {
+            let mut policy = of(&written);
+            over_floor(&of(&floor), &mut policy);
+            assert_eq!(policy.networks, networks(&laid), "{floor:?} {written:?}");
+        }
+        let loosens = |was: &[&str], is: &[&str]| looser(&of(was), &of(is)).any(|key| key.name == "networks");
+        assert!(!loosens(&["10.0.0.0/8"], &["10.1.0.0/16"]), "narrower");
+        assert!(loosens(&["10.1.0.0/16"], &["10.0.0.0/8"]) && loosens(&["10.1.0.0/16"], &[]));
+    }
+
+    #[test]
     fn a_change_that_meets_sessions_later_is_looser() {
         let of = |on_change| {
             let shut = DraftOrg::shut(OrgName::parse("acme").unwrap(), Vec::new()).policy;

@@ -11,10 +11,11 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
@@ -90,6 +91,12 @@ impl Line {
         let chain = stream.get_ref().1.peer_certificates();
         let certificate = chain.and_then(<[_]>::first).map(|leaf| Bytes::copy_from_slice(leaf));
         Self::over(stream, certificate, resolved_at).await
+    }
+
+    /// Connects to a socket of this machine.
+    pub(super) async fn to_socket(socket: &Path, now: Duration) -> Result<Self, OutboundFault> {
+        let stream = UnixStream::connect(socket).await.map_err(|fault| OutboundFault::Connect(fault.to_string()))?;
+        Self::over(stream, None, now).await
     }
 
     async fn over<S>(stream: S, certificate: Option<Bytes>, resolved_at: Duration) -> Result<Self, OutboundFault>

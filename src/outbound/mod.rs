@@ -27,6 +27,7 @@ use rustls::ClientConfig;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -205,6 +206,20 @@ impl Outbound {
             };
             self.0.pool.keep(place, line);
             Ok::<_, OutboundFault>(answer)
+        };
+        let answer = timeout(self.0.deadline, exchange).await.map_err(|_| OutboundFault::Deadline)??;
+        if answer.status.is_redirection() { Err(OutboundFault::Redirect) } else { Ok(answer) }
+    }
+
+    /// Asks a program on this machine over its socket, on a connection of its own: there is no name to resolve and no address to judge, so
+    /// only what the operator's file names may be asked this way. The URL gives the target and the `Host`.
+    ///
+    /// # Errors
+    /// [`OutboundFault`].
+    pub async fn ask_socket(&self, socket: &Path, ask: Ask<'_>) -> Result<Answer, OutboundFault> {
+        let exchange = async {
+            let mut line = Line::to_socket(socket, self.0.pool.now()).await?;
+            Ok::<_, OutboundFault>(line.converse(exchange::request(&ask)?).await?)
         };
         let answer = timeout(self.0.deadline, exchange).await.map_err(|_| OutboundFault::Deadline)??;
         if answer.status.is_redirection() { Err(OutboundFault::Redirect) } else { Ok(answer) }

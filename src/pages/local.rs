@@ -145,6 +145,8 @@ pub struct Enrol {
     pub qr: (u32, String),
     /// The key to type in where there is no camera.
     pub key: String,
+    /// Whether a passkey may be enrolled instead: the button posts `act=passkey`.
+    pub passkey: bool,
     /// The last code was not right.
     pub failed: bool,
 }
@@ -266,7 +268,7 @@ fn notice(page: &Notice) -> Value {
 
 fn enrol(page: &Enrol) -> Value {
     let (size, path) = &page.qr;
-    context! { form => view::form(&page.form), size, path, key => legible(&page.key), failed => page.failed }
+    context! { form => view::form(&page.form), size, path, key => legible(&page.key), passkey => page.passkey, failed => page.failed }
 }
 
 fn recovery(page: &Recovery) -> Value {

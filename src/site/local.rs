@@ -104,8 +104,9 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
             let (title, text) = (title.replace("{product}", &product.label), text.replace("{product}", &product.label));
             Local::Notice(Notice { brand, status: status.as_u16(), title, text, next })
         }
-        LocalPage::Enrol { form: fields, uri, key, failed } => {
-            Local::Enrol(Enrol { brand, form: form(&fields, paths::ENROL)?, qr: qr(&uri)?, key: grouped(&key), failed })
+        LocalPage::Enrol { form: fields, uri, key, passkey, failed } => {
+            let (form, qr, key) = (form(&fields, paths::ENROL)?, qr(&uri)?, grouped(&key));
+            Local::Enrol(Enrol { brand, form, qr, key, passkey, failed })
         }
         LocalPage::Passkey { form: fields, ceremony, options, other, failed } => {
             let (ceremony, action) = match ceremony {

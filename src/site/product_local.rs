@@ -85,6 +85,7 @@ impl Site {
                 login.change_security(visitor, at, sealed, wanted).await
             }
             paths::CHANGE => login.change(visitor, at, sealed, (secret("current"), secret("password"))).await,
+            paths::ENROL if form.text("act") == "passkey" => login.enrol_passkey(visitor, at, sealed).await,
             paths::ENROL => login.enrol(visitor, at, sealed, form.text("code")).await,
             _ => return None,
         })

@@ -302,6 +302,7 @@ fn mistakes_of_products() -> Vec<Mistake> {
             "url = \"http://10.0.0.1:3000/fedgate\", key_file = \"adapter-key\"",
             "http://127.0.0.1",
         ),
+        at_product(C::Url, 19, "url = \"unix:fedgate.sock\", key_file = \"adapter-key\"", "its whole path"),
         at_product(C::Url, 19, "url = \"https://t.internal/a?b\", key_file = \"adapter-key\"", "up to the ?"),
         at_product(
             C::SecretInUrl,

@@ -53,6 +53,15 @@ impl Doors {
         Self::start(&keys, tables, Extras::default()).await
     }
 
+    /// The same with other parts.
+    pub async fn open_at_product_in(adapter: &Adapter, more: &str, extras: Extras) -> Self {
+        let url = adapter.url();
+        let keys = format!(
+            "passwords = \"product\"\nadapter = {{ url = \"{url}\", key_file = \"{{dir}}/adapter.key\"{more} }}"
+        );
+        Self::start(&keys, "", extras).await
+    }
+
     async fn start(keys: &str, tables: &str, extras: Extras) -> Self {
         let (trello, loom) = (Upstream::start(), Upstream::start());
         let ports = Ports { https: ports::free(), http: ports::free(), ops: ports::free() };

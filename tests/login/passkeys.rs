@@ -7,7 +7,7 @@ use fedgate::kernel::model::{Factor, FactorKind, ProductAccount};
 use fedgate::kernel::values::{FactorId, Timestamp};
 use serde_json::{Value, json};
 
-use crate::doors::{Doors, PASSWORD};
+use crate::doors::{Doors, PASSWORD, digits};
 use crate::support::agent::UserAgent;
 use crate::support::authenticator::{Authenticator, FLAGS, Scene};
 use crate::support::html::{tags, unescape};
@@ -43,7 +43,11 @@ pub async fn post(agent: &UserAgent, page: &Page, credential: &str) -> Page {
 pub async fn enrol(doors: &Doors, agent: &UserAgent, handle: &[u8]) -> (Page, Authenticator) {
     let page = agent.visit(&doors.url("trello", "/.fedgate/security")).await;
     let page = agent.submit(&page, "current", &[("current", PASSWORD), ("act", "passkey")]).await;
-    let asked = options(&page);
+    enrol_on(doors, agent, &page, handle).await
+}
+
+async fn enrol_on(doors: &Doors, agent: &UserAgent, page: &Page, handle: &[u8]) -> (Page, Authenticator) {
+    let asked = options(page);
     assert_eq!(asked["rp"]["id"], ID, "the login host is the relying party, by its name alone (H6)");
     assert_eq!((&asked["attestation"], &asked["excludeCredentials"]), (&json!("none"), &json!([])));
     assert_eq!(asked["authenticatorSelection"]["userVerification"], "required");
@@ -51,7 +55,7 @@ pub async fn enrol(doors: &Doors, agent: &UserAgent, handle: &[u8]) -> (Page, Au
     let scene = Scene::of_enrolment(&bytes(&asked["challenge"]), doors.url("id", "").trim_end_matches('/'), ID);
     let fields = [("credential", authenticator.create(&scene)), ("label", "Ann’s phone".to_owned())];
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-    (agent.submit(&page, "credential", &fields).await, authenticator)
+    (agent.submit(page, "credential", &fields).await, authenticator)
 }
 
 /// Logged in by password, with a passkey.
@@ -203,6 +207,29 @@ async fn a_challenge_is_good_once_and_in_its_own_browser() {
     // Once more, with a counter that would do.
     let again = post(&ann, &page, &authenticator.get(&scene)).await;
     assert!(again.text().contains("That passkey didn’t work here"), "{}", again.describe());
+    doors.close().await;
+}
+
+#[tokio::test]
+async fn h1_the_first_second_step_that_a_policy_asks_for_may_be_a_passkey() {
+    let doors = Doors::open("", "[people]\nsecond_step = \"required\"").await;
+    doors.person(ANN).await;
+    let ann = doors.agent();
+    let asked = doors.log_in(&ann, ANN, PASSWORD).await;
+    assert!(asked.text().contains("Check your mail"), "{}", asked.describe());
+    let code = digits(&doors.letter(ANN, 1).await);
+    let page = ann.submit(&asked, "code", &[("code", &code)]).await;
+    let ceremony = ann.submit(&page, "act", &[("act", "passkey")]).await;
+    let (done, mut authenticator) = enrol_on(&doors, &ann, &ceremony, b"ann's first").await;
+    assert!(done.text().contains("recovery codes"), "{}", done.describe());
+    assert!(!doors.is_inside(&ann, "trello").await, "the next login asks for both");
+    // The page is good for the first one: it adds no second step beside it.
+    let again = ann.submit(&page, "act", &[("act", "passkey")]).await;
+    assert!(!again.html().contains("data-options"), "{}", again.describe());
+    let asked = doors.log_in(&ann, ANN, PASSWORD).await;
+    let page = ann.submit(&asked, "/.fedgate/step/passkey", &[]).await;
+    let inside = post(&ann, &page, &authenticator.get(&scene(&doors, &page))).await;
+    assert_eq!(inside.url.as_str(), doors.url("trello", "/page"), "{}", inside.describe());
     doors.close().await;
 }
 

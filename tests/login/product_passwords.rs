@@ -54,6 +54,27 @@ async fn a_password_that_the_product_keeps_is_typed_at_its_door_and_opens_that_p
 }
 
 #[tokio::test]
+async fn an_adapter_behind_a_socket_is_asked_as_any_other() {
+    let adapter = Adapter::at_socket();
+    let doors = Doors::open_at_product(&adapter, &format!(", timeout = \"{TIME}\""), "").await;
+    adapter.person(ANN, PASSWORD, "u-1");
+    doors.imported(ANN, "u-1").await;
+    let (ann, thief) = (doors.agent(), doors.agent());
+    let inside = doors.log_in(&ann, ANN, PASSWORD).await;
+    assert_eq!(inside.url.as_str(), doors.url("trello", "/page"), "{}", inside.describe());
+    let refused = doors.log_in(&thief, ANN, "another password").await;
+    assert!(refused.text().contains("That didn’t work"), "{}", refused.describe());
+    let calls = adapter.calls();
+    assert_eq!((calls.len(), calls[0].path.as_str()), (2, "/verify_password"));
+    assert!(adapter.faults().is_empty(), "{:?}", adapter.faults());
+    drop(adapter);
+    let away = doors.agent();
+    doors.log_in(&away, ANN, PASSWORD).await;
+    assert!(!doors.is_inside(&away, "trello").await, "nobody is at the socket");
+    doors.close().await;
+}
+
+#[tokio::test]
 async fn whatever_an_adapter_does_its_signed_yes_alone_lets_somebody_in() {
     let (doors, adapter) = open("").await;
     let record = doors.imported("other@gmail.example.test", "u-2").await;

@@ -2,8 +2,9 @@
 //! late, never, too much, elsewhere, unsigned, about somebody else.
 
 use std::collections::HashMap;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -64,7 +65,9 @@ pub struct Call {
 
 /// A running adapter. Dropping it stops it.
 pub struct Adapter {
-    address: SocketAddr,
+    url: String,
+    /// Where its socket is, if it listens on one.
+    folder: Option<tempfile::TempDir>,
     state: Arc<Mutex<State>>,
     stop: Arc<AtomicBool>,
 }
@@ -72,25 +75,49 @@ pub struct Adapter {
 impl Adapter {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port of the loopback");
-        let (address, state) = (listener.local_addr().expect("bound"), Arc::<Mutex<State>>::default());
-        let stop = Arc::new(AtomicBool::new(false));
+        let url = format!("http://{}/fedgate", listener.local_addr().expect("bound"));
+        let accept = move || {
+            let (stream, _) = listener.accept()?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        };
+        Self::over(url, None, accept)
+    }
+
+    /// One behind a socket of this machine.
+    pub fn at_socket() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("fedgate.sock");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        Self::over(format!("unix:{}", path.display()), Some(folder), move || {
+            listener.accept().map(|(stream, _)| stream)
+        })
+    }
+
+    fn over<S: Read + Write + Send + 'static>(
+        url: String,
+        folder: Option<tempfile::TempDir>,
+        accept: impl Fn() -> std::io::Result<S> + Send + 'static,
+    ) -> Self {
+        let (state, stop) = (Arc::<Mutex<State>>::default(), Arc::new(AtomicBool::new(false)));
         let (shared, ended) = (Arc::clone(&state), Arc::clone(&stop));
         std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
+            loop {
+                let accepted = accept();
                 if ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let shared = Arc::clone(&shared);
+                let (Ok(stream), shared) = (accepted, Arc::clone(&shared)) else { continue };
                 // A connection that breaks is the gateway's affair.
                 std::thread::spawn(move || serve(stream, &shared));
             }
         });
-        Self { address, state, stop }
+        Self { url, folder, state, stop }
     }
 
     /// For `adapter = { url = "…" }`.
     pub fn url(&self) -> String {
-        format!("http://{}/fedgate", self.address)
+        self.url.clone()
     }
 
     pub fn person(&self, email: &str, password: &str, sub: &str) {
@@ -117,7 +144,10 @@ impl Drop for Adapter {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
         // Wakes the thread that waits for a connection; it may have ended already.
-        let _ = TcpStream::connect(self.address);
+        let _ = match &self.folder {
+            Some(folder) => UnixStream::connect(folder.path().join("fedgate.sock")).map(drop),
+            None => TcpStream::connect(self.url.trim_start_matches("http://").trim_end_matches("/fedgate")).map(drop),
+        };
     }
 }
 
@@ -125,8 +155,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("not poisoned")
 }
 
-fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
+fn serve(mut stream: impl Read + Write, state: &Mutex<State>) -> std::io::Result<()> {
     loop {
         let mut head = Vec::new();
         let mut byte = [0];
@@ -183,7 +212,7 @@ fn answer(
     let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
     let (email, password) = (text("email"), text("password"));
     let mut state = lock(state);
-    if text("call") != "verify_password" || path != "/fedgate/verify_password" {
+    if text("call") != "verify_password" || !["/fedgate/verify_password", "/verify_password"].contains(&path.as_str()) {
         state.faults.push(format!("not the call that is agreed on: {path} {}", text("call")));
     }
     let known = state.people.get(&email).cloned();

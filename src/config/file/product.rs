@@ -93,7 +93,7 @@ pub struct Product {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Adapter {
-    /// Calls go below it: `URL/verify_password`. https, or http on this machine. Required.
+    /// Calls go below it: `URL/verify_password`. https, or http on this machine, or `unix:/path` of a socket. Required.
     pub url: Text,
     /// File with the key that signs calls and answers, at least 32 characters. Required, or `key_env`.
     pub key_file: Text,

@@ -78,12 +78,20 @@ impl Reader<'_> {
         Some(Adapter { url: url?, key: key?, timeout, reset_url })
     }
 
-    /// People's passwords go there: https, or a program on this machine.
+    /// People's passwords go there: https, or a program on this machine, by its loopback address or its socket.
     fn adapter_url(&mut self, place: &str, written: &At<WrittenAdapter>) -> Option<String> {
         let Some(address) = &written.url else {
             self.missing(written.span(), place, "url", "write url = \"https://trello.internal/fedgate\"");
             return None;
         };
+        if let Some(socket) = address.strip_prefix("unix:") {
+            if socket.starts_with('/') && !socket.contains('\0') {
+                return Some(address.to_string());
+            }
+            let what = format!("{:?} names no socket", address.as_str());
+            self.say.error(Code::Url, address.span(), what, "write its whole path: unix:/run/trello/fedgate.sock");
+            return None;
+        }
         let url = self.url(address, "remove it: calls are signed with key_file")?;
         let closed = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
         let plain = url.query().is_none() && url.fragment().is_none();
@@ -94,7 +102,7 @@ impl Reader<'_> {
             ("an adapter's address has no query and no fragment".to_owned(), "write it up to the ?")
         } else {
             let what = format!("{:?}: passwords would be readable on the way", address.as_str());
-            (what, "write https://…, or http://127.0.0.1:… for a program on this machine")
+            (what, "write https://…, or http://127.0.0.1:… or unix:/… for a program on this machine")
         };
         self.say.error(Code::Url, address.span(), what, write);
         None

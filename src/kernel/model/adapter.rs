@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 /// Where a product's adapter is, and what signs its calls and answers.
 #[derive(Clone, Debug)]
 pub struct Adapter {
-    /// Calls are `POST`s below it: `URL/verify_password`. https, or http on this machine.
+    /// Calls are `POST`s below it: `URL/verify_password`. https, or http on this machine, or `unix:/path`: then to `/verify_password`
+    /// over that socket.
     pub url: String,
     /// Signs every call, and every answer.
     pub key: AdapterKey,

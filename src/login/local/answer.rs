@@ -89,6 +89,8 @@ pub enum LocalPage {
         uri: String,
         /// The key in base32.
         key: String,
+        /// Whether a passkey may be enrolled instead: in a login that a policy holds up. Elsewhere it has a button of its own.
+        passkey: bool,
         /// The last code was not right.
         failed: bool,
     },

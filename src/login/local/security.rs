@@ -283,7 +283,7 @@ impl Login {
         let uri = seed.to_uri(&at.product.label, &account.to_string()).to_string();
         let page = |mut form: super::super::answer::Form| {
             form.to = format!("{}~{sealed}", form.to);
-            LocalPage::Enrol { form, uri, key, failed }
+            LocalPage::Enrol { form, uri, key, passkey: login.is_some(), failed }
         };
         match login {
             Some((target, steps)) => self.page_with_steps(visitor, at, target, steps, page),
@@ -311,6 +311,26 @@ impl Login {
         let steps = self.posted_steps(visitor, at, &format!("{aim}~{state}"));
         let Some((account, seed)) = seed else { return said(at, Said::Over) };
         let answer = self.try_enrol(visitor, at, (&target, steps), (account, seed, code)).await;
+        self.settle(visitor, Some(&target), answer).await
+    }
+
+    /// `POST /.fedgate/security/app` with `act=passkey`: a passkey instead of an app, where a login asks for the first second step. The page
+    /// that asks was shown after password and mailbox (rule H1); its seed says so, and whose it is.
+    pub async fn enrol_passkey(&self, visitor: &Visitor, at: &ProductHost, (csrf, to): (&str, &str)) -> Answer {
+        let parts: Vec<&str> = to.split('~').collect();
+        let (Some(target), [aim, state, sealed]) = (self.posted_target(visitor, at, csrf, to), parts.as_slice()) else {
+            return start_again();
+        };
+        let seed = self.world.open_local(at, "enrol", sealed).and_then(|bytes| opened(visitor, &bytes));
+        let steps = self.posted_steps(visitor, at, &format!("{aim}~{state}"));
+        let (Some((account, _)), Some(steps)) = (seed, steps) else { return said(at, Said::Over) };
+        let answer = match self.world.factors(visitor, account).await {
+            Ok(none) if none.is_empty() && steps.claimant().account == account => {
+                Ok(self.to_ceremony(visitor, at, &target, (&steps, true)))
+            }
+            Ok(_) => Ok(said(at, Said::Over)),
+            Err(stop) => Err(stop),
+        };
         self.settle(visitor, Some(&target), answer).await
     }
 

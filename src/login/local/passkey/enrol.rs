@@ -11,7 +11,7 @@ use super::ticket::{Aim, CHALLENGE_LIFE, Shown, Way};
 use crate::entropy::random;
 use crate::kernel::event::Action;
 use crate::kernel::journal::{Batch, Change, CredentialChange};
-use crate::kernel::local::{Ceremony, NewPasskey, Steps, register};
+use crate::kernel::local::{Ceremony, Claimant, NewPasskey, Steps, register};
 use crate::kernel::model::{Factor, FactorKind};
 use crate::kernel::values::FactorId;
 use crate::login::session::clean_name;
@@ -47,7 +47,9 @@ impl Login {
         let steps = self.world.steps_of(&start.steps, &start.browser, Way::There, visitor.now);
         let Some(steps) = steps else { return Ok(said(&at, Said::EnrolmentOver)) };
         let known = self.world.known(&at, &steps.claimant().email).await?;
-        let known = known.filter(|known| known.claimant == *steps.claimant());
+        // Whether the address is proved may have changed on the way here: a mailbox proof is what the door asked for.
+        let then = Claimant { email_verified: true, ..steps.claimant().clone() };
+        let known = known.filter(|known| Claimant { email_verified: true, ..known.claimant.clone() } == then);
         let Some(known) = known else { return Ok(said(&at, Said::EnrolmentOver)) };
         let enrolled = self.world.factors(visitor, known.claimant.account).await?;
         // Whoever enrolled one since the door asked is asked for it first (rule H1).
