@@ -8,6 +8,8 @@ mod support;
 mod app_logins;
 #[path = "login/connections.rs"]
 mod connections;
+#[path = "login/crashes.rs"]
+mod crashes;
 #[path = "login/doors.rs"]
 mod doors;
 #[path = "login/emergency.rs"]
@@ -28,6 +30,8 @@ mod logout;
 mod minute;
 #[path = "login/mix_up.rs"]
 mod mix_up;
+#[path = "login/moves.rs"]
+mod moves;
 #[path = "login/neighbours.rs"]
 mod neighbours;
 #[path = "login/passkeys.rs"]
@@ -40,6 +44,8 @@ mod policies;
 mod product_passwords;
 #[path = "operator/provider.rs"]
 mod provider;
+#[path = "login/removed_addresses.rs"]
+mod removed_addresses;
 #[path = "login/replay.rs"]
 mod replay;
 #[path = "login/resets.rs"]

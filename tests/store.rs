@@ -13,6 +13,8 @@ mod domains;
 mod file;
 #[path = "store/fixtures.rs"]
 mod fixtures;
+#[path = "store/migrations.rs"]
+mod migrations;
 #[path = "store/organizations.rs"]
 mod organizations;
 #[path = "store/outbox.rs"]
@@ -30,6 +32,14 @@ macro_rules! conformance {
             a_head_counts_up_by_one,
             people_of_a_domain_are_read_page_by_page,
             events_of_an_organization_are_read_backwards
+        );
+        conformance!(
+            $open,
+            crate::migrations,
+            a_record_is_moved_only_from_where_it_stands,
+            a_record_moves_once_and_an_identity_moves_one,
+            a_move_goes_on_from_where_it_was_read,
+            t17_an_address_that_was_given_up_is_its_last_records
         );
         conformance!(
             $open,

@@ -2,13 +2,15 @@
 
 use super::pages::{
     AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, ConfirmLogout, Email, Enrol, Fault, Form, Go, Home, Hop,
-    Href, Link, Local, Loop, Lost, Name, NewPassword, Notice, Opened, Page, Passkey, Password, Person, ProductLink,
-    Recovery, Reenter, Reference, Refusal, Resend, Security, SignedOut, Submit, There, Towards, Utc, Way,
+    Href, Link, Local, Loop, Lost, Move, Name, NewPassword, Notice, Opened, Page, Passkey, Password, Person,
+    ProductLink, Prove, Recovery, Reenter, Reference, Refusal, Resend, Review, Security, SignedOut, Submit, There,
+    Towards, Utc, Way,
 };
 
 /// File name and page.
 pub fn all() -> Vec<(&'static str, Page)> {
     let mut all = logins();
+    all.extend(moves());
     all.extend(logouts());
     all.extend(refusals());
     all.extend(replays());
@@ -264,6 +266,63 @@ fn locals() -> Vec<(&'static str, Page)> {
         ("security", security(vec![("Authenticator app".to_owned(), "01J".to_owned())], false)),
         ("security-passkey", security(vec![("Ann’s phone".to_owned(), "01J".to_owned())], true)),
         ("security-none", security(Vec::new(), false)),
+    ]
+}
+
+fn moves() -> Vec<(&'static str, Page)> {
+    let provider = || Name::configured("Atlassian");
+    let local = |page| Page::Local(Box::new(page));
+    let moves = |must| {
+        let email = "ann@acme.example".to_owned();
+        local(Local::Move(Move {
+            brand: trello(),
+            form: form("/.fedgate/move"),
+            email,
+            provider: provider(),
+            must,
+            stay: href("/"),
+        }))
+    };
+    let prove = |known, failed| {
+        local(Local::Prove(Prove {
+            brand: trello(),
+            form: form("/.fedgate/prove"),
+            email: "ann@acme.example".to_owned(),
+            provider: provider(),
+            identity: "ann.archer@mail.example".to_owned(),
+            known,
+            failed,
+            stay: href("/"),
+        }))
+    };
+    let review = |removed: &[&str], work, changed| {
+        local(Local::Review(Review {
+            brand: trello(),
+            form: form("/login/link"),
+            kept: "ann@acme.example".to_owned(),
+            removed: removed.iter().map(|text| (*text).to_owned()).collect(),
+            provider: provider(),
+            identity: "ann@acme.example".to_owned(),
+            work,
+            changed,
+            stay: href("https://trello.example.com/"),
+        }))
+    };
+    vec![
+        ("move", moves(false)),
+        ("move-must", moves(true)),
+        ("prove", prove(false, false)),
+        ("prove-failed", prove(false, true)),
+        ("prove-known", prove(true, false)),
+        ("review", review(&[], None, false)),
+        (
+            "review-changed",
+            review(&["ann@old.example", "a.archer@older.example"], Some(Name::organization("Acme")), true),
+        ),
+        (
+            "hop-review",
+            Page::Hop(Hop { brand: Some(trello()), towards: Towards::Review, href: href("/login/link?t=8hW2") }),
+        ),
     ]
 }
 

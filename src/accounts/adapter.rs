@@ -3,7 +3,9 @@
 //! An answer either is what was agreed on or says nothing: whoever is asked about is let in by a right, signed yes alone.
 
 use crate::entropy::random;
-use crate::kernel::local::{AdapterAnswer, AdapterCall, Claimant, Odd, Steps, Typed, by_adapter, verify_password};
+use crate::kernel::local::{
+    AdapterAct, AdapterAnswer, AdapterCall, Claimant, Odd, Steps, Typed, by_adapter, done, verify_password,
+};
 use crate::kernel::model::Adapter;
 use crate::kernel::values::{ProductName, Timestamp};
 use crate::outbound::{Ask, Kind, Outbound, OutboundFault};
@@ -81,21 +83,26 @@ impl Adapters {
         let call = verify_password(&adapter.key, random(), (product, &claimant.email), typed, now);
         let id = call.id.clone();
         let answer = self.send(adapter, "verify_password", call).await?;
-        let field = |name: &HeaderName| {
-            let mut values = answer.headers.get_all(name).iter();
-            // Said twice is not said.
-            values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok()).unwrap_or("")
-        };
-        let answer = AdapterAnswer {
-            status: answer.status.as_u16(),
-            timestamp: field(&TIMESTAMP),
-            signature: field(&SIGNATURE),
-            body: &answer.body,
-        };
-        by_adapter((claimant, sub), &adapter.key, &id, answer, now).map_err(|odd| match odd {
+        by_adapter((claimant, sub), &adapter.key, &id, shown(&answer), now).map_err(|odd| match odd {
             Odd::AnotherUser => NoAnswer::AnotherUser,
             Odd::Status(_) | Odd::Signature | Odd::Shape | Odd::AnotherCall => NoAnswer::Odd(odd.to_string()),
         })
+    }
+
+    /// Tells a product what became of one of its accounts. `id` is the same at each try.
+    ///
+    /// # Errors
+    /// Why it is not known to have heard, for operators: it is told again.
+    pub async fn tell(
+        &self,
+        (product, adapter): (&ProductName, &Adapter),
+        (id, sub): (&str, &str),
+        act: &AdapterAct,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let call = act.call(&adapter.key, id, (product, sub), now);
+        let answer = self.send(adapter, act.name(), call).await.map_err(|fault| fault.to_string())?;
+        done(&adapter.key, id, shown(&answer)).map_err(|odd| odd.to_string())
     }
 
     fn room(&self, product: &ProductName, known: bool) -> Result<OwnedSemaphorePermit, NoAnswer> {
@@ -159,6 +166,21 @@ impl Adapters {
                 | OutboundFault::Protocol(_)),
             )) => Err(NoAnswer::Odd(fault.to_string())),
         }
+    }
+}
+
+/// What the judges look at.
+fn shown(answer: &crate::outbound::Answer) -> AdapterAnswer<'_> {
+    let field = |name: &HeaderName| {
+        let mut values = answer.headers.get_all(name).iter();
+        // Said twice is not said.
+        values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok()).unwrap_or("")
+    };
+    AdapterAnswer {
+        status: answer.status.as_u16(),
+        timestamp: field(&TIMESTAMP),
+        signature: field(&SIGNATURE),
+        body: &answer.body,
     }
 }
 

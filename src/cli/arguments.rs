@@ -129,6 +129,21 @@ pub enum Keys {
     },
 }
 
+/// `fedgate migrate`: the way from products' own passwords to the one account.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Migrate {
+    /// How many accounts of each product still have a password of its own, how many have moved, and which moves the product has not
+    /// heard of.
+    #[command(
+        after_help = "Example:\n  fedgate migrate status --product trello\n\nStatus 1: a product could not be told of a move."
+    )]
+    Status {
+        /// Of this product only.
+        #[arg(long, value_name = "P")]
+        product: Option<String>,
+    },
+}
+
 /// `fedgate sessions`: who is logged in.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Sessions {

@@ -14,6 +14,7 @@ mod events;
 mod explain;
 mod explained;
 mod import;
+mod migrate;
 pub mod node;
 mod online;
 mod operate;
@@ -84,6 +85,9 @@ pub enum Command {
     /// See who is logged in, and end that.
     #[command(subcommand, after_help = "Example:\n  fedgate sessions revoke --person ann@acme.com")]
     Sessions(arguments::Sessions),
+    /// See how far products' own accounts have moved to the one account.
+    #[command(subcommand, after_help = "Example:\n  fedgate migrate status")]
+    Migrate(arguments::Migrate),
     /// Make, list and end tokens of the admin API; asks the running gateway.
     #[command(
         subcommand,
@@ -175,6 +179,7 @@ pub fn main() -> ExitCode {
         Command::Policy(arguments) => policy::run(arguments, &cli.common, &mut screen),
         Command::Import(arguments) => import::run(arguments, &cli.common, &mut screen),
         Command::Sessions(arguments) => sessions::run(arguments, &cli.common, &mut screen),
+        Command::Migrate(arguments) => migrate::run(arguments, &cli.common, &mut screen),
         Command::Token(arguments) => operate::tokens(arguments, &cli.common, &mut screen),
         Command::Domain(arguments) => operate::domains(arguments, &cli.common, &mut screen),
         Command::Org(arguments) => operate::orgs(arguments, &cli.common, &mut screen),

@@ -122,6 +122,21 @@ pub enum Action {
     /// An identity was linked to an account.
     #[serde(rename = "identity.linked")]
     IdentityLinked,
+    /// Somebody tried a password with an address that an account gave up.
+    #[serde(rename = "login.removed_alias")]
+    RemovedAlias,
+    /// Both sides of a move are proved; the person's word is waited for.
+    #[serde(rename = "migration.started")]
+    MigrationStarted,
+    /// A move that had begun was taken back; nothing was committed.
+    #[serde(rename = "migration.rolled_back")]
+    MigrationRolledBack,
+    /// A record moved to the one account; `reason` is the trigger.
+    #[serde(rename = "migration.committed")]
+    MigrationCommitted,
+    /// The product knows of a move whole.
+    #[serde(rename = "migration.completed")]
+    MigrationCompleted,
     /// An address came under, or left, an organization's management.
     #[serde(rename = "account.managed")]
     AccountManaged,

@@ -13,8 +13,10 @@ pub use organization::{OrganizationChange, OrganizationHead, OrganizationVersion
 mod credential;
 pub mod domain;
 pub mod mail;
+mod migration;
 
 pub use credential::CredentialChange;
+pub use migration::MigrationChange;
 
 use super::event::AuditEvent;
 use super::model::{
@@ -151,6 +153,8 @@ pub enum Change {
     Admin(AdminChange),
     /// A change of a person's own credentials.
     Credential(CredentialChange),
+    /// A record moves to the one account.
+    Migration(MigrationChange),
     /// A proof of a domain.
     Domain(domain::DomainChange),
     /// Mail that waits to be sent.

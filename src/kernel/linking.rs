@@ -1,16 +1,19 @@
 //! The linking decision, B13 to B25: a proof or a session, and what there is → whom to use, link, or make. First match wins.
 //!
 //! It says what to do with an unopposed proof and cannot override an objection. An address routes; it names an account only under
-//! B20, where the directory has authority over it and the account was in use under that authority (rule C6). What would need a
-//! mail or a password to go on (B14, B17, B21, B22) is a refusal with its own code here. Deliberately absent: removed addresses
-//! (B23) and merges, which come with the migration; and B20 for a record that still has a password of its own, however lately it was
-//! used: to link it is to end that password, the product's sessions and its resets, which is a migration's journal (behaviour §3.3) and
-//! no side effect of a login. Until then it is B22, and `policy plan` names everybody whom that concerns.
+//! B20, where the directory has authority over it and the account was in use under that authority (rule C6). A record that still has
+//! a password of its own moves to the one account with the login (B14, B20), or once its owner has proved both sides (B22).
+//! Deliberately absent: quarantine (B21: whoever has no proof of the old account is refused as by B22), removed addresses as a choice
+//! (B23: they name nobody) and merges (B18).
 
-use super::admit::{Candidate, Draft, Evidence, Facts, LinkFact};
-use super::model::{Account, Directory, IdentityKey, LinkedIdentity, Method, ProductAccountState, Signup, Sso};
+use super::admit::{Candidate, Draft, Evidence, Facts, LinkFact, Need};
+use super::migration::PROOF_LIFE;
+use super::model::{
+    Account, Directory, IdentityKey, LinkedBy, LinkedIdentity, Method, MigrationPhase, ProductAccount,
+    ProductAccountState, Signup, Sso, Trigger,
+};
 use super::refusal::Refusal;
-use super::standing::{Management, management};
+use super::standing::{Demand, Management, management};
 use super::values::{DirectoryName, EmailAddress, Timestamp};
 use std::time::Duration;
 
@@ -29,8 +32,12 @@ pub(super) enum Linking {
     Use(Account),
     /// This account, after linking the identity to it.
     Link(Account, IdentityKey),
+    /// This account, after moving its record to the one account; the identity is linked first where it is not.
+    Move(Account, Option<(IdentityKey, LinkedBy)>, Trigger),
     /// A new account.
     Create(Draft, IdentityKey),
+    /// Almost: this first.
+    Need(Need),
     /// Nobody.
     Refuse(Refusal),
 }
@@ -41,7 +48,9 @@ impl Linking {
         match self {
             Self::Use(_) => "session",
             Self::Link(..) => "link and session",
+            Self::Move(..) => "move and session",
             Self::Create(..) => "create",
+            Self::Need(need) => need.refusal().code(),
             Self::Refuse(refusal) => refusal.code(),
         }
     }
@@ -60,10 +69,16 @@ pub(super) fn link(facts: &Facts<'_>) -> (&'static str, Linking) {
     }
 }
 
-/// B12: a credential that is kept here names its account, and no link is asked for. B11 is as B12 while nothing migrates.
+/// B11 and B12: a credential that is kept here names its account, and no link is asked for. Where the product's accounts must move, it
+/// opens nothing but the way there.
 fn by_account(facts: &Facts<'_>, account: Option<&Account>) -> (&'static str, Linking) {
     let Some(account) = account else { return ("B7", Linking::Refuse(Refusal::NoAccount)) };
     match facts.record().map(|record| record.state) {
+        Some(ProductAccountState::Local | ProductAccountState::Migrating)
+            if facts.method().is_local() && phase(facts) == MigrationPhase::Forced =>
+        {
+            ("B11", Linking::Need(Need::Move))
+        }
         Some(ProductAccountState::Local | ProductAccountState::Migrating) => ("B12", Linking::Use(account.clone())),
         // What the gateway keeps for people at the login host opens what they have, as any login there does.
         Some(ProductAccountState::Linked) if !facts.method().is_local() => ("B12", Linking::Use(account.clone())),
@@ -107,14 +122,59 @@ fn is_suspended(facts: &Facts<'_>, link: &LinkedIdentity) -> bool {
 fn known(facts: &Facts<'_>, account: &Account) -> (&'static str, Linking) {
     match facts.record().map(|record| record.state) {
         Some(ProductAccountState::Linked) => ("B13", Linking::Use(account.clone())),
-        Some(ProductAccountState::Local | ProductAccountState::Migrating) => {
-            ("B14", Linking::Refuse(Refusal::LocalProof))
-        }
+        Some(ProductAccountState::Local | ProductAccountState::Migrating) => ("B14", by_local(facts, account)),
         Some(ProductAccountState::Merged(_)) => ("B15", Linking::Refuse(Refusal::Conflict)),
         Some(ProductAccountState::Closed) => ("B5", Linking::Refuse(Refusal::Inactive)),
         None if facts.product.is_none() || may_join(facts) => ("B13", Linking::Use(account.clone())),
         None => ("B25", Linking::Refuse(Refusal::NoAccount)),
     }
+}
+
+/// B14: the identity is the person's own already, and their record at the product still has a password. A fresh proof moves it.
+fn by_local(facts: &Facts<'_>, account: &Account) -> Linking {
+    let (Some(trigger), Some(record)) = (trigger(facts), facts.record()) else {
+        return Linking::Refuse(Refusal::LocalProof);
+    };
+    if !is_fresh(facts) {
+        return Linking::Refuse(Refusal::StaleProof);
+    }
+    // Whoever enrolled a second step is asked for it, at the product's door (rule H1).
+    if facts.local.enrolled && !is_owned(facts, account, record, true) {
+        return Linking::Need(Need::LocalProof);
+    }
+    Linking::Move(account.clone(), None, trigger)
+}
+
+/// Why a record would move with this proof; `None`: it does not, the product's accounts stay where they are.
+fn trigger(facts: &Facts<'_>) -> Option<Trigger> {
+    let enforced = facts.governing().iter().any(
+        |held| matches!(held.demand(facts.catalog), Demand::Enforced(directory) if directory == facts.directory_id()),
+    );
+    match facts.method() {
+        // The password page is gone for these people (A2): their company's directory is the one way in, whatever the phase.
+        Method::OrgSso if enforced => Some(Trigger::OrgSso),
+        _ if phase(facts) == MigrationPhase::Off => None,
+        Method::OrgSso => Some(Trigger::OrgSso),
+        Method::Issuer | Method::ThirdParty => Some(Trigger::ThirdParty),
+        Method::Password | Method::Passkey | Method::Reset | Method::Recovery | Method::Adapter | Method::Emergency => {
+            None
+        }
+    }
+}
+
+fn phase(facts: &Facts<'_>) -> MigrationPhase {
+    facts.product.map(|product| product.migration).unwrap_or_default()
+}
+
+/// A session stands for no fresh proof, and a provider that answers from its own old session gives none (§3.3, rule M6).
+fn is_fresh(facts: &Facts<'_>) -> bool {
+    matches!(facts.evidence, Evidence::Proof(_)) && facts.now.since(facts.auth_time()) <= PROOF_LIFE
+}
+
+/// Whether the record's owner has just proved that it is theirs (B22), with the second step where they enrolled one.
+fn is_owned(facts: &Facts<'_>, account: &Account, record: &ProductAccount, enrolled: bool) -> bool {
+    let owner = facts.local.owner.filter(|owner| owner.is_of(account.id, account.epoch, record.id));
+    owner.is_some_and(|owner| owner.stepped() || !enrolled)
 }
 
 fn by_address(facts: &Facts<'_>, key: &IdentityKey, name: Option<&String>) -> (&'static str, Linking) {
@@ -142,14 +202,20 @@ fn by_candidate(
         return ("B19", Linking::Refuse(Refusal::Conflict));
     }
     let record = candidate.product_account.as_ref();
-    let is_local = record.is_some_and(|record| record.state != ProductAccountState::Linked);
+    let is_alive = record.is_none_or(|record| match record.state {
+        ProductAccountState::Local | ProductAccountState::Migrating | ProductAccountState::Linked => true,
+        ProductAccountState::Merged(_) | ProductAccountState::Closed => false,
+    });
     let fits = candidate.account.email_verified
         && candidate.account.email.as_ref() == Some(email)
-        && !is_local
+        && is_alive
         && facts.has_authority_over_asserted()
         && is_in_use(facts, &candidate.account, email)
         && candidate.further.iter().all(|address| is_held_alike(facts, address, email))
         && candidate.identities.iter().all(|link| is_trusted(facts, link, email));
+    if let Some(record) = record.filter(|record| is_local(record)) {
+        return by_local_candidate(facts, key, (candidate, record), fits);
+    }
     if !fits {
         return ("B22", Linking::Refuse(Refusal::LocalProof));
     }
@@ -157,6 +223,33 @@ fn by_candidate(
         return ("B25", Linking::Refuse(Refusal::NoAccount));
     }
     ("B20", Linking::Link(candidate.account.clone(), key.clone()))
+}
+
+fn is_local(record: &ProductAccount) -> bool {
+    matches!(record.state, ProductAccountState::Local | ProductAccountState::Migrating)
+}
+
+/// B20 and B22 for a record that still has a password: with authority over its address it moves with the login, else its owner shows
+/// first that it is theirs.
+fn by_local_candidate(
+    facts: &Facts<'_>,
+    key: &IdentityKey,
+    (candidate, record): (&Candidate, &ProductAccount),
+    fits: bool,
+) -> (&'static str, Linking) {
+    let account = &candidate.account;
+    let Some(trigger) = trigger(facts) else { return ("B22", Linking::Refuse(Refusal::LocalProof)) };
+    let row = if fits { "B20" } else { "B22" };
+    if !is_fresh(facts) {
+        return (row, Linking::Refuse(Refusal::StaleProof));
+    }
+    if is_owned(facts, account, record, candidate.enrolled) {
+        return (row, Linking::Move(account.clone(), Some((key.clone(), LinkedBy::Owner)), trigger));
+    }
+    if fits && !candidate.enrolled {
+        return (row, Linking::Move(account.clone(), Some((key.clone(), LinkedBy::Authority)), trigger));
+    }
+    (row, Linking::Need(Need::LocalProof))
 }
 
 /// Rule C6 (a): all proved addresses of the candidate are the same organization's, or nobody's: who has authority over one of

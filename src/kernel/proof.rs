@@ -3,9 +3,11 @@
 //! A [`Proof`] is made by the judges of this layer alone (its constructor is `pub(in crate::kernel)`), from a reply whose
 //! signature or channel they checked themselves. There is no constructor for tests: tests judge real replies.
 
+mod standing;
+
 use super::model::{IdentityKey, Method};
 use super::saml::NameId;
-use super::values::{AccountId, EmailAddress, Secret, Timestamp};
+use super::values::{AccountId, EmailAddress, ProductAccountId, Secret, Timestamp};
 
 /// A judged reply of a provider.
 #[derive(Clone, Debug)]
@@ -90,5 +92,33 @@ impl SecondStepProof {
     /// When it was taken.
     pub fn at(&self) -> Timestamp {
         self.at
+    }
+}
+
+/// The owner of a record at a product has just shown that it is theirs, by what the record itself opens with (B22). Made by the judges
+/// of local proofs alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OwnerProof {
+    account: AccountId,
+    record: ProductAccountId,
+    epoch: u32,
+    stepped: bool,
+}
+
+impl OwnerProof {
+    /// Only the judges call this.
+    pub(in crate::kernel) fn new(account: AccountId, record: ProductAccountId, epoch: u32, stepped: bool) -> Self {
+        Self { account, record, epoch, stepped }
+    }
+
+    /// Whether it is of this account as it is now, and of this record of it: what was proved before the epoch rose is worth nothing
+    /// (rule H14).
+    pub fn is_of(&self, account: AccountId, epoch: u32, record: ProductAccountId) -> bool {
+        (self.account, self.epoch, self.record) == (account, epoch, record)
+    }
+
+    /// Whether our own second step was taken with it.
+    pub fn stepped(&self) -> bool {
+        self.stepped
     }
 }

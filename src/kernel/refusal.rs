@@ -45,6 +45,8 @@ pub enum Refusal {
     Conflict,
     /// B22: the account there needs a proof of its own before it is linked.
     LocalProof,
+    /// B11: the product's accounts must move to the one account, and this one has not.
+    MoveFirst,
     /// B25: there is no account and none may be made.
     NoAccount,
     /// The account may not enter this product.
@@ -137,6 +139,7 @@ impl Refusal {
             Self::SeveralAccounts => "several-accounts",
             Self::Conflict => "conflict",
             Self::LocalProof => "local-proof-needed",
+            Self::MoveFirst => "move-needed",
             Self::NoAccount => "no-account",
             Self::NotAllowed => "not-allowed",
             Self::WeakProof => "weak-proof",

@@ -6,7 +6,7 @@
 use super::canonical::Canonical;
 use super::{KeyFault, Keys, Purpose};
 use crate::kernel::local::Seed;
-use crate::kernel::model::{Factor, MailboxProof, PasswordCredential};
+use crate::kernel::model::{Factor, MailboxProof, PasswordCredential, RemovedAlias};
 use crate::kernel::values::{AccountId, FactorId};
 
 /// What a keyed hash is looked up for. One kind never gives another's.
@@ -88,6 +88,16 @@ impl Keys {
     /// Whether a mailbox proof's row is as it was made.
     pub fn holds_mailbox(&self, proof: &MailboxProof) -> bool {
         self.ring.load().credential.holds(&mailbox_bytes(proof), &proof.mac)
+    }
+
+    /// The MAC of an address that is given up.
+    pub fn mac_alias(&self, alias: &RemovedAlias) -> [u8; 32] {
+        self.ring.load().credential.newest().sign(&alias_bytes(alias))
+    }
+
+    /// Whether the row of a given-up address is as it was made.
+    pub fn holds_alias(&self, alias: &RemovedAlias) -> bool {
+        self.ring.load().credential.holds(&alias_bytes(alias), &alias.mac)
     }
 
     /// Seals a seed for the row of this second step and no other.
@@ -172,5 +182,16 @@ fn mailbox_bytes(proof: &MailboxProof) -> Vec<u8> {
         .number((*account_epoch).into())
         .signed(created_at.millis())
         .signed(expires_at.millis())
+        .finish()
+}
+
+fn alias_bytes(alias: &RemovedAlias) -> Vec<u8> {
+    let RemovedAlias { product, email, product_account, verified_when_removed, removed_at, mac: _ } = alias;
+    Canonical::new("fedgate removed alias 1")
+        .text(product.as_str())
+        .text(email.as_str())
+        .bytes(&product_account.to_bytes())
+        .number(u64::from(*verified_when_removed))
+        .signed(removed_at.millis())
         .finish()
 }

@@ -128,6 +128,8 @@ pub enum Towards {
     Provider,
     /// The product.
     Product,
+    /// The page that shows what a move changes, on the login host.
+    Review,
     /// The next step of a logout.
     Logout,
 }

@@ -21,6 +21,11 @@ pub(super) const SENT: &str = "__Host-fedgate-sent-";
 /// Where the last login of a product host led, to notice one that keeps coming back.
 pub(super) const LAST: &str = "__Host-fedgate-last";
 
+/// A provider's proof that waits on the login host for the owner's of a record (B22).
+pub(super) const STANDING: &str = "__Host-fedgate-standing";
+/// What the owner of a record proved a moment ago at this product's door (B11).
+pub(super) const OWNER: &str = "__Host-fedgate-owner";
+
 /// The cookies of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Cookies(Vec<(String, String)>);

@@ -5,18 +5,19 @@ use super::current::Current;
 use super::world::{Visitor, World};
 use crate::kernel::admit::{Candidate, ComesFrom, Evidence, Facts, LinkFact, LocalFacts};
 use crate::kernel::model::{Catalog, Product, ProductAccount};
-use crate::kernel::proof::Proof;
+use crate::kernel::proof::{OwnerProof, Proof};
 use crate::kernel::values::{AccountId, EmailAddress};
 use crate::store::Unavailable;
 
 impl World {
-    /// The facts for a provider's proof.
+    /// The facts for a provider's proof, and beside it that of a record's owner, where one was made.
     pub(super) async fn facts_of_proof<'a>(
         &self,
         visitor: &Visitor,
         catalog: &'a Catalog,
         product: Option<&'a Product>,
         proof: &'a Proof,
+        owner: Option<OwnerProof>,
     ) -> Result<Facts<'a>, Stop> {
         self.must_be_current()?;
         let claims = proof.claims();
@@ -34,8 +35,7 @@ impl World {
                 let identities = self.store.identities_of(account.id).await?;
                 let product_account = self.record_at(product, account.id).await?;
                 let further = self.store.proved_addresses_of(account.id).await?;
-                let enrolled =
-                    self.store.factors_of(account.id).await?.iter().any(|factor| factor.kind.is_second_step());
+                let enrolled = self.has_second_step(account.id).await?;
                 candidates.push(Candidate { account, identities, product_account, further, enrolled });
             }
         }
@@ -52,6 +52,10 @@ impl World {
             Some(account) => self.store.proved_addresses_of(account.id).await?,
             None => Vec::new(),
         };
+        let enrolled = match account {
+            Some(account) => self.has_second_step(account.id).await?,
+            None => false,
+        };
         let live = account.and_then(|account| account.email.as_ref()).or(claims.email.as_ref());
         let address_taken = self.taken(product, live, known).await?;
         let evidence = Evidence::Proof(proof);
@@ -61,7 +65,7 @@ impl World {
             product,
             client: ComesFrom::Address(visitor.client),
             evidence,
-            local: LocalFacts::default(),
+            local: LocalFacts { enrolled, owner, ..LocalFacts::default() },
             linked,
             candidates,
             product_account,
@@ -106,6 +110,10 @@ impl World {
             return Err(Unavailable("what holds of organizations could not be read".into()).into());
         }
         Ok(())
+    }
+
+    async fn has_second_step(&self, account: AccountId) -> Result<bool, Stop> {
+        Ok(self.store.factors_of(account).await?.iter().any(|factor| factor.kind.is_second_step()))
     }
 
     async fn record_at(&self, product: Option<&Product>, account: AccountId) -> Result<Option<ProductAccount>, Stop> {

@@ -3,7 +3,7 @@
 //! cookie → unseal → taken once → only then is anything else of the reply used (rule H10) → redeem and judge → facts → decide →
 //! one batch with accounts, links, session and events. Another commit that was first makes us decide again.
 
-use super::answer::{Answer, Step};
+use super::answer::{Answer, Step, Towards};
 use super::begin::Leaving;
 use super::cookies::{self, CrossSite};
 use super::current::Current;
@@ -12,7 +12,7 @@ use super::ticket::{PENDING_LIFE, Pending, Target, sha256, tag};
 use super::world::{Browser, Visitor};
 use super::{Login, Stop, TRIES};
 use crate::idp::{Redeem, Unproved};
-use crate::kernel::admit::{Admitted, Outcome, decide};
+use crate::kernel::admit::{Admitted, Need, Outcome, decide};
 use crate::kernel::journal::{MarkKind, ReplayMark};
 use crate::kernel::model::{Directory, Product};
 use crate::kernel::oidc::{Reply, redirect_uri, reply};
@@ -139,7 +139,7 @@ impl Login {
         for _ in 0..TRIES {
             let catalog = self.world.catalog.load_full();
             let product = place.as_ref().map(|(product, _)| product.as_ref());
-            let facts = self.world.facts_of_proof(visitor, &catalog, product, proof).await?;
+            let facts = self.world.facts_of_proof(visitor, &catalog, product, proof, None).await?;
             let decision = decide(&facts);
             let about = self.circumstances(directory, proof, decision.trace);
             self.world.foreshadow(visitor, &facts, (&decision.outcome, &about));
@@ -156,11 +156,16 @@ impl Login {
                     let leaving = Leaving { max_age: Some(super::ticket::FRESH_PROOF), ..Leaving::default() };
                     return self.leave(visitor, directory.id, target, leaving).await;
                 }
+                Outcome::Need(Need::LocalProof) => {
+                    let record = facts.record().map(|record| record.id);
+                    return self.ask_owner(visitor, directory, target, (proof, record, about)).await;
+                }
                 Outcome::Need(need) => return Err(Stop::refused(need.refusal(), about)),
                 Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
             };
-            match self.commit_login(visitor, &admitted, proof, about).await {
-                Ok(made) => return self.logged_in(visitor, made, (target, place), &admitted),
+            let moving = self.world.moving(&admitted, proof, &about).await?;
+            match self.commit_login(visitor, &admitted, proof, (about, moving.as_ref())).await {
+                Ok(made) => return self.logged_in(visitor, made, (target, place), &admitted, false),
                 Err(NotCommitted::Conflict(_)) => {}
                 Err(NotCommitted::Unavailable(fault)) => return Err(fault.into()),
             }
@@ -168,16 +173,30 @@ impl Login {
         Err(Stop::Fault("other commits were first too often".into()))
     }
 
-    fn logged_in(
+    /// The session's cookie, and on to the product. A form is answered by a page that goes on (rule M12).
+    pub(super) fn logged_in(
         &self,
         visitor: &Visitor,
         made: super::session::Made,
         aim: (Option<&Target>, Option<(Arc<Product>, Origin)>),
         admitted: &Admitted,
+        by_form: bool,
     ) -> Result<Answer, Stop> {
         let current =
             Current { session: made.session, account: made.account, identities: Vec::new(), further: Vec::new() };
         let mut answer = match (aim.0, made.record.as_ref(), admitted.terms().entry.as_ref()) {
+            // A code has no place in a page: the page goes back to where products send people, which hands over.
+            (Some(target), Some(_), Some(_)) if by_form => {
+                let product = self.world.product_of(Some(target));
+                let url = format!("{}{}", self.world.catalog.load().login.url(), target.path());
+                Answer::of(Step::Leave {
+                    towards: Towards::Product,
+                    provider: String::new(),
+                    url,
+                    product,
+                    by_form: true,
+                })
+            }
             (Some(target), Some(record), Some(entry)) => {
                 self.hand_over(visitor, &current, target, (entry.bounds, record))
             }
@@ -191,7 +210,7 @@ impl Login {
         Ok(answer)
     }
 
-    fn circumstances(&self, directory: &Directory, proof: &Proof, trace: Vec<String>) -> Circumstances {
+    pub(super) fn circumstances(&self, directory: &Directory, proof: &Proof, trace: Vec<String>) -> Circumstances {
         let claims = proof.claims();
         let mut about = Circumstances::of_directory(directory);
         about.method = Some(claims.method.code().to_owned());

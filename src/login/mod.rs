@@ -16,6 +16,7 @@
 mod answer;
 mod backroom;
 mod begin;
+mod both_sides;
 mod cache;
 mod codec;
 mod cookies;
@@ -32,6 +33,8 @@ mod lease;
 mod live;
 pub mod local;
 mod logout;
+mod moved;
+mod moving;
 mod record;
 mod registry;
 mod saml;

@@ -1,6 +1,7 @@
 //! Carrying an admission out: accounts, links, records at products and the login session, in one batch with their events.
 
 use super::current::Current;
+use super::moving::Moving;
 use super::record::Circumstances;
 use super::ticket::Target;
 use super::world::{Browser, Visitor};
@@ -36,12 +37,16 @@ impl Login {
         visitor: &Visitor,
         admitted: &Admitted,
         proof: &Proof,
-        about: Circumstances,
+        (about, moving): (Circumstances, Option<&Moving>),
     ) -> Result<Made, NotCommitted> {
         let mut batch = Batch::default();
-        let account = self.write_account(visitor, admitted, &mut batch);
+        let account = self.write_account(visitor, admitted, moving, &mut batch);
         self.world.take_up_roles(visitor, &account, proof, &mut batch).await?;
-        let record = self.write_record(visitor, admitted, &account, &mut batch);
+        let mut record = self.write_record(visitor, admitted, &account, &mut batch);
+        if let Some(moving) = moving {
+            self.write_move(visitor, (moving, &account), &about, &mut batch)?;
+            record = Some(moving.moved());
+        }
         let present = self.current(visitor).await.ok().flatten();
         let same = present.as_ref().filter(|current| is_same_login(current, &account, admitted));
         let (session, token) = match same {
@@ -61,7 +66,14 @@ impl Login {
         Ok(Made { session, account, record, token })
     }
 
-    pub(super) fn write_account(&self, visitor: &Visitor, admitted: &Admitted, batch: &mut Batch) -> Account {
+    /// The person, as the login leaves them. With a move, the account has the address that is kept, which is proved.
+    pub(super) fn write_account(
+        &self,
+        visitor: &Visitor,
+        admitted: &Admitted,
+        moving: Option<&Moving>,
+        batch: &mut Batch,
+    ) -> Account {
         let terms = admitted.terms();
         let (mut account, is_new) = match &terms.person {
             Person::Known(account) => (account.clone(), false),
@@ -85,6 +97,10 @@ impl Login {
             account.email_proved_at = Some(visitor.now);
             account.email_verified = true;
         }
+        if let Some(moving) = moving {
+            account.email = Some(moving.kept().clone());
+            account.email_verified = true;
+        }
         batch.changes.push(if is_new {
             Change::CreateAccount(account.clone())
         } else {
@@ -103,11 +119,13 @@ impl Login {
             };
             batch.changes.push(Change::Link(link));
             if !is_new {
-                // Whoever was in this account before it was linked is out in the same commit (rule H14).
-                batch.end_everything_of(account.id);
-                account.epoch = account.epoch.saturating_add(1);
                 batch.events.push(self.about_account(visitor, Action::IdentityLinked, &account, admitted));
             }
+        }
+        if !is_new && (terms.link.is_some() || moving.is_some()) {
+            // Whoever was in this account before it was linked is out in the same commit (rule H14).
+            batch.end_everything_of(account.id);
+            account.epoch = account.epoch.saturating_add(1);
         }
         account
     }
@@ -263,6 +281,7 @@ fn is_same_login(current: &Current, account: &Account, admitted: &Admitted) -> b
     let proved = &admitted.terms().proved;
     let session = &current.session;
     admitted.terms().link.is_none()
+        && admitted.terms().moves.is_none()
         && session.account == account.id
         && session.account_epoch == account.epoch
         && session.directory == proved.directory

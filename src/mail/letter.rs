@@ -63,6 +63,17 @@ pub enum Letter {
         /// The address that logs in.
         kept: EmailAddress,
     },
+    /// N1, N2: the account at a product moved to the one account; to the kept address.
+    Moved {
+        /// At what.
+        product: ProductName,
+        /// What people call the provider.
+        provider: String,
+        /// The address that was kept.
+        kept: EmailAddress,
+        /// A login was enough for it (N2); else the person asked for it (N1).
+        by_login: bool,
+    },
     /// N5: somebody asked to change the address; to the old and the new one.
     AddressChange {
         /// At what.
@@ -223,6 +234,7 @@ impl Letter {
         match self {
             Self::Managed { .. } => "managed",
             Self::AddressRetired { .. } => "address-retired",
+            Self::Moved { .. } => "moved",
             Self::AddressChange { .. } => "address-change",
             Self::Deactivated { .. } => "deactivated",
             Self::DeletionScheduled { .. } => "deletion-scheduled",
@@ -268,6 +280,12 @@ impl Letter {
                 ]
             }
             Self::AddressRetired { product, kept } => vec![("product", at(product)), ("kept", plain(mask(kept)))],
+            Self::Moved { product, provider, kept, by_login } => vec![
+                ("product", at(product)),
+                ("provider", plain(provider)),
+                ("kept", plain(kept)),
+                ("how", word(if *by_login { "login" } else { "asked" })),
+            ],
             Self::AddressChange { product, wanted, at: time } => {
                 vec![("product", at(product)), ("wanted", plain(mask(wanted))), ("at", when(*time))]
             }

@@ -44,6 +44,12 @@ fn samples() -> Vec<(&'static str, Letter)> {
     let domain = |trouble| Letter::Domain { org: org.clone(), domain: "acme.com".to_owned(), trouble };
     let managed = |managed| Letter::Managed { org: org.clone(), address: person.clone(), managed };
     let key = |ended| Letter::KeyExpiry { org: org.clone(), directory: "acme/okta".to_owned(), at, ended };
+    let moved = |by_login| Letter::Moved {
+        product: product.clone(),
+        provider: "Atlassian".to_owned(),
+        kept: person.clone(),
+        by_login,
+    };
     let announcement = |text: &str| Letter::Announcement { org: org.clone(), at, text: text.to_owned() };
     vec![
         ("managed", managed(true)),
@@ -77,6 +83,8 @@ fn samples() -> Vec<(&'static str, Letter)> {
         ("mailbox-proof", Letter::MailboxProof { product: product.clone(), proof: link(), until }),
         ("factor-enrolled", Letter::FactorEnrolled { factor: Factor::Passkey, at }),
         ("factor-removed", Letter::FactorRemoved { factor: Factor::RecoveryCodes, at }),
+        ("moved-by-login", moved(true)),
+        ("moved", moved(false)),
         ("password-changed", Letter::PasswordChanged { product, at }),
         ("set-up-code", Letter::SetUpCode { org: org.clone(), proof: proof(None), until }),
         ("set-up-reused", Letter::SetUpReused { org, at }),

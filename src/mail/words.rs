@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 const TEMPLATES: [(&str, &str); 17] = [
     ("managed", include_str!("templates/managed.txt")),
     ("address-retired", include_str!("templates/address-retired.txt")),
+    ("moved", include_str!("templates/moved.txt")),
     ("address-change", include_str!("templates/address-change.txt")),
     ("deactivated", include_str!("templates/deactivated.txt")),
     ("deletion-scheduled", include_str!("templates/deletion-scheduled.txt")),

@@ -3,6 +3,7 @@
 use minijinja::{Value, context};
 
 use super::href::Href;
+use super::moving::{Move, Prove, Review};
 use super::name::{Name, legible};
 use super::page::{Brand, Form, Go, Link, Way};
 use super::passkey::Passkey;
@@ -31,6 +32,12 @@ pub enum Local {
     Recovery(Recovery),
     /// What a person has enrolled.
     Security(Security),
+    /// The account must move before anything else.
+    Move(Move),
+    /// Whether an account is the person's.
+    Prove(Prove),
+    /// Both sides of a link, before its button.
+    Review(Review),
 }
 
 /// `POST` with the fields `email`, `password`, `csrf`, `to`.
@@ -200,6 +207,9 @@ impl Local {
             Self::Passkey(page) => &page.brand,
             Self::Recovery(page) => &page.brand,
             Self::Security(page) => &page.brand,
+            Self::Move(page) => &page.brand,
+            Self::Prove(page) => &page.brand,
+            Self::Review(page) => &page.brand,
         }
     }
 
@@ -216,6 +226,9 @@ impl Local {
             Self::Passkey(page) => ("local/passkey.html", 200, page.values()),
             Self::Recovery(page) => ("local/recovery.html", 200, recovery(page)),
             Self::Security(page) => ("local/security.html", 200, security(page)),
+            Self::Move(page) => ("local/move.html", 200, page.values()),
+            Self::Prove(page) => ("local/prove.html", 200, page.values()),
+            Self::Review(page) => ("local/review.html", page.status(), page.values()),
         }
     }
 }

@@ -13,6 +13,7 @@
 mod colour;
 mod href;
 mod local;
+mod moving;
 mod name;
 mod page;
 mod passkey;
@@ -25,6 +26,7 @@ mod view;
 pub use colour::{Colour, NotAColour};
 pub use href::{Href, NotAnHref};
 pub use local::{AskReset, Code, CodeFrom, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security};
+pub use moving::{Move, Prove, Review};
 pub use name::{Name, legible};
 pub use page::{
     Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Lost, Page, Person, ProductLink,

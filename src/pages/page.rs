@@ -190,6 +190,8 @@ pub enum Towards {
     Provider(Name),
     /// The page's product.
     Product,
+    /// The page that shows what a move changes.
+    Review,
     /// The next step of a logout: the login host's, or the provider's.
     Logout,
 }

@@ -13,7 +13,7 @@ use super::view;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 25] = [
+const TEMPLATES: [(&str, &str); 28] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
@@ -39,6 +39,9 @@ const TEMPLATES: [(&str, &str); 25] = [
     ("local/passkey.html", include_str!("templates/local/passkey.html")),
     ("local/recovery.html", include_str!("templates/local/recovery.html")),
     ("local/security.html", include_str!("templates/local/security.html")),
+    ("local/move.html", include_str!("templates/local/move.html")),
+    ("local/prove.html", include_str!("templates/local/prove.html")),
+    ("local/review.html", include_str!("templates/local/review.html")),
 ];
 
 /// Posts the form of [`Page::Submit`], whose policy names this script by its digest. Without scripts the button does.

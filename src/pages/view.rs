@@ -90,6 +90,7 @@ fn towards(towards: &Towards) -> (&'static str, Option<String>) {
     match towards {
         Towards::Provider(name) => ("provider", Some(name.shown())),
         Towards::Product => ("product", None),
+        Towards::Review => ("review", None),
         Towards::Logout => ("logout", None),
     }
 }

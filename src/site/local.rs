@@ -5,8 +5,8 @@ use crate::kernel::local::Weakness;
 use crate::login::local::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Wrong};
 use crate::login::{Form, Way as LoginWay};
 use crate::pages::{
-    AskReset, Ceremony, Code, CodeFrom, Enrol, Go, Href, Link, Local, Name, NewPassword, Notice, Opened, Page, Passkey,
-    Password, Recovery, Security, Way,
+    AskReset, Ceremony, Code, CodeFrom, Enrol, Go, Href, Link, Local, Move, Name, NewPassword, Notice, Opened, Page,
+    Passkey, Password, Prove, Recovery, Review, Security, Way,
 };
 use http::StatusCode;
 use qrcodegen::{QrCode, QrCodeEcc};
@@ -29,7 +29,10 @@ pub(super) mod paths {
     pub const SECURITY: &str = "/.fedgate/security";
     pub const CHANGE: &str = "/.fedgate/security/password";
     pub const ENROL: &str = "/.fedgate/security/app";
+    pub const MOVE: &str = "/.fedgate/move";
+    pub const PROVE: &str = "/.fedgate/prove";
     // On the login host.
+    pub const LINK: &str = "/login/link";
     pub const PASSKEY_ANSWER: &str = "/login/passkey";
     pub const PASSKEY_EMAIL: &str = "/login/passkey/email";
     pub const PASSKEY_NEW: &str = "/login/passkey/new";
@@ -128,6 +131,37 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
         }),
         LocalPage::Recovery { codes, next } => {
             Local::Recovery(Recovery { brand, codes, next: Href::parse(&next).ok()? })
+        }
+        LocalPage::Move { form: fields, email, provider, must } => Local::Move(Move {
+            must,
+            stay: Href::parse("/").ok()?,
+            brand,
+            form: form(&fields, paths::MOVE)?,
+            email: email.to_string(),
+            provider: Name::configured(&provider),
+        }),
+        LocalPage::Prove { form: fields, email, provider, identity, known, failed } => Local::Prove(Prove {
+            brand,
+            form: form(&fields, paths::PROVE)?,
+            email: email.to_string(),
+            provider: Name::configured(&provider),
+            identity,
+            known,
+            failed,
+            stay: Href::parse("/").ok()?,
+        }),
+        LocalPage::Review { form: fields, kept, removed, provider, identity, work, changed, stay } => {
+            Local::Review(Review {
+                brand,
+                form: form(&fields, paths::LINK)?,
+                kept,
+                removed,
+                provider: Name::configured(&provider),
+                identity,
+                work: work.map(|org| Name::organization(&org)),
+                changed,
+                stay: Href::parse(&stay).ok()?,
+            })
         }
         LocalPage::Security { form: fields, email, factors, recovery_left, proof, failed } => {
             Local::Security(Security {

@@ -2,7 +2,7 @@
 
 use super::forms::Fields;
 use super::render::{self, At};
-use super::{Site, declared, emergency};
+use super::{Site, declared, emergency, local};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryName, OrgName, Origin, ProductName, ThirdPartyName};
 use crate::keys::KeyFault;
@@ -50,6 +50,11 @@ impl Site {
                 to => self.login.ask_again(visitor, to).await,
             },
             ("GET" | "HEAD", "/login/reset") => self.login.follow_link(visitor, query().text("token")).await,
+            ("GET" | "HEAD", local::paths::LINK) => self.login.review(visitor, query().text("t")).await,
+            ("POST", local::paths::LINK) => {
+                let form = form();
+                self.login.confirm_link(visitor, form.text("csrf"), form.text("to")).await
+            }
             ("GET", "/login/to") => return self.enter(request, visitor).await,
             ("POST", "/login/identify") => {
                 let form = form();

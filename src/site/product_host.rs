@@ -4,6 +4,7 @@ use super::forms::Fields;
 use super::login_host::is_page_navigation;
 use super::render::{self, At};
 use super::{Site, declared};
+use crate::kernel::model::{MigrationPhase, ProductAccountState};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::path::NormalPath;
 use crate::kernel::values::Token;
@@ -111,7 +112,7 @@ impl Site {
     /// `GET /.fedgate/session`: who is logged in, as JSON; 401 without a session.
     async fn who(&self, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
         match self.session_of(&visitor.cookies, visitor, at).await {
-            Admission::Admitted(session) => self.describe(&session).await,
+            Admission::Admitted(session) => self.describe(at, &session).await,
             Admission::Unavailable => render::empty(StatusCode::SERVICE_UNAVAILABLE),
             Admission::Nobody | Admission::Refused(_) => render::problem(
                 StatusCode::UNAUTHORIZED,
@@ -142,14 +143,17 @@ impl Site {
         }
     }
 
-    async fn describe(&self, session: &Arc<LiveSession>) -> Response<Bytes> {
+    async fn describe(&self, at: &ProductHost, session: &Arc<LiveSession>) -> Response<Bytes> {
         let world = self.login.world();
         let catalog = world.catalog.load_full();
         let record = world.store.product_account_by_id(session.product_account).await;
         let (Ok(Some(record)), Ok(Some(account))) = (record, world.store.account(session.account).await) else {
             return render::empty(StatusCode::SERVICE_UNAVAILABLE);
         };
-        let linked = matches!(record.state, crate::kernel::model::ProductAccountState::Linked);
+        let linked = matches!(record.state, ProductAccountState::Linked | ProductAccountState::Merged(_));
+        // The banner of products: where a person whose account may move begins that (rows T02, T21).
+        let move_url = (!linked && at.product.migration != MigrationPhase::Off && catalog.issuer.is_some())
+            .then_some(super::local::paths::MOVE);
         let org = session.org.as_ref().and_then(|org| catalog.orgs.get(org)).map(|org| org.label.clone());
         render::json(
             serde_json::json!({
@@ -158,6 +162,7 @@ impl Site {
                 "email": account.email.as_ref().map(ToString::to_string),
                 "name": account.name,
                 "linked": linked,
+                "move_url": move_url,
                 "managed": session.org.is_some(),
                 "managed_by": org,
                 "profile_url": catalog.profile_url,

@@ -52,6 +52,8 @@ impl Site {
             paths::MAIL_LINK => self.login.show_link(visitor, at, query.text("token")).await,
             paths::SECURITY => self.login.security(visitor, at).await,
             paths::CHANGE => self.login.ask_change(visitor, at).await,
+            paths::MOVE => self.login.ask_move(visitor, at).await,
+            paths::PROVE => self.login.ask_prove(visitor, at, query.text("t")),
             _ => return None,
         })
     }
@@ -85,6 +87,8 @@ impl Site {
                 login.change_security(visitor, at, sealed, wanted).await
             }
             paths::CHANGE => login.change(visitor, at, sealed, (secret("current"), secret("password"))).await,
+            paths::MOVE => login.begin_move(visitor, at, sealed).await,
+            paths::PROVE => login.prove(visitor, at, sealed, (secret("password"), form.text("code"))).await,
             paths::ENROL if form.text("act") == "passkey" => login.enrol_passkey(visitor, at, sealed).await,
             paths::ENROL => login.enrol(visitor, at, sealed, form.text("code")).await,
             _ => return None,

@@ -178,6 +178,7 @@ fn page_towards(towards: Towards, provider: &str) -> PageTowards {
     match towards {
         Towards::Provider => PageTowards::Provider(Name::configured(provider)),
         Towards::Product => PageTowards::Product,
+        Towards::Review => PageTowards::Review,
         Towards::Logout => PageTowards::Logout,
     }
 }

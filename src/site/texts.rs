@@ -51,6 +51,7 @@ pub(super) fn status(refusal: Refusal) -> StatusCode {
         | Refusal::EmailProof
         | Refusal::SeveralAccounts
         | Refusal::LocalProof
+        | Refusal::MoveFirst
         | Refusal::NoAccount
         | Refusal::NotAllowed
         | Refusal::WeakProof
@@ -81,6 +82,7 @@ pub fn title(refusal: Refusal) -> &'static str {
         Refusal::SeveralAccounts => "Several accounts use this address",
         Refusal::Conflict => "This account already has another login",
         Refusal::LocalProof => "There is already an account with this address",
+        Refusal::MoveFirst => "Your account moves first",
         Refusal::NoAccount => "There is no account for this login",
         Refusal::NotAllowed => "You don’t have access",
         Refusal::WeakProof => "A second step is needed",
@@ -222,6 +224,11 @@ fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'stat
         Refusal::LocalProof => (
             "It wasn’t made by this login, so we need a proof that it is yours before we connect them.".to_owned(),
             "Log in the way you did before.",
+            ASK_SUPPORT,
+        ),
+        Refusal::MoveFirst => (
+            format!("{product} accounts log in another way now, and yours has not moved yet."),
+            "Open this in your browser and log in there: it leads you through the move.",
             ASK_SUPPORT,
         ),
         Refusal::NoAccount => (

@@ -7,6 +7,7 @@
 mod admins;
 mod credentials;
 mod domains;
+mod migrations;
 mod organizations;
 mod outbox;
 mod sqlite;
@@ -14,6 +15,7 @@ mod sqlite;
 pub use admins::Admins;
 pub use credentials::{Credentials, LocalShare};
 pub use domains::DomainProofs;
+pub use migrations::Migrations;
 pub use organizations::Organizations;
 pub use outbox::Outbox;
 pub use sqlite::Sqlite;
@@ -99,6 +101,10 @@ pub enum Conflict {
     Address,
     /// A credential was used up, changed or taken away meanwhile.
     Credential,
+    /// The record at the product is in another state than the change begins in.
+    State,
+    /// The record moves already, the identity moves another record, or the move went on meanwhile.
+    Migration,
     /// The session, or the parent that it hangs on, has ended.
     Ended,
     /// A row with this id, name or generation exists, or the row to change does not.
@@ -165,7 +171,9 @@ pub struct LoggedEvent {
 
 /// Everything durable.
 #[async_trait]
-pub trait Store: Admins + Credentials + DomainProofs + Organizations + Outbox + Send + Sync + 'static {
+pub trait Store:
+    Admins + Credentials + DomainProofs + Migrations + Organizations + Outbox + Send + Sync + 'static
+{
     /// Writes a batch: all of it durably, or nothing.
     ///
     /// # Errors

@@ -78,7 +78,7 @@ fn mistakes_of_shape() -> Vec<Mistake> {
             "sso = { oidc = \"https://a.example\", client_id = \"c\", client_auth = \"none\", client_secret_file = \"s\" }",
             "client_auth = \"basic\"",
         ),
-        in_product(C::NotYet, 13, "migration = { phase = \"optional\", deadline = 2026-12-31 }", "remove it"),
+        in_product(C::NotYet, 46, "migration = { phase = \"optional\", deadline = 2026-12-31 }", "remove it"),
         in_org(C::Url, 16, "sso = { saml = \"http://idp.example/metadata\" }", "write https://"),
         in_org(
             C::Either,

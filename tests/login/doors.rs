@@ -1,6 +1,7 @@
 //! What the scenes about local passwords share: a gateway inside this process, two products that keep passwords, a company, and
 //! people who are made as the operator makes them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use fedgate::cli::node::{Extras, Node};
@@ -35,7 +36,17 @@ impl Doors {
     }
 
     pub async fn open_with(keys: &str, tables: &str, extras: Extras) -> Self {
-        Self::start(&format!("passwords = \"here\"\n{keys}"), tables, extras).await
+        Self::start((&format!("passwords = \"here\"\n{keys}"), tables), extras, None).await
+    }
+
+    /// The same with providers whose certificates are of this authority, and this secret in `{dir}/op.secret`; `keys` say who keeps passwords.
+    pub async fn open_with_secret(authority: &Path, keys: &str, tables: &str, secret: &str) -> Self {
+        Self::start((keys, tables), Extras::default(), Some((authority, secret))).await
+    }
+
+    /// A person with a password and an address that nobody ever proved.
+    pub async fn unverified(&self, email: &str) -> fedgate::kernel::model::ProductAccount {
+        self.make_as(email, Some(HASH), None, false).await
     }
 
     /// The same, but `trello` keeps its passwords itself and this adapter knows them; `more` are further keys of `adapter`.
@@ -50,7 +61,7 @@ impl Doors {
             "passwords = \"product\"\nadapter = {{ url = \"{}\", {key_file}{more} }}\n{further}",
             adapter.url()
         );
-        Self::start(&keys, tables, Extras::default()).await
+        Self::start((&keys, tables), Extras::default(), None).await
     }
 
     /// The same with other parts.
@@ -59,16 +70,20 @@ impl Doors {
         let keys = format!(
             "passwords = \"product\"\nadapter = {{ url = \"{url}\", key_file = \"{{dir}}/adapter.key\"{more} }}"
         );
-        Self::start(&keys, "", extras).await
+        Self::start((&keys, ""), extras, None).await
     }
 
-    async fn start(keys: &str, tables: &str, extras: Extras) -> Self {
+    async fn start((keys, tables): (&str, &str), extras: Extras, trust: Option<(&Path, &str)>) -> Self {
         let (trello, loom) = (Upstream::start(), Upstream::start());
         let ports = Ports { https: ports::free(), http: ports::free(), ops: ports::free() };
         let folder = tempfile::tempdir().expect("a temporary directory");
         let doors = "doors = { login = [\"/in\"], reset = [\"/forgot\"], signup = [\"/join\"] }";
         // Only what measures says that it comes from elsewhere.
-        let text = Configuration::new()
+        let text = match trust {
+            Some((authority, secret)) => Configuration::new().trust(authority).secret("{dir}/op.secret", secret),
+            None => Configuration::new(),
+        };
+        let text = text
             .listen("trusted_proxies = [\"127.0.0.1\"]")
             .product("trello", &trello.url(), &format!("{doors}\n{keys}"))
             .product("loom", &loom.url(), &format!("{doors}\npasswords = \"here\""))
@@ -93,12 +108,12 @@ impl Doors {
     }
 
     pub async fn make(&self, email: &str, hash: Option<&str>) -> fedgate::kernel::model::ProductAccount {
-        self.make_as(email, hash, None).await
+        self.make_as(email, hash, None, true).await
     }
 
     /// A person of `trello` whose password it keeps, with its own user id.
     pub async fn imported(&self, email: &str, sub: &str) -> fedgate::kernel::model::ProductAccount {
-        self.make_as(email, None, Some(sub)).await
+        self.make_as(email, None, Some(sub), true).await
     }
 
     async fn make_as(
@@ -106,11 +121,12 @@ impl Doors {
         email: &str,
         hash: Option<&str>,
         sub: Option<&str>,
+        verified: bool,
     ) -> fedgate::kernel::model::ProductAccount {
         let new = NewLocal {
             product: ProductName::parse("trello").unwrap(),
             email: EmailAddress::parse(email).unwrap(),
-            verified: true,
+            verified,
             name: None,
             hash: hash.map(ToOwned::to_owned),
             sub: sub.map(ToOwned::to_owned),

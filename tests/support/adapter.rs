@@ -50,6 +50,8 @@ pub enum Manner {
 struct State {
     people: HashMap<String, (String, String)>,
     manner: Manner,
+    /// The one call that is answered so; all others as it is. None: all are.
+    only: Option<&'static str>,
     calls: Vec<Call>,
     faults: Vec<String>,
 }
@@ -61,6 +63,8 @@ pub struct Call {
     pub email: String,
     pub password: String,
     pub idempotency_key: String,
+    /// All of it.
+    pub body: Value,
 }
 
 /// A running adapter. Dropping it stops it.
@@ -126,7 +130,14 @@ impl Adapter {
 
     /// How calls are answered from now on.
     pub fn be(&self, manner: Manner) {
-        lock(&self.state).manner = manner;
+        let mut state = lock(&self.state);
+        (state.manner, state.only) = (manner, None);
+    }
+
+    /// Says nothing to one kind of call, and answers all others as it is.
+    pub fn hold(&self, only: &'static str) {
+        let mut state = lock(&self.state);
+        (state.manner, state.only) = (Manner::Silent, Some(only));
     }
 
     /// Every call so far.
@@ -212,13 +223,18 @@ fn answer(
     let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
     let (email, password) = (text("email"), text("password"));
     let mut state = lock(state);
-    if text("call") != "verify_password" || !["/fedgate/verify_password", "/verify_password"].contains(&path.as_str()) {
+    let acts = ["set_auth_mode", "revoke_sessions", "set_profile"];
+    let is_act = acts.contains(&text("call").as_str());
+    let agreed = ["/fedgate/", "/"].map(|base| format!("{base}{}", text("call")));
+    if !agreed.contains(&path) || !(is_act || text("call") == "verify_password") {
         state.faults.push(format!("not the call that is agreed on: {path} {}", text("call")));
     }
     let known = state.people.get(&email).cloned();
-    state.calls.push(Call { path, email, password: password.clone(), idempotency_key: signed.0.clone() });
+    let call = Call { path, email, password: password.clone(), idempotency_key: signed.0.clone(), body: asked.clone() };
+    state.calls.push(call);
     let id = signed.0.as_str();
     let honest = match &known {
+        _ if is_act => json!({ "id": id, "done": true }),
         Some((right, sub)) if *right == password => json!({ "id": id, "right": true, "sub": sub }),
         _ => json!({ "id": id, "right": false }),
     };
@@ -226,7 +242,11 @@ fn answer(
     let yes = |sub: &str| json!({ "id": id, "right": true, "sub": sub }).to_string();
     let told = |body: &str| written(200, "", body.as_bytes(), &sign(&key(), id, "1800000000", body.as_bytes()));
     let now = Duration::ZERO;
-    match state.manner.clone() {
+    let manner = match state.only {
+        Some(only) if text("call") != only => Manner::Honest,
+        Some(_) | None => state.manner.clone(),
+    };
+    match manner {
         Manner::Honest => (told(&honest.to_string()), now, true),
         Manner::Late(those, strangers) => {
             let wait = if known.is_some() { those } else { strangers };

@@ -20,7 +20,7 @@ pub use bounds::{ClientTimeouts, ProductLimits};
 pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
 pub use org::{Members, OnChange, Org, PasswordRules, Policy, Session};
-pub use product::{Adapter, Allow, ApiRefusal, Doors, Outage, PasswordApi, Product};
+pub use product::{Adapter, Allow, ApiRefusal, Doors, Migration, Outage, PasswordApi, Product};
 pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Saml, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
 pub use upstream::{Health, Timeouts, UpstreamTls};

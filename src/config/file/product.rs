@@ -57,8 +57,8 @@ pub struct Product {
     pub passwords: Text,
     /// The product's account adapter, for `passwords = "product"`.
     pub adapter: Option<At<Adapter>>,
-    /// The way from local accounts; comes in a later version.
-    pub migration: Option<Anything>,
+    /// The way from the product's own passwords to the one account, for `passwords = "here"` and `"product"`.
+    pub migration: Option<At<Migration>>,
     /// The product's own JSON logins for apps: passed on unchanged for people who may log in by a password.
     pub password_api: Option<At<Vec<At<PasswordApi>>>>,
     /// Identity fields besides the assertion: `"X-Forwarded-User" = "sub"`.
@@ -103,6 +103,22 @@ pub struct Adapter {
     pub timeout: Text,
     /// https address of the product's own page for a new password, open to strangers.
     pub reset_url: Text,
+}
+
+/// The way from the product's own passwords to the one account.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Migration {
+    /// `off` (default): nobody moves but by a company that enforces single sign-on. `optional`: who logs in by the issuer or a third
+    /// party moves, and people may ask to. `forced`: a password leads to the move and nowhere else.
+    #[schemars(extend("enum" = ["off", "optional", "forced"]))]
+    pub phase: Text,
+    /// A day on which the phase changes by itself; comes in a later version.
+    pub deadline: Option<Anything>,
+    /// The phase then; comes in a later version.
+    pub then: Option<Anything>,
+    /// Reminders before it; come in a later version.
+    pub remind: Option<Anything>,
 }
 
 /// A JSON login of the product's own, for its apps.

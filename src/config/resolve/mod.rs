@@ -13,6 +13,7 @@ mod dns;
 mod document;
 mod identity;
 mod mail;
+mod migration;
 mod orgs;
 mod password_api;
 mod paths;

@@ -1,12 +1,13 @@
 //! Products: what decisions know of them, and where they are.
 
 use super::Reader;
+use super::migration::phase_of;
 use super::paths::For;
 use super::values::{colour, each, label_of, text};
 use crate::config::file::{Allow as WrittenAllow, At, File, Product as Written, Span, Text, WordOr};
 use crate::config::finding::Code;
 use crate::gateway::options::Site;
-use crate::kernel::model::{Allow, MigrationPhase, Outage, Passwords, Product, Signup, StepUp};
+use crate::kernel::model::{Allow, Outage, Passwords, Product, Signup, StepUp};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
 use http::uri::Authority;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ impl Reader<'_> {
         let mut sites = Vec::new();
         for (name, product) in &file.product.0 {
             if let Some(product_name) = self.name(name, ProductName::parse) {
+                self.migration(file, &product_name, product);
                 sites.extend(self.product(product_name, product, orgs));
             }
         }
@@ -58,7 +60,7 @@ impl Reader<'_> {
             passwords: Self::passwords(written.passwords.as_ref()),
             adapter: self.adapter(&place, written),
             password_api: self.password_api(&place, written),
-            migration: MigrationPhase::Off,
+            migration: phase_of(written.migration.as_ref()),
             limits: self.limits(written.session.as_ref()),
             colour,
             identity_fields: self.identity_fields(written),
@@ -99,14 +101,9 @@ impl Reader<'_> {
     }
 
     fn product_later(&mut self, written: &Written) {
-        let later = [
-            (&written.migration, "migration", "remove it: there are no local accounts to move"),
-            (&written.api, "api", "remove it: requests with API tokens and no session are refused"),
-        ];
-        for (value, key, write) in later {
-            if let Some(value) = value {
-                self.say.not_yet(value.span(), key, write);
-            }
+        if let Some(api) = &written.api {
+            let write = "remove it: requests with API tokens and no session are refused";
+            self.say.not_yet(api.span(), "api", write);
         }
     }
 

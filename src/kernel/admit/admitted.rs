@@ -3,7 +3,7 @@
 use super::{Evidence, Facts, Outcome};
 use crate::kernel::event::PolicyStamp;
 use crate::kernel::linking::Linking;
-use crate::kernel::model::{Account, IdentityKey, LinkedBy, Method, ProductAccount};
+use crate::kernel::model::{Account, IdentityKey, LinkedBy, Method, ProductAccount, Trigger};
 use crate::kernel::standing::{Bounds, Management};
 use crate::kernel::values::{
     DirectoryId, DirectoryName, EmailAddress, LoginSessionId, OrgName, ProductName, Timestamp,
@@ -22,6 +22,8 @@ pub struct Terms {
     pub person: Person,
     /// The identity to link to that person in the same commit, and how the link came to be.
     pub link: Option<(IdentityKey, LinkedBy)>,
+    /// The record at the product moves to the one account in the same commit, and why (B14, B20, B22).
+    pub moves: Option<Trigger>,
     /// The product that may be entered; none for a login at the login host only.
     pub entry: Option<Entry>,
     /// What the login session is made from.
@@ -114,18 +116,25 @@ impl Admitted {
 /// Turns an unopposed linking decision into the outcome.
 pub(super) fn outcome(facts: &Facts<'_>, linking: Linking) -> Outcome {
     match linking {
-        Linking::Use(account) => Outcome::Session(admit(facts, Person::Known(account), None)),
+        Linking::Use(account) => Outcome::Session(admit(facts, Person::Known(account), None, None)),
         Linking::Link(account, key) => {
-            Outcome::Link(admit(facts, Person::Known(account), Some((key, LinkedBy::Authority))))
+            Outcome::Link(admit(facts, Person::Known(account), Some((key, LinkedBy::Authority)), None))
+        }
+        Linking::Move(account, Some((key, by)), trigger) => {
+            Outcome::Link(admit(facts, Person::Known(account), Some((key, by)), Some(trigger)))
+        }
+        Linking::Move(account, None, trigger) => {
+            Outcome::Session(admit(facts, Person::Known(account), None, Some(trigger)))
         }
         Linking::Create(draft, key) => {
-            Outcome::Create(admit(facts, Person::New(draft), Some((key, LinkedBy::FirstLogin))))
+            Outcome::Create(admit(facts, Person::New(draft), Some((key, LinkedBy::FirstLogin)), None))
         }
+        Linking::Need(need) => Outcome::Need(need),
         Linking::Refuse(refusal) => Outcome::Refuse(refusal),
     }
 }
 
-fn admit(facts: &Facts<'_>, person: Person, link: Option<(IdentityKey, LinkedBy)>) -> Admitted {
+fn admit(facts: &Facts<'_>, person: Person, link: Option<(IdentityKey, LinkedBy)>, moves: Option<Trigger>) -> Admitted {
     let managed = facts.managed();
     let live = match &person {
         Person::Known(account) => account.email.as_ref(),
@@ -134,6 +143,7 @@ fn admit(facts: &Facts<'_>, person: Person, link: Option<(IdentityKey, LinkedBy)
     let asserted = facts.asserted();
     let terms = Terms {
         link,
+        moves,
         entry: entry(facts, &managed),
         proved: proved(facts),
         confined_to: confined_to(facts),

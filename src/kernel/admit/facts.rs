@@ -4,7 +4,7 @@ use crate::kernel::model::{
     ACCOUNT_SOURCE, Account, Catalog, Directory, IdentityKey, LinkedIdentity, LoginSession, Method, Product,
     ProductAccount,
 };
-use crate::kernel::proof::{Proof, SecondStepProof, Vouched};
+use crate::kernel::proof::{OwnerProof, Proof, SecondStepProof, Vouched};
 use crate::kernel::standing::{self, Entrant, Groups, Management};
 use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, OrgName, Timestamp};
 use std::net::IpAddr;
@@ -59,6 +59,8 @@ pub struct LocalFacts {
     pub step: Option<SecondStepProof>,
     /// The password that was typed; none for other methods.
     pub password: Option<PasswordState>,
+    /// The proof of a record's owner, beside a provider's (B22).
+    pub owner: Option<OwnerProof>,
 }
 
 /// What is known of a local password that was just typed.
@@ -210,7 +212,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The record at the product of whoever would be logged in: the account's, else the only candidate's.
-    pub(in crate::kernel) fn record(&self) -> Option<&ProductAccount> {
+    pub fn record(&self) -> Option<&ProductAccount> {
         let mut candidates = self.candidates();
         let (account, record) = match (self.account(), candidates.next(), candidates.next()) {
             (Some(account), ..) => (account, self.product_account.as_ref()?),

@@ -84,6 +84,10 @@ pub enum Need {
     SecondStep,
     /// B10: set a new password.
     NewPassword,
+    /// B11: move the record to the one account; nothing else is opened before.
+    Move,
+    /// B22: show that the record at the product is theirs.
+    LocalProof,
 }
 
 impl Need {
@@ -92,6 +96,8 @@ impl Need {
         match self {
             Self::SecondStep => Refusal::SecondStep,
             Self::NewPassword => Refusal::NewPassword,
+            Self::Move => Refusal::MoveFirst,
+            Self::LocalProof => Refusal::LocalProof,
         }
     }
 }

@@ -51,6 +51,8 @@ fn links_enrolled(facts: &Facts<'_>) -> bool {
             account.status == AccountStatus::Active
                 && facts.candidates().any(|candidate| candidate.account.id == account.id && candidate.enrolled)
         }
+        // Asks for the second step itself, at the product's door (B14, B22).
+        Linking::Move(..) | Linking::Need(_) => false,
         Linking::Use(_) | Linking::Create(..) | Linking::Refuse(_) => false,
     }
 }

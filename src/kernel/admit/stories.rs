@@ -11,6 +11,7 @@ use std::time::Duration;
 mod linking;
 mod local;
 mod mistakes;
+mod moving;
 
 #[track_caller]
 fn check(case: &Case, expected: &str) {

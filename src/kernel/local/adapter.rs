@@ -5,6 +5,10 @@
 //! id of a call is random, goes as `Idempotency-Key` too, and stands in the signed answer: an answer to another call, an older one, a
 //! stranger's on the port of a product that is down, or our own call sent back prove nothing.
 
+mod act;
+
+pub use act::{AdapterAct, done};
+
 use super::judge::{Claimant, Steps};
 use super::password::Typed;
 use crate::kernel::model::AdapterKey;

@@ -12,7 +12,7 @@ use crate::kernel::live::step_up;
 use crate::kernel::model::{
     ACCOUNT_SOURCE, IdentityKey, LoginSession, MailboxProof, Method, PasswordCredential, SubjectSource,
 };
-use crate::kernel::proof::{Claims, Proof, SecondStepProof, Vouched};
+use crate::kernel::proof::{Claims, OwnerProof, Proof, SecondStepProof, Vouched};
 use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, LoginSessionId, ProductAccountId, Timestamp};
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -157,6 +157,14 @@ impl Steps {
     /// The second step, once it was taken.
     pub fn second(&self) -> Option<SecondStepProof> {
         self.stepped_at.map(|at| SecondStepProof::new(self.claimant.account, at))
+    }
+
+    /// That the record is its owner's, for linking it (B22). A mailbox alone is no such proof, nor is a session that lives.
+    pub fn owner(&self) -> Option<OwnerProof> {
+        let c = &self.claimant;
+        let typed = matches!(self.method, Method::Password | Method::Adapter | Method::Passkey);
+        let stepped = self.stepped_at.is_some() || self.method == Method::Passkey;
+        (typed && self.continues.is_none()).then(|| OwnerProof::new(c.account, c.record, c.epoch, stepped))
     }
 
     /// What is known of the password that was typed.

@@ -112,4 +112,6 @@ pub enum LinkedBy {
     Authority,
     /// The product knew the person by it before (T09); it opens nothing before the record has moved.
     Import,
+    /// The owner of the record proved both sides (rule B22).
+    Owner,
 }

@@ -8,6 +8,7 @@ mod adapter;
 mod catalog;
 mod credential;
 mod directory;
+mod migration;
 mod password_api;
 mod policy;
 mod product;
@@ -23,6 +24,7 @@ pub use directory::{
     ACCOUNT_SOURCE, ClientAuth, Directory, DirectoryRow, ExpiredKeys, MetadataAt, OauthEndpoints, OidcSettings,
     Protocol, ResponseMode, SamlSettings,
 };
+pub use migration::{Migration, MigrationProgress, MigrationStep, RemovedAlias, Trigger};
 pub use password_api::{ApiRefusal, PasswordApi};
 pub use policy::{
     ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Since, Sso,

@@ -112,6 +112,10 @@ id!(
     MailboxProofId
 );
 id!(
+    /// The move of one record to the one account.
+    MigrationId
+);
+id!(
     /// One letter to one recipient.
     MailId
 );

@@ -17,8 +17,8 @@ mod time;
 pub use domain::{DomainName, NotADomain};
 pub use email::{EmailAddress, NotAnEmail};
 pub use ids::{
-    AccountId, ApiTokenId, DirectoryId, EventId, FactorId, LoginSessionId, MailId, MailboxProofId, NotAnId,
-    ProductAccountId, ProductSessionId,
+    AccountId, ApiTokenId, DirectoryId, EventId, FactorId, LoginSessionId, MailId, MailboxProofId, MigrationId,
+    NotAnId, ProductAccountId, ProductSessionId,
 };
 pub use names::{DirectoryName, NotAName, OrgName, PolicyName, ProductName, ThirdPartyName};
 pub use network::Network;

@@ -148,7 +148,7 @@ impl Login {
             product: None,
             client: ComesFrom::Address(visitor.client),
             evidence: Evidence::Proof(proof),
-            local: LocalFacts { account, enrolled: false, step: steps.second(), password: None },
+            local: LocalFacts { account, enrolled: false, step: steps.second(), password: None, owner: None },
             linked: None,
             candidates: Vec::new(),
             product_account: None,
@@ -188,7 +188,7 @@ impl Login {
         let org = admitted.terms().managed_by.clone();
         about.org = org.as_ref().map(ToString::to_string);
         let mut batch = Batch { marks: vec![shown.mark()], ..Batch::default() };
-        let account = self.write_account(visitor, admitted, &mut batch);
+        let account = self.write_account(visitor, admitted, None, &mut batch);
         let (session, token) = self.new_session(visitor, admitted, &account, proof);
         batch.changes.push(Change::CreateLoginSession(session.clone()));
         batch.changes.push(Change::Credential(used));

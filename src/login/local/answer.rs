@@ -119,6 +119,51 @@ pub enum LocalPage {
         /// Where to go on.
         next: String,
     },
+    /// The password was right, and the account must move before anything else (B11).
+    Move {
+        /// The form; `to` carries what was proved.
+        form: Form,
+        /// The address.
+        email: EmailAddress,
+        /// What people call the provider.
+        provider: String,
+        /// Nothing else opens the product; else the person asked for it.
+        must: bool,
+    },
+    /// Whether the account at this product is the person's, who came by a provider (B22).
+    Prove {
+        /// The form; `to` carries what is asked.
+        form: Form,
+        /// The account's address here.
+        email: EmailAddress,
+        /// What people call the provider.
+        provider: String,
+        /// The address that it said.
+        identity: String,
+        /// What is asked for was proved in this browser a moment ago.
+        known: bool,
+        /// The password or the code was not right.
+        failed: bool,
+    },
+    /// Both sides are proved; shown on the login host (row T12).
+    Review {
+        /// The form; `to` carries what was shown and proved.
+        form: Form,
+        /// The address that the account has then.
+        kept: String,
+        /// Addresses that log in no longer.
+        removed: Vec<String>,
+        /// What people call the provider.
+        provider: String,
+        /// Who the person is there.
+        identity: String,
+        /// The organization that manages the address.
+        work: Option<String>,
+        /// The facts are others than those that were shown.
+        changed: bool,
+        /// Back to the product, with nothing changed.
+        stay: String,
+    },
     /// What a person has enrolled.
     Security {
         /// The form.

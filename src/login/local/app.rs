@@ -157,7 +157,7 @@ impl Login {
             return Err(NotCommitted::Unavailable(Unavailable("a local proof for another place".to_owned())));
         }
         let mut batch = Batch::default();
-        let account = self.write_account(visitor, admitted, &mut batch);
+        let account = self.write_account(visitor, admitted, None, &mut batch);
         let mut event = visitor.event(Action::LoginSucceeded, Happened::Success);
         event.subject = subject(&account);
         event.product = about.product;

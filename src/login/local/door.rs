@@ -220,6 +220,9 @@ impl Login {
                 };
                 // The event says no more than the page; it is sampled like every refusal of a stranger (rule M15).
                 self.world.record_refusal(visitor, Refusal::WrongPassword, about).await;
+                if known.is_none() {
+                    self.tell_retired(visitor, at, &email);
+                }
                 let ways = self.ways(&shown).into_iter().map(|(_, way)| way).collect();
                 Ok(self.password_page(visitor, at, target, (email, ways), true))
             }
@@ -323,7 +326,7 @@ pub(super) fn nobody(email: &EmailAddress, now: Timestamp) -> (Claimant, Passwor
 
 impl World {
     /// The key under which steps travel from page to page, and what they are bound to: this browser and this host.
-    pub(super) fn steps_key(&self) -> [u8; 32] {
+    pub(in crate::login) fn steps_key(&self) -> [u8; 32] {
         self.keys.lookup(Lookup::Steps, &[])
     }
 

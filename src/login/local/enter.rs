@@ -118,6 +118,8 @@ impl Login {
                 Ok(Decided::Page(self.begin_enrolment(visitor, at, target, steps).await?))
             }
             Outcome::Need(Need::NewPassword) => Ok(Decided::NewPassword),
+            Outcome::Need(Need::Move) => Ok(Decided::Page(self.move_page(visitor, at, target, steps))),
+            Outcome::Need(Need::LocalProof) => Err(Stop::Fault("a local proof that is none".into())),
             Outcome::Reroute(to) => {
                 self.record_reroute(visitor, Some(target), about).await?;
                 let email = &steps.claimant().email;
@@ -144,7 +146,7 @@ impl Login {
             return Err(broken("a local proof for another place"));
         };
         let mut batch = Batch::default();
-        let account = self.write_account(visitor, admitted, &mut batch);
+        let account = self.write_account(visitor, admitted, None, &mut batch);
         let record = self.write_record(visitor, admitted, &account, &mut batch);
         let record = record.ok_or_else(|| broken("an admission to a product without its record"))?;
         let (session, _) = self.new_session(visitor, admitted, &account, proof);

@@ -39,8 +39,9 @@ impl World {
         let product = &at.product.name;
         let known = match self.store.product_account_by_address(product, &email).await? {
             Some(record) => Address::Record(record.state),
-            None if self.store.accounts_by_email(&email).await?.is_empty() => Address::Nobody,
-            None => Address::Account,
+            None if !self.store.accounts_by_email(&email).await?.is_empty() => Address::Account,
+            None if self.store.removed_alias(product, &email).await?.is_some() => Address::Removed,
+            None => Address::Nobody,
         };
         let share = self.share(product, visitor.now).await?;
         let hash = self.keys.lookup(Lookup::Decoy, &[product.as_str().as_bytes(), email.as_str().as_bytes()]);
@@ -148,7 +149,7 @@ impl World {
             product: Some(&at.product),
             client: ComesFrom::Address(visitor.client),
             evidence: Evidence::Proof(proof),
-            local: LocalFacts { account, enrolled, step: steps.second(), password: steps.password() },
+            local: LocalFacts { account, enrolled, step: steps.second(), password: steps.password(), owner: None },
             linked: None,
             candidates: Vec::new(),
             product_account: record,

@@ -152,6 +152,6 @@ impl Login {
 }
 
 /// Steps are good in this browser on this host.
-fn bound_to(at: &ProductHost, browser: &Browser) -> Vec<u8> {
+pub(super) fn bound_to(at: &ProductHost, browser: &Browser) -> Vec<u8> {
     format!("{} {}", at.host, browser.value).into_bytes()
 }

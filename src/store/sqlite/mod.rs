@@ -7,6 +7,7 @@ mod admins;
 mod change;
 mod credentials;
 mod domains;
+mod migrations;
 mod organizations;
 mod outbox;
 mod read;

@@ -115,23 +115,27 @@ pub(super) fn status_columns(status: AccountStatus) -> (&'static str, Option<i64
 pub(super) const PRODUCT_ACCOUNT: &str = "id, product, account, sub, state, merged_into, off, created_at";
 
 pub(super) fn product_account(row: &Row<'_>) -> rusqlite::Result<ProductAccount> {
-    let merged_into = row.get::<_, Option<[u8; 16]>>(5)?.map(ProductAccountId::from_bytes);
-    let state = parsed(row, 4, |text| match (text, merged_into) {
+    Ok(ProductAccount {
+        id: ProductAccountId::from_bytes(row.get(0)?),
+        product: parsed(row, 1, ProductName::parse)?,
+        account: AccountId::from_bytes(row.get(2)?),
+        sub: row.get(3)?,
+        state: state(row, 4, 5)?,
+        off: row.get(6)?,
+        created_at: time(row, 7)?,
+    })
+}
+
+/// Reads [`state_columns`].
+pub(super) fn state(row: &Row<'_>, column: usize, survivor: usize) -> rusqlite::Result<ProductAccountState> {
+    let merged_into = row.get::<_, Option<[u8; 16]>>(survivor)?.map(ProductAccountId::from_bytes);
+    parsed(row, column, |text| match (text, merged_into) {
         ("local", _) => Ok(ProductAccountState::Local),
         ("migrating", _) => Ok(ProductAccountState::Migrating),
         ("linked", _) => Ok(ProductAccountState::Linked),
         ("merged", Some(survivor)) => Ok(ProductAccountState::Merged(survivor)),
         ("closed", _) => Ok(ProductAccountState::Closed),
         _ => Err("product account state"),
-    })?;
-    Ok(ProductAccount {
-        id: ProductAccountId::from_bytes(row.get(0)?),
-        product: parsed(row, 1, ProductName::parse)?,
-        account: AccountId::from_bytes(row.get(2)?),
-        sub: row.get(3)?,
-        state,
-        off: row.get(6)?,
-        created_at: time(row, 7)?,
     })
 }
 
@@ -161,6 +165,7 @@ pub(super) fn identity(row: &Row<'_>) -> rusqlite::Result<LinkedIdentity> {
             "first_login" => Ok(LinkedBy::FirstLogin),
             "authority" => Ok(LinkedBy::Authority),
             "import" => Ok(LinkedBy::Import),
+            "owner" => Ok(LinkedBy::Owner),
             _ => Err("origin of a link"),
         })?,
         linked_at: time(row, 5)?,
@@ -174,6 +179,7 @@ pub(super) fn linked_by_column(by: LinkedBy) -> &'static str {
         LinkedBy::FirstLogin => "first_login",
         LinkedBy::Authority => "authority",
         LinkedBy::Import => "import",
+        LinkedBy::Owner => "owner",
     }
 }
 

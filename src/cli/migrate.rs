@@ -1,0 +1,120 @@
+//! `fedgate migrate status`: how far each product's accounts have moved to the one account, and what products have not heard yet.
+
+use super::arguments::Migrate;
+use super::stored::{self, Wrong};
+use super::{Common, Screen};
+use crate::clock::Clock;
+use crate::kernel::model::{Migration, MigrationPhase, MigrationProgress, Passwords, Product, ProductAccountState};
+use crate::kernel::values::Timestamp;
+use serde_json::{Value, json};
+use std::io;
+use std::process::ExitCode;
+
+/// Moves that a product has not heard of, named at most.
+const NAMED: usize = 50;
+
+/// Runs it.
+///
+/// # Errors
+/// Only when the screen cannot be written to.
+pub fn run(arguments: &Migrate, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let Migrate::Status { product } = arguments;
+    let done = status(product.as_deref(), common, screen);
+    stored::finish(done, common, screen)
+}
+
+/// One product.
+struct Found {
+    name: String,
+    phase: &'static str,
+    progress: MigrationProgress,
+    stuck: Vec<Migration>,
+}
+
+fn status(named: Option<&str>, common: &Common, screen: &mut Screen<'_>) -> Result<ExitCode, Wrong> {
+    let config = stored::configuration(common)?;
+    let products = config.catalog.products.iter().filter(|product| product.passwords != Passwords::None);
+    let products: Vec<&Product> =
+        products.map(AsRef::as_ref).filter(|product| named.is_none_or(|name| product.name.as_str() == name)).collect();
+    if products.is_empty() {
+        let which = named.map_or_else(String::new, |name| format!(" called {name}"));
+        return Err(Wrong(format!("there is no product{which} with passwords of its own")));
+    }
+    let now = Clock::system().now();
+    let store = stored::store(&config)?;
+    let found = stored::on_store(&store, async {
+        let mut found = Vec::new();
+        for product in products {
+            found.push(Found {
+                name: product.name.to_string(),
+                phase: phase(product.migration),
+                progress: store.migration_progress(&product.name).await?,
+                stuck: store.migrations_stuck(&product.name, NAMED).await?,
+            });
+        }
+        Ok(found)
+    })?;
+    for one in &found {
+        if common.json {
+            writeln!(screen.out, "{}", one.json())?;
+        } else {
+            one.write(screen, now)?;
+        }
+    }
+    Ok(if found.iter().all(|one| one.stuck.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+const fn phase(phase: MigrationPhase) -> &'static str {
+    match phase {
+        MigrationPhase::Off => "off",
+        MigrationPhase::Optional => "optional",
+        MigrationPhase::Forced => "forced",
+    }
+}
+
+impl Found {
+    fn count(&self, state: fn(ProductAccountState) -> bool) -> u64 {
+        self.progress.states.iter().filter(|(known, _)| state(*known)).map(|(_, count)| count).sum()
+    }
+
+    /// Accounts by state, in the order of the way.
+    fn counts(&self) -> [(&'static str, u64); 5] {
+        [
+            ("local", self.count(|state| state == ProductAccountState::Local)),
+            ("migrating", self.count(|state| state == ProductAccountState::Migrating)),
+            ("linked", self.count(|state| state == ProductAccountState::Linked)),
+            ("merged", self.count(|state| matches!(state, ProductAccountState::Merged(_)))),
+            ("closed", self.count(|state| state == ProductAccountState::Closed)),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let stuck = |one: &Migration| {
+            json!({ "id": one.id.to_string(), "step": one.step.code(), "attempts": one.attempts, "fault": one.fault,
+                    "since": one.committed_at.map(|at| at.to_string()) })
+        };
+        let states: serde_json::Map<String, Value> =
+            self.counts().into_iter().map(|(state, count)| (state.to_owned(), json!(count))).collect();
+        json!({
+            "product": self.name, "phase": self.phase, "accounts": states, "waiting": self.progress.waiting,
+            "stuck": self.stuck.iter().map(stuck).collect::<Vec<_>>(),
+        })
+    }
+
+    fn write(&self, screen: &mut Screen<'_>, now: Timestamp) -> io::Result<()> {
+        let counts = self.counts().map(|(state, count)| format!("{count} {state}")).join(", ");
+        writeln!(screen.out, "{} (phase {}): {counts}", self.name, self.phase)?;
+        if let Some(oldest) = self.progress.oldest {
+            let (waiting, seconds) = (self.progress.waiting, now.since(oldest).as_secs());
+            writeln!(
+                screen.out,
+                "  {waiting} moves that the product has not heard of whole; the oldest for {seconds} s"
+            )?;
+        }
+        for one in &self.stuck {
+            let (step, fault) = (one.step.code(), one.fault.as_deref().unwrap_or("unknown"));
+            writeln!(screen.out, "  {} is at {step} after {} tries: {fault}", one.id, one.attempts)?;
+        }
+        Ok(())
+    }
+}

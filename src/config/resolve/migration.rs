@@ -1,0 +1,39 @@
+//! `migration` of a product: how far its own passwords are given up for the one account.
+
+use super::Reader;
+use super::values::text;
+use crate::config::file::{At, File, Migration as Written, Product};
+use crate::config::finding::Code;
+use crate::kernel::model::MigrationPhase;
+use crate::kernel::values::ProductName;
+
+/// The phase; the schema has refused every word but these.
+pub(super) fn phase_of(written: Option<&At<Written>>) -> MigrationPhase {
+    match written.and_then(|migration| text(&migration.phase)) {
+        Some("optional") => MigrationPhase::Optional,
+        Some("forced") => MigrationPhase::Forced,
+        Some(_) | None => MigrationPhase::Off,
+    }
+}
+
+impl Reader<'_> {
+    /// What cannot be meant: nothing to move, nowhere to move to, or a key of a later version.
+    pub(super) fn migration(&mut self, file: &File, name: &ProductName, product: &At<Product>) {
+        let Some(written) = &product.migration else { return };
+        let later = [(&written.deadline, "deadline"), (&written.then, "then"), (&written.remind, "remind")];
+        for (value, key) in later {
+            if let Some(value) = value {
+                let write = "remove it, and write phase = \"forced\" on the day";
+                self.say.not_yet(value.span(), &format!("migration.{key}"), write);
+            }
+        }
+        if !matches!(text(&product.passwords), Some("here" | "product")) {
+            let what = format!("[product.{name}] has no passwords of its own: there is nobody to move");
+            self.say.warning(Code::WNoEffect, written.span(), what, "write passwords = \"here\", or remove it");
+        }
+        if phase_of(Some(written)) == MigrationPhase::Forced && file.issuer.is_none() {
+            let what = format!("nobody of [product.{name}] could log in: there is no account to move to");
+            self.say.error(Code::Missing, written.span(), what, "write [issuer], or phase = \"off\"");
+        }
+    }
+}

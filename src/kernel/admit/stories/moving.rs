@@ -1,0 +1,119 @@
+//! Records that still have a password of their own: who moves them to the one account, and who must prove more first.
+
+use super::*;
+use crate::kernel::proof::OwnerProof;
+
+fn phase(phase: MigrationPhase) -> impl Fn(&mut Case) {
+    move |case| case.product.as_mut().unwrap().migration = phase
+}
+
+fn optional(case: &mut Case) {
+    phase(MigrationPhase::Optional)(case);
+}
+
+/// The record of the linked account, or of the one candidate, has a password.
+fn has_password(case: &mut Case) {
+    let record = case.product_account.as_mut().or_else(|| case.candidates.first_mut()?.product_account.as_mut());
+    record.unwrap().state = ProductAccountState::Local;
+}
+
+/// A candidate with a password and no identity.
+fn candidate(directory: u8, of: &Account) -> Case {
+    Case::candidate(directory, of, C).with(|case| case.candidates[0].identities.clear()).with(has_password)
+}
+
+fn owner(of: &Account, epoch: u32, stepped: bool) -> impl Fn(&mut Case) {
+    let proof = OwnerProof::new(of.id, record(of, ProductAccountState::Local).id, epoch, stepped);
+    move |case| case.local.owner = Some(proof)
+}
+
+#[test]
+fn b14_the_persons_own_identity_moves_the_record_with_a_fresh_proof() {
+    let ann = account(9, "ann@free.example");
+    let case = Case::linked(GOOGLE, None, &ann).with(has_password).with(optional);
+    check(&case, "session");
+    let terms = admitted(&case);
+    assert_eq!((terms.moves, terms.link), (Some(Trigger::ThirdParty), None));
+    check(&case.clone().with(phase(MigrationPhase::Off)), "local-proof-needed");
+    let old = |case: &mut Case| case.claims.auth_time = NOW.minus(Duration::from_secs(601));
+    check(&case.clone().with(old), "stale-proof");
+    check(&Case::session(GOOGLE, &ann).with(has_password).with(optional), "stale-proof");
+    check(&Case::session(GOOGLE, &ann).with(has_password), "local-proof-needed");
+    // Whoever enrolled a second step is asked for it (H1).
+    let enrolled = case.with(|case| case.local.enrolled = true);
+    check(&enrolled, "local-proof-needed");
+    check(&enrolled.clone().with(owner(&ann, 1, false)), "local-proof-needed");
+    check(&enrolled.with(owner(&ann, 1, true)), "session");
+    // What moved already moves no more.
+    assert_eq!(admitted(&Case::linked(GOOGLE, None, &ann).with(optional)).moves, None);
+}
+
+#[test]
+fn b20_b22_authority_moves_a_record_and_a_claim_alone_does_not() {
+    let (free, gmail) = (account(9, "ann@free.example"), account(9, "ann@gmail.com"));
+    let case = candidate(ISSUER, &free).with(optional);
+    check(&case, "link");
+    assert_eq!(admitted(&case).moves, Some(Trigger::ThirdParty));
+    check(&candidate(ISSUER, &free), "local-proof-needed");
+    check(&candidate(GOOGLE, &gmail).with(optional), "link");
+    check(&candidate(GOOGLE, &free).with(optional), "local-proof-needed");
+    check(&candidate(SLACK, &gmail).with(optional), "local-proof-needed");
+    // Never verified (B21, §4 #2), or a second step enrolled (H1): authority is not enough.
+    let unproved = Account { email_verified: false, ..free.clone() };
+    check(&candidate(ISSUER, &unproved).with(optional), "local-proof-needed");
+    let enrolled = |case: &mut Case| case.candidates[0].enrolled = true;
+    check(&candidate(ISSUER, &free).with(optional).with(enrolled), "local-proof-needed");
+    let silent = |case: &mut Case| case.claims.email_verified = Vouched::Silent;
+    check(&candidate(ISSUER, &free).with(optional).with(silent), "email-not-verified");
+}
+
+#[test]
+fn b22_the_owners_proof_moves_what_the_provider_alone_does_not() {
+    let (free, bob) = (account(9, "ann@free.example"), account(8, "bob@free.example"));
+    let unproved = Account { email_verified: false, ..free.clone() };
+    for (directory, of) in [(SLACK, &free), (GOOGLE, &free), (ISSUER, &unproved)] {
+        let case = candidate(directory, of).with(optional);
+        check(&case.clone().with(owner(of, 1, false)), "link");
+        assert_eq!(admitted(&case.clone().with(owner(of, 1, false))).link.unwrap().1, LinkedBy::Owner);
+        // Of somebody else, or of before the epoch rose (H14).
+        check(&case.clone().with(owner(&bob, 1, false)), "local-proof-needed");
+        check(&case.clone().with(owner(of, 0, false)), "local-proof-needed");
+        let enrolled = case.with(|case| case.candidates[0].enrolled = true);
+        check(&enrolled.clone().with(owner(of, 1, false)), "local-proof-needed");
+        check(&enrolled.with(owner(of, 1, true)), "link");
+    }
+    // It proves the record; it does not make the provider's word about an address better (B17), nor opens another phase.
+    let silent = |case: &mut Case| case.claims.email_verified = Vouched::No;
+    check(&candidate(SLACK, &free).with(optional).with(owner(&free, 1, true)).with(silent), "email-not-verified");
+    check(&candidate(SLACK, &free).with(owner(&free, 1, true)), "local-proof-needed");
+}
+
+#[test]
+fn t35_a_company_that_enforces_sso_moves_its_people_whatever_the_phase() {
+    let ann = account(9, "ann@a.com");
+    for phase_of in [MigrationPhase::Off, MigrationPhase::Optional, MigrationPhase::Forced] {
+        let linked = Case::linked(A, Some("ann@a.com"), &ann).with(has_password).with(phase(phase_of));
+        assert_eq!(admitted(&linked).moves, Some(Trigger::OrgSso), "{phase_of:?}");
+        let known = candidate(A, &ann).with(phase(phase_of));
+        assert_eq!(admitted(&known).moves, Some(Trigger::OrgSso), "{phase_of:?}");
+    }
+    // Where it is only offered, the product's phase decides.
+    let offered = candidate(C, &account(9, "ann@c.com"));
+    check(&offered, "local-proof-needed");
+    check(&offered.with(optional), "link");
+}
+
+#[test]
+fn b11_where_everybody_must_move_no_local_credential_opens_the_product() {
+    let ann = account(9, "ann@free.example");
+    for method in Method::ALL.into_iter().filter(|method| method.is_local()) {
+        for state in [ProductAccountState::Local, ProductAccountState::Migrating] {
+            let case = Case::local(method, LOCAL, &ann, state).stepped(&ann);
+            check(&case.clone().with(phase(MigrationPhase::Forced)), "move-needed");
+            check(&case.with(optional), "session");
+        }
+    }
+    // Another rule comes first (B2).
+    let managed = Case::local(Method::Password, LOCAL, &account(9, "ann@a.com"), ProductAccountState::Local);
+    check(&managed.with(phase(MigrationPhase::Forced)), "go to 1");
+}

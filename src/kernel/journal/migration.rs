@@ -1,0 +1,35 @@
+//! Changes of records that move to the one account.
+
+use crate::kernel::migration::Transition;
+use crate::kernel::model::{Migration, MigrationStep, RemovedAlias};
+use crate::kernel::values::{MigrationId, ProductAccountId, Timestamp};
+
+/// One change of a move.
+#[derive(Clone, Debug)]
+pub enum MigrationChange {
+    /// A record's state, as compare-and-set. Only transitions of the state table exist; `Conflict::State` when the record is in
+    /// another state than the transition begins in.
+    Move(ProductAccountId, Transition),
+    /// A move begins, or is written down committed in one go. `Conflict::Migration` when the record moves already, or the identity
+    /// moves another record of the product.
+    Begin(Migration),
+    /// The move is as it was read (`step`, `attempts`), and is so now. `Conflict::Migration` when somebody else was first.
+    Advance {
+        /// Which.
+        id: MigrationId,
+        /// The step and the attempts as read.
+        read: (MigrationStep, u32),
+        /// The step from now on.
+        step: MigrationStep,
+        /// Attempts at it.
+        attempts: u32,
+        /// When it is due.
+        due_at: Timestamp,
+        /// What went wrong.
+        fault: Option<String>,
+    },
+    /// An intent is taken back: its row goes. `Conflict::Migration` when it was committed or went meanwhile.
+    Cancel(MigrationId),
+    /// An address is given up. An older row of the same address goes.
+    Retire(RemovedAlias),
+}

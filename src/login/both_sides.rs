@@ -1,0 +1,342 @@
+//! Linking with a proof on both sides (B22, rule H1): a provider's proof stands for ten minutes, sealed in this browser; the owner of the
+//! record shows at the product's own door that it is theirs; a page names both, and its button links them.
+//!
+//! ```text
+//! login host: callback → proof, no proof of the record ─┐ a cookie with the proof and a secret m
+//! product:    /.fedgate/prove?t  (SHA-256(m), whose record, by whom)  → password, second step
+//! login host: /login/link?t      (SHA-256(m), the owner's steps)      → review → POST → COMMIT → handover
+//! ```
+//! What one host gives the other is sealed for ten minutes and worth nothing without the cookie of the browser that began: an attacker
+//! who sends his link to somebody gets that person's password check and no link (§4 #14). Nothing acts by `GET`.
+
+use super::answer::{Answer, Step, Towards};
+use super::codec::{Reader, Writer};
+use super::cookies::{self, CrossSite};
+use super::handover::ProductHost;
+use super::local::{LocalPage, LocalStep};
+use super::moving::{Moving, begun};
+use super::record::Circumstances;
+use super::ticket::{Target, sha256};
+use super::world::{Browser, Visitor};
+use super::{Login, Stop, TRIES};
+use crate::entropy::random;
+use crate::kernel::admit::{Admitted, Outcome, Person, Record, decide};
+use crate::kernel::event::{Action, Outcome as EventOutcome};
+use crate::kernel::journal::{Batch, Change, CredentialChange, MigrationChange};
+use crate::kernel::local::Steps;
+use crate::kernel::migration::{MigrationEvent, PROOF_LIFE, transition};
+use crate::kernel::model::{Directory, IdentityKey, MigrationStep, Product, SubjectSource, Trigger};
+use crate::kernel::proof::{OwnerProof, Proof};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::standing::management;
+use crate::kernel::values::{DirectoryId, EmailAddress, Origin, ProductAccountId, Timestamp};
+use crate::keys::{Lookup, Purpose};
+use crate::store::NotCommitted;
+use std::sync::Arc;
+
+/// What the cookie of a standing proof is bound to.
+const STANDING: &[u8] = b"standing proof";
+/// And the ticket of the owner's steps.
+const OWNED: &[u8] = b"owned";
+/// A proof with more groups than fit a cookie does not stand.
+const LARGEST: usize = 3_500;
+
+/// A provider's proof that waits in this browser.
+struct Standing {
+    secret: [u8; 32],
+    target: Target,
+    proof: Proof,
+}
+
+/// What a product's door is asked to find out.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// SHA-256 of the standing proof's secret.
+    pub challenge: [u8; 32],
+    pub target: Target,
+    pub record: ProductAccountId,
+    /// Whom the provider proved.
+    pub identity_key: IdentityKey,
+    /// The record's address.
+    pub email: EmailAddress,
+    /// What people call the provider, and the address that it said.
+    pub provider: String,
+    pub identity: String,
+    made_at: Timestamp,
+}
+
+impl Wanted {
+    fn encode(&self) -> Vec<u8> {
+        let writer = Writer::default().time(self.made_at).raw(&self.challenge).raw(&self.record.to_bytes());
+        let writer = writer.text(self.email.as_str()).text(&self.provider).text(&self.identity);
+        let key = &self.identity_key;
+        let writer = writer.raw(&key.directory.to_bytes()).text(&key.source.0).text(&key.subject);
+        self.target.write(writer).done()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        let (made_at, challenge) = (reader.time()?, reader.raw()?);
+        let record = ProductAccountId::from_bytes(reader.raw()?);
+        let email = EmailAddress::parse(reader.text()?).ok()?;
+        let (provider, identity) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+        let identity_key = IdentityKey {
+            directory: DirectoryId::from_bytes(reader.raw()?),
+            source: SubjectSource(reader.text()?.to_owned()),
+            subject: reader.text()?.to_owned(),
+        };
+        let target = Target::read(&mut reader)?;
+        reader.ended()?;
+        Some(Self { challenge, target, record, identity_key, email, provider, identity, made_at })
+    }
+}
+
+impl Login {
+    fn standing_key(&self) -> [u8; 32] {
+        self.world.keys.lookup(Lookup::Steps, &[STANDING])
+    }
+
+    /// The provider's proof is good and the record at the product needs its owner's: on to the product's door, the proof in a cookie.
+    pub(super) async fn ask_owner(
+        &self,
+        visitor: &Visitor,
+        directory: &Arc<Directory>,
+        target: Option<&Target>,
+        (proof, record, about): (&Proof, Option<ProductAccountId>, Circumstances),
+    ) -> Result<Answer, Stop> {
+        let refused = |about| Stop::refused(Refusal::LocalProof, about);
+        let (Some(target), Some(record)) = (target, record) else { return Err(refused(about)) };
+        let claims = proof.claims();
+        let addresses = self.world.store.addresses_of(record).await?;
+        let own = addresses.iter().find(|address| Some(&address.email) == claims.email.as_ref());
+        let Some(email) = own.or(addresses.first()).map(|address| address.email.clone()) else {
+            return Err(refused(about));
+        };
+        let secret: [u8; 32] = random();
+        let text = proof.to_text(&self.standing_key(), &secret, visitor.now);
+        let bytes = target.write(Writer::default().time(visitor.now).raw(&secret).text(&text)).done();
+        let sealed = self.world.seal(Purpose::LoginUnderWay, STANDING, &bytes);
+        if sealed.len() > LARGEST {
+            return Err(refused(about));
+        }
+        let wanted = Wanted {
+            challenge: sha256(&secret),
+            target: target.clone(),
+            record,
+            identity_key: claims.identity.clone(),
+            email,
+            provider: directory.label.clone(),
+            identity: claims.email.as_ref().map(ToString::to_string).unwrap_or_default(),
+            made_at: visitor.now,
+        };
+        let ticket = self.world.seal(Purpose::Local, &prove_binding(&target.host), &wanted.encode());
+        let url = format!("{}/.fedgate/prove?t={ticket}", target.host.url());
+        let cookie = cookies::set(cookies::STANDING, &sealed, Some(PROOF_LIFE), CrossSite::Lax);
+        Ok(Answer::of(Step::Go(url)).with_cookie(cookie))
+    }
+
+    /// What the login host asks of this product's door, in a browser that began here.
+    pub(super) fn wanted(&self, visitor: &Visitor, at: &ProductHost, ticket: &str) -> Option<Wanted> {
+        let wanted = Wanted::decode(&self.world.unseal(Purpose::Local, &prove_binding(&at.host), ticket)?)?;
+        let here = wanted.target.product == at.product.name && wanted.target.host == at.host;
+        let young = visitor.now.since(wanted.made_at) <= PROOF_LIFE;
+        (here && young && self.has_flow(visitor, at, &wanted.target)).then_some(wanted)
+    }
+
+    /// Both sides are proved: that is written down, for half an hour, and the person goes back to the login host with what they proved
+    /// here. A record that is on its way to somebody else stays there until that is over.
+    pub(super) async fn give_owned(
+        &self,
+        visitor: &Visitor,
+        wanted: &Wanted,
+        steps: &Steps,
+        used: Vec<CredentialChange>,
+    ) -> Result<Answer, Stop> {
+        let store = &self.world.store;
+        let before = store.migration_of(wanted.record).await?;
+        let mut batch = Batch { changes: used.into_iter().map(Change::Credential).collect(), ..Batch::default() };
+        match before {
+            Some(intent) if intent.target == wanted.identity_key => {}
+            Some(_) => return Err(Stop::refuse(Refusal::Conflict)),
+            None => {
+                let record = store.product_account_by_id(wanted.record).await?;
+                let line = record.and_then(|record| transition(record.state, MigrationEvent::Intend));
+                let Some(line) = line else { return Err(Stop::refuse(Refusal::Conflict)) };
+                let place = (wanted.target.product.clone(), wanted.record);
+                let step = (MigrationStep::Intent, visitor.now);
+                let intent = begun(place, Trigger::Prompt, wanted.identity_key.clone(), step);
+                let mut event = visitor.event(Action::MigrationStarted, EventOutcome::Success);
+                event.product = Some(wanted.target.product.to_string());
+                event.subject.account = Some(steps.claimant().account.to_string());
+                event.subject.product_account = Some(wanted.record.to_string());
+                event.txn = Some(intent.id.to_string());
+                batch.changes.push(Change::Migration(MigrationChange::Move(wanted.record, line)));
+                batch.changes.push(Change::Migration(MigrationChange::Begin(intent)));
+                batch.events.push(event);
+            }
+        }
+        match store.commit(batch).await {
+            Ok(_) => Ok(self.back_with(visitor, wanted, steps)),
+            // Another tab was first, or a code was used twice: from the start, which knows.
+            Err(NotCommitted::Conflict(_)) => Err(Stop::refuse(Refusal::NotUnderWay)),
+            Err(NotCommitted::Unavailable(fault)) => Err(fault.into()),
+        }
+    }
+
+    fn back_with(&self, visitor: &Visitor, wanted: &Wanted, steps: &Steps) -> Answer {
+        let steps = steps.to_text(&self.world.steps_key(), &wanted.challenge);
+        let bytes = Writer::default().time(visitor.now).raw(&wanted.challenge).text(&steps).done();
+        let ticket = self.world.seal(Purpose::Local, OWNED, &bytes);
+        let url = format!("{}/login/link?t={ticket}", self.world.catalog.load().login.url());
+        let product = self.world.product_of(Some(&wanted.target));
+        Answer::of(Step::Leave { towards: Towards::Review, provider: String::new(), url, product, by_form: true })
+    }
+
+    fn standing(&self, visitor: &Visitor) -> Option<Standing> {
+        let sealed = visitor.cookies.one(cookies::STANDING)?;
+        let bytes = self.world.unseal(Purpose::LoginUnderWay, STANDING, sealed)?;
+        let mut reader = Reader::new(&bytes);
+        let (made_at, secret) = (reader.time()?, reader.raw()?);
+        let proof = Proof::open(reader.text()?, &self.standing_key(), &secret, visitor.now)?;
+        let target = Target::read(&mut reader)?;
+        reader.ended()?;
+        (visitor.now.since(made_at) <= PROOF_LIFE).then_some(Standing { secret, target, proof })
+    }
+
+    /// The owner's steps, if they were made for the proof that stands in this browser.
+    fn owned(&self, visitor: &Visitor, standing: &Standing, ticket: &str) -> Option<OwnerProof> {
+        let bytes = self.world.unseal(Purpose::Local, OWNED, ticket)?;
+        let mut reader = Reader::new(&bytes);
+        let (made_at, challenge) = (reader.time()?, reader.raw()?);
+        let text = reader.text()?;
+        let same = challenge == sha256(&standing.secret) && visitor.now.since(made_at) <= PROOF_LIFE;
+        let steps = Steps::open(text, &self.world.steps_key(), &challenge, visitor.now)?;
+        steps.owner().filter(|_| same)
+    }
+
+    /// `GET /login/link?t=…`: both sides are proved; the page names both and waits for its button (row T12, §4 #14).
+    pub async fn review(&self, visitor: &Visitor, ticket: &str) -> Answer {
+        let answer = self.try_review(visitor, ticket, None).await;
+        self.settle(visitor, None, answer).await
+    }
+
+    /// `POST /login/link`: the person's word, for what the page showed.
+    pub async fn confirm_link(&self, visitor: &Visitor, csrf: &str, to: &str) -> Answer {
+        let Some((shown, ticket)) = to.split_once('~').filter(|_| self.world.csrf_holds(visitor, csrf)) else {
+            return self.home(visitor).await;
+        };
+        let answer = self.try_review(visitor, ticket, Some(shown)).await;
+        self.settle(visitor, None, answer).await
+    }
+
+    async fn try_review(&self, visitor: &Visitor, ticket: &str, shown: Option<&str>) -> Result<Answer, Stop> {
+        let over = || Stop::refuse(Refusal::NotUnderWay);
+        let standing = self.standing(visitor).ok_or_else(over)?;
+        let owner = self.owned(visitor, &standing, ticket).ok_or_else(over)?;
+        let (target, proof) = (&standing.target, &standing.proof);
+        let place = self.world.place(target).ok_or_else(over)?;
+        let directory = self.world.directory(proof.claims().identity.directory).ok_or_else(over)?;
+        for _ in 0..TRIES {
+            let catalog = self.world.catalog.load_full();
+            let facts = self.world.facts_of_proof(visitor, &catalog, Some(&place.0), proof, Some(owner)).await?;
+            let decision = decide(&facts);
+            let about = self.circumstances(&directory, proof, decision.trace);
+            let admitted = match decision.outcome {
+                Outcome::Session(admitted) | Outcome::Link(admitted) if admitted.terms().moves.is_some() => admitted,
+                // It moved meanwhile, or what was proved is not enough any more: a fresh login says so.
+                Outcome::Session(_) | Outcome::Link(_) | Outcome::Create(_) | Outcome::Reroute(_) => return Err(over()),
+                Outcome::Need(need) => return Err(Stop::refused(need.refusal(), about)),
+                Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
+            };
+            let Some(moving) = self.world.moving(&admitted, proof, &about).await? else { return Err(over()) };
+            let says = Says::of(&admitted, &moving, proof);
+            let print = self.print(&says, ticket);
+            match shown {
+                Some(shown) if shown == print => {}
+                Some(_) => return Ok(self.review_page(visitor, (&place.0, &directory), (&says, &print, ticket), true)),
+                None => return Ok(self.review_page(visitor, (&place.0, &directory), (&says, &print, ticket), false)),
+            }
+            match self.commit_login(visitor, &admitted, proof, (about, Some(&moving))).await {
+                Ok(made) => {
+                    let answer = self.logged_in(visitor, made, (Some(target), Some(place.clone())), &admitted, true)?;
+                    return Ok(answer.with_cookie(cookies::expire(cookies::STANDING)));
+                }
+                Err(NotCommitted::Conflict(_)) => {}
+                Err(NotCommitted::Unavailable(fault)) => return Err(fault.into()),
+            }
+        }
+        Err(Stop::Fault("other commits were first too often".into()))
+    }
+
+    /// A keyed digest of what a review page says: a page whose facts have changed is shown again (row T12).
+    fn print(&self, says: &Says, ticket: &str) -> String {
+        let text = format!("{says:?}");
+        let hash = self.world.keys.lookup(Lookup::Steps, &[b"review", text.as_bytes(), ticket.as_bytes()]);
+        hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn review_page(
+        &self,
+        visitor: &Visitor,
+        (product, directory): (&Arc<Product>, &Directory),
+        (says, print, ticket): (&Says, &str, &str),
+        changed: bool,
+    ) -> Answer {
+        let browser = Browser::of(visitor);
+        let mut form = self.form(visitor, None, &browser);
+        form.to = format!("{print}~{ticket}");
+        let catalog = self.world.catalog.load();
+        let work = EmailAddress::parse(&says.kept)
+            .ok()
+            .and_then(|kept| management(&catalog, &kept).map(|held| held.org.label.clone()));
+        let page = LocalPage::Review {
+            form,
+            kept: says.kept.clone(),
+            removed: says.removed.clone(),
+            provider: directory.label.clone(),
+            identity: says.identity.clone(),
+            work,
+            changed,
+            stay: product.hosts.first().map(Origin::url).unwrap_or_default() + "/",
+        };
+        let mut answer = Answer::of(Step::Local(Box::new(LocalStep { product: Arc::clone(product), page })));
+        answer.cookies.extend(browser.cookie());
+        answer
+    }
+}
+
+/// What a review page says: what the person agrees to.
+#[derive(Debug)]
+struct Says {
+    kept: String,
+    removed: Vec<String>,
+    identity: String,
+    #[expect(dead_code, reason = "part of the digest by its Debug form")]
+    account: String,
+}
+
+impl Says {
+    fn of(admitted: &Admitted, moving: &Moving, proof: &Proof) -> Self {
+        let terms = admitted.terms();
+        let record = terms.entry.as_ref().map(|entry| match &entry.record {
+            Record::Known(record) => record.id.to_string(),
+            Record::New => String::new(),
+        });
+        let account = match &terms.person {
+            Person::Known(account) => format!("{} {}", account.id, account.epoch),
+            Person::New(_) => String::new(),
+        };
+        let claims = proof.claims();
+        let name = claims.name.clone().unwrap_or_default();
+        Self {
+            kept: moving.kept().to_string(),
+            removed: moving.removed().map(ToString::to_string).collect(),
+            identity: claims.email.as_ref().map_or(name, ToString::to_string),
+            account: format!("{account} {record:?} {:?}", claims.identity),
+        }
+    }
+}
+
+fn prove_binding(host: &Origin) -> Vec<u8> {
+    format!("prove {host}").into_bytes()
+}

@@ -1,0 +1,187 @@
+//! The owner's side of a link (B22), and the one way on where a product's accounts must move (B11): pages of the product's own door.
+//!
+//! A password that was right where everybody must move opens nothing but this (row T13): what it proved stands for ten minutes in this
+//! browser, on this host, and leads to the provider and back to the review. It is no session.
+
+use super::super::answer::{Answer, Form};
+use super::super::both_sides::Wanted;
+use super::super::cookies::{self, CrossSite};
+use super::super::handover::ProductHost;
+use super::super::record::Circumstances;
+use super::super::ticket::Target;
+use super::super::world::{Browser, Visitor};
+use super::super::{Login, Stop};
+use super::answer::{LocalPage, Said};
+use super::attempts::Attempt;
+use super::door::{Judged, said, start_again};
+use super::second::bound_to;
+use crate::kernel::local::Steps;
+use crate::kernel::migration::PROOF_LIFE;
+use crate::kernel::model::{MigrationPhase, ProductAccountState};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::values::EmailAddress;
+
+impl Login {
+    /// B11: the password was right, and the account must move before anything else.
+    pub(super) fn move_page(&self, visitor: &Visitor, at: &ProductHost, target: &Target, steps: &Steps) -> Answer {
+        let provider = self.issuer_label();
+        let email = steps.claimant().email.clone();
+        self.page_with_steps(visitor, at, target, steps, |form| LocalPage::Move { form, email, provider, must: true })
+    }
+
+    /// `GET /.fedgate/move`: whoever is logged in by a password here may move (rows T02, T21). Nothing happens by it.
+    pub async fn ask_move(&self, visitor: &Visitor, at: &ProductHost) -> Answer {
+        let answer = match self.mover(visitor, at).await {
+            Ok(Some(email)) => {
+                let (target, provider) = (self.door_target(at), self.issuer_label());
+                let page = |form| LocalPage::Move { form, email, provider, must: false };
+                Ok(self.local_page(visitor, at, Some(&target), "", page))
+            }
+            // Moved already, or nowhere to move to: there is nothing to do here.
+            Ok(None) => Ok(start_again()),
+            Err(stop) => Err(stop),
+        };
+        self.settle(visitor, None, answer).await
+    }
+
+    /// The address of the person who is logged in here, if their account may move.
+    async fn mover(&self, visitor: &Visitor, at: &ProductHost) -> Result<Option<EmailAddress>, Stop> {
+        if at.product.migration == MigrationPhase::Off || self.world.catalog.load().issuer.is_none() {
+            return Ok(None);
+        }
+        let Some((live, _)) = self.session_here(visitor, at).await? else { return Ok(None) };
+        let record = self.world.store.product_account_by_id(live.product_account).await?;
+        let is_local = |state| matches!(state, ProductAccountState::Local | ProductAccountState::Migrating);
+        if !record.is_some_and(|record| is_local(record.state)) {
+            return Ok(None);
+        }
+        let addresses = self.world.store.addresses_of(live.product_account).await?;
+        Ok(addresses.into_iter().next().map(|address| address.email))
+    }
+
+    /// From a session: to the provider, and back to the review with the password once more. A session is no proof of the record.
+    async fn leave_for_move(&self, visitor: &Visitor, at: &ProductHost) -> Result<Answer, Stop> {
+        let Some(email) = self.mover(visitor, at).await? else { return Ok(start_again()) };
+        let Some(issuer) = self.world.catalog.load().issuer else { return Ok(start_again()) };
+        let (target, flow) = self.begin_flow(visitor, at, "/", 0);
+        let mut answer = self.hop(visitor, &target, &email, issuer);
+        answer.cookies.extend(flow);
+        Ok(answer)
+    }
+
+    fn issuer_label(&self) -> String {
+        let catalog = self.world.catalog.load();
+        let issuer = catalog.issuer.and_then(|id| catalog.directories.get(&id));
+        issuer.map(|issuer| issuer.label.clone()).unwrap_or_default()
+    }
+
+    /// `POST /.fedgate/move`: on to the provider. What was proved stays in this browser.
+    pub async fn begin_move(&self, visitor: &Visitor, at: &ProductHost, (csrf, to): (&str, &str)) -> Answer {
+        let Some(target) = self.posted_target(visitor, at, csrf, to) else { return start_again() };
+        let Some(steps) = self.posted_steps(visitor, at, to) else {
+            let answer = self.leave_for_move(visitor, at).await;
+            return self.settle(visitor, Some(&target), answer).await;
+        };
+        let Some(issuer) = self.world.catalog.load().issuer else {
+            let gone = Err(Stop::refuse(Refusal::ProviderUnavailable));
+            return self.settle(visitor, Some(&target), gone).await;
+        };
+        let text = steps.to_text(&self.world.steps_key(), &bound_to(at, &Browser::of(visitor)));
+        let answer = self.hop(visitor, &target, &steps.claimant().email, issuer);
+        answer.with_cookie(cookies::set(cookies::OWNER, &text, Some(PROOF_LIFE), CrossSite::Lax))
+    }
+
+    /// What the owner of a record proved in this browser a moment ago.
+    fn standing_steps(&self, visitor: &Visitor, at: &ProductHost, wanted: &Wanted) -> Option<Steps> {
+        let text = visitor.cookies.one(cookies::OWNER)?;
+        let steps = Steps::open(text, &self.world.steps_key(), &bound_to(at, &Browser::of(visitor)), visitor.now)?;
+        (steps.claimant().record == wanted.record && steps.owner().is_some()).then_some(steps)
+    }
+
+    /// `GET /.fedgate/prove?t=…`: names both sides and asks for the record's own proof. Nothing happens by it.
+    pub fn ask_prove(&self, visitor: &Visitor, at: &ProductHost, ticket: &str) -> Answer {
+        match self.wanted(visitor, at, ticket) {
+            Some(wanted) => self.prove_page(visitor, at, (&wanted, ticket), false),
+            None => start_again(),
+        }
+    }
+
+    fn prove_page(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        (wanted, ticket): (&Wanted, &str),
+        failed: bool,
+    ) -> Answer {
+        let known = self.standing_steps(visitor, at, wanted).is_some();
+        self.local_page(visitor, at, Some(&wanted.target), ticket, |form: Form| LocalPage::Prove {
+            form,
+            email: wanted.email.clone(),
+            provider: wanted.provider.clone(),
+            identity: wanted.identity.clone(),
+            known,
+            failed,
+        })
+    }
+
+    /// `POST /.fedgate/prove`: the password, and a code where a second step is enrolled.
+    pub async fn prove(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        (csrf, to): (&str, &str),
+        (password, code): (String, &str),
+    ) -> Answer {
+        let begun = self.world.clock.since_boot();
+        let ticket = to.split_once('~').map(|(_, ticket)| ticket).unwrap_or_default();
+        let wanted = self.wanted(visitor, at, ticket).filter(|_| self.world.csrf_holds(visitor, csrf));
+        let Some(wanted) = wanted else { return start_again() };
+        let answer = self.try_prove(visitor, at, (&wanted, ticket), (password, code)).await;
+        let answer = self.settle(visitor, Some(&wanted.target), answer).await;
+        self.world.slots.hold(&self.world.clock, begun).await;
+        answer
+    }
+
+    async fn try_prove(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        (wanted, ticket): (&Wanted, &str),
+        (password, code): (String, &str),
+    ) -> Result<Answer, Stop> {
+        if let Some(steps) = self.standing_steps(visitor, at, wanted) {
+            let answer = self.give_owned(visitor, wanted, &steps, Vec::new()).await?;
+            return Ok(answer.with_cookie(cookies::expire(cookies::OWNER)));
+        }
+        let known = self.world.known(at, &wanted.email).await?.filter(|known| known.record.id == wanted.record);
+        let steps = match self.judge_password(visitor, at, (&wanted.email, known.as_ref()), password).await? {
+            Judged::Right(steps, _) => *steps,
+            Judged::Wrong => {
+                let about = Circumstances {
+                    product: Some(at.product.name.to_string()),
+                    method: Some("password".to_owned()),
+                    known: true,
+                    ..Circumstances::default()
+                };
+                self.world.record_refusal(visitor, Refusal::WrongPassword, about).await;
+                return Ok(self.prove_page(visitor, at, (wanted, ticket), true));
+            }
+            Judged::TooMany => return Ok(said(at, Said::TooMany)),
+            Judged::Busy => return Ok(said(at, Said::Busy)),
+            Judged::Away => return Ok(said(at, Said::Away)),
+        };
+        if self.world.factors(visitor, steps.claimant().account).await?.is_empty() {
+            return self.give_owned(visitor, wanted, &steps, Vec::new()).await;
+        }
+        let device = self.world.device(visitor, wanted.record);
+        let place = (&at.product.name, wanted.email.as_str());
+        if !self.world.may_try(Attempt::Second, visitor, place, device.as_ref()).await? {
+            return Ok(said(at, Said::TooMany));
+        }
+        // An enrolled second step is asked for, whatever the policy says (rule H1).
+        let Some((steps, used)) = self.add_second(visitor, &steps, code).await? else {
+            return Ok(self.prove_page(visitor, at, (wanted, ticket), true));
+        };
+        self.give_owned(visitor, wanted, &steps, vec![used]).await
+    }
+}

@@ -1,0 +1,211 @@
+//! A record moves to the one account (behaviour §3.3): what goes into the one batch in which a person's proof is admitted.
+//!
+//! State, link, addresses, the dead password, the raised epoch, events and letters are durable together or not at all: there is no
+//! moment at which both logins open the account, or none (§4 #13). What the product must hear of it follows from the journal's row.
+
+use super::record::Circumstances;
+use super::world::{Visitor, World};
+use super::{Login, Stop};
+use crate::entropy::random;
+use crate::kernel::admit::{Admitted, Person, Record};
+use crate::kernel::event::{Action, Outcome, Subject};
+use crate::kernel::journal::{Batch, Change, CredentialChange, MigrationChange};
+use crate::kernel::migration::{INTENT_LIFE, NoPick, Reduction, Transition, reduce, to_linked};
+use crate::kernel::model::{
+    Account, Address, IdentityKey, Migration, MigrationStep, Passwords, ProductAccount, ProductAccountState,
+    RemovedAlias, Trigger,
+};
+use crate::kernel::proof::{Proof, Vouched};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::standing::management;
+use crate::kernel::values::{EmailAddress, MigrationId, ProductAccountId, ProductName, Timestamp};
+use crate::mail::{self, Letter};
+use crate::store::{NotCommitted, Unavailable};
+
+/// A move that is decided, and what it does to the record.
+#[derive(Clone, Debug)]
+pub(super) struct Moving {
+    record: ProductAccount,
+    lines: Vec<Transition>,
+    reduction: Reduction,
+    target: IdentityKey,
+    trigger: Trigger,
+    /// What was written down when both sides were proved.
+    intent: Option<Migration>,
+}
+
+impl Moving {
+    /// The address that the account has from now on.
+    pub(super) fn kept(&self) -> &EmailAddress {
+        &self.reduction.kept.email
+    }
+
+    /// Addresses that log in no longer.
+    pub(super) fn removed(&self) -> impl Iterator<Item = &EmailAddress> {
+        self.reduction.removed.iter().map(|address| &address.email)
+    }
+
+    fn journal(&self, now: Timestamp, step: MigrationStep) -> Migration {
+        begun((self.record.product.clone(), self.record.id), self.trigger, self.target.clone(), (step, now))
+    }
+
+    /// The record as it is then.
+    pub(super) fn moved(&self) -> ProductAccount {
+        ProductAccount { state: ProductAccountState::Linked, ..self.record.clone() }
+    }
+}
+
+/// A journal's row: an intent that may be taken back after half an hour, or a move that is committed with it.
+pub(super) fn begun(
+    (product, product_account): (ProductName, ProductAccountId),
+    trigger: Trigger,
+    target: IdentityKey,
+    (step, now): (MigrationStep, Timestamp),
+) -> Migration {
+    let is_intent = step == MigrationStep::Intent;
+    Migration {
+        id: MigrationId::mint(now, random()),
+        product,
+        product_account,
+        trigger,
+        target,
+        step,
+        begun_at: now,
+        committed_at: (!is_intent).then_some(now),
+        due_at: if is_intent { now.plus(INTENT_LIFE) } else { now },
+        attempts: 0,
+        fault: None,
+    }
+}
+
+impl World {
+    /// What an admission that moves a record does to it; none where it moves nothing.
+    pub(super) async fn moving(
+        &self,
+        admitted: &Admitted,
+        proof: &Proof,
+        about: &Circumstances,
+    ) -> Result<Option<Moving>, Stop> {
+        let terms = admitted.terms();
+        let Some(trigger) = terms.moves else { return Ok(None) };
+        let (Some(entry), Person::Known(account)) = (&terms.entry, &terms.person) else {
+            return Err(Stop::Fault("a move of nobody's record".into()));
+        };
+        let Record::Known(record) = &entry.record else { return Err(Stop::Fault("a move of no record".into())) };
+        let lines = to_linked(record.state).ok_or_else(|| Stop::Fault("a move from where no way leads".into()))?;
+        let claims = proof.claims();
+        let refused = |refusal| Err(Stop::refused(refusal, about.clone()));
+        let intent = self.store.migration_of(record.id).await?;
+        // It is on its way to another identity: one of the two must end first (§3.3).
+        if intent.as_ref().is_some_and(|intent| intent.target != claims.identity) {
+            return refused(Refusal::Conflict);
+        }
+        let by_company = terms.managed_by.is_some() && terms.proves_address;
+        let proven = claims.email.as_ref().filter(|_| claims.email_verified == Vouched::Yes || by_company);
+        let mut addresses = self.store.addresses_of(record.id).await?;
+        // Imported without a row of its own: the account's live address is the record's.
+        if let (true, Some(email)) = (addresses.is_empty(), &account.email) {
+            addresses.push(Address {
+                product_account: record.id,
+                email: email.clone(),
+                verified: account.email_verified,
+                verified_at: account.email_proved_at,
+                primary: true,
+                added_at: account.created_at,
+                last_login_at: account.last_login_at,
+            });
+        }
+        let catalog = self.catalog.load();
+        let manager = |email: &EmailAddress| management(&catalog, email).map(|held| held.org.name.clone());
+        match reduce(&addresses, proven, manager) {
+            Ok(reduction) => Ok(Some(Moving {
+                record: record.clone(),
+                lines,
+                reduction,
+                target: claims.identity.clone(),
+                // What began by the person's own choice ends as that.
+                trigger: intent.as_ref().map_or(trigger, |intent| intent.trigger),
+                intent,
+            })),
+            Err(NoPick::NoneVerified) => refused(Refusal::EmailProof),
+            Err(NoPick::TwoOrganizations) => refused(Refusal::TwoOrganizations),
+        }
+    }
+}
+
+impl Login {
+    /// Adds the move to the batch that admits the person. The account's epoch has been raised there already.
+    pub(super) fn write_move(
+        &self,
+        visitor: &Visitor,
+        (moving, account): (&Moving, &Account),
+        about: &Circumstances,
+        batch: &mut Batch,
+    ) -> Result<(), NotCommitted> {
+        let (world, record) = (&self.world, &moving.record);
+        let mut change = |change| batch.changes.push(change);
+        for line in &moving.lines {
+            change(Change::Migration(MigrationChange::Move(record.id, *line)));
+        }
+        let product = self.world.catalog.load().products.get(&record.product).cloned();
+        let tells = product.as_ref().is_some_and(|product| product.passwords == Passwords::Product);
+        let step = if tells { MigrationStep::SetAuthMode } else { MigrationStep::Done };
+        let id = match &moving.intent {
+            Some(intent) => {
+                let (read, due_at) = ((intent.step, intent.attempts), visitor.now);
+                let advance = MigrationChange::Advance { id: intent.id, read, step, attempts: 0, due_at, fault: None };
+                change(Change::Migration(advance));
+                intent.id
+            }
+            None => {
+                let begun = moving.journal(visitor.now, step);
+                let id = begun.id;
+                change(Change::Migration(MigrationChange::Begin(begun)));
+                id
+            }
+        };
+        change(Change::Credential(CredentialChange::DropPassword(record.id)));
+        // A reset that was asked for before is worth nothing any more (§4 #17).
+        change(Change::Credential(CredentialChange::EndMailboxProofsOf(record.id)));
+        for address in &moving.reduction.removed {
+            let mut alias = RemovedAlias {
+                product: record.product.clone(),
+                email: address.email.clone(),
+                product_account: record.id,
+                verified_when_removed: address.verified,
+                removed_at: visitor.now,
+                mac: [0; 32],
+            };
+            alias.mac = world.keys.mac_alias(&alias);
+            change(Change::Credential(CredentialChange::DropAddress(record.id, address.email.clone())));
+            change(Change::Migration(MigrationChange::Retire(alias)));
+        }
+        let kept = Address { last_login_at: Some(visitor.now), ..moving.reduction.kept.clone() };
+        change(Change::Credential(CredentialChange::PutAddress(kept)));
+        let letter = Letter::Moved {
+            product: record.product.clone(),
+            provider: about.provider.clone().unwrap_or_default(),
+            kept: moving.kept().clone(),
+            by_login: matches!(moving.trigger, Trigger::ThirdParty | Trigger::OrgSso),
+        };
+        let letters = [(moving.kept().clone(), letter)];
+        let queued = mail::queue(&world.keys, visitor.now, &letters, Some(account.id));
+        change(queued.map_err(|fault| NotCommitted::Unavailable(Unavailable(fault.to_string())))?);
+        let mut event = visitor.event(Action::MigrationCommitted, Outcome::Success);
+        event.subject = Subject {
+            account: Some(account.id.to_string()),
+            product_account: Some(record.id.to_string()),
+            email: Some(moving.kept().to_string()),
+        };
+        event.product = Some(record.product.to_string());
+        event.reason = Some(moving.trigger.code().to_owned());
+        event.directory = about.directory.clone();
+        event.method = about.method.clone();
+        event.txn = Some(id.to_string());
+        let removed: Vec<String> = moving.removed().map(ToString::to_string).collect();
+        event.before = Some(serde_json::json!({ "state": "local", "addresses_removed": removed }));
+        event.after = Some(serde_json::json!({ "state": "linked", "address": moving.kept().to_string() }));
+        batch.events.push(event);
+        Ok(())
+    }
+}

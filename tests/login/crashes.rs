@@ -1,0 +1,163 @@
+//! kill -9 while a product is told of a move: at each step, alone and in pairs. The end is that of a run without a crash, and what is
+//! said again is said under the same key.
+
+use std::time::Duration;
+
+use fedgate::clock::Clock;
+use fedgate::kernel::journal::{Batch, Change, CredentialChange};
+use fedgate::kernel::model::{Account, AccountStatus, Address, MigrationStep, ProductAccount, ProductAccountState};
+use fedgate::kernel::values::{AccountId, EmailAddress, ProductAccountId, ProductName};
+use fedgate::store::{self, Migrations as _, Store};
+use serde_json::json;
+
+use crate::support::adapter::{ADAPTER_KEY, Adapter, Manner};
+use crate::support::authority::Authority;
+use crate::support::clock::eventually;
+use crate::support::configuration::Configuration;
+use crate::support::gateway::Gateway;
+use crate::support::op::Op;
+use crate::support::upstream::Upstream;
+use crate::world::{World, sign_in};
+
+const STEPS: [&str; 3] = ["set_auth_mode", "revoke_sessions", "set_profile"];
+/// At which steps the process dies, in order; nowhere: the run that the others must end as.
+const KILLS: [&[usize]; 7] = [&[], &[0], &[1], &[2], &[0, 1], &[0, 2], &[1, 2]];
+
+/// A person with a record at `trello` whose password the product keeps.
+fn person(number: u8) -> (Batch, ProductAccount, String) {
+    let now = Clock::system().now();
+    let email = format!("person-{number}@free.example.test");
+    let address = EmailAddress::parse(&email).unwrap();
+    let account = Account {
+        id: AccountId::mint(now, [number; 10]),
+        status: AccountStatus::Active,
+        email: Some(address.clone()),
+        email_verified: true,
+        email_proved_at: None,
+        name: None,
+        epoch: 0,
+        created_at: now,
+        last_login_at: None,
+    };
+    let record = ProductAccount {
+        id: ProductAccountId::mint(now, [number; 10]),
+        product: ProductName::parse("trello").unwrap(),
+        account: account.id,
+        sub: format!("u-{number}"),
+        state: ProductAccountState::Local,
+        off: false,
+        created_at: now,
+    };
+    let address = Address {
+        product_account: record.id,
+        email: address,
+        verified: true,
+        verified_at: None,
+        primary: true,
+        added_at: now,
+        last_login_at: None,
+    };
+    let changes = vec![
+        Change::CreateAccount(account),
+        Change::CreateProductAccount(record.clone()),
+        Change::Credential(CredentialChange::PutAddress(address)),
+    ];
+    (Batch { changes, ..Batch::default() }, record, email)
+}
+
+/// The file of the gateway, as another process opens it.
+fn open(world: &World) -> std::sync::Arc<dyn Store> {
+    store::open("sqlite:fedgate.db", &world.gateway.directory().join("state")).expect("the store")
+}
+
+/// What the product heard about a user, each run of the same once.
+fn told(adapter: &Adapter, sub: &str) -> Vec<(String, String)> {
+    let calls = adapter.calls().into_iter().filter(|call| call.body["sub"] == sub);
+    let mut told: Vec<_> =
+        calls.map(|call| (call.body["call"].as_str().unwrap().to_owned(), call.idempotency_key)).collect();
+    told.dedup();
+    told
+}
+
+#[tokio::test]
+async fn t11_mistake_13_a_move_that_a_crash_cuts_ends_as_one_that_none_cuts() {
+    let authority = Authority::new();
+    let adapter = Adapter::start();
+    let people: serde_json::Map<String, serde_json::Value> = (0..KILLS.len())
+        .map(|number| {
+            let email = format!("person-{number}@free.example.test");
+            let person = json!({ "login": format!("p{number}"), "password": format!("p{number}-pw"), "email": email,
+                                 "email_verified": true });
+            (format!("op-{number}"), person)
+        })
+        .collect();
+    let op = Op::start_with(&authority, json!({ "people": people }));
+    let (trello, loom) = (Upstream::start(), Upstream::start());
+    let keys = format!(
+        "passwords = \"product\"\nmigration = {{ phase = \"optional\" }}\n\
+         adapter = {{ url = \"{}\", key_file = \"{{dir}}/adapter.key\", timeout = \"1s\" }}",
+        adapter.url()
+    );
+    let file = Configuration::new()
+        .trust(&authority.ca_file())
+        .product("trello", &trello.url(), &keys)
+        .secret("{dir}/adapter.key", ADAPTER_KEY)
+        .table(&format!(
+            "[issuer]\nname = \"Example\"\noidc = \"{}\"\nclient_id = \"fedgate-public\"\nclient_auth = \"none\"",
+            op.issuer()
+        ));
+    let gateway = Gateway::start(&file);
+    let mut world = World { gateway, op, trello, loom, authority };
+    world.op.allow_redirects(&[&world.url("id", "/login/callback")], &[]).await;
+    for (number, kills) in KILLS.iter().enumerate() {
+        let (batch, record, email) = person(u8::try_from(number).unwrap());
+        let store = open(&world);
+        store.commit(batch).await.expect("a person");
+        store.close().await;
+        adapter.be(Manner::Honest);
+        if let Some(first) = kills.first() {
+            adapter.hold(STEPS[*first]);
+        }
+        let agent = world.browser();
+        let page = agent.visit(&world.url("trello", "/page")).await;
+        let page = agent.submit(&page, "email", &[("email", &email)]).await;
+        let page = agent.submit(&page, "/.fedgate/depart", &[("way", "issuer")]).await;
+        let page = sign_in(&agent, page, &format!("p{number}")).await;
+        // The person waits for nothing of it.
+        assert_eq!(page.url.as_str(), world.url("trello", "/page"), "{kills:?}: {}", page.describe());
+        for (place, step) in kills.iter().enumerate() {
+            let step = STEPS[*step];
+            let reached = || told(&adapter, &record.sub).iter().any(|(call, _)| call == step);
+            eventually(&format!("{kills:?}: {step}"), Duration::from_secs(30), reached).await;
+            world.gateway.kill();
+            match kills.get(place + 1) {
+                Some(next) => adapter.hold(STEPS[*next]),
+                None => adapter.be(Manner::Honest),
+            }
+            // Instead of waiting for the dead process's lease to end.
+            world.database().execute("UPDATE migration SET due_at = 0", []).expect("written");
+            world.gateway.launch();
+            world.gateway.wait_ready();
+        }
+        let done = || {
+            let db = world.database();
+            let sql = "SELECT step FROM migration WHERE product_account = ?";
+            db.query_row(sql, [record.id.to_bytes()], |row| row.get::<_, String>(0)).expect("a move") == "done"
+        };
+        eventually(&format!("{kills:?}: done"), Duration::from_secs(30), done).await;
+        let store = open(&world);
+        let now = store.product_account_by_id(record.id).await.unwrap().expect("the record");
+        assert_eq!((now.state, &now.sub), (ProductAccountState::Linked, &record.sub), "{kills:?}");
+        let migration = store.migration_of(record.id).await.unwrap().expect("a move");
+        assert_eq!(migration.step, MigrationStep::Done);
+        store.close().await;
+        let expected = STEPS.map(|step| (step.to_owned(), format!("{}/{step}", migration.id)));
+        assert_eq!(told(&adapter, &record.sub), expected, "{kills:?}: in order, each under its own key");
+        let completed = world.events().into_iter().filter(|event| event["txn"] == migration.id.to_string().as_str());
+        let completed: Vec<_> = completed.map(|event| event["action"].clone()).collect();
+        assert_eq!(completed, ["migration.committed", "migration.completed"], "{kills:?}: each once");
+        // Whoever has logged in is still logged in after the crash, by the session of the commit.
+        assert!(world.who(&agent, "trello").await.is_some_and(|who| who["linked"] == true), "{kills:?}");
+    }
+    assert_eq!(adapter.faults(), Vec::<String>::new());
+}

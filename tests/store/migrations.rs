@@ -1,0 +1,152 @@
+//! The port's definition for moves to the one account and for addresses that were given up.
+
+use super::fixtures::*;
+use fedgate::kernel::journal::{Change, MigrationChange};
+use fedgate::kernel::migration::{MigrationEvent, Transition, to_linked, transition};
+use fedgate::kernel::model::{Migration, MigrationStep, ProductAccount, ProductAccountState, RemovedAlias, Trigger};
+use fedgate::kernel::values::{MigrationId, ProductAccountId, Timestamp};
+use fedgate::store::{Conflict, NotCommitted, Store};
+use std::sync::Arc;
+
+type AnyStore = Arc<dyn Store>;
+
+fn record(number: u8) -> ProductAccountId {
+    ProductAccountId::from_bytes(bytes(number))
+}
+
+/// A time of its own: the clock of the fixtures goes on.
+fn then() -> Timestamp {
+    Timestamp::from_seconds(1_000)
+}
+
+fn change(change: MigrationChange) -> Change {
+    Change::Migration(change)
+}
+
+/// A world in which records 1 to 3 are local.
+async fn local(store: &AnyStore) {
+    let mut batch = world();
+    for change in &mut batch.changes {
+        if let Change::CreateProductAccount(made) = change {
+            *made = ProductAccount { state: ProductAccountState::Local, ..made.clone() };
+        }
+    }
+    store.commit(batch).await.unwrap();
+}
+
+fn moved(number: u8, of: u8) -> Migration {
+    Migration {
+        id: MigrationId::from_bytes(bytes(number)),
+        product: product(),
+        product_account: record(of),
+        trigger: Trigger::OrgSso,
+        target: link(1, &format!("subject {number}"), of).key,
+        step: MigrationStep::SetAuthMode,
+        begun_at: then(),
+        committed_at: Some(then()),
+        due_at: then(),
+        attempts: 0,
+        fault: None,
+    }
+}
+
+pub async fn a_record_is_moved_only_from_where_it_stands(store: AnyStore) {
+    local(&store).await;
+    let state = async || store.product_account_by_id(record(1)).await.unwrap().unwrap().state;
+    let line = |line: Transition| change(MigrationChange::Move(record(1), line));
+    let lost = Err(NotCommitted::Conflict(Conflict::State));
+    let [begin, commit] = to_linked(ProductAccountState::Local).unwrap()[..] else { panic!("two lines") };
+    assert_eq!(store.commit(changes([line(commit)])).await.map(|_| ()), lost);
+    assert_eq!(state().await, ProductAccountState::Local, "nothing of a batch that lost");
+    store.commit(changes([line(begin), line(commit)])).await.unwrap();
+    assert_eq!(state().await, ProductAccountState::Linked);
+    let cancel = transition(ProductAccountState::Migrating, MigrationEvent::Cancel).unwrap();
+    for back in [begin, commit, cancel] {
+        assert_eq!(store.commit(changes([line(back)])).await.map(|_| ()), lost, "t10 {back:?}");
+    }
+    let merge = transition(ProductAccountState::Linked, MigrationEvent::MergeInto(record(2))).unwrap();
+    store.commit(changes([line(merge)])).await.unwrap();
+    assert_eq!(state().await, ProductAccountState::Merged(record(2)));
+    store.close().await;
+}
+
+pub async fn a_record_moves_once_and_an_identity_moves_one(store: AnyStore) {
+    local(&store).await;
+    let begin = |migration: Migration| changes([change(MigrationChange::Begin(migration))]);
+    let lost = Err(NotCommitted::Conflict(Conflict::Migration));
+    let first = moved(1, 1);
+    store.commit(begin(first.clone())).await.unwrap();
+    assert_eq!(store.migration_of(record(1)).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.migration_of(record(2)).await.unwrap(), None);
+    assert_eq!(store.commit(begin(moved(2, 1))).await.map(|_| ()), lost, "another target");
+    let same_identity = Migration { target: first.target.clone(), ..moved(2, 2) };
+    assert_eq!(store.commit(begin(same_identity)).await.map(|_| ()), lost, "another record");
+    store.commit(begin(moved(2, 2))).await.unwrap();
+    store.close().await;
+}
+
+pub async fn a_move_goes_on_from_where_it_was_read(store: AnyStore) {
+    local(&store).await;
+    let later = then().plus(HOUR);
+    let intent = Migration { step: MigrationStep::Intent, committed_at: None, due_at: later, ..moved(2, 2) };
+    let batch = [MigrationChange::Begin(moved(1, 1)), MigrationChange::Begin(intent.clone())];
+    store.commit(changes(batch.map(change))).await.unwrap();
+    let advance = |read, step| {
+        let fault = Some("it said no".to_owned());
+        let id = MigrationId::from_bytes(bytes(1));
+        changes([change(MigrationChange::Advance { id, read, step, attempts: 4, due_at: later, fault })])
+    };
+    let lost = Err(NotCommitted::Conflict(Conflict::Migration));
+    let due = async |at| -> Vec<Migration> { store.migrations_due(at, 10).await.unwrap() };
+    assert_eq!(due(then()).await, [moved(1, 1)]);
+    let from = (MigrationStep::SetAuthMode, 0);
+    store.commit(advance(from, MigrationStep::RevokeSessions)).await.unwrap();
+    assert_eq!(store.commit(advance(from, MigrationStep::RevokeSessions)).await.map(|_| ()), lost, "read before");
+    assert_eq!(due(then()).await, []);
+    assert_eq!(due(later).await.len(), 2, "the intent's time is over too");
+    assert_eq!(store.migrations_due(later, 1).await.unwrap().len(), 1);
+    let stuck = store.migrations_stuck(&product(), 10).await.unwrap();
+    assert_eq!(
+        stuck.iter().map(|one| (one.step, one.attempts)).collect::<Vec<_>>(),
+        [(MigrationStep::RevokeSessions, 4)]
+    );
+    let progress = store.migration_progress(&product()).await.unwrap();
+    assert_eq!(progress.states, [(ProductAccountState::Local, 3)]);
+    assert_eq!((progress.waiting, progress.oldest), (1, Some(then())));
+    store.commit(advance((MigrationStep::RevokeSessions, 4), MigrationStep::Done)).await.unwrap();
+    assert_eq!(store.migration_progress(&product()).await.unwrap().waiting, 0);
+    let cancel = |id: MigrationId| changes([change(MigrationChange::Cancel(id))]);
+    assert_eq!(store.commit(cancel(MigrationId::from_bytes(bytes(1)))).await.map(|_| ()), lost, "it was committed");
+    store.commit(cancel(intent.id)).await.unwrap();
+    assert_eq!(store.migration_of(record(2)).await.unwrap(), None);
+    assert_eq!(due(later).await, []);
+    store.close().await;
+}
+
+pub async fn t17_an_address_that_was_given_up_is_its_last_records(store: AnyStore) {
+    local(&store).await;
+    let alias = |of: u8, text: &str| RemovedAlias {
+        product: product(),
+        email: email(text),
+        product_account: record(of),
+        verified_when_removed: of == 1,
+        removed_at: Timestamp::from_seconds(of.into()),
+        mac: [of; 32],
+    };
+    let retire = |alias: RemovedAlias| changes([change(MigrationChange::Retire(alias))]);
+    for one in [alias(1, "old@free.example"), alias(1, "a@free.example"), alias(2, "other@free.example")] {
+        store.commit(retire(one)).await.unwrap();
+    }
+    let found = store.removed_alias(&product(), &email("old@free.example")).await.unwrap();
+    assert_eq!(found, Some(alias(1, "old@free.example")));
+    assert_eq!(store.removed_alias(&product(), &email("ann@acme.com")).await.unwrap(), None);
+    let all = [alias(1, "a@free.example"), alias(1, "old@free.example")];
+    assert_eq!(store.removed_aliases_of(record(1)).await.unwrap(), all);
+    // It names nobody.
+    assert_eq!(store.accounts_by_email(&email("old@free.example")).await.unwrap(), []);
+    assert_eq!(store.product_account_by_address(&product(), &email("old@free.example")).await.unwrap(), None);
+    store.commit(retire(alias(2, "old@free.example"))).await.unwrap();
+    let found = store.removed_alias(&product(), &email("old@free.example")).await.unwrap();
+    assert_eq!(found, Some(alias(2, "old@free.example")));
+    store.close().await;
+}
