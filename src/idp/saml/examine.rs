@@ -26,7 +26,7 @@ impl SamlProviders {
             Ok(document) => document,
             Err(fault) => return Ok(Report::unjudged(fault, Vec::new(), keys)),
         };
-        let own = Own::read(self.0.store.as_ref(), &self.0.kek, directory.id, now).await?;
+        let own = Own::read(self.0.store.as_ref(), &self.0.kek, directory.id, at).await?;
         let trust = Trust { keys, decryption: own.as_ref().map(|own| &own.decryption), cbc: false };
         let connection = Names::of(login, directory).connection(settings, &provider);
         let mut report = saml::examine(directory, &connection, &trust, &document, at);
