@@ -22,5 +22,7 @@ mod journeys;
 mod passkeys;
 #[path = "browser/replay.rs"]
 mod replay;
+#[path = "browser/saml.rs"]
+mod saml;
 #[path = "browser/world.rs"]
 mod world;

@@ -6,6 +6,7 @@ use super::call::Call;
 use super::organizations::proposal;
 use super::shapes::{Directory, NewDirectory, Page};
 use crate::kernel::event::Action;
+use crate::kernel::model::Protocol;
 use crate::kernel::values::{DirectoryName, OrgName, PolicyName, Secret};
 use crate::orgs::change::{Outlook, Proposal};
 use crate::orgs::{DraftDirectory, DraftOrg};
@@ -46,8 +47,12 @@ impl Admin {
         if effective.directories.iter().any(|known| known.name == name) {
             return Err(Problem::new(StatusCode::CONFLICT, "exists", "There is a directory of that name."));
         }
-        if !call.who.is_operator() && !is_public(&wanted.oidc) {
-            return Err(Problem::invalid("`oidc` is an https address on port 443."));
+        match (&wanted.oidc, &wanted.saml) {
+            (Some(oidc), None) if call.who.is_operator() || is_public(oidc) => {}
+            (None, Some(saml)) if call.who.is_operator() || is_public(saml) => {}
+            (Some(_), None) => return Err(Problem::invalid("`oidc` is an https address on port 443.")),
+            (None, Some(_)) => return Err(Problem::invalid("`saml` is an https address on port 443.")),
+            _ => return Err(Problem::invalid("Write `oidc` or `saml`, and not both.")),
         }
         let served = self.refuse_served_domains(org, &wanted);
         let mut document = self.document(org).await?;
@@ -62,6 +67,11 @@ impl Admin {
         // What is wrong with it is said first: it is the writer's to mend, this is not.
         let outlook = self.look(call, &proposal).await?;
         served?;
+        if let Some(saml) = &wanted.saml {
+            // A provider that nothing could be verified of is no directory: said now, not at somebody's first login.
+            let looked = self.world.saml.look_at(saml).await;
+            looked.map_err(|why| Problem::invalid(format!("`saml`: {why}.")))?;
+        }
         let version = self.make_looked_at(call, outlook, &proposal).await?;
         Ok(Reply::of(&self.directory(&name)?)?.created().at(version.version))
     }
@@ -91,14 +101,27 @@ impl Admin {
 
     fn shown_directory(&self, directory: &DraftDirectory) -> Option<Directory> {
         let DirectoryName::Org(_, name) = &directory.name else { return None };
-        let settings = directory.protocol.settings()?;
+        let login = self.world.catalog.load().login.url();
+        let (settings, saml) = (directory.protocol.settings(), directory.protocol.saml());
+        let of_saml = |what: &str| saml.map(|_| format!("{login}{}", directory.name.saml_path(what)));
+        let protocol = match &directory.protocol {
+            Protocol::Oidc(_) => "oidc",
+            Protocol::Oauth2Userinfo(..) => "oauth2",
+            Protocol::Saml(_) => "saml",
+            Protocol::Local => return None,
+        };
         Some(Directory {
             name: name.clone(),
             label: directory.label.clone(),
             in_file: self.world.orgs.floor().directories.iter().any(|known| known.name == directory.name),
-            issuer: settings.issuer.clone(),
-            client_id: settings.client_id.clone(),
-            redirect_uri: format!("{}{}", self.world.catalog.load().login.url(), directory.name.callback_path()),
+            protocol: protocol.to_owned(),
+            issuer: settings.map(|settings| settings.issuer.clone()),
+            client_id: settings.map(|settings| settings.client_id.clone()),
+            redirect_uri: settings.map(|_| format!("{login}{}", directory.name.callback_path())),
+            saml: saml.map(|settings| settings.metadata.to_string()),
+            entity_id: of_saml("metadata"),
+            acs: of_saml("acs"),
+            slo: of_saml("slo"),
             domains: directory.domains.iter().map(ToString::to_string).collect(),
         })
     }
@@ -131,14 +154,16 @@ pub(super) fn refuse_another_directory(outlook: &Outlook) -> Result<(), Problem>
 
 /// What the organization names is asked over the open network and nowhere else (rule M16); that the address is a public one is
 /// seen when it is asked.
-fn is_public(oidc: &str) -> bool {
-    Url::parse(oidc).is_ok_and(|url| url.scheme() == "https" && url.port().is_none() && url.domain().is_some())
+fn is_public(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| url.scheme() == "https" && url.port().is_none() && url.domain().is_some())
 }
 
 /// In the words of `[org.NAME.directory.NAME]`.
 fn written(wanted: &NewDirectory) -> Value {
     json!({
         "oidc": wanted.oidc,
+        "saml": wanted.saml,
+        "preset": wanted.preset,
         "client_id": wanted.client_id,
         "label": wanted.label,
         "client_auth": wanted.client_auth,

@@ -160,12 +160,29 @@ pub struct Directory {
     pub label: String,
     /// Whether the operator's file has it.
     pub in_file: bool,
-    /// The issuer.
-    pub issuer: String,
-    /// Our client identifier there.
-    pub client_id: String,
-    /// The redirect URI to register there.
-    pub redirect_uri: String,
+    /// `oidc`, `oauth2` or `saml`.
+    pub protocol: String,
+    /// The issuer; not with SAML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Our client identifier there; not with SAML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The redirect URI to register there; not with SAML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirect_uri: Option<String>,
+    /// With SAML: where the provider's metadata is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saml: Option<String>,
+    /// With SAML: our entity id, which is the address of our metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity_id: Option<String>,
+    /// With SAML: where responses arrive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acs: Option<String>,
+    /// With SAML: where logouts arrive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slo: Option<String>,
     /// The domains that it speaks for now.
     pub domains: Vec<String>,
 }
@@ -179,10 +196,19 @@ pub struct NewDirectory {
     /// What people read. Default: the organization's.
     #[serde(default)]
     pub label: Option<String>,
-    /// The OpenID Connect issuer, exactly as its discovery document writes it; https, port 443.
-    pub oidc: String,
-    /// Our client identifier there.
-    pub client_id: String,
+    /// The OpenID Connect issuer, exactly as its discovery document writes it; https, port 443. This or `saml`.
+    #[serde(default)]
+    pub oidc: Option<String>,
+    /// Our client identifier there; with `oidc`.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    /// The address of the SAML provider's metadata; https, port 443. It is read before the directory is added.
+    #[serde(default)]
+    pub saml: Option<String>,
+    /// With `saml`: whose attribute names are meant: `okta`, `entra`, `google`, `adfs`, `ping`, `shibboleth`, `simplesamlphp`,
+    /// `keycloak`.
+    #[serde(default)]
+    pub preset: Option<String>,
     /// Our secret there; sealed at once, and never shown again.
     #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
@@ -190,10 +216,10 @@ pub struct NewDirectory {
     /// `basic` (default), `post`, `private_key_jwt`, `none`.
     #[serde(default)]
     pub client_auth: Option<String>,
-    /// The claim that names the person and never changes. Default `sub`.
+    /// The claim, or with `saml` the attribute, that names the person and never changes. Default `sub`, or the NameID.
     #[serde(default)]
     pub subject: Option<String>,
-    /// The claim that lists groups.
+    /// The claim or attribute that lists groups.
     #[serde(default)]
     pub groups: Option<String>,
     /// Values that `amr` must carry.

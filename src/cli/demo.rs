@@ -7,7 +7,7 @@ use super::run::on_runtime;
 use super::{Screen, WRONG};
 use crate::clock::Clock;
 use crate::config::{Config, Surroundings, read};
-use crate::demo::{self, issuer, people, product};
+use crate::demo::{self, issuer, people, product, saml};
 use crate::entropy::random;
 use crate::gateway::internal_server;
 use crate::keys::Keys;
@@ -23,6 +23,7 @@ const BLUE: Colour = Colour::new(0x0c, 0x66, 0xe4);
 const VIOLET: Colour = Colour::new(0x62, 0x5d, 0xf5);
 const NAVY: Colour = Colour::new(0x18, 0x2b, 0x4d);
 const GREEN: Colour = Colour::new(0x1f, 0x6f, 0x4a);
+const RED: Colour = Colour::new(0x9f, 0x2d, 0x20);
 
 /// Where everything is.
 struct Places {
@@ -77,8 +78,8 @@ impl Surroundings for Secrets {
 pub fn run(arguments: &Demo, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
     let state = std::env::current_dir()?.join("fedgate-demo");
     let places = Places { domain: arguments.domain.clone(), listen: arguments.listen, state };
-    if places.listen.port() == 0 || places.listen.port() > 65_532 {
-        writeln!(screen.err, "error: the demonstration needs a port and the three after it: --listen 127.0.0.1:8443")?;
+    if places.listen.port() == 0 || places.listen.port() > 65_531 {
+        writeln!(screen.err, "error: the demonstration needs a port and the four after it: --listen 127.0.0.1:8443")?;
         return Ok(ExitCode::from(WRONG));
     }
     if !places.listen.ip().is_loopback() {
@@ -113,7 +114,7 @@ async fn serve(places: &Places, screen: &mut Screen<'_>) -> Result<(), NotStarte
 fn extras(places: &Places) -> Result<Extras, NotStarted> {
     let roots = std::fs::read(places.state.join("ca.pem")).map_err(|why| NotStarted::new("the internal CA", &why))?;
     let here = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-    let overrides = [("auth", 1), ("acme", 2)]
+    let overrides = [("auth", 1), ("acme", 2), ("initech", 4)]
         .map(|(name, place)| (format!("{name}.{}", places.domain), here(places.provider_port(place))));
     Ok(Extras { allow_demo: true, overrides: overrides.into(), roots, ..Extras::default() })
 }
@@ -147,6 +148,7 @@ fn options(places: &Places, secrets: &Secrets, keys: Arc<OnceLock<Keys>>) -> Res
         },
         issuer: provider(places, ("auth", 1), ("Atlassian", NAVY, people::EVERYBODY), (&secrets.issuer, ""))?,
         company: provider(places, ("acme", 2), ("Acme", GREEN, people::ACME), (&secrets.company, "/acme"))?,
+        saml: company(places)?,
     })
 }
 
@@ -176,6 +178,22 @@ fn provider(
     })
 }
 
+/// The company whose login speaks SAML.
+fn company(places: &Places) -> Result<saml::Options, NotStarted> {
+    let tls = internal_server(&places.state, &format!("initech.{}", places.domain), Clock::system().now());
+    let tls = tls.map_err(|why| NotStarted::new("the internal CA", &why))?;
+    let party = |what: &str| format!("{}/saml/initech/{what}", places.url("id"));
+    Ok(saml::Options {
+        url: places.provider("initech", 4),
+        port: places.provider_port(4),
+        tls: Some(Arc::new(tls)),
+        name: "Initech".to_owned(),
+        colour: RED,
+        people: people::INITECH,
+        party: saml::Party { entity_id: party("metadata"), acs: party("acs"), slo: party("slo") },
+    })
+}
+
 /// The very configuration that an operator would write for this.
 fn configuration(places: &Places, running: &demo::Running) -> String {
     let product = |name: &str, label: &str, colour: &str, upstream: SocketAddr| {
@@ -193,13 +211,17 @@ fn configuration(places: &Places, running: &demo::Running) -> String {
          [org.acme]\nlabel = \"Acme\"\ndomains = [\"acme.example\"]\n\
          sso = {{ oidc = \"{company}\", client_id = \"fedgate-demo\", client_secret_env = \"DEMO_COMPANY_SECRET\", \
          scopes = [\"openid\", \"email\", \"profile\", \"groups\"], groups = \"groups\" }}\n\n\
-         [org.acme.policy]\nsso = \"enforced\"\n",
+         [org.acme.policy]\nsso = \"enforced\"\n\n\
+         [org.initech]\nlabel = \"Initech\"\ndomains = [\"initech.example\"]\n\
+         sso = {{ saml = \"{initech}/metadata\", groups = \"groups\" }}\n\n\
+         [org.initech.policy]\nsso = \"enforced\"\n",
         id = places.host("id"),
         state = places.state.display().to_string(),
         listen = places.listen,
         ops = places.provider_port(3),
         issuer = places.provider("auth", 1),
         company = places.provider("acme", 2),
+        initech = places.provider("initech", 4),
         board = product("board", "Board", &BLUE.to_string(), running.board),
         video = product("video", "Video", &VIOLET.to_string(), running.video),
     )
@@ -223,6 +245,10 @@ fn greet(places: &Places, config: &Config, screen: &mut Screen<'_>) -> io::Resul
     }
     for person in people::ACME {
         writeln!(out, "     {:<22} {:<12} {} (at Acme's own login)", person.email, person.password, person.shows)?;
+    }
+    for person in people::INITECH {
+        let (email, password, shows) = (person.email, person.password, person.shows);
+        writeln!(out, "     {email:<22} {password:<12} {shows} (at Initech's own login)")?;
     }
     writeln!(out, "\nMetrics: http://127.0.0.1:{}/metrics. End with Ctrl-C.", places.provider_port(3))?;
     out.flush()

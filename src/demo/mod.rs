@@ -1,7 +1,8 @@
 //! What `fedgate demo` puts behind the gateway: two sample products as plain HTTP servers on
-//! loopback, and beside it two sample providers.
+//! loopback, and beside it three sample providers.
 //!
-//! Owned here: the products ([`product`]), the OpenID Providers ([`issuer`]), the sample people ([`people`]) and the small HTTP and
+//! Owned here: the products ([`product`]), the OpenID Providers ([`issuer`]), a company's SAML provider ([`saml`]), the sample people
+//! ([`people`]) and the small HTTP and
 //! WebSocket code that they share. The products know the gateway only by what it sends them: they verify `Fedgate-Assertion`
 //! against its published keys, as a real product should.
 //!
@@ -19,6 +20,7 @@ pub mod issuer;
 mod jose;
 pub mod people;
 pub mod product;
+pub mod saml;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -56,6 +58,8 @@ pub struct Options {
     pub issuer: issuer::Options,
     /// A company's own provider.
     pub company: issuer::Options,
+    /// Another company's, which speaks SAML.
+    pub saml: saml::Options,
 }
 
 /// The servers under way. They end when this value is dropped or [`Running::stop`] is called.
@@ -68,6 +72,8 @@ pub struct Running {
     pub issuer: SocketAddr,
     /// The company's provider.
     pub company: SocketAddr,
+    /// The other company's.
+    pub saml: SocketAddr,
     stop: DropGuard,
 }
 
@@ -85,24 +91,27 @@ pub enum NotStarted {
     Template(#[from] minijinja::Error),
 }
 
-/// Starts all four servers on 127.0.0.1, on the current tokio runtime.
+/// Starts all five servers on 127.0.0.1, on the current tokio runtime.
 pub async fn start(options: Options) -> Result<Running, NotStarted> {
     let stop = CancellationToken::new();
     let door = Arc::new(assertion::Door::new(options.assertion_issuer, options.keys, options.clock.clone()));
     let (board, video) = (Entrance::open(0, None).await?, Entrance::open(0, None).await?);
     let issuer = Entrance::open(options.issuer.port, options.issuer.tls.clone()).await?;
     let company = Entrance::open(options.company.port, options.company.tls.clone()).await?;
+    let saml = Entrance::open(options.saml.port, options.saml.tls.clone()).await?;
     let running = Running {
         board: board.address()?,
         video: video.address()?,
         issuer: issuer.address()?,
         company: company.address()?,
+        saml: saml.address()?,
         stop: stop.clone().drop_guard(),
     };
     product::serve(board, product::Kind::Board, options.board, door.clone(), stop.clone())?;
     product::serve(video, product::Kind::Video, options.video, door, stop.clone())?;
     issuer::serve(issuer, options.issuer, options.clock.clone(), stop.clone())?;
-    issuer::serve(company, options.company, options.clock, stop)?;
+    issuer::serve(company, options.company, options.clock.clone(), stop.clone())?;
+    saml::serve(saml, options.saml, options.clock, stop)?;
     Ok(running)
 }
 

@@ -81,13 +81,35 @@ pub const ACME: &[Person] = &[
     },
 ];
 
+/// People in the directory of the company "Initech", which speaks SAML.
+pub const INITECH: &[Person] = &[
+    Person {
+        sub: "b7e1c2f0-5a77-4d0e-9d1c-3f1b8a6e0042",
+        email: "sam@initech.example",
+        email_verified: true,
+        name: "Sam Samson",
+        password: "initech-sam",
+        groups: &["everyone"],
+        shows: "Managed by Initech, whose login speaks SAML",
+    },
+    Person {
+        sub: "0c9d7a34-1be2-4f06-8f5e-77c0d4b3a917",
+        email: "mia@initech.example",
+        email_verified: true,
+        name: "Mia Milton",
+        password: "initech-mia",
+        groups: &["everyone", "video"],
+        shows: "Managed by Initech, new to both products",
+    },
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn nobody_shares_a_subject_or_an_address_at_one_provider() {
-        for people in [EVERYBODY, ACME] {
+        for people in [EVERYBODY, ACME, INITECH] {
             for (at, one) in people.iter().enumerate() {
                 let same = |other: &Person| one.sub == other.sub || one.email == other.email;
                 assert!(!people.iter().skip(at + 1).any(same), "{}", one.email);

@@ -8,13 +8,16 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use super::http::{Response, answer, text, with};
 use crate::pages::Colour;
 
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 9] = [
     ("product.html", include_str!("templates/product.html")),
     ("board.html", include_str!("templates/board.html")),
     ("video.html", include_str!("templates/video.html")),
     ("issuer.html", include_str!("templates/issuer.html")),
     ("login.html", include_str!("templates/login.html")),
     ("message.html", include_str!("templates/message.html")),
+    ("post.html", include_str!("templates/post.html")),
+    ("saml_metadata.xml", include_str!("templates/saml_metadata.xml")),
+    ("saml_response.xml", include_str!("templates/saml_response.xml")),
 ];
 
 /// No `form-action`: a form's answer may redirect to another host (to the gateway at logout, to the client after a login),
@@ -53,6 +56,12 @@ impl Shell {
                 text(StatusCode::INTERNAL_SERVER_ERROR, "this sample page is broken\n")
             }
         }
+    }
+
+    /// A document that is no page: XML, escaped as pages are. `None` is a defect of the template's, and logged.
+    pub(super) fn document(&self, template: &str, values: Value) -> Option<String> {
+        let rendered = self.templates.get_template(template).and_then(|template| template.render(values));
+        rendered.map_err(|error| tracing::error!(template, %error, "a sample document could not be written")).ok()
     }
 
     /// A style sheet, headed by this server's colours.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::jose::{Alg, elliptic_jwk, encode, signing_random};
-use super::people::{ACME, EVERYBODY};
+use super::people::{ACME, EVERYBODY, INITECH};
 use super::*;
 use crate::clock::TimeSource;
 use crate::pages::Colour;
@@ -135,6 +135,19 @@ async fn started_with(gateway: &Gateway, tls: Option<Arc<rustls::ServerConfig>>)
         video: product("video"),
         issuer: provider("https://auth.example.test", EVERYBODY, tls),
         company: provider("https://acme.example.test", ACME, None),
+        saml: saml::Options {
+            url: "https://initech.example.test".to_owned(),
+            port: 0,
+            tls: None,
+            name: "Initech".to_owned(),
+            colour: Colour::new(12, 102, 228),
+            people: INITECH,
+            party: saml::Party {
+                entity_id: "https://id.example.test/saml/initech/metadata".to_owned(),
+                acs: "https://id.example.test/saml/initech/acs".to_owned(),
+                slo: "https://id.example.test/saml/initech/slo".to_owned(),
+            },
+        },
     };
     start(options).await.expect("started")
 }

@@ -440,7 +440,8 @@ impl Step<'_> {
         let body = match timeout(PAGE_BODY_TIME, Limited::new(body, most).collect()).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(_)) => {
-                return Err(answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "that is more than a form", self.id()));
+                // A tile of a company's portal may bring more than is read of a stranger: people get a page.
+                return Err(self.refuse(Refusal::TooLarge, &declared(&head.headers), target));
             }
             Err(_) => return Err(answer::plain(StatusCode::REQUEST_TIMEOUT, "the form did not arrive", self.id())),
         };

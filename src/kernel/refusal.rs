@@ -69,6 +69,8 @@ pub enum Refusal {
     Credential,
     /// The path or host has no single meaning.
     Malformed,
+    /// A form of more bytes than any of ours, or of a portal's, may have.
+    TooLarge,
     /// Too many requests of this kind.
     TooMany,
 }
@@ -151,6 +153,7 @@ impl Refusal {
             Self::LoginRequired => "login-required",
             Self::Credential => "credential",
             Self::Malformed => "malformed",
+            Self::TooLarge => "too-large",
             Self::TooMany => "too-many",
         }
     }

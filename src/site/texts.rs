@@ -34,6 +34,7 @@ pub(super) fn status(refusal: Refusal) -> StatusCode {
             StatusCode::BAD_REQUEST
         }
         Refusal::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Conflict => StatusCode::CONFLICT,
         Refusal::RefusedAtProvider
@@ -94,6 +95,7 @@ pub fn title(refusal: Refusal) -> &'static str {
         Refusal::LoginRequired => "Log in first",
         Refusal::Credential => "That credential isn’t accepted here",
         Refusal::Malformed => "That address can’t be read",
+        Refusal::TooLarge => "That form is too large",
         Refusal::TooMany => "Too many requests",
     }
 }
@@ -281,6 +283,11 @@ fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'stat
             "The address has no single meaning, or leads to a place that isn’t configured.".to_owned(),
             "Open the product’s own address.",
             ASK_SUPPORT,
+        ),
+        Refusal::TooLarge => (
+            "Your browser brought more than a form may hold, so nothing of it was read.".to_owned(),
+            "Open the product’s own address and log in from there.",
+            ASK_IT,
         ),
         Refusal::TooMany => ("Too many requests came from here.".to_owned(), "Wait a minute.", ASK_SUPPORT),
     }

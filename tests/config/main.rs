@@ -249,6 +249,10 @@ fn doubtful_files_are_used_with_a_warning() {
     warns(&good.replace("okta.example\"", "okta.example/\""), Code::WIssuerSlash);
     warns(&with("", &sso("subject = \"email\""), ""), Code::WSubjectEmail);
     warns(&good.replace("[\"acme.com\"]", "[]"), Code::WNoEffect);
+    for list in ["scopes = [\"openid\"]", "algorithms = [\"RS256\"]"] {
+        let saml = format!("sso = {{ saml = \"https://idp.acme.com/metadata\", {list} }}");
+        warns(&with("", &saml, ""), Code::WNoEffect);
+    }
     warns(&good.replace("http://127.0.0.1:3000", "http://10.0.0.1:3000"), Code::WUpstreamOpen);
     warns(&good.replace("tls = ", "ops = \"0.0.0.0:9180\"\ntls = "), Code::WOpsOpen);
     warns(&good.replace("id.example.net", "id.example.com"), Code::WSameSite);

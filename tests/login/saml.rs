@@ -540,6 +540,10 @@ async fn a_provider_that_forgets_our_state_is_asked_a_few_times_and_no_script_be
         let page = company.post(&ann, &back, "acme", ["", &response]).await;
         assert_eq!(page.url.as_str().starts_with(company.idp.base()), round < 3, "{round}: {}", page.describe());
     }
+    // A tile whose response is larger than what is read of strangers: a page that says what to do.
+    let page = company.post(&company.browser(), &back, "acme", ["", &"A".repeat(80 * 1024)]).await;
+    assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", page.describe());
+    assert!(page.text().contains("Open the product’s own address"), "{}", page.describe());
     let url = Url::parse(&company.url("id", "/saml/acme/acs")).expect("a URL");
     let from = Url::parse(&company.url("trello", "/page")).expect("a URL");
     let intent = Intent::fetch(&from, Mode::NoCors, Method::POST, url);

@@ -466,6 +466,44 @@ async fn what_a_policy_demands_at_run_time_bites_on_live_sessions_within_a_secon
 }
 
 #[tokio::test]
+async fn a_saml_directory_is_shown_with_what_its_provider_is_given_and_added_only_with_good_metadata() {
+    let scene = Scene::start();
+    let operator = scene.token("ops@acme.example.test", None, ALL).await;
+    let made = json!({ "name": "hooli", "label": "Hooli", "admins": ["gavin@hooli.com"] });
+    let made = scene.call(Some(&operator), &Method::POST, "/organizations", Some(made), None).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let (hooli, directories) = ("/organizations/hooli", "/organizations/hooli/directories");
+    let saml = "https://idp.hooli.example/metadata";
+    for (wanted, said) in [
+        (json!({ "name": "one" }), "`oidc` or `saml`"),
+        (json!({ "name": "one", "saml": saml, "oidc": "https://hooli.okta.example", "client_id": "1" }), "not both"),
+        // The provider's address is asked before anything is made of it, and what went wrong there stays with us (rule M16).
+        (json!({ "name": "one", "saml": "https://127.0.0.1:9/metadata" }), "cannot be read at that address"),
+        (json!({ "name": "one", "saml": "/etc/passwd" }), "https"),
+    ] {
+        let refused = scene.write(&operator, Method::POST, directories, wanted.clone(), hooli).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{wanted}: {}", refused.body);
+        assert!(refused.body.to_string().contains(said), "{wanted}: {}", refused.body);
+    }
+    assert_eq!(scene.read(&operator, directories).await.body["items"], json!([]));
+    // The operator at the machine may write down what is not up yet.
+    let file = scene.gateway.directory().join("hooli.json");
+    let document = json!({ "label": "Hooli", "directory": { "adfs": { "saml": saml, "preset": "adfs" } } });
+    std::fs::write(&file, document.to_string()).expect("written");
+    let (status, out, err) = scene.gateway.command(&["org", "put", "hooli", file.to_str().expect("UTF-8")]);
+    assert!(status.success(), "{out}{err}");
+    let shown = scene.read(&operator, &format!("{directories}/adfs")).await;
+    let of = |what: &str| json!(scene.gateway.url("id", &format!("/saml/hooli/adfs/{what}")));
+    assert_eq!((&shown.body["protocol"], &shown.body["saml"]), (&json!("saml"), &json!(saml)), "{}", shown.body);
+    for (key, what) in [("entity_id", "metadata"), ("acs", "acs"), ("slo", "slo")] {
+        assert_eq!(shown.body[key], of(what), "{}", shown.body);
+    }
+    for never in ["issuer", "client_id", "redirect_uri"] {
+        assert!(shown.body.get(never).is_none(), "{never}: {}", shown.body);
+    }
+}
+
+#[tokio::test]
 async fn an_organization_is_made_at_run_time_and_outlives_a_restart() {
     let mut scene = Scene::start();
     let operator = scene.token("ops@acme.example.test", None, ALL).await;

@@ -244,6 +244,9 @@ impl Node {
             breached: breached(&config)?,
         });
         world.saml.write_by(mail::key_letters(&world));
+        if extras.allow_demo {
+            world.saml.believe_demo();
+        }
         world.shadow.put(shadow(&config));
         world.rebuild_shadow().await;
         let live = Arc::new(Live::new(Arc::clone(&world)));

@@ -78,6 +78,11 @@ impl Reader<'_> {
             (&written.client_auth, "client_auth"),
             (&written.response_mode, "response_mode"),
         ];
+        let lists = [(&written.scopes, "scopes"), (&written.algorithms, "algorithms")];
+        for (span, key) in lists.into_iter().filter_map(|(value, key)| Some((value.as_ref()?.span(), key))) {
+            let what = format!("`{key}` does nothing with `saml`");
+            self.say.warning(Code::WNoEffect, span, what, "remove it: SAML has none");
+        }
         for (value, key) in named {
             if let Some(value) = value {
                 let what = format!("`{key}` does nothing with `saml`");

@@ -36,6 +36,7 @@ use super::people::Person;
 use super::shell::Shell;
 use crate::clock::Clock;
 use crate::pages::{Colour, Name};
+pub(super) use state::Table;
 use state::{Session, State};
 
 pub use super::jose::Alg;

@@ -53,7 +53,7 @@ pub(super) struct Token {
 }
 
 /// A bounded map from random handles.
-pub(super) struct Table<T> {
+pub(in crate::demo) struct Table<T> {
     entries: HashMap<String, T>,
     order: VecDeque<String>,
 }
@@ -65,7 +65,7 @@ impl<T> Default for Table<T> {
 }
 
 impl<T> Table<T> {
-    pub(super) fn insert(&mut self, handle: String, value: T) {
+    pub(in crate::demo) fn insert(&mut self, handle: String, value: T) {
         while self.order.len() >= MOST {
             if let Some(oldest) = self.order.pop_front() {
                 self.entries.remove(&oldest);
@@ -75,7 +75,7 @@ impl<T> Table<T> {
         self.entries.insert(handle, value);
     }
 
-    pub(super) fn find(&self, handle: &str) -> Option<&T> {
+    pub(in crate::demo) fn find(&self, handle: &str) -> Option<&T> {
         self.entries.get(handle)
     }
 
@@ -83,7 +83,7 @@ impl<T> Table<T> {
         self.entries.get_mut(handle)
     }
 
-    pub(super) fn remove(&mut self, handle: &str) {
+    pub(in crate::demo) fn remove(&mut self, handle: &str) {
         self.entries.remove(handle);
         self.order.retain(|kept| kept != handle);
     }

@@ -15,9 +15,11 @@ use super::ProviderUnavailable;
 use crate::clock::Clock;
 use crate::entropy::random;
 use crate::kernel::model::{Directory, MetadataAt, SamlSettings};
+use crate::kernel::oidc::PlainHttp;
 use crate::kernel::proof::Proof;
 use crate::kernel::saml::{
-    self, Connection, Expected, Fingerprint, Limits, PartyMetadata, Received, Report, SamlFault, SubjectChoice, Trust,
+    self, Connection, Expected, Fingerprint, Limits, PartyMetadata, ProviderMetadata, Received, Report, SamlFault,
+    SubjectChoice, Trust,
 };
 use crate::kernel::values::{DirectoryId, Origin, Timestamp};
 use crate::keys::Kek;
@@ -113,6 +115,7 @@ struct Desk {
     /// Counts when our keys must be read again.
     keys_changed: AtomicU64,
     letters: OnceLock<KeyLetters>,
+    allow_demo: AtomicBool,
 }
 
 /// What verification came to; a refusal with the certificates that came.
@@ -170,14 +173,42 @@ impl SamlProviders {
     pub fn new(store: Arc<dyn Store>, kek: Kek, outbound: Outbound, clock: Clock, background: Handle) -> Self {
         let (slots, keys_changed) = (Cache::new(DIRECTORIES), AtomicU64::default());
         let opinions = Arc::new(Opinions::new(clock.clone()));
-        let letters = OnceLock::new();
-        Self(Arc::new(Desk { store, kek, outbound, clock, background, slots, opinions, keys_changed, letters }))
+        let (letters, allow_demo) = (OnceLock::new(), AtomicBool::new(false));
+        Self(Arc::new(Desk {
+            store,
+            kek,
+            outbound,
+            clock,
+            background,
+            slots,
+            opinions,
+            keys_changed,
+            letters,
+            allow_demo,
+        }))
     }
 
     /// What is written to admins when a provider's metadata has a new key (rule M5). Said once, when the process is put together;
     /// without it nobody is written to.
     pub fn write_by(&self, letters: KeyLetters) {
         let _ = self.0.letters.set(letters);
+    }
+
+    /// Reads a provider's metadata without keeping anything: whether a directory could be made of it.
+    ///
+    /// # Errors
+    /// A sentence that says why not. That an address could not be read is one sentence, whatever the reason (rule M16).
+    pub async fn look_at(&self, address: &str) -> Result<(), String> {
+        let document = ask(&self.0.outbound, address).await;
+        let document = document.map_err(|_| "the metadata cannot be read at that address".to_owned())?;
+        let (now, plain) = (self.0.clock.now(), PlainHttp::Loopback);
+        let read = ProviderMetadata::read(document.as_bytes(), None, None, plain, now);
+        read.map(|_| ()).map_err(|fault| fault.to_string())
+    }
+
+    /// This is a demonstration, and believes the provider of one (rule M17).
+    pub fn believe_demo(&self) {
+        self.0.allow_demo.store(true, Ordering::Release);
     }
 
     /// Keys changed somewhere: ours are read again before they are used.

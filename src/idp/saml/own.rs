@@ -133,9 +133,13 @@ impl Own {
     ) -> Result<Rolled, Fault> {
         let rows = rows(store, directory).await?;
         let made: Vec<Timestamp> = rows.iter().map(|row| row.created_at).collect();
-        if !compromised && let (1.., _) = in_force(&made, now) {
-            let from = made.first().map(|newest| newest.plus(ANNOUNCED).to_string()).unwrap_or_default();
-            return Err(Fault(format!("a new key is announced already, and signs from {from}")));
+        // Before the last one is over a further one would take away what the provider may still use.
+        if !compromised && in_force(&made, now).1 > 1 {
+            let signs_from = made.first().map_or(now, |newest| newest.plus(ANNOUNCED));
+            let over = signs_from.plus(KEPT);
+            return Err(Fault(format!(
+                "a new key is announced already: it signs from {signs_from}, the next comes after {over}"
+            )));
         }
         let generation = rows.first().map_or(0, |row| row.generation) + 1;
         let called = called.to_owned();

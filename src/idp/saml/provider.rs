@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use url::Url;
 
@@ -30,6 +31,8 @@ const USABLE: Duration = Duration::from_secs(14 * 86_400);
 const KEPT_ANEW: Duration = Duration::from_secs(86_400);
 /// Bytes of a document.
 const LIMIT: u64 = 1024 * 1024;
+/// What metadata of a demonstration carries.
+const DEMO: &str = "urn:fedgate:demo";
 /// Settings of metadata, each with the directory's id behind it.
 const NAME: &str = "saml.metadata.";
 
@@ -95,6 +98,10 @@ impl Desk {
             MetadataAt::Url(url) => ask(&self.outbound, url).await?,
             MetadataAt::File(path) => from_file(path).await?,
         };
+        // Anybody is anybody at a demonstration's provider: only a demonstration believes it (rule M17).
+        if !self.allow_demo.load(Ordering::Acquire) && document.contains(DEMO) {
+            return Err(Fault("this is the provider of a demonstration".into()));
+        }
         let before = self.kept(directory.id).await?;
         let pinned = before.as_ref().map(|kept| kept.entity_id.as_str());
         let provider = Provider::read(settings, pinned, document, now, now)?;
