@@ -3,6 +3,8 @@
 //!
 //! A further target is a function here, a line in `BODIES`, a file in `fuzz_targets/` and a folder in `seeds/`.
 
+use bytes::Bytes;
+use fedgate::gateway::bodiless::{LARGEST, Read, read};
 use fedgate::kernel::request::cookies::{self, Remaining, SessionCookie, SetCookie};
 use fedgate::kernel::request::fields::{self, MappedNames};
 use fedgate::kernel::request::forwarded;
@@ -13,13 +15,14 @@ use fedgate::kernel::saml::{
     DecryptionKeys, LogoutMessage, NameId, ProviderMetadata, Received, SigningKeys, Trust, brought_certificates,
 };
 use fedgate::kernel::values::Timestamp;
+use http::{HeaderMap, HeaderValue, Method};
 use std::sync::LazyLock;
 
 /// A target's name and body.
 pub type Body = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const BODIES: [Body; 9] = [
+pub const BODIES: [Body; 10] = [
     ("saml", saml),
     ("saml_redirect", saml_redirect),
     ("proxied", proxied),
@@ -29,6 +32,7 @@ pub const BODIES: [Body; 9] = [
     ("set_cookies", set_cookies),
     ("fields", fields),
     ("heads", heads),
+    ("bodiless", bodiless),
 ];
 
 /// The provider's key of the vectors, which signed the seeds.
@@ -167,6 +171,29 @@ pub fn fields(input: &[u8]) {
         assert!(!kept.contains('*') && !kept.contains("cookies"), "{kept}");
     }
     let _bound = fields::authenticates_connections(text);
+}
+
+/// What the gateway answers without hyper is one request that ends at the first empty line, with nothing in it that could mean a
+/// body, another host or another end; and no part of it is one already.
+pub fn bodiless(input: &[u8]) {
+    let reads = |bytes: &[u8]| read(&Bytes::copy_from_slice(bytes), HeaderMap::new());
+    let Read::Whole(head, length) = reads(input) else { return };
+    let (own, behind) = input.split_at(length);
+    let ends = |bytes: &[u8]| bytes.ends_with(b"\n\r\n") || bytes.ends_with(b"\n\n");
+    let first = (1..=length).find(|end| ends(&input[..*end]));
+    assert!(length <= LARGEST && first == Some(length), "{first:?} {length}");
+    assert!(head.method == Method::GET || head.method == Method::HEAD);
+    assert!(head.uri.path().starts_with('/') && head.uri.authority().is_none());
+    for name in ["content-length", "transfer-encoding", "expect", "upgrade", "te", "trailer"] {
+        assert!(!head.headers.contains_key(name), "{name}");
+    }
+    let stays = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"keep-alive");
+    assert!(head.headers.get_all("connection").iter().all(stays));
+    let others = [own, b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n", behind].concat();
+    assert!(matches!(reads(&others), Read::Whole(_, same) if same == length), "what is behind changes nothing");
+    for end in [length / 2, length - 1] {
+        assert!(matches!(reads(&own[..end]), Read::Partial), "{end}");
+    }
 }
 
 /// A head as the wire has it, through everything that is asked of it before a session is looked up.

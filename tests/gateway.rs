@@ -24,6 +24,8 @@ mod direct;
 mod forward_auth;
 #[path = "gateway/forwarding.rs"]
 mod forwarding;
+#[path = "gateway/front.rs"]
+mod front;
 #[path = "gateway/fuzz.rs"]
 mod fuzz;
 #[path = "gateway/grpc.rs"]

@@ -11,19 +11,18 @@ use super::handle::{Step, declared};
 use super::head::Passage;
 use super::recall::Rest;
 use super::table::Target;
-use super::upload::Upload;
+use super::upload::{RequestBody, Upload};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::path::NormalPath;
 use crate::web::{AppLogin, PageRequest};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
-use hyper::body::Incoming;
 use std::sync::Arc;
 
 impl Step<'_> {
     pub(super) async fn app_login(
         &self,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<RequestBody>>,
         path: &NormalPath<'_>,
         target: &Arc<Target>,
     ) -> Result<Answer, Broken> {

@@ -4,6 +4,7 @@ use super::body::Broken;
 use super::bound::Bound;
 use super::core::Core;
 use super::drained::Drained;
+use super::front::{self, Rewound};
 use super::gather::gather;
 use super::guard::arrival::{self, Arrival};
 use super::guard::caps::Seat;
@@ -16,6 +17,7 @@ use super::rarely::Rarely;
 use super::recall::Recall;
 use super::stream::{Streams, Turns};
 use super::tls::ACME_TLS;
+use super::upload::RequestBody;
 use super::websocket;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
@@ -25,13 +27,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::HashSet;
 use std::future::{Future as _, poll_fn};
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How much of an HTTP/1.1 answer a TLS connection takes at once, in bytes: a little more than hyper gathers. With less, the last
@@ -139,38 +142,67 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let _open = Open::new(&line);
-    let (close, retire) = (line.close.clone(), line.retire.clone());
-    let (stream, pacing) = (Heads::new(stream, Arc::clone(&line)), Arc::clone(&line));
-    let service = service_fn(move |request| Box::pin(handle(Busy::new(Arc::clone(&line)), Box::new(request))));
+    let mut stream = Heads::new(stream, Arc::clone(&line));
+    let (draining, mut timer) = (AtomicBool::new(false), None);
+    let over = {
+        let fronting = pin!(front::serve(&mut stream, &line, &draining));
+        until_over(&line, &mut timer, fronting, |_| draining.store(true, Ordering::Relaxed)).await
+    };
+    if let Some(Some(received)) = over {
+        // Boxed, because most connections never hold any of it.
+        Box::pin(serve_by_hyper(Rewound::new(received, stream), line, timer)).await;
+    }
+}
+
+/// HTTP/1.1 with bodies, upgrades, and whatever else `front` leaves.
+async fn serve_by_hyper<S>(stream: S, line: Arc<Line>, mut timer: Option<Pin<Box<Sleep>>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let of_requests = Arc::clone(&line);
+    let service = service_fn(move |request: Request<Incoming>| {
+        Box::pin(handle(Busy::new(Arc::clone(&of_requests)), Box::new(request.map(RequestBody::Hyper))))
+    });
     // Without hyper's timer for heads, which is made anew for each request and counts idle time as part of the next head.
     let connection =
         http1::Builder::new().max_buf_size(BUFFER).serve_connection(TokioIo::new(stream), service).with_upgrades();
-    tokio::pin!(connection);
-    let mut timer = None;
-    let (close, retire) = (pin!(close.cancelled()), pin!(retire.cancelled()));
-    let (mut close, mut retire) = (Rarely::new(close), Rarely::new(retire));
+    until_over(&line, &mut timer, pin!(connection), |connection| connection.graceful_shutdown()).await;
+}
+
+/// Polls a connection until it is over, is to be closed (`None`), or the head that it is waiting for takes too long. `retire` tells it
+/// to end with what is under way.
+async fn until_over<F: Future>(
+    line: &Line,
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    mut connection: Pin<&mut F>,
+    mut retire: impl FnMut(Pin<&mut F>),
+) -> Option<F::Output> {
+    let (closed, retired) = (pin!(line.close.cancelled()), pin!(line.retire.cancelled()));
+    let (mut closed, mut retired) = (Rarely::new(closed), Rarely::new(retired));
     let mut draining = false;
     poll_fn(|cx| {
         loop {
             // How a client leaves is its own affair.
-            let over = connection.as_mut().poll(cx).is_ready()
-                || close.poll(cx).is_ready()
-                || pacing.pace.poll_late(&mut timer, cx, || pacing.core.table.load().patience.header).is_ready();
-            if over {
-                return Poll::Ready(());
+            if let Poll::Ready(over) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Some(over));
             }
-            if draining || retire.poll(cx).is_pending() {
+            if closed.poll(cx).is_ready()
+                || line.pace.poll_late(timer, cx, || line.core.table.load().patience.header).is_ready()
+            {
+                return Poll::Ready(None);
+            }
+            if draining || retired.poll(cx).is_pending() {
                 return Poll::Pending;
             }
             draining = true;
-            connection.as_mut().graceful_shutdown();
+            retire(connection.as_mut());
         }
     })
-    .await;
+    .await
 }
 
 /// A request, or over HTTP/2 a tunnel to open (boxed: it is rare, and would make every request's future larger).
-async fn answer(busy: Busy, request: Box<Request<Incoming>>) -> Result<Response<Delivery>, Broken> {
+async fn answer(busy: Busy, request: Box<Request<RequestBody>>) -> Result<Response<Delivery>, Broken> {
     if *request.method() == Method::CONNECT {
         return Box::pin(websocket::tunnel(busy, request)).await;
     }
@@ -185,7 +217,9 @@ where
     let (close, retire) = (line.close.clone(), line.retire.clone());
     let streams = Streams(line.turns.clone().unwrap_or_else(|| Arc::new(Turns::new())));
     let (stream, outbox) = gather(Calm::new(stream, line.core.shared.guard.turned.counter(Reason::Flood)));
-    let service = service_fn(move |request| Box::pin(answer(Busy::new(Arc::clone(&line)), Box::new(request))));
+    let service = service_fn(move |request: Request<Incoming>| {
+        Box::pin(answer(Busy::new(Arc::clone(&line)), Box::new(request.map(RequestBody::Hyper))))
+    });
     let connection = http2::Builder::new(streams)
         .timer(TokioTimer::new())
         .max_concurrent_streams(250)
@@ -251,7 +285,7 @@ mod tests {
         size_of::<F>()
     }
 
-    type Forward<'a, F> = fn(&'a Arc<Line>, Box<Request<Incoming>>, &'a Passage<'a>, &'a Admitted) -> F;
+    type Forward<'a, F> = fn(&'a Arc<Line>, Box<Request<RequestBody>>, &'a Passage<'a>, &'a Admitted) -> F;
 
     fn of_forward<'a, F: Future<Output = Result<Answer, Broken>>>(_: Forward<'a, F>) -> usize {
         size_of::<F>()

@@ -1,6 +1,7 @@
 //! One core: a current-thread runtime with its own listeners, routing table and upstream pool. Nothing here is locked across cores.
 
 use super::connection::{self, Line, Listener};
+use super::front::Spares;
 use super::guard::arrival;
 use super::guard::turns::Turns;
 use super::guard::{Guard, Reason};
@@ -60,6 +61,8 @@ pub(super) struct Core {
     /// The connections, to find the idle ones.
     lines: Mutex<Vec<Weak<Line>>>,
     pub(super) ids: RequestIds,
+    /// Room that requests leave for others.
+    pub(super) fronts: Spares,
     /// What this core's WebSockets read into.
     pub(super) relayed: Scratch,
 }
@@ -77,6 +80,7 @@ impl Core {
             kill: kill.child_token(),
             lines: Mutex::default(),
             ids: RequestIds::new(),
+            fronts: Spares::default(),
             relayed: Scratch::default(),
         }
     }

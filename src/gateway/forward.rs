@@ -8,14 +8,13 @@ use super::guard::{self, Reason};
 use super::head::{self, Passage};
 use super::sending::{Fault, Missed, Ready, Sending, Sent};
 use super::spool::Reader;
-use super::upload::{Progress, Upload};
+use super::upload::{Progress, RequestBody, Upload};
 use super::upstream::form;
 use super::websocket;
 use crate::web::LiveSession;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +37,7 @@ pub(super) struct Admitted {
 /// Forwards a request and gives back the answer to stream. An error ends the stream or connection without an answer.
 pub(super) async fn forward(
     line: &Arc<Line>,
-    mut request: Box<Request<Incoming>>,
+    mut request: Box<Request<RequestBody>>,
     passage: &Passage<'_>,
     admitted: &Admitted,
 ) -> Result<Answer, Broken> {
@@ -59,7 +58,7 @@ pub(super) async fn forward(
 /// What has a body, an upgrade or an upstream of another kind goes on hyper's connections.
 async fn by_hyper(
     line: &Arc<Line>,
-    mut request: Box<Request<Incoming>>,
+    mut request: Box<Request<RequestBody>>,
     passage: &Passage<'_>,
     admitted: &Admitted,
 ) -> Result<Answer, Broken> {
@@ -105,7 +104,7 @@ async fn by_hyper(
 /// A request that a connection of our own brought no answer: where it may be sent once more, it is.
 async fn after(
     missed: Missed,
-    request: Box<Request<Incoming>>,
+    request: Box<Request<RequestBody>>,
     sending: &Sending<'_>,
     passage: &Passage<'_>,
     admitted: &Admitted,
@@ -184,7 +183,7 @@ pub(super) async fn send_whole(
 
 /// The request as its product receives it.
 fn outgoing(
-    request: Box<Request<Incoming>>,
+    request: Box<Request<RequestBody>>,
     passage: &Passage<'_>,
 ) -> Result<(Request<Upload>, Option<Arc<Progress>>), http::Error> {
     let (mut parts, body) = request.into_parts();

@@ -20,6 +20,7 @@ use super::pace::{Busy, Delivery};
 use super::recall::{Cookies, Rest};
 use super::spool;
 use super::table::{Entry, Kind, Target};
+use super::upload::RequestBody;
 use super::websocket;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::cookies::{self, SessionCookie};
@@ -32,7 +33,6 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +72,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(request: &Request<Incoming>) -> Self {
+    fn of(request: &Request<RequestBody>) -> Self {
         let headers = request.headers();
         // Browsers say it in one field; the other is read only without it.
         let page = match headers.get(SEC_FETCH_MODE) {
@@ -98,7 +98,7 @@ pub(super) struct Trace {
 
 /// Answers one request. An error ends its stream or connection without an answer. The request comes boxed: each step below is a
 /// future inside the one above it and would hold the whole request, and copy it on the way.
-pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Result<Response<Delivery>, Broken> {
+pub(super) async fn handle(busy: Busy, request: Box<Request<RequestBody>>) -> Result<Response<Delivery>, Broken> {
     let line = busy.line();
     let shared = &line.core.shared;
     let began = shared.clock.since_boot();
@@ -165,7 +165,7 @@ pub(super) async fn handle(busy: Busy, request: Box<Request<Incoming>>) -> Resul
 }
 
 impl Step<'_> {
-    async fn answer(&self, request: Box<Request<Incoming>>, trace: &mut Trace) -> Result<Answer, Broken> {
+    async fn answer(&self, request: Box<Request<RequestBody>>, trace: &mut Trace) -> Result<Answer, Broken> {
         let raw = request.uri().path_and_query().cloned();
         let raw = raw.as_ref().map_or("", |target| target.as_str());
         let scheme = request.uri().scheme_str().is_none_or(|scheme| matches!(scheme, "https" | "http"));
@@ -192,7 +192,7 @@ impl Step<'_> {
 
     async fn product(
         &self,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<RequestBody>>,
         path: &NormalPath<'_>,
         target: &Arc<Target>,
         trace: &mut Trace,
@@ -266,7 +266,7 @@ impl Step<'_> {
     }
 
     /// Rules C7, H6, M30: what is refused whoever it is.
-    fn objection(&self, request: &Request<Incoming>, found: &SessionCookie, target: &Target) -> Option<Refusal> {
+    fn objection(&self, request: &Request<RequestBody>, found: &SessionCookie, target: &Target) -> Option<Refusal> {
         match found {
             SessionCookie::Several => return Some(Refusal::Credential),
             SessionCookie::None => return None,
@@ -342,7 +342,7 @@ impl Step<'_> {
 
     async fn forward(
         &self,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<RequestBody>>,
         path: &NormalPath<'_>,
         target: &Arc<Target>,
         rest: Rest,
@@ -388,7 +388,12 @@ impl Step<'_> {
     }
 
     /// `/.fedgate/…` and doors. What acts there must come from this host (rule H6).
-    async fn own_page(&self, request: Box<Request<Incoming>>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
+    async fn own_page(
+        &self,
+        request: Box<Request<RequestBody>>,
+        path: &NormalPath<'_>,
+        target: &Arc<Target>,
+    ) -> Answer {
         if request.headers().get("service-worker").is_some_and(|value| value == "script") {
             return answer::plain(StatusCode::NOT_FOUND, "no service worker may stand here", self.id());
         }
@@ -401,7 +406,7 @@ impl Step<'_> {
 
     async fn page(
         &self,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<RequestBody>>,
         path: &NormalPath<'_>,
         target: Option<&Arc<Target>>,
     ) -> Answer {
@@ -424,7 +429,7 @@ impl Step<'_> {
     /// A request for a page of ours with its body, or why there is none.
     pub(super) async fn read_page(
         &self,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<RequestBody>>,
         path: &NormalPath<'_>,
         target: Option<&Arc<Target>>,
     ) -> Result<PageRequest, Answer> {
@@ -455,7 +460,12 @@ impl Step<'_> {
     }
 
     /// Nobody: a person is led to the login, a script is told where it is. `Authorization` is no session (rule C7).
-    pub(super) fn to_login(&self, request: &Request<Incoming>, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
+    pub(super) fn to_login(
+        &self,
+        request: &Request<RequestBody>,
+        path: &NormalPath<'_>,
+        target: &Arc<Target>,
+    ) -> Answer {
         let said = declared(request.headers());
         let credential = request.headers().contains_key(header::AUTHORIZATION);
         if !said.is_navigation() || credential || asks_upgrade(request.headers()) {
@@ -532,7 +542,7 @@ fn listed_origin(headers: &HeaderMap, target: &Target) -> Option<HeaderValue> {
     target.site.origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
 }
 
-fn is_listed_preflight(request: &Request<Incoming>, target: &Target) -> bool {
+fn is_listed_preflight(request: &Request<RequestBody>, target: &Target) -> bool {
     // Browsers send none with a body; what strangers say ends here (rule C7).
     *request.method() == Method::OPTIONS
         && request.body().is_end_stream()

@@ -4,10 +4,10 @@ use super::answer::{self, Answer};
 use super::client;
 use super::connection::{Line, Listener};
 use super::table::{Entry, Misdirected, Table};
+use super::upload::RequestBody;
 use crate::kernel::request::path::NormalPath;
 use http::header::{self, HeaderValue};
 use http::{Request, StatusCode};
-use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl Elsewhere {
 pub(super) fn locate(
     line: &Line,
     table: &Table,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<(Arc<Entry>, IpAddr), Elsewhere> {
     let path = request.uri().path();
     if path == "/.fedgate/healthz" {
@@ -71,7 +71,7 @@ pub(super) fn locate(
 }
 
 /// The origin that an authority names, if this connection's certificate covers it.
-fn place(line: &Line, table: &Table, authority: &str, request: &Request<Incoming>) -> Result<Arc<Entry>, Elsewhere> {
+fn place(line: &Line, table: &Table, authority: &str, request: &Request<RequestBody>) -> Result<Arc<Entry>, Elsewhere> {
     if let Some(entry) = line.recall.place(table, authority) {
         return Ok(entry);
     }
@@ -92,7 +92,7 @@ fn challenge(line: &Line, host: &str, path: &str) -> Option<String> {
 }
 
 /// Some proxies ask at `/.fedgate/auth` under the gateway's own address: the origin is then the one that they say, once.
-fn described<'t>(line: &Line, table: &'t Table, request: &Request<Incoming>) -> Option<&'t Arc<Entry>> {
+fn described<'t>(line: &Line, table: &'t Table, request: &Request<RequestBody>) -> Option<&'t Arc<Entry>> {
     if request.uri().path() != "/.fedgate/auth" || !client::is_trusted(line.peer, &table.trusted) {
         return None;
     }
@@ -106,14 +106,14 @@ fn refused(misdirected: Misdirected) -> Elsewhere {
     }
 }
 
-fn secure_url(entry: &Entry, request: &Request<Incoming>) -> Result<String, Elsewhere> {
+fn secure_url(entry: &Entry, request: &Request<RequestBody>) -> Result<String, Elsewhere> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let path = NormalPath::parse(target).map_err(|_| Elsewhere::Malformed)?;
     Ok(format!("{}{}", entry.url, path.target()))
 }
 
 /// The one authority of a request: `:authority` or absolute form and `Host` must say the same (RFC 9112 §3.2.2).
-fn authority(request: &Request<Incoming>) -> Option<&str> {
+fn authority(request: &Request<RequestBody>) -> Option<&str> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => Some(host.to_str().ok()?),

@@ -16,6 +16,7 @@ mod core;
 mod drained;
 mod filter;
 mod forward;
+mod front;
 mod gather;
 mod grpc;
 mod guard;
@@ -39,6 +40,7 @@ mod upstream;
 mod watch;
 mod websocket;
 
+pub use front::head as bodiless;
 pub use ops::Readiness;
 pub use tls::{TlsFault, internal_server};
 pub use upstream::{Probe, probe};

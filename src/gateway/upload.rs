@@ -91,7 +91,7 @@ struct Carried {
 /// Where it comes from.
 enum Source {
     /// The client.
-    Client(Incoming),
+    Client(RequestBody),
     /// It was kept (rule H9).
     Kept(Reader),
     /// It was read whole, and judged.
@@ -105,7 +105,7 @@ impl Upload {
     }
 
     /// Wraps a body, and says how to learn how far it came; `None` when there is no body.
-    pub(super) fn new(inner: Incoming, site: &Site) -> (Self, Option<Arc<Progress>>) {
+    pub(super) fn new(inner: RequestBody, site: &Site) -> (Self, Option<Arc<Progress>>) {
         if inner.is_end_stream() {
             return (Self(None), None);
         }
@@ -224,13 +224,46 @@ impl Carried {
     }
 }
 
+/// A request's body as it comes from a client.
+pub(super) enum RequestBody {
+    /// There is none: it was read by `front`.
+    Nothing,
+    Hyper(Incoming),
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Part> {
+        match self.get_mut() {
+            Self::Nothing => Poll::Ready(None),
+            Self::Hyper(inner) => Pin::new(inner).poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Hyper(inner) => inner.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Nothing => SizeHint::with_exact(0),
+            Self::Hyper(inner) => inner.size_hint(),
+        }
+    }
+}
+
 impl Body for Source {
     type Data = Bytes;
     type Error = Broken;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Part> {
         match self.get_mut() {
-            Self::Client(inner) => Pin::new(inner).poll_frame(cx).map_err(Into::into),
+            Self::Client(inner) => Pin::new(inner).poll_frame(cx),
             Self::Kept(reader) => reader.poll(cx).map_ok(Frame::data),
             Self::Read(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
         }

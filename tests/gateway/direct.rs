@@ -76,7 +76,7 @@ fn h7_a_get_and_a_head_reach_the_product_with_the_same_fields() {
 }
 
 /// Answers that come in pieces, and answers that end in ways of their own.
-fn odd(head: &str, stream: &mut TcpStream) {
+pub fn odd(head: &str, stream: &mut TcpStream) {
     const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 9\r\n\r\n";
     let path = head.split(' ').nth(1).unwrap_or("");
     let mut say = |text: &str| drop(stream.write_all(text.as_bytes()));
@@ -85,6 +85,7 @@ fn odd(head: &str, stream: &mut TcpStream) {
             say(byte);
             thread::sleep(Duration::from_millis(1));
         }),
+        "/bare" => say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
         "/chunked" => say(CHUNKED),
         "/early" => {
             say("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");

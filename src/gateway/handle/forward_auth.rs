@@ -14,12 +14,12 @@ use super::super::body::{Broken, Outgoing};
 use super::super::table::Target;
 use super::super::{client, head};
 use super::{Step, Trace, declared};
+use crate::gateway::upload::RequestBody;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::path::NormalPath;
 use crate::web::{IDENTITY_FIELDS, LiveSession};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ impl Step<'_> {
     /// Answers a question: 200 with the identity fields, or what the browser is to be told instead.
     pub(super) async fn judge_for_another(
         &self,
-        mut request: Box<Request<Incoming>>,
+        mut request: Box<Request<RequestBody>>,
         target: &Arc<Target>,
         trace: &mut Trace,
     ) -> Result<Answer, Broken> {
@@ -117,7 +117,7 @@ impl Step<'_> {
     /// [`Step::product`], as a type of its own: it is the caller's caller.
     fn decide<'s>(
         &'s self,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<RequestBody>>,
         path: &'s NormalPath<'s>,
         target: &'s Arc<Target>,
         trace: &'s mut Trace,

@@ -4,10 +4,10 @@
 use super::{Fault, Sending, Sent};
 use crate::gateway::body::Inner;
 use crate::gateway::head;
-use crate::gateway::upload::Upload;
+use crate::gateway::upload::{RequestBody, Upload};
 use crate::gateway::upstream::{Cut, Direct, Peer, Reply, Spare};
 use http::{Method, Request, Response};
-use hyper::body::{Body as _, Incoming};
+use http_body::Body as _;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(in crate::gateway) enum Missed {
 
 impl<'a> Sending<'a> {
     /// The only upstream, if this request can go to it like this.
-    pub(in crate::gateway) fn direct(&self, request: &Request<Incoming>) -> Option<&'a Peer> {
+    pub(in crate::gateway) fn direct(&self, request: &Request<RequestBody>) -> Option<&'a Peer> {
         let plain = *request.method() == Method::GET
             && request.body().is_end_stream()
             && !self.passage.upgrade
@@ -39,7 +39,7 @@ impl<'a> Sending<'a> {
     /// Sends, and waits for the head of the answer. The request's fields are used for the answer's only when that is whole.
     pub(in crate::gateway) async fn directly(
         &self,
-        request: &mut Request<Incoming>,
+        request: &mut Request<RequestBody>,
         peer: &Peer,
     ) -> Result<Sent, Missed> {
         let mut direct = match peer.lane.take_direct() {

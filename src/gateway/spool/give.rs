@@ -12,6 +12,7 @@ use crate::gateway::forward::{self, Admitted};
 use crate::gateway::handle::{Step, Trace, declared, login_path};
 use crate::gateway::head::Passage;
 use crate::gateway::table::Target;
+use crate::gateway::upload::RequestBody;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::cookies;
 use crate::kernel::request::intent;
@@ -22,7 +23,6 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Step<'_> {
     /// The page, and its button.
     pub(in crate::gateway) async fn replay(
         &self,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<RequestBody>>,
         path: &NormalPath<'_>,
         target: &Arc<Target>,
         trace: &mut Trace,

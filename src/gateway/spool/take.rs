@@ -9,6 +9,7 @@ use crate::entropy;
 use crate::gateway::answer::{self, Answer};
 use crate::gateway::handle::{Step, asks_upgrade, declared, login_path};
 use crate::gateway::table::Target;
+use crate::gateway::upload::RequestBody;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::cookies::SessionCookie;
 use crate::kernel::request::path::NormalPath;
@@ -17,7 +18,6 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -35,7 +35,7 @@ impl Step<'_> {
     /// Nobody: to the login, and what was being sent is kept where it may be.
     pub(in crate::gateway) async fn keep_or_login(
         &self,
-        request: Box<Request<Incoming>>,
+        request: Box<Request<RequestBody>>,
         path: &NormalPath<'_>,
         target: &Arc<Target>,
         found: &SessionCookie,
@@ -57,7 +57,7 @@ impl Step<'_> {
     /// `Sec-Fetch-Site` or `Origin` nobody says so, and other origins that the product accepts are not this host.
     async fn expired(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<RequestBody>,
         target: &Target,
         found: &SessionCookie,
     ) -> Option<(&dyn Replays, Expired)> {
@@ -81,7 +81,7 @@ impl Step<'_> {
 
     async fn keep(
         &self,
-        (parts, body): (&Parts, Incoming),
+        (parts, body): (&Parts, RequestBody),
         path: &NormalPath<'_>,
         target: &Target,
         expired: Expired,
@@ -120,7 +120,7 @@ impl Step<'_> {
         &self,
         ticket: &Ticket,
         head: &Head,
-        mut body: Incoming,
+        mut body: RequestBody,
         (room, limit): (u64, u64),
     ) -> Result<Written, Lost> {
         let spool: &Arc<Spool> = &self.line.core.shared.spool;
@@ -206,7 +206,7 @@ fn unwritten(why: &Unwritten) -> Lost {
 }
 
 /// Reads what a client still sends and forgets it, for a while.
-async fn drain(mut body: Incoming) {
+async fn drain(mut body: RequestBody) {
     let reading = async {
         let mut read = 0_u64;
         while let Some(Ok(frame)) = body.frame().await {

@@ -9,17 +9,17 @@ use super::super::handle::handle;
 use super::super::pace::{Busy, Delivery};
 use super::Opened;
 use crate::entropy;
+use crate::gateway::upload::RequestBody;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use std::sync::Arc;
 
 /// Answers a CONNECT. Without `:protocol` it goes the way of every request, and is refused there.
 pub(in super::super) async fn tunnel(
     busy: Busy,
-    mut request: Box<Request<Incoming>>,
+    mut request: Box<Request<RequestBody>>,
 ) -> Result<Response<Delivery>, Broken> {
     match request.extensions().get::<Protocol>().map(AsRef::<[u8]>::as_ref) {
         None => return handle(busy, request).await,

@@ -20,6 +20,7 @@ use super::filter;
 use super::guard::caps::{Descriptor, Seat};
 use super::head::Passage;
 use super::pace::Held;
+use crate::gateway::upload::RequestBody;
 use crate::web::LiveSession;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -27,7 +28,6 @@ use http::header::{
     CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE as UPGRADE_FIELD,
 };
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -72,7 +72,7 @@ pub(super) struct Opening {
 
 impl Opening {
     /// Before the request is sent.
-    pub(super) fn new(request: &mut Request<Incoming>) -> Self {
+    pub(super) fn new(request: &mut Request<RequestBody>) -> Self {
         let mut keys = request.headers().get_all(SEC_WEBSOCKET_KEY).iter();
         let key = keys.next().filter(|_| keys.next().is_none()).cloned();
         let tunnel = request.extensions().get::<Protocol>().is_some();
