@@ -173,7 +173,9 @@ impl Opinions {
             Ok(worker) => worker,
             Err(NotStarted::NoSandbox(why)) => {
                 self.has_no_sandbox(&why);
-                return Ok(Asked::Nobody);
+                // Where there was one before, a process that says so is no reason to do without.
+                let is_off = self.sandbox.load(Ordering::Relaxed) == NO_SANDBOX;
+                return if is_off { Ok(Asked::Nobody) } else { Err(Missing(why)) };
             }
             Err(why) => {
                 tracing::error!(%why, "the second opinion does not start");
