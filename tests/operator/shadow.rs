@@ -18,7 +18,7 @@ async fn a_configuration_in_shadow_is_asked_beside_and_changes_nothing() {
         "[org.acme.policies.strict]\nmembers = { people = [\"ann@acme.example.test\"] }\nrequire_amr = [\"mfa\"]";
     let mut gateway = Gateway::prepare(&file.clone().top("shadow = \"next.toml\""));
     let next = file
-        .organization("globex", "shadow.example.test", "https://127.0.0.1:9", "a secret")
+        .organization("globex", "shadow.example.test", "https://127.0.0.1:8", "a secret")
         .table(strict)
         .render(gateway.ports(), gateway.directory());
     std::fs::write(gateway.directory().join("next.toml"), next).expect("a writable directory");
