@@ -148,6 +148,7 @@ mod tests {
     use super::*;
     use crate::entropy::random;
     use crate::keys::Kek;
+    use std::slice::from_ref;
     use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -179,10 +180,10 @@ mod tests {
     fn h12_rows_of_ours_say_since_when() {
         let keys = keys();
         let (domain, policy) = written(&keys, EARLIER);
-        assert_eq!(violated(&keys, &[domain.clone()], &[policy.clone()]), []);
+        assert_eq!(violated(&keys, from_ref(&domain), from_ref(&policy)), []);
         let mut batch = Batch::default();
-        assert_eq!(domains(&draft(), &[domain.clone()], (&keys, NOW), &mut batch)[&domain.domain], EARLIER);
-        let held = policies(&draft(), &[policy.clone()], (&keys, NOW), &mut batch);
+        assert_eq!(domains(&draft(), from_ref(&domain), (&keys, NOW), &mut batch)[&domain.domain], EARLIER);
+        let held = policies(&draft(), from_ref(&policy), (&keys, NOW), &mut batch);
         assert_eq!(held[&(policy.org, policy.name)], (EARLIER, 1, policy.since));
         assert!(batch.changes.is_empty(), "{batch:?}");
     }
@@ -198,7 +199,7 @@ mod tests {
             DomainRow { mac: [0; 32], ..domain.clone() },
             DomainRow { mac: policy.mac, ..domain.clone() },
         ] {
-            assert_eq!(violated(&keys, &[planted.clone()], &[]).len(), 1, "{planted:?}");
+            assert_eq!(violated(&keys, from_ref(&planted), &[]).len(), 1, "{planted:?}");
             let mut batch = Batch::default();
             let later = NOW.plus(day);
             assert_eq!(domains(&draft(), &[planted], (&keys, later), &mut batch)[&domain.domain], later);
@@ -213,9 +214,9 @@ mod tests {
             PolicyRow { fingerprint: [0; 32], ..policy.clone() },
             PolicyRow { name: PolicyName::default(), mac: [0; 32], ..policy.clone() },
         ] {
-            assert_eq!(violated(&keys, &[], &[planted.clone()]).len(), 1, "{planted:?}");
+            assert_eq!(violated(&keys, &[], from_ref(&planted)).len(), 1, "{planted:?}");
             let mut batch = Batch::default();
-            let held = policies(&draft(), &[planted.clone()], (&keys, NOW), &mut batch);
+            let held = policies(&draft(), from_ref(&planted), (&keys, NOW), &mut batch);
             let (changed_at, epoch, since) = &held[&(policy.org.clone(), policy.name.clone())];
             assert_eq!((changed_at.millis(), *epoch), (0, planted.epoch + 1), "{planted:?}");
             assert!(!since.is_empty() && since.values().all(|time| time.millis() == 0), "{since:?}");

@@ -18,12 +18,13 @@ async fn a_configuration_in_shadow_is_asked_beside_and_changes_nothing() {
         "[org.acme.policies.strict]\nmembers = { people = [\"ann@acme.example.test\"] }\nrequire_amr = [\"mfa\"]";
     let mut gateway = Gateway::prepare(&file.clone().top("shadow = \"next.toml\""));
     let next = file
-        .organization("globex", "shadow.example.test", "https://127.0.0.1:9", "a secret")
+        .organization("hooli", "shadow.example.test", "https://127.0.0.1:8", "a secret")
         .table(strict)
         .render(gateway.ports(), gateway.directory());
     std::fs::write(gateway.directory().join("next.toml"), next).expect("a writable directory");
     gateway.launch();
     gateway.wait_ready();
+    assert!(!gateway.log().contains("in shadow"), "it can be read: {}", gateway.log());
     let trello = gateway.url("trello", "/");
     let report = |gateway: &Gateway| {
         let (status, out, err) = gateway.command(&["policy", "shadow", "--json"]);
