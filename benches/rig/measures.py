@@ -1,8 +1,10 @@
 """What is measured, one function a row of the table, and what must hold (the right columns)."""
+import contextlib
 import math
 import os
 import random
 import socket
+import sqlite3
 import ssl
 import statistics
 import subprocess
@@ -172,13 +174,58 @@ def transfer(proxy, run, upload):
 
 def logins(proxy, count, who):
     """CPU milliseconds of the gateway per login by authorization code; the provider knows the browser already."""
+    again = logger_in(proxy, who)
+    again(1)
+    before = cpu_seconds(proxy.pid)
+    again(count)
+    return (cpu_seconds(proxy.pid) - before) * 1000 / count
+
+
+def logger_in(proxy, who):
+    """Logs one person in, so many times, as a browser that has forgotten all but the provider."""
     url = f"https://{proxy.host}/1k"
     hosts = {url, f"https://id.{proxy.host}/"}
     browser = Browser(who)
-    browser.go(url)
-    before = cpu_seconds(proxy.pid)
-    for _ in range(count):
-        for host in hosts:
-            browser.forget(host)
-        browser.go(url)
-    return (cpu_seconds(proxy.pid) - before) * 1000 / count
+
+    def again(count):
+        for _ in range(count):
+            for host in hosts:
+                browser.forget(host)
+            browser.go(url)
+    return again
+
+
+def written(proxy, state, count, who):
+    """What a login leaves in the store: rows by table, and what of the write-ahead log it fills: commits (each is one sync), pages
+    and bytes. Until the log was not begun anew meanwhile."""
+    again, file = logger_in(proxy, who), os.path.join(state, "fedgate.db")
+    again(1)
+    for _ in range(5):
+        (salt, *before), rows = journal(f"{file}-wal"), counted(file)
+        again(count)
+        (same, *after), more = journal(f"{file}-wal"), counted(file)
+        if salt == same:
+            commits, pages, size = ((late - early) / count for early, late in zip(before, after))
+            grown = {table: (more[table] - rows[table]) / count for table in more if more[table] != rows[table]}
+            return {"commits": commits, "pages": pages, "bytes": size, "rows": grown}
+    raise Unusable("the store's log begins anew all the time")
+
+
+def journal(path):
+    """A write-ahead log's salt, and of its present generation commits, pages and bytes (https://www.sqlite.org/fileformat.html#walformat)."""
+    with open(path, "rb") as log:
+        content = log.read()
+    page, salt = int.from_bytes(content[8:12], "big"), content[16:24]
+    commits = pages = 0
+    for at in range(32, len(content) - page - 23, page + 24):
+        if content[at + 8:at + 16] != salt:
+            break
+        pages += 1
+        commits += content[at + 4:at + 8] != bytes(4)
+    return salt, commits, pages, pages * (page + 24)
+
+
+def counted(file):
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as store:
+        tables = [name for name, in store.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
+        return {name: store.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in tables}

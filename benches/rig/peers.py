@@ -181,7 +181,7 @@ class House:
         cookies = lines(self.processes.log(name), people)
         wait_for(tls)
         peer = Peer("fedgate", pid, plain, tls, cookies[0], f"{HOST}:{tls}")
-        peer.cookies = cookies
+        peer.cookies, peer.state = cookies, self.path(f"{name}-state")
         return peer
 
 

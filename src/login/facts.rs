@@ -39,23 +39,22 @@ impl World {
                 candidates.push(Candidate { account, identities, product_account, further, enrolled });
             }
         }
-        let product_account = match account {
-            Some(account) => self.record_at(product, account.id).await?,
-            None => None,
+        // The linked account is a candidate too, as a rule: what was read of it is not read twice.
+        let read = account.and_then(|account| candidates.iter().find(|known| known.account.id == account.id));
+        let (product_account, further, enrolled) = match (account, read) {
+            (None, _) => (None, Vec::new(), false),
+            (Some(_), Some(known)) => (known.product_account.clone(), known.further.clone(), known.enrolled),
+            (Some(account), None) => (
+                self.record_at(product, account.id).await?,
+                self.store.proved_addresses_of(account.id).await?,
+                self.has_second_step(account.id).await?,
+            ),
         };
         // Only a candidate that could be the one: several are refused anyway (B18).
         let known = product_account.as_ref().or(match candidates.as_slice() {
             [only] => only.product_account.as_ref(),
             _ => None,
         });
-        let further = match account {
-            Some(account) => self.store.proved_addresses_of(account.id).await?,
-            None => Vec::new(),
-        };
-        let enrolled = match account {
-            Some(account) => self.has_second_step(account.id).await?,
-            None => false,
-        };
         let live = account.and_then(|account| account.email.as_ref()).or(claims.email.as_ref());
         let address_taken = self.taken(product, live, known).await?;
         let evidence = Evidence::Proof(proof);
@@ -82,8 +81,20 @@ impl World {
         product: &'a Product,
         current: &'a Current,
     ) -> Result<Facts<'a>, Stop> {
-        self.must_be_current()?;
         let record = self.record_at(Some(product), current.account.id).await?;
+        self.facts_of_record(visitor, catalog, (product, record), current).await
+    }
+
+    /// The same, where the person's record at the product was read already.
+    pub(super) async fn facts_of_record<'a>(
+        &self,
+        visitor: &Visitor,
+        catalog: &'a Catalog,
+        at: (&'a Product, Option<ProductAccount>),
+        current: &'a Current,
+    ) -> Result<Facts<'a>, Stop> {
+        self.must_be_current()?;
+        let (product, record) = at;
         let address_taken = self.taken(Some(product), current.account.email.as_ref(), record.as_ref()).await?;
         Ok(Facts {
             now: visitor.now,

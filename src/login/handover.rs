@@ -6,6 +6,7 @@
 use super::answer::{Answer, Step};
 use super::cookies::{self, CrossSite};
 use super::current::Current;
+use super::entry::Rows;
 use super::record::Circumstances;
 use super::ticket::{CODE_LIFE, Code, FLOW_LIFE, Flow, Target, sha256, tag};
 use super::world::Visitor;
@@ -218,17 +219,19 @@ impl Login {
 
     async fn enter_product(&self, visitor: &Visitor, at: &ProductHost, code: &Code) -> Result<Entered, Stop> {
         let store = &self.world.store;
+        let before = self.live.applied();
         let Some(parent) = store.login_session_by_id(code.session).await? else { return Ok(Entered::Ended) };
         let Some(current) = self.resume(visitor, parent).await? else { return Ok(Entered::Ended) };
         let Some(account) = store.product_account_by_id(code.product_account).await? else { return Ok(Entered::Ended) };
         let is_whose = current.account.id == code.account && account.account == code.account;
-        if !is_whose || current.account.epoch != code.epoch {
+        if !is_whose || account.product != at.product.name || current.account.epoch != code.epoch {
             return Ok(Entered::Ended);
         }
         let catalog = self.world.catalog.load_full();
         // A minute is long enough for a policy to change: it is asked again, for this product, now. A session that only lives
         // in the grace of a change gets no new children; the fresh start says what is missing.
-        let facts = self.world.facts_of_session(visitor, &catalog, &at.product, &current).await?;
+        let record = (&*at.product, Some(account.clone()));
+        let facts = self.world.facts_of_record(visitor, &catalog, record, &current).await?;
         if matches!(decide(&facts).outcome, Decided::Reroute(_) | Decided::Need(_) | Decided::Refuse(_)) {
             return Ok(Entered::Ended);
         }
@@ -249,7 +252,22 @@ impl Login {
             Standing::End(refusal) => return Err(Stop::refuse(refusal)),
             Standing::Login(_) => return Ok(Entered::Ended),
         }
-        self.commit_product_session(visitor, (session, &current, &account), code, token).await
+        let made = (session.clone(), &current, &account);
+        let entered = self.commit_product_session(visitor, made, code, token).await?;
+        if let Entered::Fresh(token) = &entered {
+            let Current { session: login, account: person, further, .. } = current;
+            let ask = Ask {
+                token,
+                key: None,
+                product: &at.product.name,
+                host: &at.host,
+                client: visitor.client,
+                now: visitor.now,
+                active: false,
+            };
+            self.live.remember(Rows { session, login, account: person, record: account, further }, &ask, before);
+        }
+        Ok(entered)
     }
 
     pub(super) fn new_product_session(

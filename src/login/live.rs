@@ -3,7 +3,8 @@
 //! What is kept of a session is its answer (`entry`), not its rows. The kernel judges rows, read from the store, when a session is
 //! met first, when the configuration changes, and when the time comes at which the answer could change; in between a request costs
 //! one keyed hash and one look-up. What is read from the store is entered here *before* it is used, and read once more if a
-//! revocation was applied meanwhile, so that none falls between reading and entering. Streams are watched by `watch`.
+//! revocation was applied meanwhile, so that none falls between reading and entering. A session that was made here is entered the
+//! same way, out of the rows that it was made of. Streams are watched by `watch`.
 
 mod expired;
 
@@ -156,43 +157,73 @@ impl Live {
 
     /// Reads a session, enters it, so that every later revocation finds it, and judges it.
     async fn load(&self, ask: &Ask<'_>) -> Result<Admission, Unavailable> {
-        if self.world.orgs.is_behind() || self.world.keys.is_behind() {
+        if self.is_behind() {
             return Err(Unavailable("what holds of organizations, or the keys, could not be read".into()));
         }
         let key = self.world.keys.session_key(ask.token);
         self.world.tally.session_read();
         for _ in 0..3 {
-            let before = self.applied.load(Ordering::Acquire);
+            let before = self.applied();
             let Some(rows) = self.read(ask, &key).await? else {
                 self.cache.invalidate(&key);
                 return Ok(Admission::Nobody);
             };
-            let rows = self.with_activity_of(rows);
-            let catalog = self.world.catalog.load();
-            let Some((standing, whence)) = rows.stand(&catalog, ask.now) else { return Ok(Admission::Nobody) };
-            let until = match standing {
-                Standing::Continue { until } => {
-                    self.world.foreshadow_session(&rows, ask.now);
-                    until
-                }
-                Standing::End(refusal) => return Ok(Admission::Refused(refusal)),
-                Standing::Login(_) => return Ok(Admission::Nobody),
-            };
-            let Some(entry) = self.enter(&rows, &catalog, ask) else { return Ok(Admission::Nobody) };
-            // It is entered: a revocation from here on finds it. One from before is in the rows that are read again, and nobody is
-            // shown what was judged without it.
-            if self.applied.load(Ordering::Acquire) != before {
-                continue;
+            if let Some(admission) = self.take_in(rows, ask, before) {
+                return Ok(admission);
             }
-            self.registry.holds(&entry, &catalog, until, whence);
-            self.cache.insert(Arc::clone(&entry));
-            // After it: what empties the cache counts first, so that nothing that was read before it stays.
-            if self.applied.load(Ordering::Acquire) == before {
-                return Ok(self.answer(&entry, ask));
-            }
-            self.cache.invalidate(&key);
         }
         Err(Unavailable("revocations arrive faster than a session can be read".into()))
+    }
+
+    /// Judges rows that were read when `before` revocations had been applied, and enters them. `None` when another was applied
+    /// meanwhile: then they must be read again.
+    fn take_in(&self, rows: Rows, ask: &Ask<'_>, before: u64) -> Option<Admission> {
+        let rows = self.with_activity_of(rows);
+        let catalog = self.world.catalog.load();
+        let Some((standing, whence)) = rows.stand(&catalog, ask.now) else { return Some(Admission::Nobody) };
+        let until = match standing {
+            Standing::Continue { until } => {
+                self.world.foreshadow_session(&rows, ask.now);
+                until
+            }
+            Standing::End(refusal) => return Some(Admission::Refused(refusal)),
+            Standing::Login(_) => return Some(Admission::Nobody),
+        };
+        let Some(entry) = self.enter(&rows, &catalog, ask) else { return Some(Admission::Nobody) };
+        // It is entered: a revocation from here on finds it. One from before is in the rows that are read again, and nobody is
+        // shown what was judged without it.
+        if self.applied.load(Ordering::Acquire) != before {
+            return None;
+        }
+        self.registry.holds(&entry, &catalog, until, whence);
+        self.cache.insert(Arc::clone(&entry));
+        // After it: what empties the cache counts first, so that nothing that was read before it stays.
+        if self.applied.load(Ordering::Acquire) == before {
+            return Some(self.answer(&entry, ask));
+        }
+        self.cache.invalidate(&rows.session.key);
+        None
+    }
+
+    /// How many revocations were applied: to be asked before rows are read that [`Self::remember`] is given.
+    pub(super) fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
+    }
+
+    /// A session that was committed just now: its person's next request is a moment away, and what it would read is at hand. The
+    /// rows were read after `before` was asked for; where anything was revoked since, that request reads them again.
+    pub(super) fn remember(&self, rows: Rows, ask: &Ask<'_>, before: u64) {
+        if self.is_behind() {
+            return;
+        }
+        if self.take_in(rows, ask, before).is_none() {
+            tracing::debug!("a new session was not kept in memory: something was revoked while it was made");
+        }
+    }
+
+    /// Whether something that every judgement rests on is known to be of before a change.
+    fn is_behind(&self) -> bool {
+        self.world.orgs.is_behind() || self.world.keys.is_behind()
     }
 
     /// Enters a session: the one entry that there is of it, so that whatever is open in it is found there.

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use url::Url;
 
 use super::page::Page;
@@ -56,8 +56,9 @@ pub struct Pages {
     templates: Environment<'static>,
     login_host: String,
     csp: String,
-    /// The same, and our own script.
-    csp_with_script: String,
+    /// What every page carries, and what a page with our own script does. Made once: they are the same for all.
+    headers: HeaderMap,
+    headers_with_script: HeaderMap,
 }
 
 /// A page, ready to be sent.
@@ -67,14 +68,20 @@ pub struct Html {
     pub status: u16,
     /// The document, UTF-8.
     pub body: String,
-    /// Value of `Content-Security-Policy`.
-    pub csp: String,
+    /// The fixed headers of the login host (rule H6) with this page's policy. HSTS is the listener's.
+    pub headers: HeaderMap,
 }
 
 /// The templates did not compile: a defect of the program, found when it starts.
 #[derive(Debug, thiserror::Error)]
-#[error("a page template does not compile: {0}")]
-pub struct BadTemplate(#[from] minijinja::Error);
+pub enum BadTemplate {
+    /// A template.
+    #[error("a page template does not compile: {0}")]
+    Template(#[from] minijinja::Error),
+    /// The policy.
+    #[error("the content security policy does not fit a header: {0}")]
+    Policy(#[from] http::header::InvalidHeaderValue),
+}
 
 impl Pages {
     /// Compiles the templates. `login_host` is the public name that people see at the foot of each page.
@@ -86,27 +93,41 @@ impl Pages {
         for (name, source) in TEMPLATES {
             templates.add_template(name, source)?;
         }
+        templates.add_global("style", Value::from_safe_string(STYLE.to_owned()));
         let csp = content_security_policy();
-        let csp_with_script = format!("{csp}; script-src 'self'");
-        Ok(Self { templates, login_host: login_host.to_owned(), csp, csp_with_script })
+        let headers = fixed(&csp)?;
+        let headers_with_script = fixed(&format!("{csp}; script-src 'self'"))?;
+        Ok(Self { templates, login_host: login_host.to_owned(), csp, headers, headers_with_script })
     }
 
     /// Renders a page. A template that fails is logged and gives a 500 page of fixed text.
     pub fn render(&self, page: &Page) -> Html {
-        let csp = match page {
-            Page::Submit(page) => &submit_policy(&self.csp, &page.action),
-            page if page.has_script() => &self.csp_with_script,
-            _ => &self.csp,
+        let headers = match page {
+            Page::Submit(page) => self.headers_of_submit(&page.action),
+            page if page.has_script() => self.headers_with_script.clone(),
+            _ => self.headers.clone(),
         };
-        let view = view::of(page, &self.login_host, STYLE);
+        let view = view::of(page, &self.login_host);
         let rendered = self.templates.get_template(view.template).and_then(|template| template.render(view.values));
         match rendered {
-            Ok(body) => Html { status: view.status, body, csp: csp.clone() },
+            Ok(body) => Html { status: view.status, body, headers },
             Err(error) => {
                 tracing::error!(template = view.template, %error, "a page could not be rendered");
-                Html { status: 500, body: BROKEN.to_owned(), csp: self.csp.clone() }
+                Html { status: 500, body: BROKEN.to_owned(), headers: self.headers.clone() }
             }
         }
+    }
+
+    /// Those of a page whose form goes to another host. A policy that does not fit a header leaves the strict one, and the form stays.
+    fn headers_of_submit(&self, action: &Url) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        match HeaderValue::from_str(&submit_policy(&self.csp, action)) {
+            Ok(csp) => {
+                headers.insert(http::header::CONTENT_SECURITY_POLICY, csp);
+            }
+            Err(fault) => tracing::error!(%fault, "the policy of a page that submits a form could not be written"),
+        }
+        headers
     }
 
     /// The policy that every page without a script carries. Also right for the login host's answers without a page (redirects, 204).
@@ -115,18 +136,13 @@ impl Pages {
     }
 }
 
-impl Html {
-    /// The fixed headers of the login host (rule H6) with this page's policy. HSTS is the listener's.
-    pub fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(FIXED.len() + 1);
-        for (name, value) in FIXED {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        if let Ok(csp) = HeaderValue::from_str(&self.csp) {
-            headers.insert(http::header::CONTENT_SECURITY_POLICY, csp);
-        }
-        headers
+fn fixed(csp: &str) -> Result<HeaderMap, http::header::InvalidHeaderValue> {
+    let mut headers = HeaderMap::with_capacity(FIXED.len() + 1);
+    for (name, value) in FIXED {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
+    headers.insert(http::header::CONTENT_SECURITY_POLICY, HeaderValue::from_str(csp)?);
+    Ok(headers)
 }
 
 const FIXED: [(&str, &str); 8] = [

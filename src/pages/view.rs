@@ -22,8 +22,8 @@ pub(super) struct View {
     pub values: Value,
 }
 
-/// The view of a page. `login_host` stands at the foot, `style` in the head.
-pub(super) fn of(page: &Page, login_host: &str, style: &'static str) -> View {
+/// The view of a page. `login_host` stands at the foot.
+pub(super) fn of(page: &Page, login_host: &str) -> View {
     let (template, status, brand, values) = match page {
         Page::Email(page) => ("email.html", 200, page.brand.as_ref(), email(page)),
         Page::Choice(page) => ("choice.html", 200, page.brand.as_ref(), choice(page)),
@@ -43,7 +43,7 @@ pub(super) fn of(page: &Page, login_host: &str, style: &'static str) -> View {
         }
         Page::Lost(page) => ("lost.html", 200, Some(&page.brand), lost(page)),
     };
-    let frame = context! { login_host => legible(login_host), style => Value::from_safe_string(style.to_owned()), brand => brand.map(mark) };
+    let frame = context! { login_host => legible(login_host), brand => brand.map(mark) };
     View { template, status, values: context! { ..values, ..frame } }
 }
 

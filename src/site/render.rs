@@ -32,7 +32,7 @@ impl Site {
             Step::Go(to) => redirect(&to, &cookies, clear_site),
             Step::Leave { url, by_form: false, .. } => redirect(&url, &cookies, clear_site),
             step => match self.page(step, at) {
-                Some(page) => html(&self.pages.render(&page), &cookies),
+                Some(page) => html(self.pages.render(&page), &cookies),
                 None => {
                     tracing::error!("a page could not be put together");
                     empty(StatusCode::INTERNAL_SERVER_ERROR)
@@ -252,10 +252,10 @@ fn set_cookies(response: &mut Response<Bytes>, cookies: &[String]) {
 }
 
 /// A page with its fixed headers.
-pub(super) fn html(html: &Html, cookies: &[String]) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(html.body.clone()));
+pub(super) fn html(html: Html, cookies: &[String]) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(html.body));
     *response.status_mut() = StatusCode::from_u16(html.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = html.headers();
+    *response.headers_mut() = html.headers;
     set_cookies(&mut response, cookies);
     response
 }

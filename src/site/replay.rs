@@ -15,7 +15,7 @@ impl Site {
     /// Asks whether a kept request shall be sent now, or says why there is none.
     pub(super) fn replay_page(&self, offer: &Offer) -> Response<Bytes> {
         match page(offer) {
-            Some(page) => render::html(&self.pages.render(&page), &[]),
+            Some(page) => render::html(self.pages.render(&page), &[]),
             None => {
                 tracing::error!("a page could not be put together");
                 render::empty(StatusCode::INTERNAL_SERVER_ERROR)

@@ -235,3 +235,19 @@ async fn handover_it_leads_nowhere_but_into_its_own_host() {
         leave(&ann, "trello");
     }
 }
+
+/// The first page after a login needs nothing that was not at hand when its session was made.
+#[tokio::test]
+async fn a_session_that_was_just_made_is_not_read_from_the_store() {
+    let world = World::own("", |file, _| file).await;
+    let reads = || {
+        let (_, metrics) = world.gateway.ops("/metrics").expect("metrics");
+        let line = metrics.lines().find_map(|line| line.strip_prefix("fedgate_session_reads_total "));
+        line.and_then(|count| count.parse::<u32>().ok()).expect("a count")
+    };
+    let ann = world.logged_in("ann").await;
+    assert_eq!(reads(), 0, "the page that the login ended at was forwarded without a look");
+    // Where a person is told who they are, it is looked.
+    assert!(world.who(&ann, "trello").await.is_some());
+    assert_eq!(reads(), 1);
+}

@@ -268,13 +268,20 @@ impl At<'_> {
     }
 
     fn assert_address(&self, product: &ProductName, email: &EmailAddress, sub: &str) -> Result<(), Halt> {
-        // The same pair again is no news; the update that changes nothing tells it from another `sub`.
-        self.must(
-            "INSERT INTO asserted_address (product, email, sub) VALUES (?1, ?2, ?3)
-             ON CONFLICT (product, email) DO UPDATE SET sub = ?3 WHERE sub = ?3",
-            params![product.as_str(), email.as_str(), sub],
-            Conflict::Address,
-        )
+        // The same pair again is no news and no write: it is what nearly every login says.
+        let mut statement =
+            self.db.prepare_cached("SELECT sub FROM asserted_address WHERE product = ? AND email = ?")?;
+        let known =
+            statement.query_row(params![product.as_str(), email.as_str()], |row| Ok(row.get_ref(0)?.as_str()? == sub));
+        match known.optional()? {
+            Some(true) => Ok(()),
+            Some(false) => Err(Halt::Conflict(Conflict::Address)),
+            None => self.must(
+                "INSERT INTO asserted_address (product, email, sub) VALUES (?, ?, ?)",
+                params![product.as_str(), email.as_str(), sub],
+                Conflict::Address,
+            ),
+        }
     }
 
     /// An account whose epoch has risen since the decision ends the session before it begins.

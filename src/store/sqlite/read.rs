@@ -42,22 +42,24 @@ impl Sqlite {
     fn read_feed(&self, after: u64) -> Result<Feed, Unavailable> {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let (rows, last) = self.read(|db| {
-            let snapshot = db.unchecked_transaction()?;
-            // The counter, not the newest row: it stays when a sweep has emptied the table.
-            let last: Option<i64> = snapshot
-                .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'revocation'")?
-                .query_row([], |row| row.get(0))
-                .optional()?;
-            let mut statement = snapshot.prepare_cached(
-                "SELECT seq, at, kind, subject, detail FROM revocation WHERE seq > ? ORDER BY seq LIMIT ?",
+            // One statement is one snapshot. The counter, not the newest row: it stays when a sweep has emptied the table.
+            let mut statement = db.prepare_cached(
+                "SELECT * FROM (SELECT seq, at, kind, subject, detail FROM revocation WHERE seq > ? ORDER BY seq LIMIT ?)
+                 UNION ALL SELECT seq, NULL, NULL, NULL, NULL FROM sqlite_sequence WHERE name = 'revocation'",
             )?;
-            let rows: Vec<FeedRow> = statement
-                .query_map(params![after, FEED], |row| {
-                    let seq = row.get::<_, i64>(0)?.cast_unsigned();
-                    Ok(FeedRow { seq, at: rows::time(row, 1)?, revocation: rows::revocation(row, 2)? })
-                })?
-                .collect::<Result<_, _>>()?;
-            Ok((rows, last.unwrap_or(0).cast_unsigned()))
+            let mut found = statement.query(params![after, FEED])?;
+            let (mut rows, mut last) = (Vec::new(), 0);
+            while let Some(row) = found.next()? {
+                let seq = row.get::<_, i64>(0)?.cast_unsigned();
+                if row.get::<_, Option<i64>>(1)?.is_some() {
+                    rows.push(FeedRow { seq, at: rows::time(row, 1)?, revocation: rows::revocation(row, 2)? });
+                } else {
+                    last = seq;
+                }
+            }
+            // That the parts of a compound come in their own order is nowhere promised.
+            rows.sort_unstable_by_key(|row: &FeedRow| row.seq);
+            Ok((rows, last))
         })?;
         let full = rows.len() >= usize::try_from(FEED).unwrap_or(usize::MAX);
         let cursor = rows.last().filter(|_| full).map_or(last, |row| row.seq);

@@ -70,7 +70,7 @@ CREATE TABLE login_session (
     mac BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX login_session_account ON login_session (account);
-CREATE INDEX login_session_abs_at ON login_session (abs_at);
+-- None on abs_at, here and below: what expires by its idle limit has to be looked for in all rows anyhow, and every login would pay.
 
 CREATE TABLE product_session (
     id BLOB PRIMARY KEY,
@@ -88,7 +88,6 @@ CREATE TABLE product_session (
     mac BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX product_session_parent ON product_session (parent);
-CREATE INDEX product_session_abs_at ON product_session (abs_at);
 
 CREATE TABLE mark (
     kind TEXT NOT NULL,

@@ -85,7 +85,7 @@ impl Writer {
             Err(Lost(fault)) => {
                 tracing::error!(fault, "the store could not commit");
                 if !self.db.is_autocommit()
-                    && let Err(again) = self.db.execute_batch("ROLLBACK")
+                    && let Err(again) = self.frame("ROLLBACK")
                 {
                     tracing::error!(%again, "and could not roll back");
                 }
@@ -99,16 +99,21 @@ impl Writer {
     fn transaction(&self, waiting: &mut impl Iterator<Item = Work>, done: &mut Vec<Outcome>) -> Result<(), Lost> {
         if !self.db.is_autocommit() {
             // A group before could not be rolled back: nothing may ride on its transaction.
-            self.db.execute_batch("ROLLBACK")?;
+            self.frame("ROLLBACK")?;
         }
-        self.db.execute_batch("BEGIN IMMEDIATE")?;
+        self.frame("BEGIN IMMEDIATE")?;
         let high_water = self.high_water()?;
         // Read anew in each transaction: another process may write the same file.
         let mut log_size = log_size(&self.db)?;
         for work in waiting {
             done.push(self.step(work, high_water, &mut log_size)?);
         }
-        Ok(self.db.execute_batch("COMMIT")?)
+        Ok(self.frame("COMMIT")?)
+    }
+
+    /// One statement of a transaction's frame, compiled once.
+    fn frame(&self, sql: &str) -> rusqlite::Result<()> {
+        self.db.prepare_cached(sql)?.execute([]).map(|_| ())
     }
 
     /// One piece of work inside the transaction. When the file fails, its sender is told here and the rest by the caller.
