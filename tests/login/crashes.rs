@@ -7,7 +7,7 @@ use fedgate::clock::Clock;
 use fedgate::kernel::journal::{Batch, Change, CredentialChange};
 use fedgate::kernel::model::{Account, AccountStatus, Address, MigrationStep, ProductAccount, ProductAccountState};
 use fedgate::kernel::values::{AccountId, EmailAddress, ProductAccountId, ProductName};
-use fedgate::store::{self, Migrations as _, Store};
+use fedgate::store::{self, Store};
 use serde_json::json;
 
 use crate::support::adapter::{ADAPTER_KEY, Adapter, Manner};

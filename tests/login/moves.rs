@@ -309,7 +309,7 @@ async fn b22_t12_a_proof_on_both_sides_connects_them_after_a_review() {
 #[tokio::test]
 async fn h1_mistake_14_what_one_browser_began_no_other_finishes() {
     let ground = Ground::open(OPTIONAL).await;
-    let record = ground.doors.person(ANN).await;
+    ground.doors.person(ANN).await;
     // The attacker's own identity claims the victim's address; he sends the victim what he got.
     let attacker = ground.browser();
     let asked = ground.by_provider(&attacker, ANN, "other", "ann").await;

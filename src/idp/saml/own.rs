@@ -111,7 +111,12 @@ impl Own {
     }
 
     /// The directory's keys, if it has any.
-    pub(super) async fn read(store: &dyn Store, kek: &Kek, directory: DirectoryId, now: Timestamp) -> Result<Option<Self>, Fault> {
+    pub(super) async fn read(
+        store: &dyn Store,
+        kek: &Kek,
+        directory: DirectoryId,
+        now: Timestamp,
+    ) -> Result<Option<Self>, Fault> {
         let rows = rows(store, directory).await?;
         if rows.is_empty() {
             return Ok(None);
