@@ -106,6 +106,7 @@ impl Routes for Pages {
         let status = match turned.refusal {
             Refusal::LoginRequired | Refusal::StepUp => StatusCode::UNAUTHORIZED,
             Refusal::Malformed => StatusCode::BAD_REQUEST,
+            Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::FORBIDDEN,
         };
         let body = format!("{} {}", turned.refusal.code(), turned.login_url.unwrap_or_default());

@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_head_has_a_largest_size() {
         let fields = |count: usize| format!("GET / HTTP/1.1\n{}\n", "a: b\n".repeat(count));
-        check(&fields(FIELDS), Ok(Some(("GET", "/", 1, 18 + 6 * FIELDS))));
+        check(&fields(FIELDS), Ok(Some(("GET", "/", FIELDS, 18 + 6 * FIELDS))));
         check(&fields(FIELDS + 1), Err(()));
         let around = "GET / HTTP/1.1\na: \n\n".len() + 3;
         check(&format!("GET / HTTP/1.1\na: {}\n\n", "b".repeat(LARGEST - around)), Ok(Some(("GET", "/", 1, LARGEST))));

@@ -228,6 +228,7 @@ impl<'a> Scan<'a> {
         let beyond = if rest.len() > NAME { SamlFault::Names } else { SamlFault::NotXml };
         // Room for `</` and some spaces.
         let length = rest.iter().take(NAME + 16).position(|byte| *byte == b'>').ok_or(beyond)?;
+        rest.iter().take(length).try_for_each(|byte| allowed(*byte))?;
         self.at += length + 1;
         self.scope -= self.declared.pop().ok_or(SamlFault::NotXml)?;
         Ok(())
@@ -264,7 +265,9 @@ impl<'a> Scan<'a> {
         let beyond = if rest.len() > NAME { SamlFault::Names } else { SamlFault::NotXml };
         let length = rest.iter().take(NAME + 1).position(stop).ok_or(beyond)?;
         self.at += length;
-        if length == 0 { Err(SamlFault::NotXml) } else { Ok(rest.get(..length).unwrap_or_default()) }
+        let name = rest.get(..length).unwrap_or_default();
+        name.iter().try_for_each(|byte| allowed(*byte))?;
+        if name.is_empty() { Err(SamlFault::NotXml) } else { Ok(name) }
     }
 
     fn count(&mut self, name: &[u8]) -> Result<(), SamlFault> {

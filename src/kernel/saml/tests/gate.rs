@@ -26,6 +26,9 @@ fn what_is_no_plain_document_is_named() {
     check("<![CDATA[x]]><a/>", Err(SamlFault::Doctype));
     check("<a>\0</a>", Err(SamlFault::Encoding));
     check("<a b='\u{1}'/>", Err(SamlFault::Encoding));
+    check("<a\0b/>", Err(SamlFault::Encoding));
+    check("<a b\u{1}='c'/>", Err(SamlFault::Encoding));
+    check("<a></a\u{1}>", Err(SamlFault::Encoding));
     assert_eq!(pass(b"<a>\xff</a>", Limits::MESSAGE), Err(SamlFault::Encoding));
     for bad in
         ["", "x", "<a>", "</a>", "<a/><b/>", "<a/>x", "<a b/>", "<a b=c/>", "<a b='<'/>", "<a b='", "<", "<a", "< a/>"]
