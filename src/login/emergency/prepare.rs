@@ -159,7 +159,12 @@ impl Login {
             }
         };
         let mut batch = self.enrolment(visitor, (&account, &org), (made, label))?;
-        let earlier = self.world.emergency_factors(visitor, account.id).await?;
+        // One that another hand wrote is dropped like the others: it must not keep its person from a passkey that holds.
+        let mut earlier = self.world.store.factors_of(account.id).await?;
+        earlier.retain(|factor| factor.kind == FactorKind::Emergency);
+        if earlier.iter().any(|factor| !self.world.keys.holds_factor(factor)) {
+            self.world.violated(visitor, "factor").await?;
+        }
         self.drop_emergency(&account, &earlier, &mut batch, || visitor.event(Action::FactorRemoved, Outcome::Success))
             .await?;
         batch.marks = vec![shown.mark(), link.mark()];
