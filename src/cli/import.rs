@@ -25,7 +25,7 @@ use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Rows of one commit: few enough that a login beside it waits for milliseconds.
@@ -114,6 +114,10 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn run(&self, screen: &mut Screen<'_>) -> Result<ExitCode, Wrong> {
+        let same = |path: &Path| std::fs::canonicalize(path).ok();
+        if same(&self.outcomes()).is_some_and(|outcomes| Some(outcomes) == same(&self.arguments.file)) {
+            return Err(Wrong("--outcomes names the file that is imported".to_owned()));
+        }
         let digest = source::digest(&self.arguments.file)?;
         let mark = format!("import.{}.{digest}", self.importer.product());
         if self.arguments.dry_run {
@@ -122,9 +126,11 @@ impl Work<'_> {
             let refused = self.is_too_unverified(&report, screen)?;
             return Ok(if refused || report.refused() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS });
         }
-        let reached = match self.store.setting(&mark).await? {
-            Some(value) => {
-                let reached: Reached = serde_json::from_slice(&value)?;
+        let before = self.store.setting(&mark).await?;
+        let before: Option<Reached> = before.map(|value| serde_json::from_slice(&value)).transpose()?;
+        // One that came to its end with rows refused begins anew: what they lacked may be there by now, and the others are present.
+        let reached = match before.filter(|before| before.rows < before.of || before.refused == 0) {
+            Some(reached) => {
                 if !self.json {
                     writeln!(screen.err, "Going on after row {} of {}.", reached.rows, reached.of)?;
                 }

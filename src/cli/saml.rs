@@ -35,6 +35,8 @@ fn check(what: &SamlCheck, common: &Common, screen: &mut Screen<'_>) -> Result<E
     let at = what.at.as_deref().map(explained::time).transpose()?.unwrap_or(now);
     let kek = state::kek(&config.key)?;
     let client = outbound(&config, &Extras::default())?;
+    // Addresses that organizations wrote are strangers' here too (rule M16).
+    client.operator_names(config.catalog.addresses());
     let store = stored::store(&config)?;
     let (directory, report) = stored::on_store(&store, async {
         let catalog = acquainted::catalog(&*store, &config.key, &config, None, now).await?;

@@ -1,8 +1,8 @@
 //! What a product says of its people when they are imported: one row read, bounded and judged, without a store.
 //!
 //! A row is hostile like any input: it may name an address that is somebody else's, cost a login's worth of hashing a thousand
-//! times over (rule H18), or carry what a page would show. What it never does is link anybody: an address links nobody (§4 #32),
-//! and an identity that it names opens nothing before the person proves the product's own credential too.
+//! times over (rule H18), or carry what a page would show. What it never does is link anybody by an address (§4 #32). An
+//! identity by which the product knew the person stays theirs, and moves the account as the product's own login with it would (T09).
 
 use super::values::{EmailAddress, Timestamp, legible};
 use chrono::DateTime;

@@ -15,6 +15,7 @@ use crate::kernel::values::{EventId, Timestamp};
 use crate::store::{NotCommitted, Unavailable};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How often the journal is looked at.
@@ -47,11 +48,17 @@ impl World {
     ///
     /// # Errors
     /// [`Unavailable`]: the journal cannot be read.
-    pub async fn tell_products(&self) -> Result<usize, Unavailable> {
+    pub async fn tell_products(self: &Arc<Self>) -> Result<usize, Unavailable> {
         let due = self.store.migrations_due(self.clock.now(), TURN).await?;
         let taken = due.len();
+        // At once: a product that does not answer must not hold up what the others hear.
+        let mut under_way = JoinSet::new();
         for migration in due {
-            match self.go_on(&migration).await {
+            let world = Arc::clone(self);
+            under_way.spawn(async move { world.go_on(&migration).await });
+        }
+        while let Some(told) = under_way.join_next().await {
+            match told.map_err(|fault| Unavailable(fault.to_string()))? {
                 // Another node was first, which is as good.
                 Ok(()) | Err(NotCommitted::Conflict(_)) => {}
                 Err(NotCommitted::Unavailable(fault)) => return Err(fault),

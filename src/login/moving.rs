@@ -12,7 +12,7 @@ use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange, MigrationChange};
 use crate::kernel::migration::{INTENT_LIFE, NoPick, Reduction, Transition, reduce, to_linked};
 use crate::kernel::model::{
-    Account, Address, IdentityKey, Migration, MigrationStep, Passwords, ProductAccount, ProductAccountState,
+    Account, Address, IdentityKey, Method, Migration, MigrationStep, Passwords, ProductAccount, ProductAccountState,
     RemovedAlias, Trigger,
 };
 use crate::kernel::proof::{Proof, Vouched};
@@ -101,7 +101,18 @@ impl World {
             return refused(Refusal::Conflict);
         }
         let by_company = terms.managed_by.is_some() && terms.proves_address;
-        let proven = claims.email.as_ref().filter(|_| claims.email_verified == Vouched::Yes || by_company);
+        let catalog = self.catalog.load();
+        // Whose word makes an address the account's: the company's for its people, the issuer's, and a third party's for addresses that
+        // nobody manages. A linked person's foreign address is nobody's word about the account (rules C2, C3, M7).
+        let proven = claims.email.as_ref().filter(|email| {
+            let vouched = claims.email_verified == Vouched::Yes;
+            let by_word = match claims.method {
+                Method::Issuer => vouched,
+                Method::ThirdParty => vouched && management(&catalog, email).is_none(),
+                _ => false,
+            };
+            by_company || by_word
+        });
         let mut addresses = self.store.addresses_of(record.id).await?;
         // Imported without a row of its own: the account's live address is the record's.
         if let (true, Some(email)) = (addresses.is_empty(), &account.email) {
@@ -115,9 +126,10 @@ impl World {
                 last_login_at: account.last_login_at,
             });
         }
-        let catalog = self.catalog.load();
         let manager = |email: &EmailAddress| management(&catalog, email).map(|held| held.org.name.clone());
         match reduce(&addresses, proven, manager) {
+            // Once it is committed there is no way back from an address that is somebody else's (§3.5, rule H19).
+            Ok(reduction) if self.is_anothers(record, &reduction.kept.email).await? => refused(Refusal::Conflict),
             Ok(reduction) => Ok(Some(Moving {
                 record: record.clone(),
                 lines,
@@ -130,6 +142,25 @@ impl World {
             Err(NoPick::NoneVerified) => refused(Refusal::EmailProof),
             Err(NoPick::TwoOrganizations) => refused(Refusal::TwoOrganizations),
         }
+    }
+}
+
+impl World {
+    /// Whether the product was told an address for another user id, or another person has it live.
+    async fn is_anothers(&self, record: &ProductAccount, kept: &EmailAddress) -> Result<bool, Stop> {
+        if self.store.asserted_sub(&record.product, kept).await?.is_some_and(|sub| sub != record.sub) {
+            return Ok(true);
+        }
+        let named = self.store.accounts_by_email(kept).await?;
+        let is_live = |other: &&Account| other.email.as_ref() == Some(kept) && other.email_verified;
+        let others: Vec<&Account> = named.iter().filter(is_live).filter(|other| other.id != record.account).collect();
+        for other in others {
+            // The same address at another product is the same mailbox's account there, not this product's.
+            if self.store.product_account(&record.product, other.id).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -4,14 +4,16 @@
 use std::time::Duration;
 
 use fedgate::kernel::journal::{Batch, Change, CredentialChange};
+use fedgate::kernel::local::{SEED_BYTES, Seed};
 use fedgate::kernel::model::{
-    Address, IdentityKey, LinkedBy, LinkedIdentity, MigrationStep, ProductAccount, ProductAccountState, SubjectSource,
+    Address, Factor, FactorKind, IdentityKey, LinkedBy, LinkedIdentity, MigrationStep, ProductAccount,
+    ProductAccountState, SubjectSource,
 };
-use fedgate::kernel::values::{DirectoryName, EmailAddress, ThirdPartyName, Timestamp};
+use fedgate::kernel::values::{DirectoryName, EmailAddress, FactorId, ThirdPartyName, Timestamp};
 use fedgate::store::Store;
 use serde_json::{Value, json};
 
-use crate::doors::{Doors, PASSWORD};
+use crate::doors::{Doors, PASSWORD, digits};
 use crate::passwords::face;
 use crate::support::adapter::{Adapter, Manner};
 use crate::support::agent::UserAgent;
@@ -123,7 +125,7 @@ impl Ground {
         let link = LinkedIdentity {
             key: IdentityKey { directory, source: SubjectSource("sub".to_owned()), subject: subject.to_owned() },
             account: record.account,
-            by: LinkedBy::FirstLogin,
+            by: LinkedBy::Import,
             linked_at: Timestamp::from_seconds(1),
             suspended: false,
         };
@@ -179,6 +181,68 @@ async fn t09_t11_a_login_by_a_linked_third_party_moves_the_account_once_and_kill
     assert_eq!(moved.len(), 1, "once");
     assert_eq!((&moved[0]["reason"], &moved[0]["product"]), (&json!("third_party"), &json!("trello")));
     assert_eq!(ground.doors.letters(&format!("To: {ANN}")), 1);
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn c3_m7_what_a_linked_third_party_says_of_a_companys_address_makes_it_nobodys() {
+    let ground = Ground::open(OPTIONAL).await;
+    let record = ground.doors.person("mallory@free.example.test").await;
+    ground.another(&record, "cara@globex.example.test", false).await;
+    ground.linked(&record, "op-cara").await;
+    let mallory = ground.browser();
+    let page = ground.by_provider(&mallory, "mallory@free.example.test", "other", "cara").await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    ground.assert_moved(&record, "mallory@free.example.test").await;
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn t13_a_forgotten_password_is_set_anew_also_where_everybody_must_move() {
+    let ground = Ground::open(FORCED).await;
+    ground.doors.make(ANN, None).await;
+    let ann = ground.browser();
+    let page = ann.visit(&ground.doors.url("trello", "/forgot")).await;
+    let page = ann.submit(&page, "email", &[("email", ANN)]).await;
+    let code = digits(&ground.doors.letter(ANN, 1).await);
+    let page = ann.submit(&page, "code", &[("code", &code)]).await;
+    let done = ann.submit(&page, "password", &[("password", "orchid-tumble-44-granite")]).await;
+    assert!(done.text().contains("Your password is changed"), "{}", done.describe());
+    assert!(!ground.inside(&ann).await, "it opens nothing by itself");
+    let page = ground.doors.log_in(&ann, ANN, "orchid-tumble-44-granite").await;
+    assert!(page.text().contains("Continue with Example"), "{}", page.describe());
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn h1_a_code_on_the_way_to_a_move_is_used_once() {
+    let ground = Ground::open(FORCED).await;
+    let record = ground.doors.person(ANN).await;
+    let world = ground.doors.node.login.world();
+    let (now, seed) = (world.clock.now(), Seed::new([7; SEED_BYTES]));
+    let id = FactorId::from_bytes([9; 16]);
+    let mut factor = Factor {
+        id,
+        account: record.account,
+        kind: FactorKind::Totp,
+        label: "app".to_owned(),
+        secret: world.keys.seal_seed(record.account, id, &seed).expect("sealed"),
+        handle: None,
+        counter: 0,
+        created_at: now,
+        last_used_at: None,
+        mac: [0; 32],
+    };
+    factor.mac = world.keys.mac_factor(&factor);
+    let change = Change::Credential(CredentialChange::AddFactor(factor));
+    world.store.commit(Batch { changes: vec![change], ..Batch::default() }).await.expect("enrolled");
+    let code = seed.code(now.seconds() / 30);
+    for said in ["Continue with Example", "That code isn’t right"] {
+        let agent = ground.browser();
+        let page = ground.doors.log_in(&agent, ANN, PASSWORD).await;
+        let page = agent.submit(&page, "code", &[("code", &code)]).await;
+        assert!(page.text().contains(said), "{said}: {}", page.describe());
+    }
     ground.doors.close().await;
 }
 

@@ -152,6 +152,11 @@ async fn people_come_in_beside_the_gateway_and_log_in_by_the_password_that_they_
     assert_eq!(page.url.as_str(), scene.gateway.url("trello", "/page"), "{}", page.describe());
     assert_eq!(scene.trello.last("/page").head.first("x-fedgate-user"), Some("u-1"));
 
+    // What rows lacked may be there by now: they are tried again, and the others are there.
+    let (status, out, err) = scene.import(&file, &[]);
+    assert!(status == Some(1) && out.contains("0 imported, 3 were there already, 6 refused"), "{out}{err}");
+    assert_eq!(lines(&file, ".outcomes.jsonl").len(), rows.len());
+
     // A corrected file: who is in stays as they are, the others follow.
     let again = scene.file(
         "again.jsonl",
@@ -204,6 +209,13 @@ async fn a_killed_import_goes_on_and_says_of_each_row_once_what_became_of_it() {
     for (number, line) in (1..).zip(&outcomes) {
         assert_eq!((&line["row"], &line["outcome"]), (&json!(number), &json!("made")), "{line}");
     }
+    // The outcomes of an import belong to it, and its own file is none.
+    let (status, _, err) = scene.import(&file, &["--outcomes", file.to_str().expect("text")]);
+    assert!(status == Some(2) && err.contains("names the file that is imported"), "{err}");
+    assert_eq!(std::fs::read_to_string(&file).expect("the file").lines().count(), PEOPLE);
+    let elsewhere = scene.gateway.directory().join("elsewhere.jsonl");
+    let (status, _, err) = scene.import(&file, &["--outcomes", elsewhere.to_str().expect("text")]);
+    assert!(status == Some(2) && err.contains("not the one that the earlier run wrote"), "{err}");
     // Once more changes nothing, and says so.
     let (status, out, _) = scene.import(&file, &[]);
     assert!(status == Some(0) && out.contains("6000 imported"), "{out}");

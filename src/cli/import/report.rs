@@ -7,9 +7,9 @@ use crate::login::import::Standing;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// What became, or would become, of a row.
@@ -148,6 +148,12 @@ impl Outcomes {
     /// It cannot be written.
     pub fn create(path: &Path, keep: u64) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+        if file.metadata()?.len() < keep {
+            return Err(io::Error::other(
+                "the file of outcomes is not the one that the earlier run wrote: name that one with --outcomes",
+            ));
+        }
+        file.set_permissions(Permissions::from_mode(0o600))?;
         let mut outcomes = Self(BufWriter::new(file));
         outcomes.back_to(keep)?;
         Ok(outcomes)

@@ -9,6 +9,7 @@ use crate::kernel::journal::Batch;
 use crate::kernel::model::Directory;
 use crate::kernel::saml::{Received, SamlFault};
 use crate::kernel::values::EventId;
+use std::sync::Arc;
 
 impl SamlProviders {
     /// How many logins get a second opinion from now on.
@@ -48,6 +49,8 @@ impl Desk {
         if differences.is_empty() {
             return Ok(());
         }
+        let opinions = Arc::clone(&self.opinions);
+        self.background.spawn_blocking(move || opinions.dismiss());
         self.verifiers_differ(directory, provider, &differences).await;
         Err(SamlFault::SecondOpinion)
     }

@@ -283,7 +283,8 @@ impl SamlProviders {
         let unread = |fault| unjudged(fault, &[], &provider);
         let document = Arc::new(saml::decode_post(response.as_bytes(), Limits::MESSAGE).map_err(unread)?);
         let mut verified = self.0.verify(directory, &document, &provider, &own).await?;
-        if matches!(verified, Err((SamlFault::UnknownKey, _)))
+        // Where no certificate came along, a key that is new looks like a signature that does not hold.
+        if matches!(verified, Err((SamlFault::UnknownKey | SamlFault::Signature, _)))
             && let Some(newer) = self.0.refetch(directory, settings, &provider).await
         {
             provider = newer;

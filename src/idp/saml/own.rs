@@ -42,7 +42,7 @@ pub(super) struct Own {
     /// DER, of every key that signs or will; the one that signs now comes first.
     pub(super) signing_certificates: Vec<Vec<u8>>,
     pub(super) decryption: DecryptionKeys,
-    /// DER, of every key that opens, the newest first.
+    /// DER, of the keys that providers are offered, the newest first; the key before them may open a while longer.
     pub(super) decryption_certificates: Vec<Vec<u8>>,
 }
 
@@ -180,7 +180,8 @@ impl Own {
             signing_certificates.push(plain(&record.signing_certificate)?);
         }
         let keys: Vec<_> = records.iter().map(|record| der(&record.decryption)).collect::<Result<_, _>>()?;
-        let certificates = records.iter().map(|record| plain(&record.decryption_certificate));
+        // One whose time to open is running out is offered no longer: who reads our metadata late in it would lose logins.
+        let certificates = records.iter().take(signs + 1).map(|record| plain(&record.decryption_certificate));
         Ok(Self {
             signing: RsaKeyPair::from_pkcs8(&der(&signer.signing)?).map_err(Fault::of)?,
             signing_certificate,
@@ -289,9 +290,15 @@ mod tests {
         let used = own(17).await;
         assert_eq!(used.signing_certificates, [announced.signing_certificates[1].clone()]);
         assert_eq!(used.signing_certificate, announced.signing_certificates[1]);
-        assert_eq!(used.decryption_certificates.len(), 2);
+        assert_eq!(
+            used.decryption_certificates,
+            announced.decryption_certificates[..1],
+            "the old one is offered no longer"
+        );
+        assert_eq!(used.decryption.count(), 2, "and opens");
         assert!(roll(18, false).await.is_err(), "the old one still opens");
-        assert_eq!(own(24).await.decryption_certificates.len(), 1);
+        let over = own(24).await;
+        assert_eq!((over.decryption_certificates.len(), over.decryption.count()), (1, 1));
         // Stolen: the new one alone, at once, and the rows of the others are gone.
         let rolled = roll(25, true).await.unwrap();
         assert_eq!((rolled.signs_from, rolled.old_until), (at(25), None));

@@ -110,7 +110,7 @@ pub enum LinkedBy {
     FirstLogin,
     /// The directory had authority over the account's proved address (rule B20).
     Authority,
-    /// The product knew the person by it before (T09); it opens nothing before the record has moved.
+    /// The product knew the person by it before (T09).
     Import,
     /// The owner of the record proved both sides (rule B22).
     Owner,

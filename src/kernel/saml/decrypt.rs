@@ -31,6 +31,11 @@ pub struct DecryptionKeys(Vec<OaepPrivateDecryptingKey>);
 pub struct NotDecryptionKeys;
 
 impl DecryptionKeys {
+    /// How many keys open what a provider encrypted.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Parses DER PKCS#8 documents, the current key first.
     ///
     /// # Errors

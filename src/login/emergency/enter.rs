@@ -3,7 +3,7 @@
 use super::super::answer::{Answer, Step};
 use super::super::cookies::{self, CrossSite};
 use super::super::record::Circumstances;
-use super::super::world::{Visitor, World};
+use super::super::world::Visitor;
 use super::super::{Login, Stop, TRIES};
 use super::EmergencyPage;
 use super::ticket::{CHALLENGE_LIFE, Shown};
@@ -12,7 +12,7 @@ use crate::kernel::admit::{Admitted, ComesFrom, Evidence, Facts, LocalFacts, Out
 use crate::kernel::event::{Action, Outcome as Happened};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
 use crate::kernel::local::{Assertion, Ceremony, Claimant, EmergencyPresence, PasskeyFault, Steps, by_emergency};
-use crate::kernel::model::{Account, Catalog, Factor, FactorKind, Method};
+use crate::kernel::model::{Account, Catalog, Factor, Method};
 use crate::kernel::proof::Proof;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{AccountId, DirectoryName, EmailAddress, OrgName, ProductAccountId};
@@ -243,18 +243,5 @@ impl Login {
         };
         about.subject.account = whose.map(|account| account.to_string());
         self.world.record_refusal(visitor, Refusal::WrongPasskey, about).await;
-    }
-}
-
-impl World {
-    /// The passkeys by which a person opens the emergency door. One whose row was changed refuses (rule H12).
-    pub(super) async fn emergency_factors(&self, visitor: &Visitor, account: AccountId) -> Result<Vec<Factor>, Stop> {
-        let mut factors = self.store.factors_of(account).await?;
-        factors.retain(|factor| factor.kind == FactorKind::Emergency);
-        if let Some(bad) = factors.iter().find(|factor| !self.keys.holds_factor(factor)) {
-            self.violated(visitor, "factor").await?;
-            return Err(Stop::Fault(format!("the emergency passkey {} does not hold", bad.id)));
-        }
-        Ok(factors)
     }
 }

@@ -51,8 +51,13 @@ impl Login {
                 }
             }
             let (admitted, about) = match self.decide_local(visitor, at, target, &steps).await? {
-                Decided::Page(answer) => return Ok(answer),
-                Decided::NewPassword => return Ok(self.new_password_page(visitor, at, target, &steps, None)),
+                Decided::Page(page) => {
+                    return self.with_used(page, used).await.map(|page| page.unwrap_or(said(at, Said::Over)));
+                }
+                Decided::NewPassword => {
+                    let page = self.new_password_page(visitor, at, target, &steps, None);
+                    return self.with_used(page, used).await.map(|page| page.unwrap_or(said(at, Said::Over)));
+                }
                 Decided::Admitted(admitted, about) => (admitted, about),
             };
             let (place, proof) = ((at, target), steps.proof());
@@ -69,6 +74,20 @@ impl Login {
             }
         }
         Err(Stop::Fault("other commits were first too often".into()))
+    }
+
+    /// A page that comes before the login: the codes that led to it are used up with it, as those of a login are (rule H1). `None`:
+    /// another request used them meanwhile.
+    async fn with_used(&self, page: Answer, used: Vec<CredentialChange>) -> Result<Option<Answer>, Stop> {
+        if used.is_empty() {
+            return Ok(Some(page));
+        }
+        let changes = used.into_iter().map(Change::Credential).collect();
+        match self.world.store.commit(Batch { changes, ..Batch::default() }).await {
+            Ok(_) => Ok(Some(page)),
+            Err(NotCommitted::Conflict(_)) => Ok(None),
+            Err(NotCommitted::Unavailable(fault)) => Err(fault.into()),
+        }
     }
 
     /// What the rules say of local steps, whether the person has enrolled a second step, and what goes into the event.
@@ -118,6 +137,8 @@ impl Login {
                 Ok(Decided::Page(self.begin_enrolment(visitor, at, target, steps).await?))
             }
             Outcome::Need(Need::NewPassword) => Ok(Decided::NewPassword),
+            // A new password opens nothing by itself, and is what the move may have to be proved with (B22).
+            Outcome::Need(Need::Move) if steps.method() == Method::Reset => Ok(Decided::NewPassword),
             Outcome::Need(Need::Move) => Ok(Decided::Page(self.move_page(visitor, at, target, steps))),
             Outcome::Need(Need::LocalProof) => Err(Stop::Fault("a local proof that is none".into())),
             Outcome::Reroute(to) => {

@@ -185,7 +185,9 @@ impl Opinions {
         let request = frame::Request { document: document.to_owned(), certificates: certificates.to_vec() };
         match worker.ask(&request, &self.clock, DEADLINE) {
             Ok(answer) => {
-                if worker.answered < ANSWERS && worker.busy < BUSY {
+                // One that refuses what was verified may say what somebody made it say: it is not asked again.
+                let is_read = matches!(answer, frame::Answer::Read(_));
+                if is_read && worker.answered < ANSWERS && worker.busy < BUSY {
                     self.keep(worker);
                 }
                 Ok(match answer {
@@ -199,6 +201,13 @@ impl Opinions {
                 Err(Missing(why.to_string()))
             }
         }
+    }
+
+    /// Replaces every process that waits: one of them said something else than our own verifier.
+    pub(super) fn dismiss(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        // Each ends with its process, which is waited for: outside the lock.
+        drop(idle);
     }
 
     fn worker(&self) -> Result<Worker, NotStarted> {
