@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
-use url::Url;
 
 use super::page::Page;
 use super::view;
@@ -59,6 +58,9 @@ pub struct Pages {
     /// What every page carries, and what a page with our own script does. Made once: they are the same for all.
     headers: HeaderMap,
     headers_with_script: HeaderMap,
+    /// Those of a page whose form goes to a provider, by its scheme.
+    headers_of_submit: HeaderMap,
+    headers_of_plain_submit: HeaderMap,
 }
 
 /// A page, ready to be sent.
@@ -97,13 +99,25 @@ impl Pages {
         let csp = content_security_policy();
         let headers = fixed(&csp)?;
         let headers_with_script = fixed(&format!("{csp}; script-src 'self'"))?;
-        Ok(Self { templates, login_host: login_host.to_owned(), csp, headers, headers_with_script })
+        let headers_of_submit = fixed(&submit_policy(&csp, "https:"))?;
+        let headers_of_plain_submit = fixed(&submit_policy(&csp, "http:"))?;
+        let login_host = login_host.to_owned();
+        Ok(Self {
+            templates,
+            login_host,
+            csp,
+            headers,
+            headers_with_script,
+            headers_of_submit,
+            headers_of_plain_submit,
+        })
     }
 
     /// Renders a page. A template that fails is logged and gives a 500 page of fixed text.
     pub fn render(&self, page: &Page) -> Html {
         let headers = match page {
-            Page::Submit(page) => self.headers_of_submit(&page.action),
+            Page::Submit(page) if page.action.scheme() == "https" => self.headers_of_submit.clone(),
+            Page::Submit(_) => self.headers_of_plain_submit.clone(),
             page if page.has_script() => self.headers_with_script.clone(),
             _ => self.headers.clone(),
         };
@@ -116,18 +130,6 @@ impl Pages {
                 Html { status: 500, body: BROKEN.to_owned(), headers: self.headers.clone() }
             }
         }
-    }
-
-    /// Those of a page whose form goes to another host. A policy that does not fit a header leaves the strict one, and the form stays.
-    fn headers_of_submit(&self, action: &Url) -> HeaderMap {
-        let mut headers = self.headers.clone();
-        match HeaderValue::from_str(&submit_policy(&self.csp, action)) {
-            Ok(csp) => {
-                headers.insert(http::header::CONTENT_SECURITY_POLICY, csp);
-            }
-            Err(fault) => tracing::error!(%fault, "the policy of a page that submits a form could not be written"),
-        }
-        headers
     }
 
     /// The policy that every page without a script carries. Also right for the login host's answers without a page (redirects, 204).
@@ -156,14 +158,13 @@ const FIXED: [(&str, &str); 8] = [
     ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
 
-/// The policy of a page that posts to a provider: its form leads to that one address and nowhere else, and its one script runs.
-fn submit_policy(csp: &str, action: &Url) -> String {
-    // A provider's path may have what separates directives and values there (CSP Level 3 §2.3.1).
-    let path = action.path().replace(';', "%3B").replace(',', "%2C");
+/// The policy of a page that posts to a provider: its form leads to hosts of that scheme, and its one script runs.
+///
+/// Not to that one address: browsers hold `form-action` against each redirect that answers the form (rule M12), and a company's
+/// provider may well send the browser on to its next host. What the form holds is meant for the provider, and nothing of others is in the page.
+fn submit_policy(csp: &str, scheme: &str) -> String {
     let digest = STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, SUBMIT.as_bytes()));
-    let csp =
-        csp.replace("form-action 'self'", &format!("form-action {}{path}", action.origin().ascii_serialization()));
-    format!("{csp}; script-src 'sha256-{digest}'")
+    format!("{}; script-src 'sha256-{digest}'", csp.replace("form-action 'self'", &format!("form-action {scheme}")))
 }
 
 /// Nothing may be loaded or run (but our own script on the pages of ceremonies); the one inline style sheet is named by its digest (CSP Level 3 §2.3.1); `data:` is for the icon.

@@ -144,12 +144,11 @@ fn the_policy_names_the_style_sheet_by_its_digest() {
 }
 
 #[test]
-fn a_form_that_posts_itself_leads_to_its_one_address_and_runs_its_one_script() {
+fn m12_a_form_that_posts_itself_may_be_sent_on_to_another_host_and_runs_its_one_script() {
     let page = hostile().into_iter().find(|page| matches!(page, Page::Submit(_))).expect("one");
     let html = pages().render(&page);
     let directives: Vec<&str> = csp(&html).split("; ").collect();
-    // What a provider's path says is no directive, no other source and no wildcard.
-    assert!(directives.contains(&"form-action https://idp.example/a%3Bscript-src%20*%2Cb"), "{}", csp(&html));
+    assert!(directives.contains(&"form-action https:"), "{}", csp(&html));
     let script = html.body.split("<script>").nth(1).and_then(|rest| rest.split("</script>").next()).expect("a script");
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, script.as_bytes());
     let digest = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);

@@ -14,8 +14,8 @@ use crate::support::upstream::Upstream;
 async fn h10_a_company_with_saml_logs_in_comes_by_its_portals_tile_and_leaves() {
     let authority = Authority::new();
     let (idp, trello) = (Idp::start(&authority), Upstream::start());
-    // By a form alone: the page that posts itself must do so under its own policy.
-    idp.mode(json!({ "bindings": ["post"] })).await;
+    // By a form alone: the page that posts itself must do so under its own policy, also where the provider sends the form on (M12).
+    idp.mode(json!({ "bindings": ["post"], "moved": true })).await;
     let configuration = Configuration::new()
         .trust(&authority.ca_file())
         .product("trello", &trello.url(), "")

@@ -31,7 +31,7 @@ impl Idp {
         let mut files = years.iter().enumerate().map(|(place, year)| write_pair(keys.path(), place, *year));
         let first = files.next().expect("a key");
         let more: Vec<Value> = files.collect();
-        let leaf = authority.issue(&["127.0.0.1"]);
+        let leaf = authority.issue(&["127.0.0.1", "localhost"]);
         let tls = json!({ "cert": leaf.cert, "key": leaf.key });
         let options = json!({ "key": first["key"], "cert": first["cert"], "more": more, "tls": tls });
         Self { peer: Peer::start("peers/saml/server.mjs", &options), _keys: keys }

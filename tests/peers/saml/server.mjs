@@ -4,7 +4,7 @@
 //
 // Acts of the admin port (POST JSON):
 //   /sp {metadata: XML}   /mode {sign, encrypt, order, now, email, name_id, audience, destination, recipient, in_response_to,
-//     bindings (of /sso), logout ("none" or a list of bindings), logout_status, unsigned_logout, publish (places of keys), use (one)}
+//     bindings (of /sso), moved (/sso was at another host, which sends on), logout ("none" or a list of bindings), logout_status, unsigned_logout, publish (places of keys), use (one)}
 //   /logout-request {login, binding, session_index, name_id, id, now, to}: a signed LogoutRequest, as {url} or {action, message}
 //   /logout-response {in_response_to, relay_state}: a signed LogoutResponse that nobody asked for, as {url}
 //   /seen
@@ -33,8 +33,11 @@ let base;
 
 const keys = [{ key: options.key, cert: options.cert }, ...(options.more ?? [])];
 
+/** Where the provider was before it moved: the same server by another name. */
+const formerly = () => base.replace('127.0.0.1', 'localhost');
+
 function provider(places = [mode.use ?? 0]) {
-  const at = (path, bindings = ['redirect', 'post']) => bindings.map((name) => ({ Binding: Constants.namespace.binding[name], Location: `${base}${path}` }));
+  const at = (path, bindings = ['redirect', 'post'], host = base) => bindings.map((name) => ({ Binding: Constants.namespace.binding[name], Location: `${host}${path}` }));
   return IdentityProvider({
     entityID: `${base}/metadata`,
     privateKey: readFileSync(keys[mode.use ?? 0].key), signingCert: places.map((place) => readFileSync(keys[place].cert)),
@@ -44,7 +47,7 @@ function provider(places = [mode.use ?? 0]) {
     requestSignatureAlgorithm: 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
     dataEncryptionAlgorithm: 'http://www.w3.org/2009/xmlenc11#aes256-gcm',
     keyEncryptionAlgorithm: 'http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p',
-    nameIDFormat: [PERSISTENT], singleSignOnService: at('/sso', mode.bindings), generateID: () => `_${randomUUID()}`,
+    nameIDFormat: [PERSISTENT], singleSignOnService: at('/sso', mode.bindings, mode.moved ? formerly() : base), generateID: () => `_${randomUUID()}`,
     loginResponseTemplate: {
       context: SamlLib.defaultLoginResponseTemplate.context,
       attributes: names.map((name) => ({ name, valueTag: name, nameFormat: 'urn:oasis:names:tc:SAML:2.0:attrname-format:basic', valueXsiType: 'xs:string' })),
@@ -143,6 +146,10 @@ async function front(request, response) {
     if (url.pathname === '/metadata') {
       response.writeHead(200, { 'content-type': 'application/samlmetadata+xml' });
       return response.end(provider(mode.publish).getMetadata());
+    }
+    if (mode.moved && `https://${request.headers.host}` === formerly()) {
+      response.writeHead(307, { location: `${base}${request.url}` });
+      return response.end();
     }
     const ticket = randomUUID();
     if (url.pathname === '/sso') {
