@@ -42,6 +42,8 @@ mod passwords;
 mod policies;
 #[path = "login/product_passwords.rs"]
 mod product_passwords;
+#[path = "login/profiles.rs"]
+mod profiles;
 #[path = "operator/provider.rs"]
 mod provider;
 #[path = "login/removed_addresses.rs"]

@@ -137,6 +137,12 @@ pub enum Action {
     /// The product knows of a move whole.
     #[serde(rename = "migration.completed")]
     MigrationCompleted,
+    /// An account has another name or address than before: its own provider says so at a login.
+    #[serde(rename = "account.updated")]
+    ProfileUpdated,
+    /// A product knows of a changed name or address.
+    #[serde(rename = "profile.synced")]
+    ProfileSynced,
     /// An address came under, or left, an organization's management.
     #[serde(rename = "account.managed")]
     AccountManaged,

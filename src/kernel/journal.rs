@@ -14,9 +14,11 @@ mod credential;
 pub mod domain;
 pub mod mail;
 mod migration;
+mod profile;
 
 pub use credential::CredentialChange;
 pub use migration::MigrationChange;
+pub use profile::ProfileChange;
 
 use super::event::AuditEvent;
 use super::model::{
@@ -155,6 +157,8 @@ pub enum Change {
     Credential(CredentialChange),
     /// A record moves to the one account.
     Migration(MigrationChange),
+    /// Names and addresses that products have yet to hear of.
+    Profile(ProfileChange),
     /// A proof of a domain.
     Domain(domain::DomainChange),
     /// Mail that waits to be sent.

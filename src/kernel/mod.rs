@@ -17,6 +17,7 @@ pub mod local;
 pub mod migration;
 pub mod model;
 pub mod oidc;
+pub mod profile;
 pub mod proof;
 pub mod refusal;
 pub mod request;

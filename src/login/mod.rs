@@ -35,6 +35,7 @@ pub mod local;
 mod logout;
 mod moved;
 mod moving;
+mod profile;
 mod record;
 mod registry;
 mod saml;

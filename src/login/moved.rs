@@ -37,6 +37,10 @@ impl World {
                 Ok(taken) => tracing::trace!(taken, "moves were taken up"),
                 Err(fault) => tracing::warn!(%fault, "the journal of moves cannot be read"),
             }
+            match self.tell_profiles().await {
+                Ok(taken) => tracing::trace!(taken, "profiles were taken up"),
+                Err(fault) => tracing::warn!(%fault, "the profiles that products are to hear of cannot be read"),
+            }
             tokio::select! {
                 () = tokio::time::sleep(POLL) => {}
                 () = stop.cancelled() => {}

@@ -147,7 +147,7 @@ impl World {
 
 impl World {
     /// Whether the product was told an address for another user id, or another person has it live.
-    async fn is_anothers(&self, record: &ProductAccount, kept: &EmailAddress) -> Result<bool, Stop> {
+    pub(super) async fn is_anothers(&self, record: &ProductAccount, kept: &EmailAddress) -> Result<bool, Unavailable> {
         if self.store.asserted_sub(&record.product, kept).await?.is_some_and(|sub| sub != record.sub) {
             return Ok(true);
         }

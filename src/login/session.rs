@@ -40,8 +40,11 @@ impl Login {
         (about, moving): (Circumstances, Option<&Moving>),
     ) -> Result<Made, NotCommitted> {
         let mut batch = Batch::default();
-        let account = self.write_account(visitor, admitted, moving, &mut batch);
+        let mut account = self.write_account(visitor, admitted, moving, &mut batch);
         self.world.take_up_roles(visitor, &account, proof, &mut batch).await?;
+        if let Person::Known(_) = &admitted.terms().person {
+            self.world.follow_profile(visitor, (&mut account, moving.is_some()), proof, &mut batch).await?;
+        }
         let mut record = self.write_record(visitor, admitted, &account, &mut batch);
         if let Some(moving) = moving {
             self.write_move(visitor, (moving, &account), &about, &mut batch)?;

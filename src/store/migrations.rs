@@ -2,7 +2,7 @@
 //! [`MigrationChange`](crate::kernel::journal::MigrationChange) in a batch.
 
 use super::Unavailable;
-use crate::kernel::model::{Migration, MigrationProgress, RemovedAlias};
+use crate::kernel::model::{Migration, MigrationProgress, ProfilePush, RemovedAlias};
 use crate::kernel::values::{EmailAddress, ProductAccountId, ProductName, Timestamp};
 use async_trait::async_trait;
 
@@ -21,6 +21,8 @@ pub trait Migrations: Send + Sync {
     async fn migration_of(&self, of: ProductAccountId) -> Result<Option<Migration>, Unavailable>;
     /// Moves whose step is due at `now`, intents past their time among them, the longest waiting first, at most `limit`.
     async fn migrations_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Migration>, Unavailable>;
+    /// Profiles that a product is to hear of at `now`, the longest waiting first, at most `limit`.
+    async fn profiles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<ProfilePush>, Unavailable>;
     /// Moves that something failed of and that are not done, the oldest first, at most `limit`.
     async fn migrations_stuck(&self, product: &ProductName, limit: usize) -> Result<Vec<Migration>, Unavailable>;
     /// How far a product has come. Reads an index whole.

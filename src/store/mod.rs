@@ -105,6 +105,8 @@ pub enum Conflict {
     State,
     /// The record moves already, the identity moves another record, or the move went on meanwhile.
     Migration,
+    /// What a product is to hear of a record is another thing by now, or is told by somebody else.
+    Profile,
     /// The session, or the parent that it hangs on, has ended.
     Ended,
     /// A row with this id, name or generation exists, or the row to change does not.

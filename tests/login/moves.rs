@@ -30,7 +30,7 @@ const FORCED: &str = "migration = { phase = \"forced\" }";
 /// A product with passwords, an issuer and a third party of the same people, and a company.
 pub struct Ground {
     pub doors: Doors,
-    _op: Op,
+    pub op: Op,
     authority: Authority,
 }
 
@@ -40,7 +40,7 @@ impl Ground {
     }
 
     /// The same, the passwords of `trello` kept by itself where there is an adapter.
-    async fn open_at(keys: &str, adapter: Option<&Adapter>) -> Self {
+    pub async fn open_at(keys: &str, adapter: Option<&Adapter>) -> Self {
         let authority = Authority::new();
         let person = |login: &str, email: &str, verified: bool| {
             json!({ "login": login, "password": format!("{login}-pw"), "email": email, "email_verified": verified,
@@ -73,14 +73,14 @@ impl Ground {
         let uris = ["/login/callback", "/login/callback/other", "/login/callback/globex"];
         let uris = uris.map(|path| doors.url("id", path));
         op.allow_redirects(&uris.each_ref().map(String::as_str), &[]).await;
-        Self { doors, _op: op, authority }
+        Self { doors, op, authority }
     }
 
     pub fn browser(&self) -> UserAgent {
         UserAgent::new(&[&self.doors.ca_file(), &self.authority.ca_file()])
     }
 
-    fn store(&self) -> &dyn Store {
+    pub fn store(&self) -> &dyn Store {
         self.doors.node.login.world().store.as_ref()
     }
 
@@ -95,7 +95,7 @@ impl Ground {
         self.store().product_account_by_id(record.id).await.unwrap().expect("the record").state
     }
 
-    fn events(&self, action: &str) -> Vec<Value> {
+    pub fn events(&self, action: &str) -> Vec<Value> {
         let db = self.doors.database();
         let mut rows = db.prepare("SELECT bytes FROM event ORDER BY position").expect("a table of events");
         let bytes = rows.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("readable");
@@ -119,7 +119,7 @@ impl Ground {
     }
 
     /// A login that the product had for its user before, as an import brings it.
-    async fn linked(&self, record: &ProductAccount, subject: &str) {
+    pub async fn linked(&self, record: &ProductAccount, subject: &str) {
         let name = DirectoryName::ThirdParty(ThirdPartyName::parse("other").unwrap());
         let directory = self.doors.node.login.world().catalog.load().directory_names[&name];
         let link = LinkedIdentity {
@@ -132,7 +132,7 @@ impl Ground {
         self.store().commit(Batch { changes: vec![Change::Link(link)], ..Batch::default() }).await.unwrap();
     }
 
-    fn is_at_product(&self, page: &Page) -> bool {
+    pub fn is_at_product(&self, page: &Page) -> bool {
         page.url.as_str() == self.doors.url("trello", "/page")
     }
 

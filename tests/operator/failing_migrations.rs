@@ -2,7 +2,7 @@
 
 use super::failing::Failing;
 use async_trait::async_trait;
-use fedgate::kernel::model::{Migration, MigrationProgress, RemovedAlias};
+use fedgate::kernel::model::{Migration, MigrationProgress, ProfilePush, RemovedAlias};
 use fedgate::kernel::values::{EmailAddress, ProductAccountId, ProductName, Timestamp};
 use fedgate::store::{Migrations, Unavailable};
 
@@ -30,6 +30,11 @@ impl Migrations for Failing {
     async fn migrations_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Migration>, Unavailable> {
         self.answers()?;
         self.inner.migrations_due(now, limit).await
+    }
+
+    async fn profiles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<ProfilePush>, Unavailable> {
+        self.answers()?;
+        self.inner.profiles_due(now, limit).await
     }
 
     async fn migrations_stuck(&self, product: &ProductName, limit: usize) -> Result<Vec<Migration>, Unavailable> {

@@ -1,7 +1,7 @@
 //! The port's definition for moves to the one account and for addresses that were given up.
 
 use super::fixtures::*;
-use fedgate::kernel::journal::{Change, MigrationChange};
+use fedgate::kernel::journal::{Change, MigrationChange, ProfileChange};
 use fedgate::kernel::migration::{MigrationEvent, Transition, to_linked, transition};
 use fedgate::kernel::model::{Migration, MigrationStep, ProductAccount, ProductAccountState, RemovedAlias, Trigger};
 use fedgate::kernel::values::{MigrationId, ProductAccountId, Timestamp};
@@ -120,6 +120,42 @@ pub async fn a_move_goes_on_from_where_it_was_read(store: AnyStore) {
     store.commit(cancel(intent.id)).await.unwrap();
     assert_eq!(store.migration_of(record(2)).await.unwrap(), None);
     assert_eq!(due(later).await, []);
+    store.close().await;
+}
+
+pub async fn l09_of_a_profile_the_newest_version_is_told(store: AnyStore) {
+    local(&store).await;
+    let later = then().plus(HOUR);
+    let profile = |change| changes([Change::Profile(change)]);
+    let due = async |at| -> Vec<(u64, u32)> {
+        let due = store.profiles_due(at, 10).await.unwrap();
+        due.iter().map(|push| (push.version, push.attempts)).collect()
+    };
+    let try_it = |read, due_at| {
+        let fault = Some("it said no".to_owned());
+        profile(ProfileChange::Try { id: record(1), read, attempts: 1, due_at, fault })
+    };
+    let lost = Err(NotCommitted::Conflict(Conflict::Profile));
+    assert_eq!(store.commit(try_it((1, 0), later)).await.map(|_| ()), lost, "nothing to tell");
+    store.commit(profile(ProfileChange::Tell(record(1), then()))).await.unwrap();
+    assert_eq!(due(then()).await, [(1, 0)]);
+    store.commit(try_it((1, 0), later)).await.unwrap();
+    assert_eq!(due(then()).await, []);
+    assert_eq!(store.commit(try_it((1, 0), later)).await.map(|_| ()), lost, "somebody else tells it");
+    // Newer meanwhile: it waits for the one under way.
+    store.commit(profile(ProfileChange::Tell(record(1), then()))).await.unwrap();
+    assert_eq!(due(then()).await, []);
+    assert_eq!(store.commit(try_it((1, 1), later)).await.map(|_| ()), lost, "read before");
+    assert_eq!(due(later).await, [(2, 1)]);
+    store.commit(profile(ProfileChange::Told(record(1), 1, then()))).await.unwrap();
+    assert_eq!(due(then()).await, [(2, 0)], "an older one that arrived says nothing of the newer");
+    store.commit(profile(ProfileChange::Told(record(1), 2, then()))).await.unwrap();
+    store.commit(profile(ProfileChange::Told(record(1), 1, then()))).await.unwrap();
+    assert_eq!(due(later).await, []);
+    store.commit(profile(ProfileChange::Tell(record(1), then()))).await.unwrap();
+    store.commit(profile(ProfileChange::Tell(record(2), later))).await.unwrap();
+    assert_eq!(due(later).await, [(3, 0), (1, 0)], "the longest waiting first");
+    assert_eq!(store.profiles_due(later, 1).await.unwrap().len(), 1);
     store.close().await;
 }
 

@@ -12,6 +12,7 @@ mod migration;
 mod password_api;
 mod policy;
 mod product;
+mod profile;
 mod session;
 
 pub use account::{
@@ -31,4 +32,5 @@ pub use policy::{
     ThirdPartyRule, demand,
 };
 pub use product::{Allow, Claim, MigrationPhase, Outage, Passwords, Product, Signup, StepUp};
+pub use profile::ProfilePush;
 pub use session::{LoginSession, Method, ProductSession};

@@ -126,6 +126,7 @@ impl At<'_> {
             Change::Admin(change) => self.admin(change),
             Change::Credential(change) => self.credential(change),
             Change::Migration(change) => self.migration(change),
+            Change::Profile(change) => self.profile(change),
             Change::Domain(change) => self.domain_proof(change),
             Change::Mail(change) => self.mail(change),
             Change::PutSetting { name, value } => self.any(

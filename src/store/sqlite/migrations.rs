@@ -6,7 +6,7 @@ use super::{Sqlite, rows};
 use crate::kernel::journal::MigrationChange;
 use crate::kernel::migration::Transition;
 use crate::kernel::model::{
-    IdentityKey, Migration, MigrationProgress, MigrationStep, RemovedAlias, SubjectSource, Trigger,
+    IdentityKey, Migration, MigrationProgress, MigrationStep, ProfilePush, RemovedAlias, SubjectSource, Trigger,
 };
 use crate::kernel::values::{DirectoryId, EmailAddress, MigrationId, ProductAccountId, ProductName, Timestamp};
 use async_trait::async_trait;
@@ -154,6 +154,10 @@ impl Migrations for Sqlite {
             "SELECT {MIGRATION} FROM migration WHERE step <> 'done' AND due_at <= ? ORDER BY due_at, id LIMIT ?"
         );
         self.all(&sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], migration)
+    }
+
+    async fn profiles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<ProfilePush>, Unavailable> {
+        self.due_profiles(now, limit)
     }
 
     async fn migrations_stuck(&self, product: &ProductName, limit: usize) -> Result<Vec<Migration>, Unavailable> {

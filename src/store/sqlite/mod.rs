@@ -10,6 +10,7 @@ mod domains;
 mod migrations;
 mod organizations;
 mod outbox;
+mod profiles;
 mod read;
 mod rows;
 mod schema;
