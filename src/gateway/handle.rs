@@ -2,18 +2,26 @@
 //!
 //! The first step that decides, answers. Anything that is not understood has no session.
 
+mod asked;
 mod forward_auth;
+mod own_page;
+mod refused;
 mod step_up;
 
+pub(super) use asked::{asks_upgrade, declared};
+pub(super) use refused::login_path;
+
+use self::asked::{Asked, echoes, is_listed_preflight, listed_origin};
+use self::refused::way_back;
 use super::answer::{self, Answer};
-use super::body::{Broken, Outgoing};
+use super::body::Broken;
 use super::bound;
 use super::connection::{Line, Listener};
 use super::filter;
 use super::forward::{self, Admitted};
 use super::grpc;
+use super::guard::Reason;
 use super::guard::load::{Asker, Place};
-use super::guard::{self, Reason, queue};
 use super::head::{Passage, REQUEST_ID};
 use super::locate::locate;
 use super::pace::{Busy, Delivery};
@@ -23,32 +31,16 @@ use super::table::{Entry, Kind, Target};
 use super::upload::RequestBody;
 use super::websocket;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::request::cookies::{self, SessionCookie};
-use crate::kernel::request::intent::{self, Declared};
+use crate::kernel::request::cookies::SessionCookie;
+use crate::kernel::request::intent;
 use crate::kernel::request::path::NormalPath;
 use crate::kernel::values::{SessionKey, Timestamp, Token};
 use crate::seeing::logs::{self, Access};
-use crate::web::{Admission, Ask, LiveSession, PENDING_COOKIE, PageRequest, Turned};
+use crate::web::{Admission, Ask, LiveSession};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body::Body as _;
-use http_body_util::{BodyExt as _, Limited};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::timeout;
-
-const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-
-/// The most that a form or an assertion to one of our own pages may have.
-const PAGE_BODY: usize = 64 * 1024;
-
-/// The most that a SAML response may have: 256 KiB of XML are 342 KiB of base64, and some of that is percent-encoded. Only a browser
-/// that says it has a login under way may send as much. Anybody can say so, so that few of them are held at once (rule H10).
-const RESPONSE_BODY: usize = 512 * 1024;
-
-/// How long it may take to arrive.
-const PAGE_BODY_TIME: Duration = Duration::from_secs(10);
 
 /// What browsers say when they fetch ahead.
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
@@ -62,28 +54,6 @@ pub(super) struct Step<'a> {
     pub(super) now: Timestamp,
     /// Whether the request is only described, by a proxy that will forward it itself; see `forward_auth`.
     pub(super) described: bool,
-}
-
-/// What a request asked for, kept for the case that its session ends before its answer.
-#[derive(Clone, Copy, Default)]
-struct Asked {
-    safe: bool,
-    page: bool,
-}
-
-impl Asked {
-    fn of(request: &Request<RequestBody>) -> Self {
-        let headers = request.headers();
-        // Browsers say it in one field; the other is read only without it.
-        let page = match headers.get(SEC_FETCH_MODE) {
-            Some(mode) => mode == "navigate",
-            None => {
-                let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-                Declared { mode: None, site: None, accept, origin: None }.is_navigation()
-            }
-        };
-        Self { safe: intent::is_safe(request.method().as_str()), page }
-    }
 }
 
 /// How a request went, for the access line.
@@ -329,17 +299,6 @@ impl Step<'_> {
         target.load.enter(asker)
     }
 
-    /// Over a limit.
-    pub(super) fn turn_away(&self, reason: Reason) -> Answer {
-        self.count(reason);
-        guard::busy(reason, self.id())
-    }
-
-    fn count(&self, reason: Reason) {
-        let shared = &self.line.core.shared;
-        shared.guard.turn_away(reason, shared.clock.since_boot());
-    }
-
     async fn forward(
         &self,
         request: Box<Request<RequestBody>>,
@@ -375,212 +334,7 @@ impl Step<'_> {
         Ok(self.ended(asked.unwrap_or_default(), path, target))
     }
 
-    /// The session ended before the product had answered. What is left of the request is not waited for.
-    fn ended(&self, asked: Asked, path: &NormalPath<'_>, target: &Arc<Target>) -> Answer {
-        let mut answer = match asked.page {
-            true => self.redirect_to_login(asked.safe, path),
-            false => self.refuse(Refusal::LoginRequired, &Declared::default(), Some(target)),
-        };
-        if self.line.turns.is_none() {
-            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        answer
-    }
-
-    /// `/.fedgate/…` and doors. What acts there must come from this host (rule H6).
-    async fn own_page(
-        &self,
-        request: Box<Request<RequestBody>>,
-        path: &NormalPath<'_>,
-        target: &Arc<Target>,
-    ) -> Answer {
-        if request.headers().get("service-worker").is_some_and(|value| value == "script") {
-            return answer::plain(StatusCode::NOT_FOUND, "no service worker may stand here", self.id());
-        }
-        let found = cookies::session(request.headers().get_all(header::COOKIE).iter().map(HeaderValue::as_bytes));
-        if let Some(refusal) = self.objection(&request, &found, target) {
-            return self.refuse(refusal, &declared(request.headers()), Some(target));
-        }
-        self.page(request, path, Some(target)).await
-    }
-
-    async fn page(
-        &self,
-        request: Box<Request<RequestBody>>,
-        path: &NormalPath<'_>,
-        target: Option<&Arc<Target>>,
-    ) -> Answer {
-        let page = match self.read_page(request, path, target).await {
-            Ok(page) => page,
-            Err(answer) => return answer,
-        };
-        let core = &self.line.core;
-        let guard = &core.shared.guard;
-        // What a proxy of the operator's own asks for each request of a live session waits behind no login.
-        if path.is("/.fedgate/auth") {
-            return answer::page(core.shared.routes.answer(page).await);
-        }
-        match queue::page(&guard.pages, &guard.caps, self.client).await {
-            Ok(_room) => answer::page(core.errands.run(core.shared.routes.answer(page)).await),
-            Err(reason) => self.turn_away(reason),
-        }
-    }
-
-    /// A request for a page of ours with its body, or why there is none.
-    pub(super) async fn read_page(
-        &self,
-        request: Box<Request<RequestBody>>,
-        path: &NormalPath<'_>,
-        target: Option<&Arc<Target>>,
-    ) -> Result<PageRequest, Answer> {
-        let (mut head, body) = request.into_parts();
-        let is_reply = target.is_none() && path.target().starts_with("/saml/") && has_login_under_way(&head.headers);
-        let room = if is_reply { self.line.core.shared.guard.replies.try_acquire().ok() } else { None };
-        let most = if room.is_some() { RESPONSE_BODY } else { PAGE_BODY };
-        let body = match timeout(PAGE_BODY_TIME, Limited::new(body, most).collect()).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(_)) => {
-                // A tile of a company's portal may bring more than is read of a stranger: people get a page.
-                return Err(self.refuse(Refusal::TooLarge, &declared(&head.headers), target));
-            }
-            Err(_) => return Err(answer::plain(StatusCode::REQUEST_TIMEOUT, "the form did not arrive", self.id())),
-        };
-        let Ok(uri) = path.target().parse() else {
-            return Err(answer::plain(StatusCode::BAD_REQUEST, "the request has no single meaning", self.id()));
-        };
-        head.uri = uri;
-        Ok(PageRequest {
-            head,
-            body,
-            place: self.entry.place(target.map(|target| &**target)),
-            door: target.and_then(|target| target.door(path)),
-            client: self.client,
-            request_id: self.id().to_owned(),
-            now: self.now,
-        })
-    }
-
-    /// Nobody: a person is led to the login, a script is told where it is. `Authorization` is no session (rule C7).
-    pub(super) fn to_login(
-        &self,
-        request: &Request<RequestBody>,
-        path: &NormalPath<'_>,
-        target: &Arc<Target>,
-    ) -> Answer {
-        let said = declared(request.headers());
-        let credential = request.headers().contains_key(header::AUTHORIZATION);
-        if !said.is_navigation() || credential || asks_upgrade(request.headers()) {
-            return self.refuse(Refusal::LoginRequired, &said, Some(target));
-        }
-        self.redirect_to_login(intent::is_safe(request.method().as_str()), path)
-    }
-
-    fn redirect_to_login(&self, safe: bool, path: &NormalPath<'_>) -> Answer {
-        let return_to = way_back(safe, path);
-        let status = if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER };
-        answer::redirect(status, &login_path(&return_to), self.id())
-    }
-
-    pub(super) fn refuse(&self, refusal: Refusal, said: &Declared<'_>, target: Option<&Arc<Target>>) -> Answer {
-        let turned = Turned {
-            refusal,
-            product: target.map(|target| Arc::clone(&target.site.product)),
-            page: said.is_navigation() && refusal != Refusal::LoginRequired,
-            login_url: target.map(|_| format!("{}/.fedgate/login", self.entry.url)),
-            kept: None,
-            client: self.client,
-            request_id: self.id().to_owned(),
-            now: self.now,
-        };
-        answer::page(self.line.core.shared.routes.refuse(turned))
-    }
-
-    /// Lets a script of a listed origin read our refusal; answers of the product carry its own fields.
-    fn open_refusal_to(&self, answer: &mut Response<Outgoing>, origin: HeaderValue) {
-        if matches!(answer.body(), Outgoing::Ours(_)) {
-            let headers = answer.headers_mut();
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-            headers.append(header::VARY, HeaderValue::from_static("Origin"));
-        }
-    }
-
     pub(super) fn id(&self) -> &str {
         self.request_id.to_str().unwrap_or("-")
-    }
-}
-
-pub(super) fn declared(headers: &HeaderMap) -> Declared<'_> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    // Of a field that must not be repeated, two values are one that nothing matches.
-    let once = |name: HeaderName| {
-        let several = headers.get_all(&name).iter().nth(1).is_some();
-        if several { Some("null") } else { text(name) }
-    };
-    Declared {
-        mode: text(SEC_FETCH_MODE),
-        site: once(HeaderName::from_static("sec-fetch-site")),
-        accept: text(header::ACCEPT),
-        origin: once(header::ORIGIN),
-    }
-}
-
-/// Methods by which a server sends back what it was sent, our fields to it included (RFC 9110 §9.3.8).
-fn echoes(method: &Method) -> bool {
-    ["TRACE", "TRACK"].iter().any(|echo| method.as_str().eq_ignore_ascii_case(echo))
-}
-
-pub(super) fn asks_upgrade(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::UPGRADE)
-}
-
-/// The request's origin, if the product lists it for CORS.
-fn listed_origin(headers: &HeaderMap, target: &Target) -> Option<HeaderValue> {
-    if target.site.origins.is_empty() {
-        return None;
-    }
-    let origin = headers.get(header::ORIGIN)?;
-    target.site.origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
-}
-
-fn is_listed_preflight(request: &Request<RequestBody>, target: &Target) -> bool {
-    // Browsers send none with a body; what strangers say ends here (rule C7).
-    *request.method() == Method::OPTIONS
-        && request.body().is_end_stream()
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-        && listed_origin(request.headers(), target).is_some()
-}
-
-/// Whether the browser says that it has a login under way.
-fn has_login_under_way(fields: &HeaderMap) -> bool {
-    let name = PENDING_COOKIE.as_bytes();
-    fields.get_all(header::COOKIE).iter().any(|line| line.as_bytes().windows(name.len()).any(|found| found == name))
-}
-
-/// Where a person comes back to: where they were going, if only to look.
-fn way_back(safe: bool, path: &NormalPath<'_>) -> String {
-    if safe { path.target() } else { "/".to_owned() }
-}
-
-/// The login on this very host, with the way back.
-pub(super) fn login_path(return_to: &str) -> String {
-    let mut path = String::from("/.fedgate/login?return_to=");
-    for byte in return_to.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    path
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_back_is_one_parameter() {
-        assert_eq!(login_path("/a/b?x=1&y=%20"), "/.fedgate/login?return_to=/a/b%3Fx%3D1%26y%3D%2520");
     }
 }
