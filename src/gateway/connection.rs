@@ -4,7 +4,7 @@ use super::body::Broken;
 use super::bound::Bound;
 use super::core::Core;
 use super::drained::Drained;
-use super::front::{self, Rewound};
+use super::front;
 use super::gather::gather;
 use super::guard::arrival::{self, Arrival};
 use super::guard::caps::Seat;
@@ -37,8 +37,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How much of an HTTP/1.1 answer a TLS connection takes at once, in bytes: a little more than hyper gathers. With less, the last
-/// bytes of a large answer go as a record and a call of their own.
+/// How much of an HTTP/1.1 answer a TLS connection takes at once, in bytes: a little more than `front` or hyper hands over at once, a
+/// head with what was gathered and a piece of 128 KiB behind it. With less, the last bytes go as a record and a call of their own.
 const TLS_BUFFER: usize = 144 * 1024;
 
 /// How much hyper gathers of requests and answers before it waits, in bytes.
@@ -149,8 +149,9 @@ where
         until_over(&line, &mut timer, fronting, |_| draining.store(true, Ordering::Relaxed)).await
     };
     if let Some(Some(received)) = over {
+        stream.put_back(received);
         // Boxed, because most connections never hold any of it.
-        Box::pin(serve_by_hyper(Rewound::new(received, stream), line, timer)).await;
+        Box::pin(serve_by_hyper(stream, line, timer)).await;
     }
 }
 

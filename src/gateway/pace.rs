@@ -91,6 +91,11 @@ impl Pace {
         looks > patience.as_secs().div_ceil(LOOK.as_secs())
     }
 
+    /// A head has begun, and is waited for.
+    pub(super) fn begin_head(&self) {
+        self.in_head.store(true, Ordering::Relaxed);
+    }
+
     /// Only this core writes: a load and a store are enough.
     fn add(count: &AtomicU64, more: u64) {
         count.store(count.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
@@ -216,13 +221,30 @@ impl Body for Delivery {
 pub(super) struct Heads<S> {
     stream: S,
     line: Arc<Line>,
+    /// What is read before anything else.
+    received: Bytes,
     /// While a client that has closed its side is served on: the timer, and how often it has rung since the client took something.
     closed: Option<(Pin<Box<Sleep>>, u8)>,
 }
 
 impl<S> Heads<S> {
     pub(super) fn new(stream: S, line: Arc<Line>) -> Self {
-        Self { stream, line, closed: None }
+        Self { stream, line, received: Bytes::new(), closed: None }
+    }
+
+    /// Gives back what was read, for who reads next. Nothing may be there that was given back before.
+    pub(super) fn put_back(&mut self, received: Bytes) {
+        self.received = received;
+    }
+
+    /// Reads what was given back.
+    fn read_again(&mut self, buffer: &mut ReadBuf<'_>) {
+        let length = self.received.len().min(buffer.remaining());
+        buffer.put_slice(&self.received.split_to(length));
+        if self.received.is_empty() {
+            // Without the block that it was in.
+            self.received = Bytes::new();
+        }
     }
 
     /// The client sends no more. That may be all it has to ask, or its end: nobody can tell them apart. A request that is whole is
@@ -254,16 +276,20 @@ impl<S> Heads<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.closed.is_some() {
-            return self.poll_closed(cx);
-        }
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let read = if !self.received.is_empty() {
+            self.read_again(buffer);
+            Poll::Ready(Ok(()))
+        } else if self.closed.is_some() {
+            return self.poll_closed(cx);
+        } else {
+            Pin::new(&mut self.stream).poll_read(cx, buffer)
+        };
         if matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before && buffer.remaining() > 0 {
             return self.poll_closed(cx);
         }
         if buffer.filled().len() > before && self.line.pace.open.load(Ordering::Relaxed) == 0 {
-            self.line.pace.in_head.store(true, Ordering::Relaxed);
+            self.line.pace.begin_head();
         }
         read
     }

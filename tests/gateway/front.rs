@@ -3,7 +3,7 @@
 
 use super::direct::odd;
 use super::support::*;
-use std::io::Write as _;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -221,6 +221,36 @@ fn an_answer_that_breaks_off_is_never_ended() {
         assert!(client.head().starts_with("HTTP/1.1 200 "), "{path}");
         let rest = String::from_utf8(client.rest()).unwrap();
         assert!(rest == "hello" || rest == "5\r\nhello\r\n", "{path}: {rest:?}");
+    }
+}
+
+#[test]
+fn a_head_that_was_begun_ahead_has_as_long_as_any_other() {
+    fn slow(head: &str, stream: &mut std::net::TcpStream) {
+        if head.starts_with("GET /slow ") {
+            thread::sleep(Duration::from_millis(500));
+        }
+        ok(head, stream);
+    }
+    let world = world(slow, |options, _| options.listen.patience.header = Duration::from_secs(1));
+    let cookie = format!("Cookie: {}", world.session(1).1);
+    // The second is hyper's.
+    for ahead in ["GET / HTT", "POST / HTTP/1.1\r\nHo"] {
+        let asked = world.seen.heads.lock().unwrap().len();
+        let mut client = world.plain();
+        client.send(&head("GET /slow", &[&cookie]));
+        while world.seen.heads.lock().unwrap().len() == asked {
+            thread::sleep(Duration::from_millis(5));
+        }
+        client.send(ahead);
+        assert_eq!(client.reply().body, "hello", "{ahead:?}");
+        // Less than the 75 seconds of an idle connection.
+        client.stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
+        let end = client.stream.read(&mut [0]);
+        assert!(
+            matches!(end, Ok(0)) || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset),
+            "{ahead:?}"
+        );
     }
 }
 

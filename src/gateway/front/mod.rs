@@ -8,7 +8,6 @@
 //! | `reply.rs` | the head of an answer, and how its body is framed |
 //! | `outbox.rs` | what is on its way to the client |
 //! | `spares.rs` | room that is used again, and the date |
-//! | `rewound.rs` | a connection handed on, with what was read of it |
 //!
 //! Requests go through `handle.rs` as those that hyper reads. At the first that is anything else the connection becomes hyper's for
 //! good, with all that was received. Deliberately absent: bodies of requests, upgrades, HTTP/1.0, trailers, and refusals of malformed
@@ -17,10 +16,8 @@
 pub mod head;
 mod outbox;
 mod reply;
-mod rewound;
 mod spares;
 
-pub(super) use rewound::Rewound;
 pub(super) use spares::Spares;
 
 use self::head::Read;
@@ -114,7 +111,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Front<'_, S> {
                         self.received = if rest.is_empty() { Bytes::new() } else { rest };
                         return Next::Request(request(*head));
                     }
-                    Read::Partial => {}
+                    // It may have been read ahead, while the request before it was answered: its time begins now.
+                    Read::Partial => self.line.pace.begin_head(),
                     Read::Other => return Next::Other,
                 }
             }
