@@ -189,6 +189,30 @@ fn what_is_no_answer_is_502_and_not_asked_again() {
     }
 }
 
+/// Answers that are malformed in their second piece, and of which no more comes.
+fn halting(head: &str, stream: &mut TcpStream) {
+    let fields = "a: b\r\n".repeat(60);
+    let (first, second) = match head.split(' ').nth(1).unwrap_or("") {
+        "/status" => ("IC".to_owned(), "Y 2"),
+        "/name" => ("HTTP/1.1 200 OK\r\n".to_owned(), "a : b"),
+        "/far" => (format!("HTTP/1.1 200 OK\r\n{fields}"), "a : b\r\n"),
+        "/empty" => ("\r".to_owned(), "\n"),
+        _ => return ok(head, stream),
+    };
+    let _ = stream.write_all(first.as_bytes());
+    thread::sleep(Duration::from_millis(100));
+    let _ = stream.write_all(second.as_bytes());
+}
+
+#[test]
+fn what_is_no_answer_is_not_waited_for_when_it_comes_in_pieces() {
+    let world = world(halting, |_, _| {});
+    let cookie = cookie(&world);
+    for path in ["/status", "/name", "/far", "/empty"] {
+        assert_eq!(world.ask(&format!("GET {path}"), &[&cookie]).status, 502, "{path}");
+    }
+}
+
 /// How often `/leave` was asked for.
 static LEFT: AtomicUsize = AtomicUsize::new(0);
 

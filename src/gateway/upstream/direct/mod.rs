@@ -37,6 +37,9 @@ use tokio_util::io::poll_read_buf;
 const ROOM: usize = 8 * 1024;
 const MOST: usize = 128 * 1024;
 
+/// So far a head that comes in pieces is read again at each, in bytes.
+const SHORT: usize = 256;
+
 /// A connection, and the timer for its answers: pushing a timer's end out is cheap, making one is not.
 pub(in crate::gateway) struct Direct {
     pub(in crate::gateway) wire: Wire,
@@ -135,9 +138,11 @@ impl Wire {
                 Ok(0) => return Poll::Ready(Err(self.cut(io::ErrorKind::UnexpectedEof.into()))),
                 Ok(read) => {
                     self.heard += read;
-                    // A head in many pieces is read again only when a piece could be its end.
+                    // A head in many pieces is read again while it is short, and at each end of a line, of which there are not many:
+                    // what is malformed is seen at once, and a long head in single bytes costs little.
                     let before = self.inbox.len() - read;
-                    if before > 0 && self.heard < reply::LARGEST && !reply::may_end(&self.inbox, before) {
+                    let ends_line = self.inbox.get(before..).is_some_and(|piece| piece.contains(&b'\n'));
+                    if before > SHORT && self.heard < reply::LARGEST && !ends_line {
                         continue;
                     }
                 }
