@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// Until these are open, products answer no `/slow`.
 static GATES: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
@@ -233,5 +234,89 @@ impl Routes for Waiting {
 
     fn offer(&self, _: Offer) -> Response<Bytes> {
         Response::new(Bytes::new())
+    }
+}
+
+/// So much of a response of `length` bytes, from this client.
+fn respond_from(world: &World, client: &str, length: usize, sent: usize) -> Client {
+    let fields =
+        format!("X-Forwarded-Proto: https\r\nX-Forwarded-For: {client}\r\nCookie: __Host-fedgate-in-0=made-up");
+    let mut stream = world.plain();
+    stream
+        .send(&format!("POST /saml/x HTTP/1.1\r\nHost: id.localhost\r\n{fields}\r\nContent-Length: {length}\r\n\r\n"));
+    // A refusal may come before all of it was sent.
+    let _ = stream.stream.write_all(&vec![b'x'; sent]);
+    stream
+}
+
+#[test]
+fn h10_large_responses_of_strangers_are_held_in_bounded_number() {
+    let world = world(ok, |_, _| {});
+    let begin = |crowd: usize| (0..64).map(move |number| format!("198.51.{crowd}.{}", number / 4));
+    let status = |client: &str| respond_from(&world, client, 100_000, 100_000).reply().status;
+    assert_eq!(status("203.0.113.1"), 200);
+    // Each is waited for ten seconds: on a busy machine the first may be over before the last has come.
+    let mut held = Vec::new();
+    let is_full = (0..10).any(|crowd| {
+        held.extend(begin(crowd).map(|client| respond_from(&world, &client, 100_000, 70_000)));
+        let reply = respond_from(&world, "203.0.113.1", 100_000, 100_000).reply();
+        (reply.status, reply.one("retry-after")) == (503, "2")
+    });
+    assert!(is_full && turned(&world, "replies") > 0, "one more waits, and is told to come again");
+    assert_eq!(respond_from(&world, "203.0.113.1", 60_000, 60_000).reply().status, 200, "those of usual size go on");
+    for mut client in held {
+        let _ = client.stream.write_all(&[b'x'; 30_000]);
+        assert!(matches!(client.reply().status, 200 | 408 | 503), "who came before is served");
+    }
+    assert_eq!(status("203.0.113.1"), 200, "there is room again");
+}
+
+/// Pages that are not answered before the gate is open.
+#[derive(Default)]
+struct Gated {
+    open: CancellationToken,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Routes for Gated {
+    async fn answer(&self, _: PageRequest) -> Response<Bytes> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.open.cancelled().await;
+        Response::new(Bytes::new())
+    }
+
+    fn refuse(&self, _: Turned) -> Response<Bytes> {
+        Response::new(Bytes::new())
+    }
+
+    fn offer(&self, _: Offer) -> Response<Bytes> {
+        Response::new(Bytes::new())
+    }
+}
+
+#[test]
+fn h10_one_client_has_its_share_of_large_responses_until_they_are_answered() {
+    let pages = std::sync::Arc::new(Gated::default());
+    let world = world_with(ok, std::sync::Arc::<Gated>::clone(&pages), |_, _| {});
+    let until_asked = |count: usize| {
+        while pages.asked.load(Ordering::SeqCst) < count {
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let whole = |client: &str| respond_from(&world, client, 100_000, 100_000);
+    let mut answered: Vec<Client> = (0..4).map(|_| whole("198.51.100.7")).collect();
+    until_asked(4);
+    let reply = whole("198.51.100.7").reply();
+    assert_eq!((reply.status, reply.one("retry-after")), (503, "2"), "all four were read, and none is answered");
+    assert_eq!(turned(&world, "replies"), 1);
+    answered.push(whole("198.51.100.8"));
+    until_asked(5);
+    answered.push(respond_from(&world, "198.51.100.7", 60_000, 60_000));
+    until_asked(6);
+    pages.open.cancel();
+    answered.push(whole("198.51.100.7"));
+    for mut client in answered {
+        assert_eq!(client.reply().status, 200);
     }
 }

@@ -4,6 +4,7 @@
 //! Descriptors are counted besides, for clients and for HTTP/1.1 connections to upstreams, so that the process always has some left
 //! for everything else. HTTP/2 connections to upstreams are few, and not counted.
 
+use super::queue::Queue;
 use crate::gateway::bounds::Crowd;
 use rustix::process::{Resource, getrlimit};
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 /// Descriptors that are not for clients: listeners, the database, connections to providers, files.
 const OTHERS: u64 = 256;
@@ -26,6 +28,12 @@ const SHARDS: usize = 16;
 
 /// Pages that one client may have under way or waiting: an office behind one address logs in at once, a flood does not.
 const PAGES: usize = 64;
+
+/// Large responses of providers that one client may have in memory at once, how many more may wait, and for how long: their bodies come
+/// in seconds at most, from an office too.
+const REPLIES: usize = 4;
+const REPLIES_WAITING: usize = 60;
+const REPLIES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Counts connections.
 pub(in crate::gateway) struct Caps {
@@ -74,6 +82,8 @@ pub(in crate::gateway) struct Client {
     /// Requests to products under way.
     pub(in crate::gateway) requests: AtomicUsize,
     pages: AtomicUsize,
+    /// Its large responses of providers.
+    pub(in crate::gateway) replies: Queue,
 }
 
 impl Drop for Client {
@@ -235,6 +245,7 @@ impl Caps {
             connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
             pages: AtomicUsize::new(0),
+            replies: Queue::new(REPLIES, REPLIES_WAITING, REPLIES_PATIENCE),
         });
         clients.insert(key, Arc::downgrade(&client));
         Guest(client)

@@ -5,7 +5,7 @@
 //! | `caps` | connections, and handshakes under way; per client too |
 //! | `arrival` | the first bytes of a connection: the PROXY protocol |
 //! | `turns` | costly steps per turn of a core's loop, so that live sessions are served between them |
-//! | `queue` | our own pages and cold session reads at once, and how many wait for how long |
+//! | `queue` | our own pages, large responses and cold session reads at once, and how many wait for how long |
 //! | `load` | requests under way per product and client |
 //! | `calm` | HTTP/2 frames that ask for nothing |
 //!
@@ -32,9 +32,8 @@ use prometheus_client::metrics::family::Family;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
-/// How many large responses of identity providers are read at once: 32 MiB of memory.
+/// How many large responses of identity providers are in memory at once: 32 MiB of bodies.
 pub(super) const LARGE_REPLIES: usize = 64;
 
 /// What all cores share.
@@ -45,8 +44,8 @@ pub(super) struct Guard {
     pub(super) pages: Queue,
     /// Sessions that are not in memory.
     pub(super) cold: Queue,
-    /// Responses of identity providers, larger than a form, whose bodies are being read. Over it only smaller ones are taken.
-    pub(super) replies: Semaphore,
+    /// Responses of identity providers that are larger than a form.
+    pub(super) replies: Queue,
     pub(super) turned: Turned,
     said: AtomicU64,
 }
@@ -72,10 +71,12 @@ pub(super) enum Reason {
     Pages,
     /// Session reads have too many in front of them.
     Sessions,
+    /// Large responses of identity providers are too many.
+    Replies,
 }
 
 /// Counts by reason.
-pub(super) struct Turned([Counter; 9]);
+pub(super) struct Turned([Counter; 10]);
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct ReasonLabel {
@@ -95,6 +96,7 @@ impl Turned {
             "client_requests",
             "pages",
             "sessions",
+            "replies",
         ];
         let counters = words.map(|reason| family.get_or_create(&ReasonLabel { reason }).clone());
         seeing.register("turned_away", "Connections and requests over a limit, by the limit", family);
@@ -120,7 +122,7 @@ impl Guard {
             loads: Loads::default(),
             pages: Queue::new(256, 1024, Duration::from_secs(2)),
             cold: Queue::new(64, 1024, Duration::from_secs(1)),
-            replies: Semaphore::new(LARGE_REPLIES),
+            replies: Queue::new(LARGE_REPLIES, 256, Duration::from_secs(2)),
             turned: Turned::new(seeing),
             said: AtomicU64::new(0),
         }

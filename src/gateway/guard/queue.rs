@@ -1,7 +1,7 @@
 //! Queues in front of work that may wait: so many at once, so many waiting, so long. Whoever finds no place is told to come again.
 
 use super::Reason;
-use super::caps::{Caps, Page};
+use super::caps::{Caps, Guest, Page};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,6 +49,20 @@ impl Queue {
 pub(in crate::gateway) struct Room<'a> {
     _permit: SemaphorePermit<'a>,
     _page: Page,
+}
+
+/// Room for one large response of a provider.
+pub(in crate::gateway) struct Held<'a> {
+    _share: SemaphorePermit<'a>,
+    _permit: SemaphorePermit<'a>,
+}
+
+/// Room among the large responses that are in memory, of which one client has a share: who is over it waits in its own queue, and
+/// takes no place from others.
+pub(in crate::gateway) async fn reply<'a>(queue: &'a Queue, guest: &'a Guest) -> Result<Held<'a>, Reason> {
+    let share = guest.client().replies.enter().await.ok_or(Reason::Replies)?;
+    let permit = queue.enter().await.ok_or(Reason::Replies)?;
+    Ok(Held { _share: share, _permit: permit })
 }
 
 /// Room in the queue of pages, of which one client may have a few only.

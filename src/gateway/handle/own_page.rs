@@ -12,6 +12,7 @@ use crate::kernel::request::path::NormalPath;
 use crate::web::{PENDING_COOKIE, PageRequest};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, StatusCode};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,8 @@ use tokio::time::timeout;
 const PAGE_BODY: usize = 64 * 1024;
 
 /// The most that a SAML response may have: 256 KiB of XML are 342 KiB of base64, and some of that is percent-encoded. Only a browser
-/// that says it has a login under way may send as much. Anybody can say so, so that few of them are held at once (rule H10).
+/// that says it has a login under way may send as much. Anybody can say so, so that few of them are held at once, and fewer of one
+/// client (rule H10).
 const RESPONSE_BODY: usize = 512 * 1024;
 
 /// How long it may take to arrive.
@@ -51,12 +53,22 @@ impl Step<'_> {
         path: &NormalPath<'_>,
         target: Option<&Arc<Target>>,
     ) -> Answer {
-        let page = match self.read_page(request, path, target).await {
+        let core = &self.line.core;
+        let guard = &core.shared.guard;
+        // Kept until the answer is made: so long the response is in memory.
+        let guest = brings_response(&request, path, target).then(|| guard.caps.guest(self.client));
+        let _room = match &guest {
+            Some(guest) => match queue::reply(&guard.replies, guest).await {
+                Ok(room) => Some(room),
+                Err(reason) => return self.turn_away(reason),
+            },
+            None => None,
+        };
+        let most = if guest.is_some() { RESPONSE_BODY } else { PAGE_BODY };
+        let page = match self.read_within(most, request, path, target).await {
             Ok(page) => page,
             Err(answer) => return answer,
         };
-        let core = &self.line.core;
-        let guard = &core.shared.guard;
         // What a proxy of the operator's own asks for each request of a live session waits behind no login.
         if path.is("/.fedgate/auth") {
             return answer::page(core.shared.routes.answer(page).await);
@@ -74,10 +86,17 @@ impl Step<'_> {
         path: &NormalPath<'_>,
         target: Option<&Arc<Target>>,
     ) -> Result<PageRequest, Answer> {
+        self.read_within(PAGE_BODY, request, path, target).await
+    }
+
+    async fn read_within(
+        &self,
+        most: usize,
+        request: Box<Request<RequestBody>>,
+        path: &NormalPath<'_>,
+        target: Option<&Arc<Target>>,
+    ) -> Result<PageRequest, Answer> {
         let (mut head, body) = request.into_parts();
-        let is_reply = target.is_none() && path.target().starts_with("/saml/") && has_login_under_way(&head.headers);
-        let room = if is_reply { self.line.core.shared.guard.replies.try_acquire().ok() } else { None };
-        let most = if room.is_some() { RESPONSE_BODY } else { PAGE_BODY };
         let body = match timeout(PAGE_BODY_TIME, Limited::new(body, most).collect()).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(_)) => {
@@ -100,6 +119,13 @@ impl Step<'_> {
             now: self.now,
         })
     }
+}
+
+/// Whether a request brings a provider's response that is larger than a form, or does not say how large it is.
+fn brings_response(request: &Request<RequestBody>, path: &NormalPath<'_>, target: Option<&Arc<Target>>) -> bool {
+    let form = u64::try_from(PAGE_BODY).unwrap_or(u64::MAX);
+    let is_larger = request.body().size_hint().upper().is_none_or(|length| length > form);
+    is_larger && target.is_none() && path.target().starts_with("/saml/") && has_login_under_way(request.headers())
 }
 
 /// Whether the browser says that it has a login under way.
