@@ -1,10 +1,17 @@
 //! The bodies of the fuzz targets on stable Rust: the seeds, and some thousand mutations of them from a fixed start.
+//!
+//! By hand, one target or all of them for as long as is asked, from another start each time; it prints how often each body ran:
+//!
+//! ```text
+//! FUZZ_TARGET=saml FUZZ_SECONDS=600 FUZZ_SEED=7 cargo test --release --test gateway fuzz::by_hand -- --ignored --nocapture
+//! ```
 
 #[path = "../../fuzz/bodies.rs"]
 mod bodies;
 
 use std::panic::catch_unwind;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// How many mutations of each target's seeds.
 const MUTATIONS: usize = 20_000;
@@ -72,23 +79,75 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
-#[test]
-fn the_fuzz_bodies_hold_on_seeds_and_their_mutations() {
-    for (target, body) in bodies::BODIES {
+/// One target's inputs: its seeds, and mutations of them that follow from the start.
+struct Inputs {
+    target: &'static str,
+    body: fn(&[u8]),
+    seeds: Vec<Vec<u8>>,
+    numbers: Numbers,
+}
+
+impl Inputs {
+    fn of((target, body): bodies::Body, start: u64) -> Self {
         let seeds = seeds(target);
         assert!(seeds.len() >= 3, "{target} has its seeds");
-        let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
-        let attempt = |input: &[u8]| {
-            let held = catch_unwind(|| body(input));
-            assert!(held.is_ok(), "{target} fails on {:?}", String::from_utf8_lossy(input));
-        };
-        seeds.iter().for_each(|seed| attempt(seed));
-        for _ in 0..if ["saml", "saml_gate", "saml_judge"].contains(&target) { COSTLY } else { MUTATIONS } {
-            let mut input = seeds[numbers.below(seeds.len())].clone();
-            for _ in 0..=numbers.below(4) {
-                numbers.mutate(&mut input, &seeds);
-            }
-            attempt(&input);
+        // The generator stays at zero for ever.
+        Self { target, body, seeds, numbers: Numbers(start.max(1)) }
+    }
+
+    fn attempt(&self, input: &[u8]) {
+        let held = catch_unwind(|| (self.body)(input));
+        assert!(held.is_ok(), "{} fails on b\"{}\"", self.target, input.escape_ascii());
+    }
+
+    fn mutant(&mut self) -> Vec<u8> {
+        let mut input = self.seeds[self.numbers.below(self.seeds.len())].clone();
+        for _ in 0..=self.numbers.below(4) {
+            self.numbers.mutate(&mut input, &self.seeds);
+        }
+        input
+    }
+}
+
+#[test]
+fn the_fuzz_bodies_hold_on_seeds_and_their_mutations() {
+    for body in bodies::BODIES {
+        let mut inputs = Inputs::of(body, 0x9e37_79b9_7f4a_7c15);
+        inputs.seeds.iter().for_each(|seed| inputs.attempt(seed));
+        let costly = ["saml", "saml_gate", "saml_judge"].contains(&inputs.target);
+        for _ in 0..if costly { COSTLY } else { MUTATIONS } {
+            let input = inputs.mutant();
+            inputs.attempt(&input);
         }
     }
+}
+
+/// A number that the caller's environment gives.
+fn given(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+#[test]
+#[ignore = "by hand: for FUZZ_SECONDS, 600 if nothing is said, of each target or of FUZZ_TARGET alone"]
+#[expect(clippy::disallowed_methods, reason = "it runs for a time")]
+fn by_hand() {
+    let (seconds, start) = (given("FUZZ_SECONDS", 600), given("FUZZ_SEED", 1));
+    let only = std::env::var("FUZZ_TARGET").ok();
+    let chosen = bodies::BODIES.into_iter().filter(|(target, _)| only.as_deref().is_none_or(|only| only == *target));
+    let mut ran = 0;
+    for body in chosen {
+        // A small number would leave the generator's first words nearly empty.
+        let mut inputs = Inputs::of(body, start.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let (begun, mut executions) = (Instant::now(), 0_u64);
+        while begun.elapsed() < Duration::from_secs(seconds) {
+            for _ in 0..100 {
+                let input = inputs.mutant();
+                inputs.attempt(&input);
+                executions += 1;
+            }
+        }
+        println!("{}: {executions} executions in {seconds} s from {start}, no finding", inputs.target);
+        ran += 1;
+    }
+    assert!(ran > 0, "FUZZ_TARGET={} is no target", only.unwrap_or_default());
 }
