@@ -6,7 +6,7 @@
 
 use super::xml::Node;
 use aws_lc_rs::digest;
-use roxmltree::NodeId;
+use roxmltree::{Attribute, NodeId};
 use std::mem;
 
 /// What canonical bytes are written to.
@@ -36,8 +36,8 @@ const GATHER: usize = 4096;
 pub(super) fn canonicalize(apex: Node<'_>, without: Option<NodeId>, prefixes: &[&str], sink: &mut impl Sink) -> usize {
     let source = apex.document().input_text();
     let gathered = Vec::with_capacity(GATHER + 512);
-    let (rendered, wanted) = (Vec::new(), Vec::new());
-    let mut writer = Writer { source, without, prefixes, sink, gathered, rendered, wanted, steps: 0 };
+    let (rendered, wanted, sorted) = (Vec::new(), Vec::new(), Vec::new());
+    let mut writer = Writer { source, without, prefixes, sink, gathered, rendered, wanted, sorted, steps: 0 };
     writer.element(apex);
     writer.flush();
     writer.steps
@@ -53,6 +53,8 @@ struct Writer<'a, 'p, S> {
     rendered: Vec<(&'a str, &'a str)>,
     /// Of one element: prefixes that it uses, and what they are bound to.
     wanted: Vec<(&'a str, &'a str)>,
+    /// Of one element: its attributes.
+    sorted: Vec<Attribute<'a, 'a>>,
     /// Elements, attributes, bytes, and namespaces that were looked at.
     steps: usize,
 }
@@ -88,7 +90,8 @@ impl<'a, 'p: 'a, S: Sink> Writer<'a, 'p, S> {
     fn element_name(&self, node: Node<'_>) -> &'a str {
         let tag = self.source.get(node.range()).unwrap_or_default();
         let tag = tag.strip_prefix('<').unwrap_or_default();
-        let end = tag.find([' ', '\t', '\r', '\n', '/', '>']).unwrap_or(tag.len());
+        let ends = |byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'/' | b'>');
+        let end = tag.bytes().position(ends).unwrap_or(tag.len());
         tag.get(..end).unwrap_or_default()
     }
 
@@ -96,8 +99,8 @@ impl<'a, 'p: 'a, S: Sink> Writer<'a, 'p, S> {
     /// written ancestor did not write the same (§3).
     fn namespaces(&mut self, node: Node<'a>, name: &'a str) {
         let mut wanted = mem::take(&mut self.wanted);
-        let own = prefix_of(name);
-        wanted.push((own, bound(node, own)));
+        // The parser has looked it up to name the element.
+        wanted.push((prefix_of(name), node.tag_name().namespace().unwrap_or_default()));
         for attribute in node.attributes() {
             let prefix = prefix_of(self.source.get(attribute.range_qname()).unwrap_or_default());
             if !prefix.is_empty() {
@@ -109,8 +112,8 @@ impl<'a, 'p: 'a, S: Sink> Writer<'a, 'p, S> {
         }
         wanted.sort_unstable();
         wanted.dedup();
-        let in_scope = node.namespaces().len();
-        self.steps += 1 + in_scope * (1 + self.prefixes.len()) + wanted.len() * self.rendered.len();
+        let looked_at = if self.prefixes.is_empty() { 0 } else { node.namespaces().len() * self.prefixes.len() };
+        self.steps += 1 + looked_at + wanted.len() * self.rendered.len();
         for (prefix, uri) in wanted.drain(..) {
             let before = self.rendered.iter().rev().find(|(written, _)| *written == prefix).map_or("", |(_, uri)| *uri);
             // Nothing bound, and nothing to undo: only the default namespace can be undone in XML 1.0.
@@ -129,29 +132,30 @@ impl<'a, 'p: 'a, S: Sink> Writer<'a, 'p, S> {
 
     /// Attributes by namespace name and local name, those without namespace first.
     fn attributes(&mut self, node: Node<'a>) {
-        let mut attributes: Vec<_> = node.attributes().collect();
+        let mut attributes = mem::take(&mut self.sorted);
+        attributes.extend(node.attributes());
         attributes.sort_unstable_by_key(|attribute| (attribute.namespace().unwrap_or_default(), attribute.name()));
         self.steps += attributes.len();
-        for attribute in attributes {
+        for attribute in attributes.drain(..) {
             self.put(" ");
             self.put(self.source.get(attribute.range_qname()).unwrap_or_default());
             self.put("=\"");
             self.escaped(attribute.value(), attribute_escape);
             self.put("\"");
         }
+        self.sorted = attributes;
     }
 
-    fn escaped(&mut self, text: &str, escape: fn(u8) -> Option<&'static str>) {
-        let mut plain = 0;
+    fn escaped(&mut self, text: &str, escape: impl Fn(u8) -> Option<&'static str> + Copy) {
         self.steps += text.len();
-        for (at, byte) in text.bytes().enumerate() {
-            if let Some(replacement) = escape(byte) {
-                self.put(text.get(plain..at).unwrap_or_default());
-                self.put(replacement);
-                plain = at + 1;
-            }
+        let mut rest = text;
+        loop {
+            let plain = plain_bytes(rest.as_bytes(), escape);
+            self.put(rest.get(..plain).unwrap_or_default());
+            let Some(replacement) = rest.as_bytes().get(plain).copied().and_then(escape) else { return };
+            self.put(replacement);
+            rest = rest.get(plain + 1..).unwrap_or_default();
         }
-        self.put(text.get(plain..).unwrap_or_default());
     }
 
     fn put(&mut self, text: &str) {
@@ -173,7 +177,17 @@ impl<'a, 'p: 'a, S: Sink> Writer<'a, 'p, S> {
 }
 
 fn prefix_of(name: &str) -> &str {
-    name.split_once(':').map_or("", |(prefix, _)| prefix)
+    name.bytes().position(|byte| byte == b':').and_then(|at| name.get(..at)).unwrap_or_default()
+}
+
+/// How many bytes stand before the first one that is escaped. Within a block no byte decides what is done with the next one, so
+/// that compilers compare many at once.
+fn plain_bytes(bytes: &[u8], escape: impl Fn(u8) -> Option<&'static str> + Copy) -> usize {
+    let is_escaped = |byte: &u8| escape(*byte).is_some();
+    let is_plain = |block: &&[u8]| !block.iter().fold(false, |found, byte| found | is_escaped(byte));
+    let before = bytes.chunks_exact(32).take_while(is_plain).count() * 32;
+    let behind = bytes.get(before..).unwrap_or_default();
+    before + behind.iter().position(is_escaped).unwrap_or(behind.len())
 }
 
 /// What a prefix is bound to at an element, empty for nothing; the empty prefix is the default namespace.
