@@ -32,6 +32,8 @@ mod minute;
 mod mix_up;
 #[path = "login/moves.rs"]
 mod moves;
+#[path = "login/must_move.rs"]
+mod must_move;
 #[path = "login/neighbours.rs"]
 mod neighbours;
 #[path = "login/passkeys.rs"]

@@ -53,7 +53,7 @@ impl Site {
             paths::SECURITY => self.login.security(visitor, at).await,
             paths::CHANGE => self.login.ask_change(visitor, at).await,
             paths::MOVE => self.login.ask_move(visitor, at).await,
-            paths::PROVE => self.login.ask_prove(visitor, at, query.text("t")),
+            paths::PROVE => self.login.ask_prove(visitor, at, query.text("t")).await,
             _ => return None,
         })
     }

@@ -162,6 +162,26 @@ async fn an_app_is_refused_what_the_door_refuses() {
 }
 
 #[tokio::test]
+async fn t30_an_app_gets_nothing_for_the_password_of_an_account_that_moved() {
+    let (doors, adapter) = open("").await;
+    assert_eq!(post(&doors, ANN, PASSWORD).await.status, 200, "it is right, and would still be to the product");
+    let name = fedgate::kernel::values::ProductName::parse("trello").unwrap();
+    let email = fedgate::kernel::values::EmailAddress::parse(ANN).unwrap();
+    let world = doors.node.login.world();
+    let record = world.store.product_account_by_address(&name, &email).await.unwrap().expect("the record");
+    doors.moved(&record, &[], world.clock.now()).await;
+    let before = (passed(&doors), adapter.calls().len());
+    let said = post(&doors, ANN, PASSWORD).await;
+    assert_eq!(said.status, 422, "{}", said.body);
+    let stranger = post(&doors, "who@gmail.example.test", PASSWORD).await;
+    assert_eq!(stranger.status, 422, "{}", stranger.body);
+    assert_eq!(passed(&doors), before.0, "zero bytes of a dead password reach the product's own login");
+    let asked = adapter.calls().into_iter().skip(before.1).filter(|call| call.body["email"] == ANN).count();
+    assert_eq!(asked, 0, "the product is not asked about it");
+    doors.close().await;
+}
+
+#[tokio::test]
 async fn m14_apps_share_the_counters_of_the_door() {
     let (doors, adapter) = open("").await;
     let thief = doors.agent();

@@ -41,6 +41,11 @@ impl Ground {
 
     /// The same, the passwords of `trello` kept by itself where there is an adapter.
     pub async fn open_at(keys: &str, adapter: Option<&Adapter>) -> Self {
+        Self::open_with(keys, "", adapter).await
+    }
+
+    /// The same with more tables.
+    pub async fn open_with(keys: &str, more: &str, adapter: Option<&Adapter>) -> Self {
         let authority = Authority::new();
         let person = |login: &str, email: &str, verified: bool| {
             json!({ "login": login, "password": format!("{login}-pw"), "email": email, "email_verified": verified,
@@ -59,7 +64,7 @@ impl Ground {
              client_secret_file = \"{{dir}}/op.secret\"\nalgorithms = [\"ES256\"]\n\
              [org.globex]\ndomains = [\"globex.example.test\"]\n\
              sso = {{ oidc = \"{issuer}\", client_id = \"fedgate\", client_secret_file = \"{{dir}}/op.secret\" }}\n\
-             [org.globex.policy]\nsso = \"enforced\"",
+             [org.globex.policy]\nsso = \"enforced\"\n{more}",
             issuer = op.issuer()
         );
         let keys = match adapter {
@@ -91,8 +96,31 @@ impl Ground {
         sign_in(agent, page, login).await
     }
 
-    async fn state(&self, record: &ProductAccount) -> ProductAccountState {
+    pub async fn state(&self, record: &ProductAccount) -> ProductAccountState {
         self.store().product_account_by_id(record.id).await.unwrap().expect("the record").state
+    }
+
+    /// An authenticator app, as its owner enrolled it.
+    pub async fn enrolled(&self, record: &ProductAccount) -> Seed {
+        let world = self.doors.node.login.world();
+        let (now, seed) = (world.clock.now(), Seed::new([7; SEED_BYTES]));
+        let id = FactorId::from_bytes([9; 16]);
+        let mut factor = Factor {
+            id,
+            account: record.account,
+            kind: FactorKind::Totp,
+            label: "app".to_owned(),
+            secret: world.keys.seal_seed(record.account, id, &seed).expect("sealed"),
+            handle: None,
+            counter: 0,
+            created_at: now,
+            last_used_at: None,
+            mac: [0; 32],
+        };
+        factor.mac = world.keys.mac_factor(&factor);
+        let change = Change::Credential(CredentialChange::AddFactor(factor));
+        world.store.commit(Batch { changes: vec![change], ..Batch::default() }).await.expect("enrolled");
+        seed
     }
 
     pub fn events(&self, action: &str) -> Vec<Value> {
@@ -136,12 +164,12 @@ impl Ground {
         page.url.as_str() == self.doors.url("trello", "/page")
     }
 
-    async fn inside(&self, agent: &UserAgent) -> bool {
+    pub async fn inside(&self, agent: &UserAgent) -> bool {
         self.doors.is_inside(agent, "trello").await
     }
 
     /// Everything of the record that a move must change, and nothing that it must not.
-    async fn assert_moved(&self, record: &ProductAccount, kept: &str) {
+    pub async fn assert_moved(&self, record: &ProductAccount, kept: &str) {
         let now = self.store().product_account_by_id(record.id).await.unwrap().expect("the record");
         assert_eq!(now.state, ProductAccountState::Linked);
         let same = (&now.sub, now.account, now.created_at, now.off);
@@ -218,25 +246,8 @@ async fn t13_a_forgotten_password_is_set_anew_also_where_everybody_must_move() {
 async fn h1_a_code_on_the_way_to_a_move_is_used_once() {
     let ground = Ground::open(FORCED).await;
     let record = ground.doors.person(ANN).await;
-    let world = ground.doors.node.login.world();
-    let (now, seed) = (world.clock.now(), Seed::new([7; SEED_BYTES]));
-    let id = FactorId::from_bytes([9; 16]);
-    let mut factor = Factor {
-        id,
-        account: record.account,
-        kind: FactorKind::Totp,
-        label: "app".to_owned(),
-        secret: world.keys.seal_seed(record.account, id, &seed).expect("sealed"),
-        handle: None,
-        counter: 0,
-        created_at: now,
-        last_used_at: None,
-        mac: [0; 32],
-    };
-    factor.mac = world.keys.mac_factor(&factor);
-    let change = Change::Credential(CredentialChange::AddFactor(factor));
-    world.store.commit(Batch { changes: vec![change], ..Batch::default() }).await.expect("enrolled");
-    let code = seed.code(now.seconds() / 30);
+    let seed = ground.enrolled(&record).await;
+    let code = seed.code(ground.doors.node.login.world().clock.now().seconds() / 30);
     for said in ["Continue with Example", "That code isn’t right"] {
         let agent = ground.browser();
         let page = ground.doors.log_in(&agent, ANN, PASSWORD).await;

@@ -35,5 +35,31 @@ impl Reader<'_> {
             let what = format!("nobody of [product.{name}] could log in: there is no account to move to");
             self.say.error(Code::Missing, written.span(), what, "write [issuer], or phase = \"off\"");
         }
+        self.no_dead_end(file, name, written);
+    }
+
+    /// Our own second step is asked for where passwords are typed, and the issuer's logins have no place to take it: whoever moved would
+    /// be turned away for ever.
+    fn no_dead_end(&mut self, file: &File, name: &ProductName, written: &At<Written>) {
+        let phase = phase_of(Some(written));
+        let people = file.people.as_ref().and_then(|people| people.second_step.as_ref());
+        let Some(required) = people.filter(|word| word.as_str() == "required") else { return };
+        match phase {
+            MigrationPhase::Off => {}
+            MigrationPhase::Optional => {
+                let what = format!(
+                    "nobody of [product.{name}] whom no organization manages can move: logins by [issuer] cannot take the second step that [people] requires"
+                );
+                let write = "write second_step = \"optional\" and let the issuer ask for one, or phase = \"off\"";
+                self.say.warning(Code::WNoEffect, required.span(), what, write);
+            }
+            MigrationPhase::Forced => {
+                let what = format!(
+                    "people of [product.{name}] whom no organization manages could neither stay nor move: logins by [issuer] cannot take the second step that [people] requires"
+                );
+                let write = "write second_step = \"optional\" and let the issuer ask for one, or phase = \"off\"";
+                self.say.error(Code::Either, required.span(), what, write);
+            }
+        }
     }
 }

@@ -139,6 +139,10 @@ impl Login {
             Outcome::Need(Need::NewPassword) => Ok(Decided::NewPassword),
             // A new password opens nothing by itself, and is what the move may have to be proved with (B22).
             Outcome::Need(Need::Move) if steps.method() == Method::Reset => Ok(Decided::NewPassword),
+            // The link asks for an enrolled second step, whatever the policy says of logins (rule H1): it is asked for here, at once.
+            Outcome::Need(Need::Move) if enrolled && steps.owner().is_some_and(|owner| !owner.stepped()) => {
+                Ok(Decided::Page(self.second_step_page(visitor, at, target, (steps, false)).await?))
+            }
             Outcome::Need(Need::Move) => Ok(Decided::Page(self.move_page(visitor, at, target, steps))),
             Outcome::Need(Need::LocalProof) => Err(Stop::Fault("a local proof that is none".into())),
             Outcome::Reroute(to) => {

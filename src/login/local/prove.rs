@@ -91,19 +91,33 @@ impl Login {
         answer.with_cookie(cookies::set(cookies::OWNER, &text, Some(PROOF_LIFE), CrossSite::Lax))
     }
 
-    /// What the owner of a record proved in this browser a moment ago.
-    fn standing_steps(&self, visitor: &Visitor, at: &ProductHost, wanted: &Wanted) -> Option<Steps> {
-        let text = visitor.cookies.one(cookies::OWNER)?;
-        let steps = Steps::open(text, &self.world.steps_key(), &bound_to(at, &Browser::of(visitor)), visitor.now)?;
-        (steps.claimant().record == wanted.record && steps.owner().is_some()).then_some(steps)
+    /// What the owner of a record proved in this browser a moment ago, if it is enough to link the record: whoever enrolled a second
+    /// step has taken it (rule H1). What is not enough is asked for again, or the review would refuse it and lead back here.
+    async fn standing_steps(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        wanted: &Wanted,
+    ) -> Result<Option<Steps>, Stop> {
+        let bound = bound_to(at, &Browser::of(visitor));
+        let text = visitor.cookies.one(cookies::OWNER);
+        let steps = text.and_then(|text| Steps::open(text, &self.world.steps_key(), &bound, visitor.now));
+        let Some(steps) = steps.filter(|steps| steps.claimant().record == wanted.record) else { return Ok(None) };
+        let Some(owner) = steps.owner() else { return Ok(None) };
+        let enough = owner.stepped() || self.world.factors(visitor, steps.claimant().account).await?.is_empty();
+        Ok(enough.then_some(steps))
     }
 
     /// `GET /.fedgate/prove?t=…`: names both sides and asks for the record's own proof. Nothing happens by it.
-    pub fn ask_prove(&self, visitor: &Visitor, at: &ProductHost, ticket: &str) -> Answer {
-        match self.wanted(visitor, at, ticket) {
-            Some(wanted) => self.prove_page(visitor, at, (&wanted, ticket), false),
-            None => start_again(),
-        }
+    pub async fn ask_prove(&self, visitor: &Visitor, at: &ProductHost, ticket: &str) -> Answer {
+        let answer = match self.wanted(visitor, at, ticket) {
+            Some(wanted) => match self.standing_steps(visitor, at, &wanted).await {
+                Ok(known) => Ok(self.prove_page(visitor, at, (&wanted, ticket), (known.is_some(), false))),
+                Err(stop) => Err(stop),
+            },
+            None => Ok(start_again()),
+        };
+        self.settle(visitor, None, answer).await
     }
 
     fn prove_page(
@@ -111,9 +125,8 @@ impl Login {
         visitor: &Visitor,
         at: &ProductHost,
         (wanted, ticket): (&Wanted, &str),
-        failed: bool,
+        (known, failed): (bool, bool),
     ) -> Answer {
-        let known = self.standing_steps(visitor, at, wanted).is_some();
         self.local_page(visitor, at, Some(&wanted.target), ticket, |form: Form| LocalPage::Prove {
             form,
             email: wanted.email.clone(),
@@ -149,7 +162,7 @@ impl Login {
         (wanted, ticket): (&Wanted, &str),
         (password, code): (String, &str),
     ) -> Result<Answer, Stop> {
-        if let Some(steps) = self.standing_steps(visitor, at, wanted) {
+        if let Some(steps) = self.standing_steps(visitor, at, wanted).await? {
             let answer = self.give_owned(visitor, wanted, &steps, Vec::new()).await?;
             return Ok(answer.with_cookie(cookies::expire(cookies::OWNER)));
         }
@@ -164,7 +177,7 @@ impl Login {
                     ..Circumstances::default()
                 };
                 self.world.record_refusal(visitor, Refusal::WrongPassword, about).await;
-                return Ok(self.prove_page(visitor, at, (wanted, ticket), true));
+                return Ok(self.prove_page(visitor, at, (wanted, ticket), (false, true)));
             }
             Judged::TooMany => return Ok(said(at, Said::TooMany)),
             Judged::Busy => return Ok(said(at, Said::Busy)),
@@ -180,7 +193,7 @@ impl Login {
         }
         // An enrolled second step is asked for, whatever the policy says (rule H1).
         let Some((steps, used)) = self.add_second(visitor, &steps, code).await? else {
-            return Ok(self.prove_page(visitor, at, (wanted, ticket), true));
+            return Ok(self.prove_page(visitor, at, (wanted, ticket), (false, true)));
         };
         self.give_owned(visitor, wanted, &steps, vec![used]).await
     }
