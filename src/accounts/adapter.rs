@@ -4,7 +4,8 @@
 
 use crate::entropy::random;
 use crate::kernel::local::{
-    AdapterAct, AdapterAnswer, AdapterCall, Claimant, Odd, Steps, Typed, by_adapter, done, verify_password,
+    AdapterAct, AdapterAnswer, AdapterCall, Claimant, Odd, Steps, Typed, by_adapter, done, owner, token_owner,
+    verify_password,
 };
 use crate::kernel::model::Adapter;
 use crate::kernel::values::{ProductName, Timestamp};
@@ -25,6 +26,10 @@ const STRANGERS: usize = 24;
 /// And for browsers that were let in before, which no flood of strangers keeps out (rule M14).
 const KNOWN: usize = 8;
 
+/// Calls under way to one product for API tokens that are new here, and for those that passed a moment ago.
+const NEW_TOKENS: usize = 8;
+const KNOWN_TOKENS: usize = 16;
+
 const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
@@ -41,13 +46,16 @@ pub struct Adapters {
 struct Lanes {
     strangers: Arc<Semaphore>,
     known: Arc<Semaphore>,
+    /// Tokens that nobody has named an owner of, and those that passed a moment ago: a flood of the one takes no room of the other.
+    new_tokens: Arc<Semaphore>,
+    known_tokens: Arc<Semaphore>,
 }
 
 /// Why nothing is known about a password.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     /// As many calls as there is room for are under way; this one was not made.
-    #[error("too many passwords are being checked by the product")]
+    #[error("too many credentials are being checked by the product")]
     Busy,
     /// No connection to the adapter: it has not seen who is asked about, so this says nothing about anybody.
     #[error("the adapter cannot be reached: {0}")]
@@ -89,6 +97,25 @@ impl Adapters {
         })
     }
 
+    /// Asks whose API token this is: the user id at the product. `known` is whether it passed a moment ago. `Ok(None)`: nobody's.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]: it passes nowhere.
+    pub async fn token_owner(
+        &self,
+        (product, adapter): (&ProductName, &Adapter),
+        (authorization, known): (&str, bool),
+        now: Timestamp,
+    ) -> Result<Option<String>, NoAnswer> {
+        let lanes = self.lanes(product);
+        let lane = if known { lanes.known_tokens } else { lanes.new_tokens };
+        let _room = lane.try_acquire_owned().map_err(|_| NoAnswer::Busy)?;
+        let call = token_owner(&adapter.key, random(), product, authorization, now);
+        let id = call.id.clone();
+        let answer = self.send(adapter, "token_owner", call).await?;
+        owner(&adapter.key, &id, shown(&answer)).map_err(|odd| NoAnswer::Odd(odd.to_string()))
+    }
+
     /// Tells a product what became of one of its accounts. `id` is the same at each try.
     ///
     /// # Errors
@@ -106,12 +133,14 @@ impl Adapters {
     }
 
     fn room(&self, product: &ProductName, known: bool) -> Result<OwnedSemaphorePermit, NoAnswer> {
-        let lanes = {
-            let mut all = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            all.entry(product.clone()).or_insert_with(Lanes::new).clone()
-        };
+        let lanes = self.lanes(product);
         let lane = if known { lanes.known } else { lanes.strangers };
         lane.try_acquire_owned().map_err(|_| NoAnswer::Busy)
+    }
+
+    fn lanes(&self, product: &ProductName) -> Lanes {
+        let mut all = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(product.clone()).or_insert_with(Lanes::new).clone()
     }
 
     async fn send(
@@ -186,7 +215,13 @@ fn shown(answer: &crate::outbound::Answer) -> AdapterAnswer<'_> {
 
 impl Lanes {
     fn new() -> Self {
-        Self { strangers: Arc::new(Semaphore::new(STRANGERS)), known: Arc::new(Semaphore::new(KNOWN)) }
+        let room = |calls| Arc::new(Semaphore::new(calls));
+        Self {
+            strangers: room(STRANGERS),
+            known: room(KNOWN),
+            new_tokens: room(NEW_TOKENS),
+            known_tokens: room(KNOWN_TOKENS),
+        }
     }
 }
 

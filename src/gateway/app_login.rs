@@ -61,6 +61,7 @@ impl Step<'_> {
             request_id: self.request_id,
             cookies: Rest::Nothing,
             live: None,
+            by_token: false,
             upgrade: false,
         };
         let admitted = Admitted { live: None, public: false };

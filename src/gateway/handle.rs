@@ -205,6 +205,13 @@ impl Step<'_> {
         if let Some(refusal) = self.objection(&request, &cookies.session, target) {
             return Ok(self.refuse(refusal, &declared(request.headers()), Some(target)));
         }
+        if matches!(cookies.session, SessionCookie::None)
+            && !asks_step
+            && target.is_api(path)
+            && request.headers().contains_key(header::AUTHORIZATION)
+        {
+            return Box::pin(self.api(request, path, target)).await;
+        }
         let admission = match &cookies.session {
             SessionCookie::One(token) => self.admit(token, cookies.key, target, request.headers()).await,
             SessionCookie::None | SessionCookie::Several => Admission::Nobody,
@@ -324,6 +331,7 @@ impl Step<'_> {
             request_id: self.request_id,
             cookies: rest,
             live: live.as_deref(),
+            by_token: false,
             upgrade,
         };
         // Boxed for the allocator: two blocks that it has at hand (up to 1 KiB) cost a tenth of one for which it must search.

@@ -63,6 +63,8 @@ pub(super) struct Passage<'a> {
     pub(super) cookies: Rest,
     /// The session, where there is one and the path may know it.
     pub(super) live: Option<&'a LiveSession>,
+    /// Whether its credential is an API token of the product's own, which the product must see (rule C7).
+    pub(super) by_token: bool,
     /// Whether the request asks for a WebSocket that may be opened.
     pub(super) upgrade: bool,
 }
@@ -176,7 +178,8 @@ impl<'a> Stripped<'a> {
                 named.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()).filter(may_be_named));
             }
         }
-        let keeps_authorization = passage.live.is_some() && may_keep_authorization(headers, target);
+        let keeps_authorization =
+            passage.by_token || (passage.live.is_some() && may_keep_authorization(headers, target));
         Self { target, keeps_authorization, named }
     }
 

@@ -6,6 +6,7 @@
 //! Deliberately absent: who may enter (the port says), words for people (the port says), and HTTP/3.
 
 mod answer;
+mod api;
 mod app_login;
 mod body;
 mod bound;

@@ -118,6 +118,8 @@ pub struct Site {
     pub origins: Vec<String>,
     /// Origins besides its own whose unsafe requests are accepted (rule H6).
     pub accept_from: Vec<String>,
+    /// Where API tokens of the product's own pass, once its adapter named the owner and phase C admitted them (rule C7).
+    pub api: Vec<PathRule>,
     /// Whether `Authorization` is kept beside a session (rule C7).
     pub keep_authorization: bool,
     /// Whether each session has upstream connections of its own, so that NTLM and Negotiate may log them in (rule H8).

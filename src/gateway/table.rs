@@ -198,6 +198,11 @@ impl Target {
         self.site.optional.iter().any(|rule| rule.holds(path)) && !self.is_like_app_login(path)
     }
 
+    /// Whether API tokens of the product's own pass there (rule C7). Never where people or apps log in.
+    pub(super) fn is_api(&self, path: &NormalPath<'_>) -> bool {
+        self.site.api.iter().any(|rule| rule.holds(path)) && !self.is_like_app_login(path)
+    }
+
     /// Whether some server could take it for an app's login, whatever the method: nobody without a session comes to a login of the
     /// product's own that nobody has judged (rule B6).
     fn is_like_app_login(&self, path: &NormalPath<'_>) -> bool {

@@ -5,6 +5,7 @@
 
 mod expired;
 pub mod step_up;
+pub mod token;
 mod whence;
 
 pub use expired::{VOUCHES_FOR, expired};

@@ -13,6 +13,7 @@ use super::entry::{Entry, Rows};
 use super::identity::{Who, identity, renewed};
 use super::lease::Lease;
 use super::registry::Registry;
+use super::tokens::Tokens;
 use super::world::World;
 use crate::audit::Sampled;
 use crate::entropy::random;
@@ -23,7 +24,7 @@ use crate::kernel::model::{Catalog, LoginSession, Outage, ProductSession};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{EventId, ProductName, SessionKey, Timestamp, Token};
 use crate::store::{Touch, Unavailable};
-use crate::web::{Admission, Ask, End, Identity, LiveSession, Replays, Sessions};
+use crate::web::{Admission, Ask, End, Identity, LiveSession, Replays, Sessions, TokenAsk};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::net::{IpAddr, Ipv4Addr};
@@ -47,6 +48,7 @@ pub struct Live {
     pub(super) lease: Lease,
     pub(super) registry: Registry,
     cache: Cache,
+    tokens: Tokens,
     /// Counts applied revocations; a reading during which it moved is not trusted.
     pub(super) applied: AtomicU64,
     pub(super) touches: Mutex<Vec<Touch>>,
@@ -60,6 +62,7 @@ impl Live {
             lease: Lease::default(),
             registry: Registry::default(),
             cache: Cache::new(CACHED),
+            tokens: Tokens::default(),
             applied: AtomicU64::new(0),
             touches: Mutex::new(Vec::new()),
         }
@@ -371,6 +374,13 @@ impl Sessions for Live {
                 self.in_grace(ask)
             }
         }
+    }
+
+    async fn admit_token(&self, ask: &TokenAsk<'_>) -> Admission {
+        if self.is_behind() {
+            return Admission::Unavailable;
+        }
+        self.tokens.admit(&self.world, ask).await
     }
 
     fn is_current(&self) -> bool {

@@ -46,6 +46,7 @@ mod staff;
 mod step_up;
 mod tally;
 mod ticket;
+mod tokens;
 mod watch;
 mod world;
 

@@ -46,7 +46,18 @@ pub struct Ask<'a> {
     pub active: bool,
 }
 
-/// The answer to [`Ask`].
+/// What the data path asks for a request that carries an API token of a product's own and no session (rule C7).
+#[derive(Clone, Copy, Debug)]
+pub struct TokenAsk<'a> {
+    /// Whose token it would be.
+    pub product: &'a Arc<Product>,
+    /// The value of `Authorization`.
+    pub authorization: &'a str,
+    /// Where it came from, through trusted proxies only.
+    pub client: IpAddr,
+}
+
+/// The answer to [`Ask`] and [`TokenAsk`].
 #[derive(Clone, Debug)]
 pub enum Admission {
     /// Forward with this identity.
@@ -108,6 +119,11 @@ pub trait Sessions: Send + Sync + 'static {
 
     /// Answers from the store.
     async fn admit(&self, ask: &Ask<'_>) -> Admission;
+
+    /// Answers for a product's own API token. Who knows no owner of tokens admits none.
+    async fn admit_token(&self, _: &TokenAsk<'_>) -> Admission {
+        Admission::Nobody
+    }
 
     /// Whether what is remembered is known to be true now: not while the store is out.
     fn is_current(&self) -> bool {

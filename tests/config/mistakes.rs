@@ -255,7 +255,6 @@ fn mistakes_of_people() -> Vec<Mistake> {
             &format!("[org.acme.policies.pilot]\n{GROUP}\nsecond_step = \"off\""),
             "by `people`",
         ),
-        at_end(C::NotYet, (1, 14), "[org.acme.policy]\napi_tokens = \"allow\"", "api_tokens = \"block\""),
         at_end(C::NotYet, (1, 22), "[org.acme.policy]\nsession = { native = \"30d\" }", "remove it"),
         at_end(
             C::NotYet,
@@ -303,6 +302,7 @@ fn mistakes_of_products() -> Vec<Mistake> {
         "[third_party.google]\noidc = \"https://accounts.google.com\"\nclient_id = \"c\"\nclient_secret_env = \"S\"";
     vec![
         in_product(C::Missing, 13, "passwords = \"product\"", "adapter = { url = "),
+        in_product(C::Missing, 7, "api = { paths = [\"/api/*\"], owner = \"adapter\" }", "says whose a token is"),
         at_product(C::Missing, 11, "key_file = \"adapter-key\"", "https://trello.internal/fedgate"),
         at_product(C::Missing, 11, "url = \"https://t.internal/a\"", "key_file = "),
         at_product(

@@ -185,6 +185,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         doors: Doors { login: vec!["/login".into()], ..Doors::default() },
         origins: vec!["https://app.example.com".into()],
         accept_from: vec![],
+        api: Vec::new(),
         keep_authorization: false,
         connection_auth: false,
         forward_auth: false,

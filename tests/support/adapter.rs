@@ -49,6 +49,8 @@ pub enum Manner {
 #[derive(Default)]
 struct State {
     people: HashMap<String, (String, String)>,
+    /// Values of `Authorization`, and whose they are.
+    tokens: HashMap<String, String>,
     manner: Manner,
     /// The one call that is answered so; all others as it is. None: all are.
     only: Option<&'static str>,
@@ -126,6 +128,15 @@ impl Adapter {
 
     pub fn person(&self, email: &str, password: &str, sub: &str) {
         lock(&self.state).people.insert(email.to_owned(), (password.to_owned(), sub.to_owned()));
+    }
+
+    /// An API token that the product gave out, as the value of `Authorization`; or took back.
+    pub fn token(&self, authorization: &str, sub: Option<&str>) {
+        let tokens = &mut lock(&self.state).tokens;
+        match sub {
+            Some(sub) => drop(tokens.insert(authorization.to_owned(), sub.to_owned())),
+            None => drop(tokens.remove(authorization)),
+        }
     }
 
     /// How calls are answered from now on.
@@ -226,7 +237,8 @@ fn answer(
     let acts = ["set_auth_mode", "revoke_sessions", "set_profile"];
     let is_act = acts.contains(&text("call").as_str());
     let agreed = ["/fedgate/", "/"].map(|base| format!("{base}{}", text("call")));
-    if !agreed.contains(&path) || !(is_act || text("call") == "verify_password") {
+    let is_question = ["verify_password", "token_owner"].contains(&text("call").as_str());
+    if !agreed.contains(&path) || !(is_act || is_question) {
         state.faults.push(format!("not the call that is agreed on: {path} {}", text("call")));
     }
     let known = state.people.get(&email).cloned();
@@ -235,6 +247,7 @@ fn answer(
     let id = signed.0.as_str();
     let honest = match &known {
         _ if is_act => json!({ "id": id, "done": true }),
+        _ if text("call") == "token_owner" => json!({ "id": id, "owner": state.tokens.get(&text("authorization")) }),
         Some((right, sub)) if *right == password => json!({ "id": id, "right": true, "sub": sub }),
         _ => json!({ "id": id, "right": false }),
     };

@@ -69,8 +69,8 @@ pub struct Product {
     pub origins: Texts,
     /// Other origins whose unsafe requests are accepted.
     pub accept_from: Texts,
-    /// The product's own API tokens; comes in a later version.
-    pub api: Option<Anything>,
+    /// Where the product's own API tokens pass: of people whose policy says `api_tokens = "allow"`, once the adapter named the owner.
+    pub api: Option<At<Api>>,
     /// Keep `Authorization` beside a session. Default false.
     pub keep_authorization: Option<bool>,
     /// The product logs connections in (NTLM, Negotiate): each session gets its own. Upstreams by HTTP/1.1 only. Default false.
@@ -103,6 +103,17 @@ pub struct Adapter {
     pub timeout: Text,
     /// https address of the product's own page for a new password, open to strangers.
     pub reset_url: Text,
+}
+
+/// Where requests with the product's own API tokens pass.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    /// Paths: exact, or below a prefix with `/*`. Required.
+    pub paths: Texts,
+    /// Who says whose token it is: `adapter`, which is asked `token_owner`. Required.
+    #[schemars(extend("enum" = ["adapter"]))]
+    pub owner: Text,
 }
 
 /// The way from the product's own passwords to the one account.

@@ -25,7 +25,7 @@ impl Reader<'_> {
                 None
             }
             (_, Some(adapter)) => {
-                if !by_product {
+                if !by_product && written.api.is_none() {
                     let what = "an adapter is asked about passwords only where the product keeps them";
                     self.say.warning(
                         Code::WNoEffect,

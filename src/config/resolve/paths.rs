@@ -15,6 +15,8 @@ pub enum For {
     Optional,
     /// `step_up`.
     StepUp,
+    /// `api`.
+    Api,
     /// A door: one path, no `*`.
     Door,
 }
@@ -52,7 +54,7 @@ fn rule(path: &str) -> PathRule {
 }
 
 impl Reader<'_> {
-    /// `public` or `optional`.
+    /// `public`, `optional` or `api`.
     pub(super) fn path_rules(&mut self, written: &Texts, purpose: For) -> Vec<PathRule> {
         each(written).filter(|path| self.path(path, purpose)).map(|path| rule(path)).collect()
     }
@@ -99,6 +101,7 @@ impl Reader<'_> {
             _ if !path.starts_with('/') => format!("write \"/{}\"", path.as_str()),
             For::Door => "write \"/login\"".to_owned(),
             For::StepUp => "write \"/billing\" or \"/admin/*\"".to_owned(),
+            For::Api => "write \"/api/*\"".to_owned(),
             For::Public | For::Optional => "write \"/healthz\" or \"/assets/*\"".to_owned(),
         };
         self.say.error(Code::Path, path.span(), format!("{:?} is not a path rule: {why}", path.as_str()), write);

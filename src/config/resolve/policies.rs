@@ -103,7 +103,7 @@ impl Reader<'_> {
             },
             second_step: second_step(&written.second_step).unwrap_or(base.second_step),
             password: self.password_rule_of_org(written.password.as_ref(), base.password),
-            api_tokens: self.api_tokens(&written.api_tokens, base.api_tokens),
+            api_tokens: Self::api_tokens(&written.api_tokens, base.api_tokens),
             networks: if written.networks.is_some() { self.networks(&written.networks) } else { base.networks },
             break_glass: if written.break_glass.is_some() { self.break_glass(of, written) } else { base.break_glass },
             on_change: written.on_change.as_ref().map_or(base.on_change, |word| self.on_change(word)),
@@ -111,13 +111,10 @@ impl Reader<'_> {
         }
     }
 
-    /// No product can declare paths for tokens of its own yet, so `allow` would let nobody through.
-    fn api_tokens(&mut self, written: &Text, base: ApiTokens) -> ApiTokens {
+    fn api_tokens(written: &Text, base: ApiTokens) -> ApiTokens {
         match written {
-            Some(word) if word.as_str() == "allow" => {
-                self.say.not_yet(word.span(), "api_tokens = \"allow\"", "write api_tokens = \"block\"");
-                ApiTokens::Allow
-            }
+            Some(word) if word.as_str() == "allow" => ApiTokens::Allow,
+            // The schema has refused every other word but `block`.
             Some(_) => ApiTokens::Block,
             None => base,
         }

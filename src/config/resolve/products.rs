@@ -6,7 +6,7 @@ use super::paths::For;
 use super::values::{colour, each, label_of, text};
 use crate::config::file::{Allow as WrittenAllow, At, File, Product as Written, Span, Text, WordOr};
 use crate::config::finding::Code;
-use crate::gateway::options::Site;
+use crate::gateway::options::{PathRule, Site};
 use crate::kernel::model::{Allow, Outage, Passwords, Product, Signup, StepUp};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
 use http::uri::Authority;
@@ -40,7 +40,6 @@ impl Reader<'_> {
 
     fn product(&mut self, name: ProductName, written: &At<Written>, orgs: &[OrgName]) -> Option<Site> {
         let place = format!("[product.{name}]");
-        self.product_later(written);
         let (hosts, also) = self.hosts_of(&place, written);
         let upstreams = self.upstreams(&place, written);
         let reach = self.reach(written, &upstreams);
@@ -79,6 +78,7 @@ impl Reader<'_> {
             doors: self.doors(written.doors.as_ref()),
             origins: self.web_origins(&written.origins),
             accept_from: self.web_origins(&written.accept_from),
+            api: self.api(&place, written),
             keep_authorization: written.keep_authorization.unwrap_or(false),
             connection_auth: written.connection_auth.as_deref().copied().unwrap_or(false),
             forward_auth: written.forward_auth.as_deref().copied().unwrap_or(false),
@@ -100,11 +100,21 @@ impl Reader<'_> {
         }
     }
 
-    fn product_later(&mut self, written: &Written) {
-        if let Some(api) = &written.api {
-            let write = "remove it: requests with API tokens and no session are refused";
-            self.say.not_yet(api.span(), "api", write);
+    /// Where the product's own API tokens pass (rule C7). Nobody but the adapter can say whose they are.
+    fn api(&mut self, place: &str, written: &At<Written>) -> Vec<PathRule> {
+        let Some(api) = &written.api else { return Vec::new() };
+        let place = format!("{place} api");
+        if api.owner.is_none() {
+            self.missing(api.span(), &place, "owner", "write owner = \"adapter\"");
         }
+        if api.paths.is_none() {
+            self.missing(api.span(), &place, "paths", "write paths = [\"/api/*\"]");
+        }
+        if written.adapter.is_none() {
+            let write = "write adapter = { url = \"https://trello.internal/fedgate\", key_file = \"…\" }: it says whose a token is";
+            self.missing(api.span(), &place, "adapter", write);
+        }
+        self.path_rules(&api.paths, For::Api)
     }
 
     fn hosts_of(&mut self, place: &str, written: &At<Written>) -> (Vec<Origin>, Vec<Origin>) {

@@ -258,6 +258,7 @@ impl Visit<'_> {
             request_id: step.request_id,
             cookies: step.cookies(&head.headers).rest,
             live: Some(&self.live),
+            by_token: false,
             upgrade: false,
         };
         let admitted = Admitted { live: Some(Arc::clone(&self.live)), public: false };

@@ -2,6 +2,7 @@
 //! when its answer may change: what it depends on is kept beside that answer.
 
 use super::{LiveFacts, of_login};
+use crate::kernel::standing::Management;
 use crate::kernel::values::Network;
 use std::net::IpAddr;
 
@@ -12,7 +13,11 @@ pub struct Whence(Vec<Vec<Network>>);
 impl Whence {
     /// What the policies of the session's person name.
     pub fn of(facts: &LiveFacts<'_>) -> Self {
-        let governing = of_login(facts).governing();
+        Self::of_policies(&of_login(facts).governing())
+    }
+
+    /// The same of the policies at hand.
+    pub(super) fn of_policies(governing: &[Management<'_>]) -> Self {
         let named = governing.iter().map(|held| &held.policy().networks).filter(|networks| !networks.is_empty());
         Self(named.cloned().collect())
     }

@@ -6,8 +6,10 @@
 //! stranger's on the port of a product that is down, or our own call sent back prove nothing.
 
 mod act;
+mod owner;
 
 pub use act::{AdapterAct, done};
+pub use owner::{owner, token_owner};
 
 use super::judge::{Claimant, Steps};
 use super::password::Typed;

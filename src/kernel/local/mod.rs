@@ -17,7 +17,9 @@ mod recovery;
 mod strength;
 mod totp;
 
-pub use adapter::{ANSWER_LIMIT, AdapterAct, AdapterAnswer, AdapterCall, Odd, by_adapter, done, verify_password};
+pub use adapter::{
+    ANSWER_LIMIT, AdapterAct, AdapterAnswer, AdapterCall, Odd, by_adapter, done, owner, token_owner, verify_password,
+};
 pub use app::{APP_BODY, AppLogin, read_app_login};
 pub use imported::{NotImportable, Scheme};
 pub use judge::{Claimant, Shown, Steps, by_emergency, by_mailbox, by_passkey, by_password};

@@ -198,6 +198,21 @@ pub fn logs_connection_in(credentials: &str) -> bool {
     scheme.eq_ignore_ascii_case("ntlm") || scheme.eq_ignore_ascii_case("negotiate")
 }
 
+/// The longest `Authorization` that is asked about; a token is some hundred characters.
+const CREDENTIALS: usize = 4 * 1024;
+
+/// `Authorization` as an API token's, `scheme credentials` (RFC 9110 §11.6.2): not one by which people or connections log in, and
+/// nothing that another reader could take for two.
+pub fn api_credentials(value: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(value).ok().filter(|text| text.len() <= CREDENTIALS)?;
+    let (scheme, rest) = text.split_once(' ')?;
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    let logs_in =
+        ["basic", "digest", "ntlm", "negotiate", "kerberos"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
+    let plain = rest.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !rest.trim().is_empty();
+    (!scheme.is_empty() && scheme.chars().all(is_token) && !logs_in && plain).then_some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,6 +363,31 @@ mod tests {
         {
             assert_eq!(logs_connection_in(credentials), bound, "{credentials}");
         }
+    }
+
+    #[test]
+    fn c7_what_logs_in_is_no_api_token() {
+        for (value, is_token) in [
+            (&b"Bearer abc"[..], true),
+            (b"OAuth oauth_consumer_key=\"k\", oauth_token=\"t\"", true),
+            (b"token abc", true),
+            (b"Basic YTpi", false),
+            (b"bASIC YTpi", false),
+            (b"Digest username=\"a\"", false),
+            (b"Negotiate abc", false),
+            (b"NTLM abc", false),
+            (b"Bearer", false),
+            (b"Bearer ", false),
+            (b" Bearer abc", false),
+            (b"Bea\trer abc", false),
+            (b"Bearer a\tb", false),
+            (b"Bearer \xc3\xa9", false),
+            (b"Bearer \xff", false),
+            (b"", false),
+        ] {
+            assert_eq!(api_credentials(value).is_some(), is_token, "{value:?}");
+        }
+        assert_eq!(api_credentials(format!("Bearer {}", "a".repeat(5_000)).as_bytes()), None);
     }
 
     proptest::proptest! {
