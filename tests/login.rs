@@ -12,6 +12,8 @@ mod app_logins;
 mod connections;
 #[path = "login/crashes.rs"]
 mod crashes;
+#[path = "login/deadlines.rs"]
+mod deadlines;
 #[path = "login/doors.rs"]
 mod doors;
 #[path = "login/emergency.rs"]

@@ -40,6 +40,7 @@ macro_rules! conformance {
             a_record_moves_once_and_an_identity_moves_one,
             a_move_goes_on_from_where_it_was_read,
             l09_of_a_profile_the_newest_version_is_told,
+            records_with_a_password_are_read_page_by_page,
             t17_an_address_that_was_given_up_is_its_last_records
         );
         conformance!(

@@ -280,6 +280,7 @@ fn moves() -> Vec<(&'static str, Page)> {
             email,
             provider: provider(),
             must,
+            last_day: (!must).then_some(Utc(1_798_761_599)),
             stay: href("/"),
         }))
     };

@@ -142,6 +142,19 @@ pub enum Migrate {
         #[arg(long, value_name = "P")]
         product: Option<String>,
     },
+    /// Tells everybody who still has a password of the product's deadline, where a reminder is due. A gateway does this by itself, ten
+    /// minutes after the hour of it; stopped in the middle, either goes on where the other was, and nobody is told twice.
+    #[command(
+        after_help = "Example:\n  fedgate migrate run --product trello --dry-run\n\nThe phase itself needs no run: it changes at the deadline, for everybody at once."
+    )]
+    Run {
+        /// Of this product only.
+        #[arg(long, value_name = "P")]
+        product: Option<String>,
+        /// Say how many would be told and queue nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// `fedgate sessions`: who is logged in.

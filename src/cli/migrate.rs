@@ -1,4 +1,7 @@
-//! `fedgate migrate status`: how far each product's accounts have moved to the one account, and what products have not heard yet.
+//! `fedgate migrate`: how far each product's accounts have moved to the one account, what products have not heard yet, and who is told
+//! of a deadline.
+
+mod run;
 
 use super::arguments::Migrate;
 use super::stored::{self, Wrong};
@@ -6,6 +9,8 @@ use super::{Common, Screen};
 use crate::clock::Clock;
 use crate::kernel::model::{Migration, MigrationPhase, MigrationProgress, Passwords, Product, ProductAccountState};
 use crate::kernel::values::Timestamp;
+use crate::login::reminders::{Told, last};
+use run::{sentence, spoken};
 use serde_json::{Value, json};
 use std::io;
 use std::process::ExitCode;
@@ -18,8 +23,10 @@ const NAMED: usize = 50;
 /// # Errors
 /// Only when the screen cannot be written to.
 pub fn run(arguments: &Migrate, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let Migrate::Status { product } = arguments;
-    let done = status(product.as_deref(), common, screen);
+    let done = match arguments {
+        Migrate::Status { product } => status(product.as_deref(), common, screen),
+        Migrate::Run { product, dry_run } => run::remind(product.as_deref(), *dry_run, common, screen),
+    };
     stored::finish(done, common, screen)
 }
 
@@ -27,19 +34,17 @@ pub fn run(arguments: &Migrate, common: &Common, screen: &mut Screen<'_>) -> io:
 struct Found {
     name: String,
     phase: &'static str,
+    /// When another phase begins, and which.
+    deadline: Option<(Timestamp, &'static str)>,
+    /// How far the last reminder came.
+    told: Option<Told>,
     progress: MigrationProgress,
     stuck: Vec<Migration>,
 }
 
 fn status(named: Option<&str>, common: &Common, screen: &mut Screen<'_>) -> Result<ExitCode, Wrong> {
     let config = stored::configuration(common)?;
-    let products = config.catalog.products.iter().filter(|product| product.passwords != Passwords::None);
-    let products: Vec<&Product> =
-        products.map(AsRef::as_ref).filter(|product| named.is_none_or(|name| product.name.as_str() == name)).collect();
-    if products.is_empty() {
-        let which = named.map_or_else(String::new, |name| format!(" called {name}"));
-        return Err(Wrong(format!("there is no product{which} with passwords of its own")));
-    }
+    let products = with_passwords(config.catalog.products.iter().map(AsRef::as_ref), named)?;
     let now = Clock::system().now();
     let store = stored::store(&config)?;
     let found = stored::on_store(&store, async {
@@ -47,7 +52,9 @@ fn status(named: Option<&str>, common: &Common, screen: &mut Screen<'_>) -> Resu
         for product in products {
             found.push(Found {
                 name: product.name.to_string(),
-                phase: phase(product.migration),
+                phase: phase(product.migration.phase_at(now)),
+                deadline: product.migration.deadline.as_ref().map(|deadline| (deadline.at, phase(deadline.then))),
+                told: last(&*store, &product.name).await?,
                 progress: store.migration_progress(&product.name).await?,
                 stuck: store.migrations_stuck(&product.name, NAMED).await?,
             });
@@ -62,6 +69,21 @@ fn status(named: Option<&str>, common: &Common, screen: &mut Screen<'_>) -> Resu
         }
     }
     Ok(if found.iter().all(|one| one.stuck.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The products that somebody could move from.
+fn with_passwords<'p>(
+    products: impl Iterator<Item = &'p Product>,
+    named: Option<&str>,
+) -> Result<Vec<&'p Product>, Wrong> {
+    let products = products.filter(|product| product.passwords != Passwords::None);
+    let products: Vec<&Product> =
+        products.filter(|product| named.is_none_or(|name| product.name.as_str() == name)).collect();
+    if products.is_empty() {
+        let which = named.map_or_else(String::new, |name| format!(" called {name}"));
+        return Err(Wrong(format!("there is no product{which} with passwords of its own")));
+    }
+    Ok(products)
 }
 
 const fn phase(phase: MigrationPhase) -> &'static str {
@@ -95,8 +117,10 @@ impl Found {
         };
         let states: serde_json::Map<String, Value> =
             self.counts().into_iter().map(|(state, count)| (state.to_owned(), json!(count))).collect();
+        let deadline = self.deadline.map(|(at, then)| json!({ "at": at.to_string(), "then": then }));
         json!({
-            "product": self.name, "phase": self.phase, "accounts": states, "waiting": self.progress.waiting,
+            "product": self.name, "phase": self.phase, "deadline": deadline, "reminded": self.told.as_ref().map(spoken),
+            "accounts": states, "waiting": self.progress.waiting,
             "stuck": self.stuck.iter().map(stuck).collect::<Vec<_>>(),
         })
     }
@@ -104,6 +128,13 @@ impl Found {
     fn write(&self, screen: &mut Screen<'_>, now: Timestamp) -> io::Result<()> {
         let counts = self.counts().map(|(state, count)| format!("{count} {state}")).join(", ");
         writeln!(screen.out, "{} (phase {}): {counts}", self.name, self.phase)?;
+        if let Some((at, then)) = self.deadline {
+            let verb = if now < at { "becomes" } else { "became" };
+            writeln!(screen.out, "  {verb} {then} at {at}")?;
+        }
+        if let Some(told) = &self.told {
+            writeln!(screen.out, "  {}", sentence(told))?;
+        }
         if let Some(oldest) = self.progress.oldest {
             let (waiting, seconds) = (self.progress.waiting, now.since(oldest).as_secs());
             writeln!(

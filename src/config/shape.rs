@@ -98,7 +98,7 @@ impl<'s> Shape<'s> {
         let span = value.span();
         let choices = self.choices(schema);
         let found = kind(value.get_ref());
-        let Some(chosen) = choices.iter().find(|choice| choice.get("type").is_none_or(|kind| kind == found)) else {
+        let Some(chosen) = choices.iter().find(|choice| takes(choice, found)) else {
             let kinds: Vec<String> = choices.iter().filter_map(|choice| wanted(choice)).collect();
             let wanted = kinds.join(" or ");
             mask_secret(place, &span, say);
@@ -193,9 +193,24 @@ pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     (close(&best) >= 800.0).then_some(best)
 }
 
+/// Whether a value of this kind fits. JSON has no days: a schema calls one a text in the form of a date, and a file writes it bare.
+fn takes(choice: &Value, found: &str) -> bool {
+    match kind_of(choice) {
+        None => choice.get("type").is_none(),
+        Some(kind) => kind == found,
+    }
+}
+
+fn kind_of(choice: &Value) -> Option<&str> {
+    match choice.get("format").and_then(Value::as_str) {
+        Some("date") => Some("datetime"),
+        Some(_) | None => choice.get("type")?.as_str(),
+    }
+}
+
 /// What a value may be, in words; a table with its keys.
 fn wanted(choice: &Value) -> Option<String> {
-    let words = spoken(choice.get("type")?.as_str()?);
+    let words = spoken(kind_of(choice)?);
     let keys = choice.get("properties").and_then(Value::as_object).filter(|keys| !keys.is_empty() && keys.len() < 8);
     Some(match keys {
         Some(keys) => {

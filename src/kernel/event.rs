@@ -143,6 +143,9 @@ pub enum Action {
     /// A product knows of a changed name or address.
     #[serde(rename = "profile.synced")]
     ProfileSynced,
+    /// Everybody who still has a password at a product was told of its deadline.
+    #[serde(rename = "migration.reminded")]
+    MigrationReminded,
     /// An address came under, or left, an organization's management.
     #[serde(rename = "account.managed")]
     AccountManaged,

@@ -99,6 +99,7 @@ pub fn foresee(question: &Question<'_>) -> Foresight {
     let asked = Asked {
         catalog: question.catalog,
         product: Some(question.product),
+        now: question.now,
         typed: question.typed,
         known,
         lot: Lot { draw: 0, local: 0, others: 0 },

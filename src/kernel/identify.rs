@@ -9,7 +9,7 @@
 
 use super::model::{Catalog, MigrationPhase, Passwords, Product, ProductAccountState};
 use super::standing::{Demand, management};
-use super::values::{DirectoryId, EmailAddress};
+use super::values::{DirectoryId, EmailAddress, Timestamp};
 
 /// What phase A is told.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub struct Asked<'a> {
     pub catalog: &'a Catalog,
     /// The product that asks; none at the login host alone.
     pub product: Option<&'a Product>,
+    /// The store's clock: a product's phase is that of the moment.
+    pub now: Timestamp,
     /// As typed.
     pub typed: &'a str,
     /// What the store knows of the address. Not looked at where the product has no passwords.
@@ -28,8 +30,8 @@ pub struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// A question that no record is looked up for: at the login host, and for products without passwords.
-    pub fn of_nobody(catalog: &'a Catalog, product: Option<&'a Product>, typed: &'a str) -> Self {
-        Self { catalog, product, typed, known: Known::Nobody, lot: Lot { draw: 0, local: 0, others: 0 } }
+    pub fn of_nobody(catalog: &'a Catalog, product: Option<&'a Product>, typed: &'a str, now: Timestamp) -> Self {
+        Self { catalog, product, now, typed, known: Known::Nobody, lot: Lot { draw: 0, local: 0, others: 0 } }
     }
 }
 
@@ -177,7 +179,7 @@ fn migrating(asked: &Asked<'_>) -> Option<Way> {
 }
 
 fn forced(asked: &Asked<'_>) -> Option<Way> {
-    let forced = asked.product.is_some_and(|product| product.migration == MigrationPhase::Forced);
+    let forced = asked.product.is_some_and(|product| product.migration.phase_at(asked.now) == MigrationPhase::Forced);
     (forced && state(asked)? == ProductAccountState::Local).then_some(Way::Password)
 }
 
@@ -210,7 +212,7 @@ fn has_passwords(asked: &Asked<'_>) -> bool {
 
 /// A10: the page that as many known people get; never a password once everybody is asked to move (rule H18 a).
 fn lot(asked: &Asked<'_>) -> Way {
-    let forced = asked.product.is_some_and(|product| product.migration == MigrationPhase::Forced);
+    let forced = asked.product.is_some_and(|product| product.migration.phase_at(asked.now) == MigrationPhase::Forced);
     if asked.lot.is_local() && !forced { Way::Password } else { Way::Others }
 }
 

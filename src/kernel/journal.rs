@@ -70,6 +70,8 @@ pub enum MarkKind {
     Assertion,
     /// A challenge for an authenticator, and what it was answered with on its way back to a door.
     Passkey,
+    /// A page of people who are reminded of a deadline.
+    Reminder,
 }
 
 impl MarkKind {
@@ -83,6 +85,7 @@ impl MarkKind {
             Self::Replay => "replay",
             Self::Assertion => "assertion",
             Self::Passkey => "passkey",
+            Self::Reminder => "reminder",
         }
     }
 }

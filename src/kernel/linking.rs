@@ -163,7 +163,7 @@ fn trigger(facts: &Facts<'_>) -> Option<Trigger> {
 }
 
 fn phase(facts: &Facts<'_>) -> MigrationPhase {
-    facts.product.map(|product| product.migration).unwrap_or_default()
+    facts.product.map(|product| product.migration.phase_at(facts.now)).unwrap_or_default()
 }
 
 /// A session stands for no fresh proof, and a provider that answers from its own old session gives none (§3.3, rule M6).

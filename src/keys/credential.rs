@@ -24,6 +24,8 @@ pub enum Lookup {
     Steps,
     /// Which page a stranger's address gets (rule H18a).
     Decoy,
+    /// The Message-ID of a letter that reminds somebody of a deadline.
+    Reminder,
 }
 
 impl Lookup {
@@ -35,6 +37,7 @@ impl Lookup {
             Self::Attempt => "fedgate attempt 1",
             Self::Steps => "fedgate local steps 1",
             Self::Decoy => "fedgate decoy 1",
+            Self::Reminder => "fedgate reminder 1",
         }
     }
 

@@ -249,7 +249,7 @@ impl Login {
     async fn try_identify(&self, visitor: &Visitor, target: Option<&Target>, typed: &str) -> Result<Answer, Stop> {
         let product = self.world.product_of(target);
         let catalog = self.world.catalog.load_full();
-        let asked = Asked::of_nobody(&catalog, product.as_deref(), typed);
+        let asked = Asked::of_nobody(&catalog, product.as_deref(), typed, visitor.now);
         let shown = identify(&asked).show;
         self.world.foreshadow_page(visitor, &asked, &shown);
         match shown {
@@ -306,7 +306,10 @@ impl Login {
         };
         let target = aim.target.as_ref();
         let product = self.world.product_of(target);
-        let shown = identify(&Asked::of_nobody(&self.world.catalog.load(), product.as_deref(), typed)).show;
+        let shown = {
+            let catalog = self.world.catalog.load();
+            identify(&Asked::of_nobody(&catalog, product.as_deref(), typed, visitor.now)).show
+        };
         let chosen = self.ways(&shown).into_iter().find(|(_, known)| known.name == way);
         let answer = match chosen {
             None => Ok(self.ask_email(visitor, target, String::new(), true)),

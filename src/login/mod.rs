@@ -38,6 +38,7 @@ mod moving;
 mod profile;
 mod record;
 mod registry;
+pub mod reminders;
 mod saml;
 mod session;
 mod shadow;

@@ -74,6 +74,17 @@ pub enum Letter {
         /// A login was enough for it (N2); else the person asked for it (N1).
         by_login: bool,
     },
+    /// N8: the product's own passwords end.
+    Deadline {
+        /// Whose.
+        product: ProductName,
+        /// What people call the provider.
+        provider: String,
+        /// When.
+        at: Timestamp,
+        /// They have ended.
+        passed: bool,
+    },
     /// N5: somebody asked to change the address; to the old and the new one.
     AddressChange {
         /// At what.
@@ -235,6 +246,7 @@ impl Letter {
             Self::Managed { .. } => "managed",
             Self::AddressRetired { .. } => "address-retired",
             Self::Moved { .. } => "moved",
+            Self::Deadline { .. } => "deadline",
             Self::AddressChange { .. } => "address-change",
             Self::Deactivated { .. } => "deactivated",
             Self::DeletionScheduled { .. } => "deletion-scheduled",
@@ -285,6 +297,12 @@ impl Letter {
                 ("provider", plain(provider)),
                 ("kept", plain(kept)),
                 ("how", word(if *by_login { "login" } else { "asked" })),
+            ],
+            Self::Deadline { product, provider, at: time, passed } => vec![
+                ("product", at(product)),
+                ("provider", plain(provider)),
+                ("at", when(*time)),
+                ("state", word(if *passed { "passed" } else { "comes" })),
             ],
             Self::AddressChange { product, wanted, at: time } => {
                 vec![("product", at(product)), ("wanted", plain(mask(wanted))), ("at", when(*time))]

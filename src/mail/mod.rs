@@ -29,7 +29,7 @@ pub use files::Files;
 pub use letter::{DomainTrouble, Factor, Letter, Proof, mask};
 pub use message::Message;
 pub use post::{Ports, Post, Setup};
-pub use queue::{NotQueued, queue};
+pub use queue::{NotQueued, queue, queue_once};
 pub use smtp::{NotAServer, Security, Smtp, SmtpOptions, is_this_machine};
 pub use words::{BadTemplate, Words};
 

@@ -40,19 +40,41 @@ pub fn queue(
     let mut rows = Vec::with_capacity(letters.len());
     let mut limits = Vec::new();
     for (to, letter) in letters {
-        rows.push((row(keys, now, to, letter)?, of_recipient(letter.kind(), to)));
+        rows.push((row(keys, now, (MailId::mint(now, random()), to), letter)?, of_recipient(letter.kind(), to)));
         limits.extend(account.into_iter().flat_map(|account| of_account(letter.kind(), account)));
     }
     Ok(Change::Mail(MailChange::Queue { letters: rows, limits }))
 }
 
-fn row(keys: &Keys, now: Timestamp, to: &EmailAddress, letter: &Letter) -> Result<OutboxRow, NotQueued> {
+/// The same for letters of one kind to many people, each of whom it tells of a fact of their own. The caller says their ids, so that
+/// a letter that is queued again is the same letter.
+///
+/// # Errors
+/// [`NotQueued`].
+pub fn queue_once(
+    keys: &Keys,
+    now: Timestamp,
+    letters: &[(MailId, EmailAddress, Letter)],
+) -> Result<Change, NotQueued> {
+    let mut rows = Vec::with_capacity(letters.len());
+    for (id, to, letter) in letters {
+        rows.push((row(keys, now, (*id, to), letter)?, of_recipient(letter.kind(), to)));
+    }
+    Ok(Change::Mail(MailChange::Queue { letters: rows, limits: Vec::new() }))
+}
+
+fn row(
+    keys: &Keys,
+    now: Timestamp,
+    (id, to): (MailId, &EmailAddress),
+    letter: &Letter,
+) -> Result<OutboxRow, NotQueued> {
     let links = letter.proof().and_then(|proof| proof.link.as_ref());
     if !links.is_none_or(|link| is_local(link.expose())) {
         return Err(NotQueued::Link);
     }
     let mut row = OutboxRow {
-        id: MailId::mint(now, random()),
+        id,
         kind: letter.kind().to_owned(),
         to: to.clone(),
         parameters: json!(letter.facts()).to_string(),

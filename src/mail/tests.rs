@@ -50,6 +50,7 @@ fn samples() -> Vec<(&'static str, Letter)> {
         kept: person.clone(),
         by_login,
     };
+    let deadline = |passed| Letter::Deadline { product: product.clone(), provider: "Atlassian".to_owned(), at, passed };
     let announcement = |text: &str| Letter::Announcement { org: org.clone(), at, text: text.to_owned() };
     vec![
         ("managed", managed(true)),
@@ -85,6 +86,8 @@ fn samples() -> Vec<(&'static str, Letter)> {
         ("factor-removed", Letter::FactorRemoved { factor: Factor::RecoveryCodes, at }),
         ("moved-by-login", moved(true)),
         ("moved", moved(false)),
+        ("deadline", deadline(false)),
+        ("deadline-passed", deadline(true)),
         ("password-changed", Letter::PasswordChanged { product, at }),
         ("set-up-code", Letter::SetUpCode { org: org.clone(), proof: proof(None), until }),
         ("set-up-reused", Letter::SetUpReused { org, at }),

@@ -11,10 +11,11 @@ use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// Templates by kind.
-const TEMPLATES: [(&str, &str); 18] = [
+const TEMPLATES: [(&str, &str); 19] = [
     ("managed", include_str!("templates/managed.txt")),
     ("address-retired", include_str!("templates/address-retired.txt")),
     ("moved", include_str!("templates/moved.txt")),
+    ("deadline", include_str!("templates/deadline.txt")),
     ("address-change", include_str!("templates/address-change.txt")),
     ("deactivated", include_str!("templates/deactivated.txt")),
     ("deletion-scheduled", include_str!("templates/deletion-scheduled.txt")),

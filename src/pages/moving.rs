@@ -5,6 +5,7 @@ use minijinja::{Value, context};
 use super::href::Href;
 use super::name::{Name, legible};
 use super::page::{Brand, Form};
+use super::utc::Utc;
 use super::view;
 
 /// The password was right, and the account must move before anything else (B11). `POST`.
@@ -20,6 +21,8 @@ pub struct Move {
     pub provider: Name,
     /// Nothing else opens the product; else the person asked for it and may stay.
     pub must: bool,
+    /// The last day on which the password opens the product, where one is set.
+    pub last_day: Option<Utc>,
     /// Back to the product.
     pub stay: Href,
 }
@@ -72,7 +75,7 @@ impl Move {
     pub(super) fn values(&self) -> Value {
         context! {
             form => view::form(&self.form), email => legible(&self.email), provider => self.provider.shown(),
-            must => self.must, stay => self.stay.as_str(),
+            must => self.must, last_day => self.last_day.map(Utc::day), stay => self.stay.as_str(),
         }
     }
 }

@@ -19,15 +19,20 @@ const LAST: i64 = 253_402_300_799;
 impl Utc {
     /// `22 Nov 2026, 01:52:07 UTC`: no reader takes the day for the month.
     pub fn spoken(self) -> String {
-        let (year, month, day) = self.date();
-        let name = usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or("");
-        format!("{day} {name} {year}, {} UTC", self.clock())
+        format!("{}, {} UTC", self.day(), self.clock())
     }
 
     /// `2026-11-22T01:52:07Z` (RFC 3339).
     pub fn machine(self) -> String {
         let (year, month, day) = self.date();
         format!("{year:04}-{month:02}-{day:02}T{}Z", self.clock())
+    }
+
+    /// `22 Nov 2026`: a day.
+    pub fn day(self) -> String {
+        let (year, month, day) = self.date();
+        let name = usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or("");
+        format!("{day} {name} {year}")
     }
 
     /// `01:52 UTC`: a moment of today.

@@ -6,10 +6,11 @@ use crate::login::local::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Wrong};
 use crate::login::{Form, Way as LoginWay};
 use crate::pages::{
     AskReset, Ceremony, Code, CodeFrom, Enrol, Go, Href, Link, Local, Move, Name, NewPassword, Notice, Opened, Page,
-    Passkey, Password, Prove, Recovery, Review, Security, Way,
+    Passkey, Password, Prove, Recovery, Review, Security, Utc, Way,
 };
 use http::StatusCode;
 use qrcodegen::{QrCode, QrCodeEcc};
+use std::time::Duration;
 
 /// Where a local login's forms go.
 pub(super) mod paths {
@@ -132,8 +133,10 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
         LocalPage::Recovery { codes, next } => {
             Local::Recovery(Recovery { brand, codes, next: Href::parse(&next).ok()? })
         }
-        LocalPage::Move { form: fields, email, provider, must } => Local::Move(Move {
+        LocalPage::Move { form: fields, email, provider, must, ends } => Local::Move(Move {
             must,
+            // The end of a day is the first moment of the next.
+            last_day: ends.map(|at| Utc::from(at.minus(Duration::from_secs(1)))),
             stay: Href::parse("/").ok()?,
             brand,
             form: form(&fields, paths::MOVE)?,

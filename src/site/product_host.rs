@@ -152,8 +152,12 @@ impl Site {
         };
         let linked = matches!(record.state, ProductAccountState::Linked | ProductAccountState::Merged(_));
         // The banner of products: where a person whose account may move begins that (rows T02, T21).
-        let move_url = (!linked && at.product.migration != MigrationPhase::Off && catalog.issuer.is_some())
-            .then_some(super::local::paths::MOVE);
+        let plan = &at.product.migration;
+        let may_move = !linked && plan.phase_at(world.clock.now()) != MigrationPhase::Off && catalog.issuer.is_some();
+        let move_url = may_move.then_some(super::local::paths::MOVE);
+        // The date for that banner: from then on the password opens nothing but the move.
+        let ends = plan.deadline.as_ref().filter(|deadline| deadline.then == MigrationPhase::Forced && !linked);
+        let move_by = ends.map(|deadline| deadline.at.to_string());
         let org = session.org.as_ref().and_then(|org| catalog.orgs.get(org)).map(|org| org.label.clone());
         render::json(
             serde_json::json!({
@@ -163,6 +167,7 @@ impl Site {
                 "name": account.name,
                 "linked": linked,
                 "move_url": move_url,
+                "move_by": move_by,
                 "managed": session.org.is_some(),
                 "managed_by": org,
                 "profile_url": catalog.profile_url,

@@ -2,7 +2,7 @@
 //! [`MigrationChange`](crate::kernel::journal::MigrationChange) in a batch.
 
 use super::Unavailable;
-use crate::kernel::model::{Migration, MigrationProgress, ProfilePush, RemovedAlias};
+use crate::kernel::model::{Migration, MigrationProgress, ProductAccount, ProfilePush, RemovedAlias};
 use crate::kernel::values::{EmailAddress, ProductAccountId, ProductName, Timestamp};
 use async_trait::async_trait;
 
@@ -25,6 +25,13 @@ pub trait Migrations: Send + Sync {
     async fn profiles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<ProfilePush>, Unavailable>;
     /// Moves that something failed of and that are not done, the oldest first, at most `limit`.
     async fn migrations_stuck(&self, product: &ProductName, limit: usize) -> Result<Vec<Migration>, Unavailable>;
+    /// Records of a product that still have a password (local or on their way), in the order of their ids, after one, at most `limit`.
+    async fn local_records(
+        &self,
+        product: &ProductName,
+        after: Option<ProductAccountId>,
+        limit: usize,
+    ) -> Result<Vec<ProductAccount>, Unavailable>;
     /// How far a product has come. Reads an index whole.
     async fn migration_progress(&self, product: &ProductName) -> Result<MigrationProgress, Unavailable>;
 }

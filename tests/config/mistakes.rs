@@ -87,7 +87,30 @@ fn mistakes_of_shape() -> Vec<Mistake> {
             with("passwords = \"here\"\nmigration = { phase = \"forced\" }", SSO, REQUIRED_STEP),
             "let the issuer ask for one",
         ),
-        in_product(C::NotYet, 46, "migration = { phase = \"optional\", deadline = 2026-12-31 }", "remove it"),
+        in_product(
+            C::Type,
+            46,
+            "migration = { phase = \"optional\", deadline = \"2026-12-31\" }",
+            "a date without quotes",
+        ),
+        in_product(
+            C::Value,
+            60,
+            "migration = { phase = \"off\", then = \"optional\", deadline = 2026-12-31T10:00:00Z }",
+            "the end of that day",
+        ),
+        in_product(
+            C::Either,
+            42,
+            "migration = { phase = \"optional\", then = \"optional\", deadline = 2026-12-31 }",
+            "a later phase",
+        ),
+        in_product(
+            C::Duration,
+            67,
+            "migration = { then = \"optional\", deadline = 2026-12-31, remind = [\"soon\"] }",
+            "whole days",
+        ),
         in_org(C::Url, 16, "sso = { saml = \"http://idp.example/metadata\" }", "write https://"),
         in_org(
             C::Either,

@@ -165,7 +165,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         passwords: fedgate::kernel::model::Passwords::None,
         adapter: None,
         password_api: Vec::new(),
-        migration: fedgate::kernel::model::MigrationPhase::Off,
+        migration: fedgate::kernel::model::MigrationPlan::default(),
         limits: Limits::default(),
         colour: None,
         identity_fields: vec![("X-Auth-Name".into(), Claim::Name)],

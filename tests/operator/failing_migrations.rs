@@ -2,7 +2,7 @@
 
 use super::failing::Failing;
 use async_trait::async_trait;
-use fedgate::kernel::model::{Migration, MigrationProgress, ProfilePush, RemovedAlias};
+use fedgate::kernel::model::{Migration, MigrationProgress, ProductAccount, ProfilePush, RemovedAlias};
 use fedgate::kernel::values::{EmailAddress, ProductAccountId, ProductName, Timestamp};
 use fedgate::store::{Migrations, Unavailable};
 
@@ -40,6 +40,16 @@ impl Migrations for Failing {
     async fn migrations_stuck(&self, product: &ProductName, limit: usize) -> Result<Vec<Migration>, Unavailable> {
         self.answers()?;
         self.inner.migrations_stuck(product, limit).await
+    }
+
+    async fn local_records(
+        &self,
+        product: &ProductName,
+        after: Option<ProductAccountId>,
+        limit: usize,
+    ) -> Result<Vec<ProductAccount>, Unavailable> {
+        self.answers()?;
+        self.inner.local_records(product, after, limit).await
     }
 
     async fn migration_progress(&self, product: &ProductName) -> Result<MigrationProgress, Unavailable> {

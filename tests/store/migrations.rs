@@ -186,3 +186,19 @@ pub async fn t17_an_address_that_was_given_up_is_its_last_records(store: AnyStor
     assert_eq!(found, Some(alias(2, "old@free.example")));
     store.close().await;
 }
+
+pub async fn records_with_a_password_are_read_page_by_page(store: AnyStore) {
+    local(&store).await;
+    let page = async |after: Option<u8>, limit| -> Vec<ProductAccountId> {
+        let found = store.local_records(&product(), after.map(record), limit).await.unwrap();
+        found.into_iter().map(|found| found.id).collect()
+    };
+    assert_eq!(page(None, 10).await, [record(1), record(2), record(3)]);
+    assert_eq!(page(None, 2).await, [record(1), record(2)]);
+    assert_eq!(page(Some(2), 2).await, [record(3)]);
+    let [begin, commit] = to_linked(ProductAccountState::Local).unwrap()[..] else { panic!("two lines") };
+    let line = |of: u8, line: Transition| change(MigrationChange::Move(record(of), line));
+    store.commit(changes([line(1, begin), line(2, begin), line(2, commit)])).await.unwrap();
+    assert_eq!(page(None, 10).await, [record(1), record(3)], "on its way is not there yet");
+    store.close().await;
+}

@@ -61,6 +61,7 @@ impl BackRoom {
             }
             tasks.spawn(beside.post.keep_sending(stopped.clone()));
             tasks.spawn(Arc::clone(&world).keep_telling(stopped.clone()));
+            tasks.spawn(Arc::clone(&world).keep_reminding(stopped.clone()));
             tasks.spawn(beside.domains.keep_checking(stopped.clone()));
             tasks.close();
             tasks.wait().await;

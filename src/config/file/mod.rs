@@ -7,6 +7,7 @@
 
 mod acme;
 mod bounds;
+mod day;
 mod directory;
 mod later;
 mod org;
@@ -17,6 +18,7 @@ mod upstream;
 
 pub use acme::{Acme, ExternalAccount};
 pub use bounds::{ClientTimeouts, ProductLimits};
+pub use day::Day;
 pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
 pub use org::{Members, OnChange, Org, PasswordRules, Policy, Session};

@@ -2,7 +2,7 @@
 
 use super::bounds::ProductLimits;
 use super::upstream::{Health, Timeouts, UpstreamTls};
-use super::{Anything, At, Named, OneOrMany, Session, Text, Texts, WordOr};
+use super::{Anything, At, Day, Named, OneOrMany, Session, Text, Texts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -124,12 +124,14 @@ pub struct Migration {
     /// party moves, and people may ask to. `forced`: a password leads to the move and nowhere else.
     #[schemars(extend("enum" = ["off", "optional", "forced"]))]
     pub phase: Text,
-    /// A day on which the phase changes by itself; comes in a later version.
-    pub deadline: Option<Anything>,
-    /// The phase then; comes in a later version.
-    pub then: Option<Anything>,
-    /// Reminders before it; come in a later version.
-    pub remind: Option<Anything>,
+    /// The last day of this phase, without quotes: `2026-12-31` means the end of that day, UTC.
+    pub deadline: Option<At<Day>>,
+    /// The phase after the deadline: `forced` (default) or `optional`; a later one than before.
+    #[schemars(extend("enum" = ["optional", "forced"]))]
+    pub then: Text,
+    /// How long before the deadline people who still have a password are told of it by mail. Default `["30d", "7d", "1d"]`. Where a
+    /// password ends, they are told once more when it has.
+    pub remind: Texts,
 }
 
 /// A JSON login of the product's own, for its apps.

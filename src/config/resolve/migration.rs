@@ -1,15 +1,21 @@
-//! `migration` of a product: how far its own passwords are given up for the one account.
+//! `migration` of a product: how far its own passwords are given up for the one account, and when that changes by itself.
 
 use super::Reader;
-use super::values::text;
-use crate::config::file::{At, File, Migration as Written, Product};
+use super::values::{duration, each, text};
+use crate::config::file::{At, Day, File, Migration as Written, Product};
 use crate::config::finding::Code;
-use crate::kernel::model::MigrationPhase;
-use crate::kernel::values::ProductName;
+use crate::kernel::model::{Deadline, MigrationPhase, MigrationPlan};
+use crate::kernel::values::{ProductName, Timestamp};
+use chrono::NaiveDate;
+use std::time::Duration;
 
-/// The phase; the schema has refused every word but these.
-pub(super) fn phase_of(written: Option<&At<Written>>) -> MigrationPhase {
-    match written.and_then(|migration| text(&migration.phase)) {
+const DAY: Duration = Duration::from_secs(86_400);
+/// When people are reminded of a deadline, unless the file says otherwise (N8).
+const REMIND: [Duration; 3] = [DAY.saturating_mul(30), DAY.saturating_mul(7), DAY];
+
+/// The word; the schema has refused every other.
+fn phase(word: Option<&str>) -> MigrationPhase {
+    match word {
         Some("optional") => MigrationPhase::Optional,
         Some("forced") => MigrationPhase::Forced,
         Some(_) | None => MigrationPhase::Off,
@@ -17,47 +23,85 @@ pub(super) fn phase_of(written: Option<&At<Written>>) -> MigrationPhase {
 }
 
 impl Reader<'_> {
-    /// What cannot be meant: nothing to move, nowhere to move to, or a key of a later version.
-    pub(super) fn migration(&mut self, file: &File, name: &ProductName, product: &At<Product>) {
-        let Some(written) = &product.migration else { return };
-        let later = [(&written.deadline, "deadline"), (&written.then, "then"), (&written.remind, "remind")];
-        for (value, key) in later {
-            if let Some(value) = value {
-                let write = "remove it, and write phase = \"forced\" on the day";
-                self.say.not_yet(value.span(), &format!("migration.{key}"), write);
-            }
-        }
+    /// The plan. What cannot be meant is an error: no day, nothing to move, nowhere to move to, no way on.
+    pub(super) fn migration(&mut self, file: &File, name: &ProductName, product: &At<Product>) -> MigrationPlan {
+        let Some(written) = &product.migration else { return MigrationPlan::default() };
+        let now = phase(text(&written.phase));
+        let plan = MigrationPlan { phase: now, deadline: self.deadline(written, now) };
         if !matches!(text(&product.passwords), Some("here" | "product")) {
             let what = format!("[product.{name}] has no passwords of its own: there is nobody to move");
             self.say.warning(Code::WNoEffect, written.span(), what, "write passwords = \"here\", or remove it");
         }
-        if phase_of(Some(written)) == MigrationPhase::Forced && file.issuer.is_none() {
+        let last = plan.deadline.as_ref().map_or(now, |deadline| deadline.then);
+        if last == MigrationPhase::Forced && file.issuer.is_none() {
             let what = format!("nobody of [product.{name}] could log in: there is no account to move to");
             self.say.error(Code::Missing, written.span(), what, "write [issuer], or phase = \"off\"");
         }
-        self.no_dead_end(file, name, written);
+        self.no_dead_end(file, name, last);
+        plan
+    }
+
+    fn deadline(&mut self, written: &At<Written>, now: MigrationPhase) -> Option<Deadline> {
+        let remind = match &written.remind {
+            None => REMIND.to_vec(),
+            Some(_) => each(&written.remind).filter_map(|span| self.reminder(span)).collect(),
+        };
+        let Some(day) = &written.deadline else {
+            let further = written.then.as_ref().map(At::span).or(written.remind.as_ref().map(At::span));
+            if let Some(span) = further {
+                let what = "`then` and `remind` are about a deadline, and there is none";
+                self.say.warning(Code::WNoEffect, span, what, "write deadline = 2026-12-31");
+            }
+            return None;
+        };
+        let then = written.then.as_ref().map_or(MigrationPhase::Forced, |word| phase(Some(word.as_str())));
+        if then <= now {
+            let span = written.then.as_ref().map_or(day.span(), At::span);
+            let write = "write a later phase for `then`, or remove the deadline";
+            self.say.error(Code::Either, span, "the phase after the deadline holds before it already", write);
+        }
+        Some(Deadline { at: self.end_of(day)?, then, remind })
+    }
+
+    fn reminder(&mut self, written: &At<String>) -> Option<Duration> {
+        let span = duration(written);
+        if span.is_none() {
+            let what = format!("{:?} is not a duration", written.as_str());
+            self.say.error(Code::Duration, written.span(), what, "write whole days: \"30d\", \"7d\", \"1d\"");
+        }
+        span
+    }
+
+    /// The first moment after a day, UTC.
+    fn end_of(&mut self, day: &At<Day>) -> Option<Timestamp> {
+        let written = day.0;
+        let date = written.date.filter(|_| written.time.is_none() && written.offset.is_none());
+        let date = date.and_then(|date| NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into()));
+        let after = date.and_then(|date| date.succ_opt()).and_then(|date| date.and_hms_opt(0, 0, 0));
+        if after.is_none() {
+            let what = format!("{written} is not a day");
+            self.say.error(Code::Value, day.span(), what, "write deadline = 2026-12-31: the end of that day, UTC");
+        }
+        after.map(|after| Timestamp::from_seconds(after.and_utc().timestamp()))
     }
 
     /// Our own second step is asked for where passwords are typed, and the issuer's logins have no place to take it: whoever moved would
     /// be turned away for ever.
-    fn no_dead_end(&mut self, file: &File, name: &ProductName, written: &At<Written>) {
-        let phase = phase_of(Some(written));
+    fn no_dead_end(&mut self, file: &File, name: &ProductName, last: MigrationPhase) {
         let people = file.people.as_ref().and_then(|people| people.second_step.as_ref());
         let Some(required) = people.filter(|word| word.as_str() == "required") else { return };
-        match phase {
+        let why = "logins by [issuer] cannot take the second step that [people] requires";
+        let write = "write second_step = \"optional\" and let the issuer ask for one, or phase = \"off\"";
+        match last {
             MigrationPhase::Off => {}
             MigrationPhase::Optional => {
-                let what = format!(
-                    "nobody of [product.{name}] whom no organization manages can move: logins by [issuer] cannot take the second step that [people] requires"
-                );
-                let write = "write second_step = \"optional\" and let the issuer ask for one, or phase = \"off\"";
+                let what = format!("nobody of [product.{name}] whom no organization manages can move: {why}");
                 self.say.warning(Code::WNoEffect, required.span(), what, write);
             }
             MigrationPhase::Forced => {
                 let what = format!(
-                    "people of [product.{name}] whom no organization manages could neither stay nor move: logins by [issuer] cannot take the second step that [people] requires"
+                    "people of [product.{name}] whom no organization manages could neither stay nor move: {why}"
                 );
-                let write = "write second_step = \"optional\" and let the issuer ask for one, or phase = \"off\"";
                 self.say.error(Code::Either, required.span(), what, write);
             }
         }

@@ -1,13 +1,12 @@
 //! Products: what decisions know of them, and where they are.
 
 use super::Reader;
-use super::migration::phase_of;
 use super::paths::For;
 use super::values::{colour, each, label_of, text};
 use crate::config::file::{Allow as WrittenAllow, At, File, Product as Written, Span, Text, WordOr};
 use crate::config::finding::Code;
 use crate::gateway::options::{PathRule, Site};
-use crate::kernel::model::{Allow, Outage, Passwords, Product, Signup, StepUp};
+use crate::kernel::model::{Allow, MigrationPlan, Outage, Passwords, Product, Signup, StepUp};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
 use http::uri::Authority;
 use std::sync::Arc;
@@ -27,8 +26,8 @@ impl Reader<'_> {
         let mut sites = Vec::new();
         for (name, product) in &file.product.0 {
             if let Some(product_name) = self.name(name, ProductName::parse) {
-                self.migration(file, &product_name, product);
-                sites.extend(self.product(product_name, product, orgs));
+                let plan = self.migration(file, &product_name, product);
+                sites.extend(self.product(product_name, product, (orgs, plan)));
             }
         }
         if file.product.0.is_empty() && !self.misshapen {
@@ -38,7 +37,12 @@ impl Reader<'_> {
         sites
     }
 
-    fn product(&mut self, name: ProductName, written: &At<Written>, orgs: &[OrgName]) -> Option<Site> {
+    fn product(
+        &mut self,
+        name: ProductName,
+        written: &At<Written>,
+        (orgs, migration): (&[OrgName], MigrationPlan),
+    ) -> Option<Site> {
         let place = format!("[product.{name}]");
         let (hosts, also) = self.hosts_of(&place, written);
         let upstreams = self.upstreams(&place, written);
@@ -59,7 +63,7 @@ impl Reader<'_> {
             passwords: Self::passwords(written.passwords.as_ref()),
             adapter: self.adapter(&place, written),
             password_api: self.password_api(&place, written),
-            migration: phase_of(written.migration.as_ref()),
+            migration,
             limits: self.limits(written.session.as_ref()),
             colour,
             identity_fields: self.identity_fields(written),

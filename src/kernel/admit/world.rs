@@ -158,7 +158,7 @@ pub(in crate::kernel) fn product() -> Product {
         passwords: Passwords::None,
         adapter: None,
         password_api: Vec::new(),
-        migration: MigrationPhase::Off,
+        migration: MigrationPlan::default(),
         limits: Limits::default(),
         colour: None,
         identity_fields: Vec::new(),

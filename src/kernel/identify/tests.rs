@@ -1,8 +1,8 @@
 //! Phase A over its whole input space, and the rows one by one.
 
 use super::*;
-use crate::kernel::admit::world::{A, C, GOOGLE, ISSUER, SLACK, catalog, claim, email, id, product, set_policy};
-use crate::kernel::model::{Members, NamedPolicy, Sso, ThirdPartyRule};
+use crate::kernel::admit::world::{A, C, GOOGLE, ISSUER, NOW, SLACK, catalog, claim, email, id, product, set_policy};
+use crate::kernel::model::{Members, MigrationPlan, NamedPolicy, Sso, ThirdPartyRule};
 use crate::kernel::values::{PolicyName, ProductAccountId};
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ fn password(first: Option<u8>) -> Show {
 }
 
 fn show(catalog: &Catalog, typed: &str) -> Show {
-    identify(&Asked::of_nobody(catalog, None, typed)).show
+    identify(&Asked::of_nobody(catalog, None, typed, NOW)).show
 }
 
 /// A product with local passwords.
 fn here(migration: MigrationPhase) -> Product {
-    Product { passwords: Passwords::Here, migration, ..product() }
+    Product { passwords: Passwords::Here, migration: MigrationPlan::of(migration), ..product() }
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a4_to_a10_by_what_is_known() {
     let catalog = catalog();
     for (known, phase, lot, row, asks) in rows {
         let product = here(phase);
-        let asked = Asked { catalog: &catalog, product: Some(&product), typed: "x@c.com", known, lot };
+        let asked = Asked { catalog: &catalog, product: Some(&product), now: NOW, typed: "x@c.com", known, lot };
         let found = identify(&asked);
         let expected = if asks { password(Some(C)) } else { ways(Some(C)) };
         assert_eq!((found.row, found.show), (row, expected), "{known:?} {phase:?}");
@@ -95,7 +95,8 @@ fn h18_strangers_are_asked_in_the_products_proportion() {
     let (catalog, product) = (catalog(), here(MigrationPhase::Off));
     let asks = |draw| {
         let lot = Lot { draw, local: 3, others: 1 };
-        let asked = Asked { catalog: &catalog, product: Some(&product), typed: "x@d.com", known: Known::Nobody, lot };
+        let asked =
+            Asked { catalog: &catalog, product: Some(&product), now: NOW, typed: "x@d.com", known: Known::Nobody, lot };
         matches!(identify(&asked).show, Show::Password(_))
     };
     assert_eq!((0..1000).filter(|draw| asks(*draw)).count(), 750);
@@ -155,11 +156,11 @@ fn a_rules_over_the_whole_input_space() {
             policy.break_glass = vec![email("root@c.com")];
         });
         for (passwords, migration) in passwords.into_iter().flat_map(|one| phases.map(|phase| (one, phase))) {
-            let product = Product { passwords, migration, ..product() };
+            let product = Product { passwords, migration: MigrationPlan::of(migration), ..product() };
             for typed in ["ann@c.com", "root@c.com", "x@free.example", "x@sub.c.com"] {
                 for (known, draw) in known.iter().flat_map(|one| [0, 1].map(|draw| (*one, draw))) {
                     let lot = Lot { draw, local: 1, others: 1 };
-                    let asked = Asked { catalog: &catalog, product: Some(&product), typed, known, lot };
+                    let asked = Asked { catalog: &catalog, product: Some(&product), now: NOW, typed, known, lot };
                     let show = identify(&asked).show;
                     let password = matches!(show, Show::Password(_));
                     asked_for[usize::from(password)] += 1;

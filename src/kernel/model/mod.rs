@@ -10,6 +10,7 @@ mod credential;
 mod directory;
 mod migration;
 mod password_api;
+mod plan;
 mod policy;
 mod product;
 mod profile;
@@ -27,10 +28,11 @@ pub use directory::{
 };
 pub use migration::{Migration, MigrationProgress, MigrationStep, RemovedAlias, Trigger};
 pub use password_api::{ApiRefusal, PasswordApi};
+pub use plan::{Deadline, MigrationPhase, MigrationPlan, Reminder};
 pub use policy::{
     ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Since, Sso,
     ThirdPartyRule, demand,
 };
-pub use product::{Allow, Claim, MigrationPhase, Outage, Passwords, Product, Signup, StepUp};
+pub use product::{Allow, Claim, Outage, Passwords, Product, Signup, StepUp};
 pub use profile::ProfilePush;
 pub use session::{LoginSession, Method, ProductSession};

@@ -1,6 +1,6 @@
 //! What decisions need to know of a product. What the data path needs stands in the gateway's own options.
 
-use super::{Adapter, Limits, PasswordApi};
+use super::{Adapter, Limits, MigrationPlan, PasswordApi};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ pub struct Product {
     pub adapter: Option<Adapter>,
     /// Its own JSON logins for apps.
     pub password_api: Vec<PasswordApi>,
-    /// How far its local accounts are moved to the one account.
-    pub migration: MigrationPhase,
+    /// How far its local accounts are moved to the one account, and when that changes.
+    pub migration: MigrationPlan,
     /// Session limits; the person's policy may be stricter.
     pub limits: Limits,
     /// `#rrggbb` for its pages.
@@ -84,18 +84,6 @@ pub enum Passwords {
     Here,
     /// The product, asked by its adapter.
     Product,
-}
-
-/// How far a product's local accounts are moved to the one account. Only `Off` in this version.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum MigrationPhase {
-    /// Not at all.
-    #[default]
-    Off,
-    /// Offered.
-    Optional,
-    /// Asked at each login.
-    Forced,
 }
 
 /// Who may enter: any of these. Everything empty means nobody; `everyone` stands for products whose file says so by

@@ -3,7 +3,7 @@
 use super::super::answer::{Form, Way};
 use crate::kernel::local::Weakness;
 use crate::kernel::model::Product;
-use crate::kernel::values::EmailAddress;
+use crate::kernel::values::{EmailAddress, Timestamp};
 use std::sync::Arc;
 
 /// One page of a local login, at a product's own door.
@@ -129,6 +129,8 @@ pub enum LocalPage {
         provider: String,
         /// Nothing else opens the product; else the person asked for it.
         must: bool,
+        /// When the password ends by itself.
+        ends: Option<Timestamp>,
     },
     /// Whether the account at this product is the person's, who came by a provider (B22).
     Prove {

@@ -47,7 +47,7 @@ impl World {
         let hash = self.keys.lookup(Lookup::Decoy, &[product.as_str().as_bytes(), email.as_str().as_bytes()]);
         let draw = hash.iter().take(8).fold(0_u64, |draw, byte| draw << 8 | u64::from(*byte));
         let lot = Lot { draw, local: share.local, others: share.all.saturating_sub(share.local) };
-        let asked = Asked { catalog: &catalog, product: Some(&at.product), typed, known, lot };
+        let asked = Asked { catalog: &catalog, product: Some(&at.product), now: visitor.now, typed, known, lot };
         let shown = identify(&asked).show;
         self.foreshadow_page(visitor, &asked, &shown);
         Ok(shown)

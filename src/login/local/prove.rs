@@ -26,7 +26,13 @@ impl Login {
     pub(super) fn move_page(&self, visitor: &Visitor, at: &ProductHost, target: &Target, steps: &Steps) -> Answer {
         let provider = self.issuer_label();
         let email = steps.claimant().email.clone();
-        self.page_with_steps(visitor, at, target, steps, |form| LocalPage::Move { form, email, provider, must: true })
+        self.page_with_steps(visitor, at, target, steps, |form| LocalPage::Move {
+            form,
+            email,
+            provider,
+            must: true,
+            ends: None,
+        })
     }
 
     /// `GET /.fedgate/move`: whoever is logged in by a password here may move (rows T02, T21). Nothing happens by it.
@@ -34,7 +40,10 @@ impl Login {
         let answer = match self.mover(visitor, at).await {
             Ok(Some(email)) => {
                 let (target, provider) = (self.door_target(at), self.issuer_label());
-                let page = |form| LocalPage::Move { form, email, provider, must: false };
+                let plan = &at.product.migration;
+                let ends = plan.deadline.as_ref().filter(|deadline| deadline.then == MigrationPhase::Forced);
+                let ends = ends.map(|deadline| deadline.at);
+                let page = |form| LocalPage::Move { form, email, provider, must: false, ends };
                 Ok(self.local_page(visitor, at, Some(&target), "", page))
             }
             // Moved already, or nowhere to move to: there is nothing to do here.
@@ -46,7 +55,9 @@ impl Login {
 
     /// The address of the person who is logged in here, if their account may move.
     async fn mover(&self, visitor: &Visitor, at: &ProductHost) -> Result<Option<EmailAddress>, Stop> {
-        if at.product.migration == MigrationPhase::Off || self.world.catalog.load().issuer.is_none() {
+        if at.product.migration.phase_at(visitor.now) == MigrationPhase::Off
+            || self.world.catalog.load().issuer.is_none()
+        {
             return Ok(None);
         }
         let Some((live, _)) = self.session_here(visitor, at).await? else { return Ok(None) };

@@ -6,7 +6,8 @@ use super::{Sqlite, rows};
 use crate::kernel::journal::MigrationChange;
 use crate::kernel::migration::Transition;
 use crate::kernel::model::{
-    IdentityKey, Migration, MigrationProgress, MigrationStep, ProfilePush, RemovedAlias, SubjectSource, Trigger,
+    IdentityKey, Migration, MigrationProgress, MigrationStep, ProductAccount, ProfilePush, RemovedAlias, SubjectSource,
+    Trigger,
 };
 use crate::kernel::values::{DirectoryId, EmailAddress, MigrationId, ProductAccountId, ProductName, Timestamp};
 use async_trait::async_trait;
@@ -166,6 +167,23 @@ impl Migrations for Sqlite {
              WHERE product = ? AND step <> 'done' AND fault IS NOT NULL ORDER BY begun_at, id LIMIT ?"
         );
         self.all(&sql, params![product.as_str(), i64::try_from(limit).unwrap_or(i64::MAX)], migration)
+    }
+
+    async fn local_records(
+        &self,
+        product: &ProductName,
+        after: Option<ProductAccountId>,
+        limit: usize,
+    ) -> Result<Vec<ProductAccount>, Unavailable> {
+        let sql = format!(
+            "SELECT {} FROM product_account
+             WHERE product = ? AND state IN ('local', 'migrating') AND id > ? ORDER BY id LIMIT ?",
+            rows::PRODUCT_ACCOUNT
+        );
+        // No id is smaller than nothing.
+        let after = after.map(|id| id.to_bytes().to_vec()).unwrap_or_default();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.all(&sql, params![product.as_str(), after, limit], rows::product_account)
     }
 
     async fn migration_progress(&self, product: &ProductName) -> Result<MigrationProgress, Unavailable> {

@@ -1,10 +1,11 @@
 //! Records that still have a password of their own: who moves them to the one account, and who must prove more first.
 
 use super::*;
+use crate::kernel::model::{Deadline, MigrationPlan};
 use crate::kernel::proof::OwnerProof;
 
 fn phase(phase: MigrationPhase) -> impl Fn(&mut Case) {
-    move |case| case.product.as_mut().unwrap().migration = phase
+    move |case| case.product.as_mut().unwrap().migration = MigrationPlan::of(phase)
 }
 
 fn optional(case: &mut Case) {
@@ -116,4 +117,17 @@ fn b11_where_everybody_must_move_no_local_credential_opens_the_product() {
     // Another rule comes first (B2).
     let managed = Case::local(Method::Password, LOCAL, &account(9, "ann@a.com"), ProductAccountState::Local);
     check(&managed.with(phase(MigrationPhase::Forced)), "go to 1");
+}
+
+#[test]
+fn t13_after_the_deadline_a_password_leads_to_the_move_and_nowhere_else() {
+    let ann = account(9, "ann@free.example");
+    let case = Case::local(Method::Password, LOCAL, &ann, ProductAccountState::Local).stepped(&ann);
+    let until = |at: Timestamp| {
+        let deadline = Deadline { at, then: MigrationPhase::Forced, remind: Vec::new() };
+        let plan = MigrationPlan { phase: MigrationPhase::Optional, deadline: Some(deadline) };
+        move |case: &mut Case| case.product.as_mut().unwrap().migration = plan.clone()
+    };
+    check(&case.clone().with(until(Timestamp::from_millis(NOW.millis() + 1))), "session");
+    check(&case.with(until(NOW)), "move-needed");
 }
