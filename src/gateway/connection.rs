@@ -106,7 +106,7 @@ pub(super) async fn serve(core: Arc<Core>, mut stream: TcpStream, (from, seat): 
         return;
     };
     let patience = line.core.table.load().patience.handshake;
-    let handshake = line.core.handshakes.run(Box::pin(tls.acceptor.accept(stream)));
+    let handshake = line.core.handshakes.run(Box::pin(tls.accept(stream)));
     let accepted = timeout(patience, handshake).await;
     drop(greeting);
     let Ok(Ok(mut stream)) = accepted else {

@@ -4,6 +4,7 @@ use super::support::*;
 use bytes::Bytes;
 use fedgate::gateway::options::{CertFiles, Tls};
 use http::{Request, StatusCode};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -32,10 +33,19 @@ pub async fn connect(world: &World, root: &Path, name: &str, protocol: &str) -> 
 
 /// TLS on a connection that is there.
 pub async fn over(stream: TcpStream, root: &Path, name: &str, protocol: &str) -> std::io::Result<TlsStream<TcpStream>> {
+    by(rustls::crypto::aws_lc_rs::default_provider(), stream, root, name, protocol).await
+}
+
+async fn by(
+    provider: CryptoProvider,
+    stream: TcpStream,
+    root: &Path,
+    name: &str,
+    protocol: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(root).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
@@ -62,6 +72,36 @@ fn a_request_over_tls_reaches_the_product() {
     });
     assert!(reply.starts_with("HTTP/1.1 200") && reply.ends_with("hello"), "{reply}");
     assert!(reply.contains("strict-transport-security: max-age=31536000"), "{reply}");
+}
+
+#[test]
+fn aes_of_128_bits_is_preferred_and_a_client_without_it_or_without_aes_is_served_as_it_asks() {
+    use rustls::CipherSuite::{self, *};
+    let world = world(ok, |_, _| {});
+    let check = |offered: &[CipherSuite], expected: CipherSuite| {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        let place = |suite: CipherSuite| offered.iter().position(|one| *one == suite);
+        provider.cipher_suites.retain(|suite| place(suite.suite()).is_some());
+        provider.cipher_suites.sort_by_key(|suite| place(suite.suite()));
+        let (suite, tickets) = run(async {
+            let stream = TcpStream::connect(world.running.addresses().https.unwrap()).await.unwrap();
+            let mut stream = by(provider, stream, &root(&world), HOST, "http/1.1").await.unwrap();
+            let text = format!("GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n");
+            stream.write_all(text.as_bytes()).await.unwrap();
+            stream.read_to_end(&mut Vec::new()).await.unwrap();
+            let session = stream.get_ref().1;
+            (session.negotiated_cipher_suite().unwrap().suite(), session.tls13_tickets_received())
+        });
+        let is_tls13 = expected.as_str().unwrap_or_default().starts_with("TLS13");
+        assert_eq!((suite, tickets), (expected, u32::from(is_tls13)), "{offered:?}");
+    };
+    let (aes_128, aes_256, chacha) =
+        (TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256);
+    check(&[aes_256, chacha, aes_128], aes_128);
+    check(&[aes_256, chacha], aes_256);
+    check(&[chacha, aes_128, aes_256], chacha);
+    check(&[TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, aes_256, aes_128], aes_128);
+    check(&[TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256], TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256);
 }
 
 /// Sends one request on an HTTP/2 connection.

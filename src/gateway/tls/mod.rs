@@ -1,11 +1,12 @@
 //! TLS: which certificate for which name, loaded as a whole, replaced as a whole.
 //!
 //! TLS 1.2 and 1.3 by aws-lc-rs, no early data (rule M9), tickets under keys of this process that rotate. Deliberately absent:
-//! choosing by anything but the name, and a process-default provider. `internal` makes certificates, `ordered` serves those that
-//! an authority issued.
+//! choosing a certificate by anything but the name, and a process-default provider. `internal` makes certificates, `ordered` serves
+//! those that an authority issued, `suites` says which cipher suites are preferred.
 
 mod internal;
 mod ordered;
+mod suites;
 
 pub(super) use ordered::ACME_TLS;
 
@@ -17,13 +18,18 @@ use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::{ClientHello, NoServerSessionStorage, ParsedCertificate, ProducesTickets, ResolvesServerCert};
+use rustls::server::{
+    Acceptor, ClientHello, NoServerSessionStorage, ParsedCertificate, ProducesTickets, ResolvesServerCert,
+};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, version};
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio_rustls::TlsAcceptor;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// Why certificates cannot be used. The old ones stay in use.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +55,9 @@ pub enum TlsFault {
 
 /// Certificates in use.
 pub(super) struct TlsState {
-    pub(super) acceptor: TlsAcceptor,
+    /// In the order of suites that is ours, and in that of the client.
+    ours: Arc<ServerConfig>,
+    theirs: Arc<ServerConfig>,
     chosen: Arc<Chosen>,
 }
 
@@ -117,7 +125,7 @@ impl TlsState {
         issued: Option<&Arc<Issued>>,
         tickets: &Tickets,
     ) -> Result<Self, TlsFault> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(suites::provider());
         let certificates =
             pairs.into_iter().map(|pair| certify(pair, hosts, &provider)).collect::<Result<Vec<_>, _>>()?;
         if certificates.is_empty() && issued.is_none() {
@@ -143,7 +151,24 @@ impl TlsState {
         config.ticketer = Arc::clone(&tickets.0);
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.max_early_data_size = 0;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), chosen })
+        // Each resumption brings the next one.
+        config.send_tls13_tickets = 1;
+        let theirs = Arc::new(config.clone());
+        config.ignore_client_order = true;
+        Ok(Self { ours: Arc::new(config), theirs, chosen })
+    }
+
+    /// Shakes hands with a client.
+    ///
+    /// # Errors
+    /// When the client leaves, or there is nothing that both speak. It has been told then.
+    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let config = if suites::is_the_clients_choice(&start.client_hello()) { &self.theirs } else { &self.ours };
+        start.into_stream(Arc::clone(config)).await
     }
 
     /// The configured host names that the certificate chosen for this name covers.
