@@ -17,11 +17,16 @@ use fedgate::kernel::values::{
     AccountId, EmailAddress, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, Token,
 };
 use fedgate::login::World;
+use mimalloc::MiMalloc;
 use std::error::Error;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
+
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -38,6 +38,10 @@ pub(super) enum NotStarted {
 #[error("{0}")]
 pub(super) struct Failed(String);
 
+/// All that the process finds in its environment: the program's allocator takes memory as it is needed, not a gibibyte ahead, which
+/// would count against the sandbox's limit.
+const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_EAGER_COMMIT", "0")];
+
 impl Failed {
     fn of(why: impl Display) -> Self {
         Self(why.to_string())
@@ -49,7 +53,7 @@ impl Worker {
     pub(super) fn start(program: &Program, clock: &Clock, within: Duration) -> Result<Self, NotStarted> {
         let broken = |why: &dyn Display| NotStarted::Broken(why.to_string());
         let mut command = Command::new(&program.path);
-        command.args(&program.arguments).env_clear().current_dir("/");
+        command.args(&program.arguments).env_clear().envs(ALLOCATOR).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|why| broken(&why))?;
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
