@@ -311,6 +311,13 @@ fn second_opinions(company: &Company) -> Vec<Pid> {
     std::fs::read_dir("/proc").expect("/proc").filter_map(|folder| of(folder.ok()?)).collect()
 }
 
+/// How much data a process has for itself.
+fn data_kib(pid: Pid) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:")?.strip_suffix("kB")).expect("its data");
+    line.trim().parse().expect("a number")
+}
+
 #[tokio::test]
 async fn h11_a_second_opinion_that_hangs_or_dies_costs_a_login_at_most() {
     let company = Company::open("").await;
@@ -323,6 +330,8 @@ async fn h11_a_second_opinion_that_hangs_or_dies_costs_a_login_at_most() {
     assert!(company.gateway.log().contains("a second opinion by samael, in a sandboxed process"));
     let all = second_opinions(&company);
     assert!(!all.is_empty(), "somebody else was asked");
+    // Whatever allocator the program has.
+    all.iter().for_each(|pid| assert!(data_kib(*pid) < 64 * 1024, "it takes no more than its sandbox allows"));
     all.iter().for_each(|pid| kill_process(*pid, Signal::STOP).expect("it runs"));
     assert!(!logs_in().await, "nobody is let in without the answer that is due");
     assert!(company.events("login.denied").pop().expect("an event").to_string().contains("saml-no-second-opinion"));
