@@ -5,6 +5,7 @@
 
 use super::assertion::{Assertion, parse_time};
 use super::keys::{Fingerprint, SigningKeys};
+use super::subject::UNSPECIFIED;
 use super::verify::Received;
 use super::xml::{Node, XENC};
 use crate::kernel::values::Timestamp;
@@ -55,14 +56,16 @@ pub struct AssertionRead {
     pub issuer: String,
     /// NameID.
     pub name_id: Option<String>,
+    /// Its Format, NameQualifier and SPNameQualifier, which make the name space of a subject (rule C1).
+    pub name_space: [Option<String>; 3],
     /// Of each SubjectConfirmation: Method, Recipient, InResponseTo, NotOnOrAfter.
     pub confirmations: Vec<[Option<String>; 4]>,
     /// Conditions' NotBefore and NotOnOrAfter.
     pub valid: [Option<String>; 2],
     /// Audiences of each AudienceRestriction.
     pub audiences: Vec<Vec<String>>,
-    /// Of each AuthnStatement: AuthnInstant and SessionNotOnOrAfter.
-    pub authenticated: Vec<[Option<String>; 2]>,
+    /// Of each AuthnStatement: AuthnInstant, SessionNotOnOrAfter, SessionIndex and the text of AuthnContextClassRef.
+    pub authenticated: Vec<[Option<String>; 4]>,
     /// Attributes: Name and the texts of the values.
     pub attributes: Vec<(String, Vec<String>)>,
 }
@@ -128,6 +131,14 @@ fn compare(ours: &Assertion, read: &AssertionRead, found: &mut Vec<&'static str>
     must("id", ours.id == read.id);
     must("issuer", ours.issuer == read.issuer);
     must("subject", ours.name_id.as_ref().map(|name_id| &name_id.value) == read.name_id.as_ref());
+    let name_space = ours.name_id.as_ref().map(|name_id| {
+        // An absent Format says what is written here (SAML Core §2.2.2).
+        let format = Some(name_id.format.as_str()).filter(|format| *format != UNSPECIFIED);
+        [format, name_id.name_qualifier.as_deref(), name_id.sp_name_qualifier.as_deref()]
+    });
+    let [format, provider, party] = read.name_space.each_ref().map(Option::as_deref);
+    let read_there = [format.filter(|format| *format != UNSPECIFIED), provider, party];
+    must("name-space", name_space.unwrap_or_default() == read_there);
     let methods = ours.confirmations.iter().map(|one| Some(&one.method));
     must("confirmation", methods.eq(read.confirmations.iter().map(|[method, ..]| method.as_ref())));
     let recipients = ours.confirmations.iter().map(|one| one.recipient.as_ref());
@@ -145,10 +156,14 @@ fn compare(ours: &Assertion, read: &AssertionRead, found: &mut Vec<&'static str>
             .zip(&read.confirmations)
             .all(|(one, [.., until])| same_time(one.not_on_or_after, until.as_deref()))
         && ours.authentications.len() == read.authenticated.len()
-        && ours.authentications.iter().zip(&read.authenticated).all(|(one, [at, until])| {
+        && ours.authentications.iter().zip(&read.authenticated).all(|(one, [at, until, ..])| {
             same_time(Some(one.instant), at.as_deref()) && same_time(one.session_not_on_or_after, until.as_deref())
         });
     must("validity", valid);
+    let sessions = ours.authentications.iter().map(|one| one.session_index.as_ref());
+    must("session-index", sessions.eq(read.authenticated.iter().map(|[_, _, index, _]| index.as_ref())));
+    let classes = ours.authentications.iter().map(|one| one.class.as_ref());
+    must("context", classes.eq(read.authenticated.iter().map(|[_, _, _, class]| class.as_ref())));
     let audiences = conditions.map(|one| one.audiences.as_slice()).unwrap_or_default();
     must("audience", audiences == read.audiences);
     let attributes = ours.attributes.iter().map(|one| (&one.name, &one.values));

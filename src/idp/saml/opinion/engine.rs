@@ -84,6 +84,7 @@ fn ciphertext(encrypted: &Element) -> Option<String> {
 
 fn assertion_read(assertion: &Element) -> AssertionRead {
     let subject = assertion.child(SAML, "Subject");
+    let name_id = subject.and_then(|subject| subject.child(SAML, "NameID"));
     let confirmation = |one: &Element| {
         let data = one.child(SAML, "SubjectConfirmationData");
         let of_data = |name| data.and_then(|data| data.attribute(name));
@@ -95,7 +96,9 @@ fn assertion_read(assertion: &Element) -> AssertionRead {
     AssertionRead {
         id: assertion.attribute("ID").unwrap_or_default(),
         issuer: assertion.child(SAML, "Issuer").map(Element::whole_text).unwrap_or_default(),
-        name_id: subject.and_then(|subject| subject.child(SAML, "NameID")).map(Element::whole_text),
+        name_id: name_id.map(Element::whole_text),
+        name_space: ["Format", "NameQualifier", "SPNameQualifier"]
+            .map(|name| name_id.and_then(|one| one.attribute(name))),
         confirmations: subject
             .into_iter()
             .flat_map(|all| all.all(SAML, "SubjectConfirmation"))
@@ -103,12 +106,17 @@ fn assertion_read(assertion: &Element) -> AssertionRead {
             .collect(),
         valid: ["NotBefore", "NotOnOrAfter"].map(|name| conditions.and_then(|one| one.attribute(name))),
         audiences: restrictions.map(|one| one.all(SAML, "Audience").map(Element::whole_text).collect()).collect(),
-        authenticated: assertion
-            .all(SAML, "AuthnStatement")
-            .map(|one| ["AuthnInstant", "SessionNotOnOrAfter"].map(|name| one.attribute(name)))
-            .collect(),
+        authenticated: assertion.all(SAML, "AuthnStatement").map(authentication).collect(),
         attributes: statements.flat_map(|one| one.all(SAML, "Attribute")).map(attribute_read).collect(),
     }
+}
+
+fn authentication(statement: &Element) -> [Option<String>; 4] {
+    let context = statement.child(SAML, "AuthnContext");
+    let class = context.and_then(|context| context.child(SAML, "AuthnContextClassRef")).map(Element::whole_text);
+    let [at, until, index] =
+        ["AuthnInstant", "SessionNotOnOrAfter", "SessionIndex"].map(|name| statement.attribute(name));
+    [at, until, index, class]
 }
 
 /// Values with structure of their own are left out, but for a single NameID, as the first verifier does.

@@ -10,6 +10,7 @@ fn read() -> Opinion {
         id: "_a1".into(),
         issuer: IDP.into(),
         name_id: some("ann"),
+        name_space: [some(crate::kernel::saml::PERSISTENT), None, None],
         confirmations: vec![[
             some("urn:oasis:names:tc:SAML:2.0:cm:bearer"),
             some(ACS),
@@ -18,7 +19,7 @@ fn read() -> Opinion {
         ]],
         valid: [some("2026-11-22T11:59:00Z"), some("2026-11-22T12:10:00Z")],
         audiences: vec![vec![SP.into()]],
-        authenticated: vec![[some("2026-11-22T11:30:00Z"), some("2026-11-22T12:20:00Z")]],
+        authenticated: vec![[some("2026-11-22T11:30:00Z"), some("2026-11-22T12:20:00Z"), some("_s1"), some("urn:mfa")]],
         attributes: vec![("mail".into(), vec!["ann@acme.example".into()])],
     };
     Opinion { message: None, assertion: Some(assertion), ciphertext: None }
@@ -49,6 +50,14 @@ fn h11_every_field_that_is_read_otherwise_is_named() {
     differs(|a| a.issuer.push('x'), "issuer");
     differs(|a| a.name_id = Some("eve".into()), "subject");
     differs(|a| a.name_id = none(), "subject");
+    differs(|a| a.name_space[0] = none(), "name-space");
+    differs(|a| a.name_space[0] = Some(crate::kernel::saml::TRANSIENT.into()), "name-space");
+    differs(|a| a.name_space[1] = Some(IDP.into()), "name-space");
+    differs(|a| a.name_space[2] = Some(SP.into()), "name-space");
+    differs(|a| a.authenticated[0][2] = Some("_s2".into()), "session-index");
+    differs(|a| a.authenticated[0][2] = none(), "session-index");
+    differs(|a| a.authenticated[0][3] = Some("urn:password".into()), "context");
+    differs(|a| a.authenticated[0][3] = none(), "context");
     differs(|a| a.confirmations[0][0] = none(), "confirmation");
     differs(|a| a.confirmations[0][1] = Some("https://other.example".into()), "recipient");
     differs(|a| a.confirmations[0][2] = none(), "in-response-to");
@@ -56,13 +65,23 @@ fn h11_every_field_that_is_read_otherwise_is_named() {
     differs(|a| a.valid[0] = none(), "validity");
     differs(|a| a.valid[1] = Some("2026-11-23T12:10:00Z".into()), "validity");
     differs(|a| a.valid[1] = Some("never".into()), "validity");
-    differs(|a| a.authenticated.clear(), "validity");
     differs(|a| a.authenticated[0][0] = Some("2026-11-22T11:30:01Z".into()), "validity");
     differs(|a| a.authenticated[0][1] = none(), "validity");
     differs(|a| a.audiences[0].push("https://other.example".into()), "audience");
     differs(|a| a.audiences.push(vec![SP.into()]), "audience");
     differs(|a| a.attributes[0].1[0].push('x'), "attributes");
     differs(|a| a.attributes.clear(), "attributes");
+    let mut opinion = read();
+    opinion.assertion.iter_mut().for_each(|read| read.authenticated.clear());
+    assert_eq!(received.differences(&opinion), ["validity", "session-index", "context"]);
+    // An absent Format and the one that says nothing are the same.
+    let silent = ANSWER.replace(" Format=\"urn:oasis:names:tc:SAML:2.0:nameid-format:persistent\"", "");
+    let received = open(&seal(&silent, &ON_ASSERTION)).unwrap();
+    for format in [None, Some(crate::kernel::saml::UNSPECIFIED.to_owned())] {
+        opinion = read();
+        opinion.assertion.iter_mut().for_each(|read| read.name_space[0].clone_from(&format));
+        assert_eq!(received.differences(&opinion), [""; 0]);
+    }
 }
 
 #[test]
