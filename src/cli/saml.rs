@@ -107,6 +107,8 @@ fn as_json(directory: &Directory, report: &Report, at: Timestamp) -> Value {
         "remedy": report.fault.map(|fault| fault.remedy()),
         "checks": checks.collect::<Vec<_>>(),
         "signed_by": report.signed_by.map(|key| key.to_string()),
+        "message_signed_by": report.message_signed_by.map(|key| key.to_string()),
+        "ended_keys_that_signed": report.ended.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "certificates_that_came": report.came.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "keys_known": known.collect::<Vec<_>>(),
     })

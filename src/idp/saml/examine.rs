@@ -4,7 +4,7 @@ use super::own::Own;
 use super::{Names, SamlProviders};
 use crate::idp::{ProviderUnavailable, no_provider};
 use crate::kernel::model::{Directory, ExpiredKeys};
-use crate::kernel::saml::{self, Limits, Report, SamlFault, Trust};
+use crate::kernel::saml::{self, Limits, Report, Trust};
 use crate::kernel::values::{Origin, Timestamp};
 
 impl SamlProviders {
@@ -29,13 +29,7 @@ impl SamlProviders {
         let own = Own::read(self.0.store.as_ref(), &self.0.kek, directory.id, at).await?;
         let trust = Trust { keys, decryption: own.as_ref().map(|own| &own.decryption), cbc: false };
         let connection = Names::of(login, directory).connection(settings, &provider);
-        let mut report = saml::examine(directory, &connection, &trust, &document, at);
-        if report.fault.is_none()
-            && settings.expired_keys == ExpiredKeys::Refuse
-            && report.signed_by.is_some_and(|key| provider.has_ended(key, at))
-        {
-            report = Report::unjudged(SamlFault::EndedKey, report.came, keys);
-        }
-        Ok(report)
+        let report = saml::examine(directory, &connection, &trust, &document, at);
+        Ok(report.note_ended(keys, settings.expired_keys == ExpiredKeys::Refuse, at))
     }
 }

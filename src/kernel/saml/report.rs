@@ -24,6 +24,10 @@ pub struct Report {
     pub known: Vec<(Fingerprint, Option<Timestamp>)>,
     /// The key that vouched for the assertion.
     pub signed_by: Option<Fingerprint>,
+    /// The key that signed the message around it, where one did.
+    pub message_signed_by: Option<Fingerprint>,
+    /// Keys that signed and whose certificates have ended.
+    pub ended: Vec<Fingerprint>,
     /// Why it is refused.
     pub fault: Option<SamlFault>,
 }
@@ -101,7 +105,8 @@ impl Report {
             let (expected, got) = (fault.remedy().to_owned(), fault.cause().to_owned());
             checks.push(Check { name: "before it is judged", fault, expected, got, holds: false });
         }
-        Self { checks, came, known: keys.known().collect(), signed_by: None, fault: Some(fault) }
+        let known = keys.known().collect();
+        Self { checks, came, known, signed_by: None, message_signed_by: None, ended: Vec::new(), fault: Some(fault) }
     }
 
     /// Of a response that was verified and judged.
@@ -116,8 +121,29 @@ impl Report {
             holds: true,
         });
         let checks = passed.chain(judgement.checks.iter().cloned()).collect();
-        let signed_by = Some(received.signed_assertion());
-        Self { checks, came: received.brought.clone(), known: keys.known().collect(), signed_by, fault }
+        Self {
+            checks,
+            came: received.brought.clone(),
+            known: keys.known().collect(),
+            signed_by: Some(received.signed_assertion()),
+            message_signed_by: received.signed_message(),
+            ended: Vec::new(),
+            fault,
+        }
+    }
+
+    /// Notes which keys that signed, the assertion or the message around it, have certificates that have ended by `now`. Where the
+    /// directory refuses such keys (`expired_keys`), one of them refuses a response that would be taken otherwise.
+    pub fn note_ended(self, keys: &SigningKeys, refused: bool, now: Timestamp) -> Self {
+        let has_ended =
+            |key: &Fingerprint| self.known.iter().any(|(known, end)| known == key && end.is_some_and(|end| end <= now));
+        let mut ended: Vec<_> =
+            [self.signed_by, self.message_signed_by].into_iter().flatten().filter(has_ended).collect();
+        ended.dedup();
+        if refused && self.fault.is_none() && !ended.is_empty() {
+            return Self { ended, ..Self::unjudged(SamlFault::EndedKey, self.came, keys) };
+        }
+        Self { ended, ..self }
     }
 
     /// The same lines for an audit event and a terminal: the cause and the remedy, each check, then the keys.
@@ -134,6 +160,12 @@ impl Report {
         if let Some(key) = self.signed_by {
             lines.push(format!("signed by key {key}"));
         }
+        if let Some(key) = self.message_signed_by {
+            lines.push(format!("message signed by key {key}"));
+        }
+        lines.extend(
+            self.ended.iter().map(|key| format!("warning: the certificate of key {key}, which signed, has ended")),
+        );
         lines.extend(self.came.iter().map(|key| {
             let known = self.known.iter().any(|(known, _)| known == key);
             format!("certificate that came {key}{}", if known { ", known" } else { ", UNKNOWN" })

@@ -4,6 +4,8 @@ use super::world::*;
 use super::*;
 use crate::kernel::model::Method;
 use crate::kernel::proof::Vouched;
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::signature::KeyPair as _;
 
 /// A login that is proved, until a row changes it.
 struct Case {
@@ -488,4 +490,33 @@ fn presets_read_what_their_providers_send() {
 fn with_friendly(attribute: &str, read: bool) {
     let judged = run(|c| c.put("Name=\"mail\"", attribute)).outcome.unwrap();
     assert_eq!(judged.proof.claims().email.is_some(), read, "{attribute}");
+}
+
+#[test]
+fn a_certificate_that_ended_is_named_whether_its_key_signed_the_assertion_or_the_message() {
+    // The assertion by one key, the message around it by another.
+    let inner = seal(&ANSWER.replace("@_r1@", "@later@"), &ON_ASSERTION).replace("@later@", "@_r1@");
+    let document = seal(&inner, &Sealing { key: &MALLORY, ..ON_RESPONSE });
+    let infos = [&PROVIDER, &MALLORY].map(|key| key.public_key().as_der().unwrap().as_ref().to_vec());
+    let keys = SigningKeys::from_public_keys(infos.iter().map(Vec::as_slice)).unwrap();
+    let [assertion, message] = infos.each_ref().map(|info| Fingerprint::of(info));
+    let trust = Trust { keys: &keys, decryption: None, cbc: false };
+    let report = examine(&directory(), &connection(), &trust, document.as_bytes(), at(30));
+    let signers = (report.signed_by, report.message_signed_by);
+    assert_eq!((report.fault, signers), (None, (Some(assertion), Some(message))));
+    for (ends, refused, named, fault) in [
+        ([at(31), at(31)], true, vec![], None),
+        ([at(30), at(31)], false, vec![assertion], None),
+        ([at(30), at(31)], true, vec![assertion], Some(SamlFault::EndedKey)),
+        ([at(31), at(30)], false, vec![message], None),
+        ([at(31), at(30)], true, vec![message], Some(SamlFault::EndedKey)),
+        ([at(29), at(29)], true, vec![assertion, message], Some(SamlFault::EndedKey)),
+    ] {
+        let mut report = examine(&directory(), &connection(), &trust, document.as_bytes(), at(30));
+        report.known = vec![(assertion, Some(ends[0])), (message, Some(ends[1]))];
+        let report = report.note_ended(&keys, refused, at(30));
+        assert_eq!((&report.ended, report.fault), (&named, fault), "{refused}");
+        let warned = report.lines().iter().filter(|line| line.starts_with("warning: the certificate of key ")).count();
+        assert_eq!(warned, named.len());
+    }
 }
