@@ -142,6 +142,8 @@ struct Scan<'a> {
     at: usize,
     limits: Limits,
     declared: Vec<usize>,
+    /// Of one tag: the names that declare a namespace.
+    declaring: Vec<&'a [u8]>,
     scope: usize,
     elements: usize,
     attributes: usize,
@@ -159,6 +161,7 @@ impl<'a> Scan<'a> {
             at: 0,
             limits,
             declared,
+            declaring: Vec::new(),
             scope: 0,
             elements: 0,
             attributes: 0,
@@ -282,7 +285,8 @@ impl<'a> Scan<'a> {
 
     /// The rest of a start tag up to its `>`; answers how many namespaces it declares.
     fn tag(&mut self) -> Result<usize, SamlFault> {
-        let (mut count, mut declared) = (0, 0);
+        self.declaring.clear();
+        let mut count = 0;
         loop {
             match self.peek().ok_or(SamlFault::NotXml)? {
                 b'>' => break,
@@ -297,21 +301,31 @@ impl<'a> Scan<'a> {
                     if name == b"xmlns:xmlns" {
                         return Err(SamlFault::NotXml);
                     }
-                    declared += usize::from(name == b"xmlns" || name.starts_with(b"xmlns:"));
+                    let declares = name == b"xmlns" || name.starts_with(b"xmlns:");
+                    if declares {
+                        // The parser takes the same one twice where one of them is empty.
+                        if self.declaring.contains(&name) {
+                            return Err(SamlFault::NotXml);
+                        }
+                        self.declaring.push(name);
+                    }
                     count += 1;
                     self.attributes += 1;
                     if count > TAG_ATTRIBUTES || self.attributes > self.limits.attributes {
                         return Err(SamlFault::Attributes);
                     }
-                    self.value()?;
+                    let value = self.value()?;
+                    if declares && !value.is_empty() && !is_absolute(value) {
+                        return Err(SamlFault::Namespaces);
+                    }
                 }
             }
         }
-        Ok(declared)
+        Ok(self.declaring.len())
     }
 
-    /// `= "…"` with spaces around the sign.
-    fn value(&mut self) -> Result<(), SamlFault> {
+    /// `= "…"` with spaces around the sign; answers what stands between the quotes.
+    fn value(&mut self) -> Result<&'a [u8], SamlFault> {
         self.spaces();
         if self.peek() != Some(b'=') {
             return Err(SamlFault::NotXml);
@@ -323,7 +337,7 @@ impl<'a> Scan<'a> {
         let rest = self.rest();
         let end = memchr2(quote, b'<', rest).filter(|end| rest.get(*end) == Some(&quote)).ok_or(SamlFault::NotXml)?;
         self.at += end + 1;
-        Ok(())
+        Ok(rest.get(..end).unwrap_or_default())
     }
 
     fn spaces(&mut self) {
@@ -335,6 +349,29 @@ impl<'a> Scan<'a> {
 
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Whether a namespace's name is an absolute URI (RFC 3986 §4.3), as it stands there. With any other, canonicalization is to fail
+/// (Canonical XML 1.0 §1.3), and verifiers differ in what they take for one.
+fn is_absolute(name: &[u8]) -> bool {
+    let Some((scheme, rest)) = memchr(b':', name).and_then(|at| name.split_at_checked(at)) else { return false };
+    // A port is a number.
+    let authority = rest.strip_prefix(b"://").map(|rest| rest.split(|byte| matches!(byte, b'/' | b'?' | b'#')));
+    let authority = authority.and_then(|mut parts| parts.next()).unwrap_or_default();
+    let port = memchr(b':', authority).and_then(|at| authority.get(at + 1..)).unwrap_or_default();
+    let in_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    let in_uri = |(at, byte): (usize, &u8)| match byte {
+        b'%' => rest.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
+        // Other references stand for what no URI has, or for what is written without.
+        b'&' => rest.get(at..).is_some_and(|from| from.starts_with(b"&amp;")),
+        b'"' | b'<' | b'>' | b'[' | b']' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => false,
+        _ => byte.is_ascii_graphic(),
+    };
+    scheme.first().is_some_and(u8::is_ascii_alphabetic)
+        && scheme.iter().all(in_scheme)
+        && rest.iter().enumerate().all(in_uri)
+        && memchr_iter(b'#', rest).count() <= 1
+        && port.iter().all(u8::is_ascii_digit)
 }
 
 /// Whether there is a control character other than tab and line ends, which XML 1.0 does not have (§2.2). Within a block no byte

@@ -136,14 +136,14 @@ proptest! {
 #[test]
 fn the_work_grows_with_the_document() {
     let steps = |unit: &str, count: usize| {
-        let declared: String = (0..60).map(|at| format!(" xmlns:p{at}='u{at}'")).collect();
+        let declared: String = (0..60).map(|at| format!(" xmlns:p{at}='u:{at}'")).collect();
         let document = format!("<r{declared}>{}</r>", unit.repeat(count));
         let tree = Tree::parse(document.as_bytes(), Limits::MESSAGE).unwrap();
         let prefixes: Vec<String> = (0..16).map(|at| format!("p{at}")).collect();
         let prefixes: Vec<&str> = prefixes.iter().map(String::as_str).collect();
         (canonicalize(tree.root(), None, &prefixes, &mut Vec::new()), document.len())
     };
-    let (open, close) = ("<p1:x xmlns:q='1'><p2:y xmlns:q='2'>".repeat(2), "</p2:y></p1:x>".repeat(2));
+    let (open, close) = ("<p1:x xmlns:q='u:1'><p2:y xmlns:q='u:2'>".repeat(2), "</p2:y></p1:x>".repeat(2));
     let nested = format!("{open}{}{}{close}", "<p3:z>".repeat(50), "</p3:z>".repeat(50));
     let wide: String = format!("<p0:x{}/>", (0..30).map(|at| format!(" p{at}:a=''")).collect::<String>());
     for (unit, count) in [("<p3:x/>", 4_000), ("<x>&amp;</x>", 4_000), (nested.as_str(), 80), (wide.as_str(), 190)] {

@@ -45,7 +45,7 @@ fn counts_end_at_their_limits() {
     let attributes = |count: usize| (0..count).map(|at| format!(" a{at}=''")).collect::<String>();
     check(&format!("<a{}/>", attributes(TAG_ATTRIBUTES)), Ok(()));
     check(&format!("<a{}/>", attributes(TAG_ATTRIBUTES + 1)), Err(SamlFault::Attributes));
-    let declared = |count: usize| (0..count).map(|at| format!(" xmlns:a{at}='u'")).collect::<String>();
+    let declared = |count: usize| (0..count).map(|at| format!(" xmlns:a{at}='u:u'")).collect::<String>();
     check(&format!("<a{}><b{}/></a>", declared(40), declared(24)), Ok(()));
     check(&format!("<a{}><b{}/></a>", declared(40), declared(25)), Err(SamlFault::Namespaces));
     check(&format!("<a><b{}></b><b{}></b></a>", declared(64), declared(64)), Ok(()));
@@ -70,6 +70,52 @@ fn counts_end_at_their_limits() {
     check(&format!("<a><![CDATA[{}]]></a>", "<".repeat(14_000)), Err(SamlFault::Elements));
     check(&format!("<a>{}</a>", "x".repeat(256 * 1024 - 7)), Ok(()));
     check(&format!("<a>{}</a>", "x".repeat(256 * 1024 - 6)), Err(SamlFault::TooLarge));
+}
+
+/// Found by `fuzz/differential`: libxml2 does not canonicalize what has another one.
+#[test]
+fn a_namespace_has_an_absolute_name() {
+    for good in [
+        "",
+        "urn:oasis:names:tc:SAML:2.0:assertion",
+        "http://www.w3.org/2000/09/xmldsig#",
+        "a+b-c.1:x%2Fy",
+        "u:a&amp;b",
+    ] {
+        check(&format!("<a xmlns='{good}'/>"), Ok(()));
+        check(&format!("<a xmlns:b='{good}'/>"), Ok(()));
+    }
+    let bad = [
+        "u",
+        "/u",
+        "htt^p://x",
+        "1a:b",
+        ":b",
+        "u:a b",
+        "u:\u{e9}",
+        "u:%2",
+        "u:%zz",
+        "u:{x}",
+        "u:#a#b",
+        "http://a:b/",
+        "http://a:1:2",
+        "&#117;:u",
+        "u:&#13;",
+        "u:&#x78;",
+        "u:&lt;",
+        "u:&",
+        "u:\n",
+    ];
+    for bad in bad {
+        check(&format!("<a xmlns='{bad}'/>"), Err(SamlFault::Namespaces));
+        check(&format!("<a><b xmlns:b=\"{bad}\"></b></a>"), Err(SamlFault::Namespaces));
+        check(&format!("<a b='{bad}'/>"), Ok(()));
+    }
+    check("<a xmlns='http://a:80/b:c'/>", Ok(()));
+    check("<a xmlns='u:u' xmlns=''/>", Err(SamlFault::NotXml));
+    check("<a xmlns='' xmlns='u:u'/>", Err(SamlFault::NotXml));
+    check("<a xmlns:b='u:u' c='' xmlns:b='u:v'/>", Err(SamlFault::NotXml));
+    check("<a xmlns:b='u:u'><a xmlns:b='u:v'/></a>", Ok(()));
 }
 
 #[test]
