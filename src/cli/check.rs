@@ -4,7 +4,9 @@ use super::authority::{self, Authority};
 use super::online::{Asked, ask};
 use super::upstreams::{Tried, try_products};
 use super::{Common, Screen, WRONG};
+use crate::clock::Clock;
 use crate::config::{Config, DraftDirectory, Machine, Report, check_syntax, read};
+use crate::idp::saml::opinion::{self, Standing};
 use clap::Args;
 use serde_json::json;
 use std::io;
@@ -20,8 +22,8 @@ pub struct Arguments {
     /// The text alone: no secrets, no certificates, no network.
     #[arg(long)]
     pub syntax: bool,
-    /// Ask every provider as well: its documents, keys, clock and certificate; try products that check the assertion; and ask
-    /// the authority of our own certificates.
+    /// Ask every provider as well: its documents, keys, clock and certificate; try products that check the assertion, and the
+    /// second opinion on SAML; and ask the authority of our own certificates.
     #[arg(long, conflicts_with = "syntax")]
     pub online: bool,
 }
@@ -69,7 +71,11 @@ fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut
         }
     };
     let authority_is_good = authority.as_ref().is_none_or(Authority::is_good);
-    let good = asked.iter().all(Asked::is_good) && tried.iter().all(Tried::is_good) && authority_is_good;
+    let has_saml = config.catalog.directories.iter().any(|one| one.protocol.saml().is_some());
+    let opinion = has_saml.then(|| opinion::tried(config.second_opinion, Clock::system()));
+    let opinion_is_good = !matches!(opinion, Some(Standing::Broken(_)));
+    let good =
+        asked.iter().all(Asked::is_good) && tried.iter().all(Tried::is_good) && authority_is_good && opinion_is_good;
     if named.0.json {
         let providers: Vec<_> = asked.iter().map(Asked::json).collect();
         let keys = jwks_uris(config);
@@ -78,6 +84,7 @@ fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut
         let shown = json!({
             "good": good, "findings": report.json(), "providers": providers, "products": products, "jwks_uris": keys,
             "authority": authority,
+            "second_opinion": opinion.as_ref().map(|found| json!({ "standing": found.code(), "says": found.to_string() })),
         });
         writeln!(screen.out, "{shown}")?;
     } else {
@@ -94,6 +101,14 @@ fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut
         }
         if let Some(authority) = &authority {
             authority.show(screen)?;
+        }
+        if let Some(found) = &opinion {
+            let mark = match found {
+                Standing::Runs => "ok ",
+                Standing::Broken(_) => "BAD",
+                _ => "!! ",
+            };
+            writeln!(screen.out, "\nThe second opinion, tried now:\n  {mark} {found}")?;
         }
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,6 +1,7 @@
 //! What `check --online` finds out about a provider: asked now, nothing remembered.
 
 use super::fetch::{self, Provider};
+use super::saml::{HeldTo, Word, ask};
 use super::{ProviderUnavailable, Providers, configured};
 use crate::kernel::certificate::not_after;
 use crate::kernel::model::{ClientAuth, Directory, MetadataAt, OidcSettings, Protocol, SamlSettings};
@@ -67,7 +68,7 @@ impl Providers {
         let now = self.0.clock.now();
         let (mut report, document) = match &settings.metadata {
             MetadataAt::Url(address) => match configured(address) {
-                Ok(url) => (self.look(&url).await, super::saml::ask(&self.0.outbound, address).await),
+                Ok(url) => (self.look(&url).await, ask(&self.0.outbound, address, Word::Operator).await),
                 Err(fault) => return OnlineReport::failed(address.clone(), fault),
             },
             MetadataAt::File(path) => {
@@ -83,7 +84,8 @@ impl Providers {
             }
         };
         if report.usable.is_ok() {
-            match document.and_then(|document| super::saml::Provider::read(settings, None, document, now, now)) {
+            let held_to = HeldTo { settings, entity: None, allow_demo: self.0.memory.allows_demo() };
+            match document.and_then(|document| super::saml::Provider::read(held_to, document, now, now)) {
                 Ok(provider) => report.keys = Some(provider.metadata.keys.known().count()),
                 Err(fault) => report.usable = Err(fault.into()),
             }

@@ -1,6 +1,7 @@
 //! What people read when they are turned away: what happened, what they can do now, whom to ask. One arm per refusal.
 
 use crate::kernel::refusal::Refusal;
+use crate::kernel::saml::SamlFault;
 use crate::login::Refused;
 use http::StatusCode;
 
@@ -30,10 +31,10 @@ pub(super) const OUTAGE: (&str, &str, &str, &str) = (
 pub(super) fn status(refusal: Refusal) -> StatusCode {
     match refusal {
         Refusal::LoginRequired | Refusal::StepUp | Refusal::Credential => StatusCode::UNAUTHORIZED,
+        Refusal::ProviderUnavailable | Refusal::Logout(SamlFault::LogoutRate) => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Malformed | Refusal::NotUnderWay | Refusal::Loop | Refusal::Proof(_) | Refusal::Logout(_) => {
             StatusCode::BAD_REQUEST
         }
-        Refusal::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Conflict => StatusCode::CONFLICT,
@@ -131,6 +132,11 @@ fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'stat
         Refusal::Proof(_) => (
             format!("The answer of {provider} didn’t pass our checks, so nobody was logged in."),
             "Try again. If it happens again, the set-up between the two services needs a look.",
+            ASK_IT,
+        ),
+        Refusal::Logout(SamlFault::LogoutRate) => (
+            format!("{provider} logs more people out than we can take care of at once. This message ended nothing."),
+            "To be sure, log out here yourself.",
             ASK_IT,
         ),
         Refusal::Logout(_) => (

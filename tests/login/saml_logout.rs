@@ -1,5 +1,6 @@
 //! SAML single logout with npm `samlify`: the provider ends sessions here, and is told of ours (rule H5).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{Method, Request, StatusCode};
@@ -170,6 +171,58 @@ async fn c1_a_logout_of_one_company_ends_nobody_of_another_at_the_same_provider(
     assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.describe());
     assert!(refused(&company).contains("saml-destination"), "{}", refused(&company));
     assert!(company.who(&ann).await.is_some());
+}
+
+/// Sends these logouts, four at a time, and answers how many came to each status.
+async fn flood(company: &Company, urls: &[Url]) -> BTreeMap<StatusCode, usize> {
+    let send = async |urls: &[Url]| {
+        let agent = company.browser();
+        let mut came = Vec::with_capacity(urls.len());
+        for url in urls {
+            let request = Request::get(url.as_str()).body(http_body_util::Full::default()).expect("a request");
+            came.push(agent.wire().send(url, request).await.expect("an answer").status());
+        }
+        came
+    };
+    let mut parts = urls.chunks(urls.len().div_ceil(4));
+    let mut part = || parts.next().unwrap_or_default();
+    let [one, two, three, four] = [part(), part(), part(), part()];
+    let (one, two, three, four) = tokio::join!(send(one), send(two), send(three), send(four));
+    let mut counts = BTreeMap::new();
+    for status in [one, two, three, four].concat() {
+        *counts.entry(status).or_default() += 1;
+    }
+    counts
+}
+
+#[tokio::test]
+async fn h5_a_provider_that_floods_logouts_is_stopped_and_others_are_not() {
+    let company = company(json!({})).await;
+    let ann = inside(&company, "ann").await;
+    let mut urls = Vec::new();
+    for _ in 0..640 {
+        let made = company.idp.logout_request(json!({ "login": "ann", "name_id": "p-nobody" })).await;
+        urls.push(Url::parse(made["url"].as_str().expect("a URL")).expect("a URL"));
+    }
+    // A minute may end on the way, and the next one has its own share.
+    let mut stopped = 0;
+    for _ in 0..3 {
+        let counts = flood(&company, &urls).await;
+        stopped = counts.get(&StatusCode::SERVICE_UNAVAILABLE).copied().unwrap_or(0);
+        if stopped > 0 {
+            break;
+        }
+    }
+    assert!((1..=40).contains(&stopped), "{stopped}");
+    assert!(company.who(&ann).await.is_some());
+    let events = company.events("logout.provider");
+    let told = events.iter().filter(|event| event.to_string().contains("saml-logout-rate")).count();
+    assert!((1..=stopped).contains(&told), "{told} of {stopped}");
+    // The same provider's directory of another company has a share of its own, and people go on logging in.
+    company.introduce("globex").await;
+    let made = company.idp.logout_request(json!({ "login": "ann" })).await;
+    let page = company.browser().visit(made["url"].as_str().expect("a URL")).await;
+    assert_eq!(page.text(), "Done Everything is over.", "{}", page.describe());
 }
 
 async fn leave(company: &Company, agent: &UserAgent) -> Page {

@@ -7,6 +7,7 @@ use crate::support::authority::Authority;
 use crate::support::configuration::Configuration;
 use crate::support::gateway::Gateway;
 use crate::support::op::Op;
+use crate::support::saml::Idp;
 use crate::support::upstream::Upstream;
 
 fn gateway(authority: &Authority, op: &Op) -> (Gateway, Upstream) {
@@ -97,4 +98,48 @@ async fn m22_a_product_that_claims_to_check_the_assertion_is_tried() {
         assert_eq!(shown["products"][0]["good"], said.is_empty(), "{shown}");
     }
     assert!(open.seen().iter().all(|seen| seen.head.target == "/"));
+}
+
+#[tokio::test]
+async fn h11_whether_saml_logins_get_a_second_opinion_is_said() {
+    let authority = Authority::new();
+    let idp = Idp::start(&authority);
+    let product = Upstream::start();
+    let file = |more: &str, metadata: &str| {
+        let org = format!("[org.acme]\ndomains = [\"acme.example.test\"]\nsso = {{ saml = \"{metadata}\" }}\n{more}");
+        Configuration::new().trust(&authority.ca_file()).product("trello", &product.url(), "").table(&org)
+    };
+    let built = cfg!(feature = "samael");
+    let runs = if built { "runs" } else { "not-built" };
+    for (more, standing, said) in [
+        ("", runs, if built { "by samael, in a sandboxed process" } else { "built without it" }),
+        ("[saml]\nsecond_opinion = \"off\"", "off", "second_opinion is \"off\""),
+    ] {
+        let gateway = Gateway::prepare(&file(more, idp.entity_id()));
+        let (status, out, err) = gateway.command(&["check", "--online"]);
+        assert!(status.success() && out.contains("second opinion") && out.contains(said), "{standing}: {out}{err}");
+        let (status, out, _) = gateway.command(&["check", "--online", "--json"]);
+        let shown: Value = serde_json::from_str(&out).expect("JSON");
+        assert!(status.success() && shown["second_opinion"]["standing"] == standing, "{shown}");
+    }
+    // Who has no such provider is not told.
+    let op = Op::start(&authority);
+    let (gateway, _product) = crate::online::gateway(&authority, &op);
+    let (_, out, _) = gateway.command(&["check", "--online"]);
+    assert!(!out.contains("second opinion"), "{out}");
+
+    // The provider of a demonstration is none, wherever its metadata is found (rule M17).
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("idp.xml");
+    let demo =
+        idp.metadata().replacen(" xmlns", " xmlns:demo=\"urn:fedgate:demo\" demo:fedgate_demo=\"true\" xmlns", 1);
+    std::fs::write(&path, demo).expect("a file");
+    let gateway = Gateway::start(&file("", path.to_str().expect("UTF-8")));
+    let (status, out, err) = gateway.command(&["check", "--online"]);
+    assert_eq!(status.code(), Some(1), "{out}{err}");
+    assert!(out.contains("this is the provider of a demonstration"), "{out}{err}");
+    let response = folder.path().join("response");
+    std::fs::write(&response, "<x/>").expect("a file");
+    let (status, out, err) = gateway.command(&["saml", "check", response.to_str().expect("UTF-8"), "--org", "acme"]);
+    assert!(!status.success() && err.contains("this is the provider of a demonstration"), "{out}{err}");
 }

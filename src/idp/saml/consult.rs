@@ -1,6 +1,6 @@
 //! A response that would log somebody in, shown to the second verifier (rule H11).
 
-use super::opinion::{Asked, SecondOpinion};
+use super::opinion::{Asked, SecondOpinion, Standing};
 use super::provider::Provider;
 use super::{Desk, SamlProviders};
 use crate::entropy::random;
@@ -17,9 +17,9 @@ impl SamlProviders {
         self.0.opinions.set(level);
     }
 
-    /// Starts the first process of the second opinion and says in the log what holds. Blocks: not for a request loop.
-    pub fn try_second_opinion(&self) {
-        self.0.opinions.try_out();
+    /// Starts the first process of the second opinion and says what holds, in the log too. Blocks: not for a request loop.
+    pub fn try_second_opinion(&self) -> Standing {
+        self.0.opinions.try_out()
     }
 }
 

@@ -104,6 +104,11 @@ impl SamlProviders {
         let asked = relay_state.as_deref().and_then(asked);
         let connection = names.connection(settings, &provider);
         signed.value().check(&connection, &slo, asked.as_deref(), now).map_err(fault)?;
+        if let LogoutMessage::Request(request) = signed.value()
+            && !self.0.slot(directory.id).logouts.may_end(&request.shell.id, self.0.clock.since_boot())
+        {
+            return Err(fault(SamlFault::LogoutRate));
+        }
         let relay_state = relay_state.filter(|text| (1..=RELAY_STATE).contains(&text.len()));
         Ok(Heard { message: signed.value().clone(), relay_state })
     }
@@ -123,7 +128,12 @@ impl SamlProviders {
                 Ok((signed, Some(relay_state.clone())))
             }
         };
-        self.0.in_turn(directory, open).await
+        let Some(turn) = self.0.slot(directory.id).logouts.turn().await else { return Ok(Err(SamlFault::LogoutRate)) };
+        let opened = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            open()
+        });
+        Ok(opened.await.map_err(super::Fault::of)?)
     }
 
     /// A signed LogoutRequest for a session that has ended here; `None` where the provider has no address for one.

@@ -56,6 +56,22 @@ struct Kept {
     document: String,
 }
 
+/// What a provider's metadata must fit.
+#[derive(Clone, Copy)]
+pub(in crate::idp) struct HeldTo<'a> {
+    pub(in crate::idp) settings: &'a SamlSettings,
+    /// The entity id that the directory first had; none before the first time.
+    pub(in crate::idp) entity: Option<&'a str>,
+    /// This is a demonstration.
+    pub(in crate::idp) allow_demo: bool,
+}
+
+/// Anybody is anybody at a demonstration's provider: only a demonstration believes it, wherever its metadata was found (rule M17).
+pub(super) fn refuse_demo(document: &str, allow_demo: bool) -> Result<(), Fault> {
+    let is_refused = !allow_demo && document.contains(DEMO);
+    if is_refused { Err(Fault("this is the provider of a demonstration".into())) } else { Ok(()) }
+}
+
 impl Provider {
     /// Until when it is used while no newer one is to be had.
     pub(super) fn usable_until(&self) -> Timestamp {
@@ -64,12 +80,13 @@ impl Provider {
     }
 
     pub(in crate::idp) fn read(
-        settings: &SamlSettings,
-        entity: Option<&str>,
+        held_to: HeldTo<'_>,
         document: String,
         fetched_at: Timestamp,
         now: Timestamp,
     ) -> Result<Self, Fault> {
+        let HeldTo { settings, entity, allow_demo } = held_to;
+        refuse_demo(&document, allow_demo)?;
         let metadata =
             ProviderMetadata::read(document.as_bytes(), entity, None, PlainHttp::Loopback, now).map_err(Fault::of)?;
         let ended: Vec<Timestamp> =
@@ -95,16 +112,12 @@ impl Desk {
     pub(super) async fn fetch(&self, directory: &Directory, settings: &SamlSettings) -> Result<Provider, Fault> {
         let now = self.clock.now();
         let document = match &settings.metadata {
-            MetadataAt::Url(url) => ask(&self.outbound, url).await?,
+            MetadataAt::Url(url) => ask(&self.outbound, url, Word::Operator).await?,
             MetadataAt::File(path) => from_file(path).await?,
         };
-        // Anybody is anybody at a demonstration's provider: only a demonstration believes it (rule M17).
-        if !self.allow_demo.load(Ordering::Acquire) && document.contains(DEMO) {
-            return Err(Fault("this is the provider of a demonstration".into()));
-        }
         let before = self.kept(directory.id).await?;
         let pinned = before.as_ref().map(|kept| kept.entity_id.as_str());
-        let provider = Provider::read(settings, pinned, document, now, now)?;
+        let provider = Provider::read(self.held_to(settings, pinned), document, now, now)?;
         let is_old = |kept: &Kept| now.since(Timestamp::from_millis(kept.fetched_at)) > KEPT_ANEW;
         let is_news = |kept: &Kept| kept.document != provider.document || kept.at != settings.metadata.to_string();
         if before.as_ref().is_none_or(|before| is_news(before) || is_old(before)) {
@@ -120,10 +133,14 @@ impl Desk {
             MetadataAt::File(path) => from_file(path).await?,
             MetadataAt::Url(url) => match self.remembered(directory, settings).await {
                 Some(kept) => return Ok(kept),
-                None => ask(&self.outbound, url).await?,
+                None => ask(&self.outbound, url, Word::Operator).await?,
             },
         };
-        Provider::read(settings, None, document, now, now)
+        Provider::read(self.held_to(settings, None), document, now, now)
+    }
+
+    fn held_to<'a>(&self, settings: &'a SamlSettings, entity: Option<&'a str>) -> HeldTo<'a> {
+        HeldTo { settings, entity, allow_demo: self.allow_demo.load(Ordering::Acquire) }
     }
 
     /// What was kept, if it still reads and may be used.
@@ -139,14 +156,10 @@ impl Desk {
             return None;
         }
         let now = self.clock.now();
-        let provider = Provider::read(
-            settings,
-            Some(&kept.entity_id),
-            kept.document,
-            Timestamp::from_millis(kept.fetched_at),
-            now,
-        )
-        .ok()?;
+        let fetched_at = Timestamp::from_millis(kept.fetched_at);
+        let read = Provider::read(self.held_to(settings, Some(&kept.entity_id)), kept.document, fetched_at, now);
+        let provider =
+            read.inspect_err(|fault| tracing::warn!(%directory, %fault, "kept metadata is not used")).ok()?;
         (provider.usable_until() > now).then_some(provider)
     }
 
@@ -178,7 +191,7 @@ impl Desk {
         let older = before.and_then(|kept| {
             let at = Timestamp::from_millis(kept.fetched_at);
             // Whatever its end: it says which keys are not new.
-            Provider::read(settings, Some(&kept.entity_id), kept.document.clone(), at, at).ok()
+            Provider::read(self.held_to(settings, Some(&kept.entity_id)), kept.document.clone(), at, at).ok()
         });
         let known = older.map(|older| older.fingerprints()).unwrap_or_default();
         let news: Vec<String> = provider.fingerprints().difference(&known).map(ToString::to_string).collect();
@@ -230,11 +243,23 @@ impl Desk {
     }
 }
 
+/// Whose word an address is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::idp) enum Word {
+    /// A configuration's: what the operator's own file names may be private, which the client knows.
+    Operator,
+    /// Somebody's who has no directory yet: public, https, port 443 (rule M16).
+    Anybody,
+}
+
 /// Fetches metadata.
-pub(in crate::idp) async fn ask(outbound: &Outbound, address: &str) -> Result<String, Fault> {
+pub(in crate::idp) async fn ask(outbound: &Outbound, address: &str, word: Word) -> Result<String, Fault> {
     let url = Url::parse(address).map_err(Fault::of)?;
     let ask = Ask {
-        kind: Kind::Operator { named: url.clone() },
+        kind: match word {
+            Word::Operator => Kind::Operator { named: url.clone() },
+            Word::Anybody => Kind::Document,
+        },
         url: &url,
         method: Method::GET,
         headers: HeaderMap::new(),

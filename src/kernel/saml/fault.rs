@@ -19,7 +19,7 @@ pub enum SamlFault {
     Attributes,
     /// Too many elements.
     Elements,
-    /// Too many namespace declarations in scope at one element.
+    /// Too many namespace declarations in scope at one element, or a namespace whose name is no absolute URI.
     Namespaces,
     /// A name longer than any real one.
     Names,
@@ -79,6 +79,8 @@ pub enum SamlFault {
     Decryption,
     /// The assertion was used before.
     Replayed,
+    /// The provider asks for more logouts than are carried out in a minute, or more messages wait than are looked at (rule H5).
+    LogoutRate,
     /// A second verifier, made by others, refuses it or reads something else in it (rule H11).
     SecondOpinion,
     /// The second verifier gave no answer.
@@ -179,6 +181,7 @@ impl SamlFault {
             Self::Cbc => "saml-cbc",
             Self::Decryption => "saml-decryption",
             Self::Replayed => "saml-replayed",
+            Self::LogoutRate => "saml-logout-rate",
             Self::SecondOpinion => "saml-second-opinion",
             Self::NoSecondOpinion => "saml-no-second-opinion",
             Self::Directory => "saml-directory",

@@ -32,7 +32,7 @@ impl SamlFault {
             Self::Depth => ("its elements nest too deep", FOREIGN),
             Self::Attributes => ("it has too many XML attributes", FOREIGN),
             Self::Elements => ("it has too many elements", "have the provider send fewer attributes or groups"),
-            Self::Namespaces => ("it has too many namespaces", FOREIGN),
+            Self::Namespaces => ("it has too many namespaces, or one whose name is no absolute URI", FOREIGN),
             Self::Names => ("it has a name longer than any real one", FOREIGN),
             Self::Signatures => ("it has more than two signatures", FOREIGN),
             Self::References => ("a signature has several references", FOREIGN),
@@ -73,6 +73,10 @@ impl SamlFault {
             Self::Cbc => ("it is encrypted by AES-CBC", ENCRYPTION),
             Self::Decryption => ("it was not encrypted for our key, or was changed", REGISTER),
             Self::Replayed => ("its assertion was used before", AGAIN),
+            Self::LogoutRate => (
+                "more logouts came for this directory than are carried out in a minute",
+                "find out at the provider why it logs so many people out; end sessions here with fedgate sessions revoke",
+            ),
             Self::SecondOpinion => (
                 "the second verifier refuses it, or reads something else in it",
                 "keep the response and report it: one of the two verifiers is wrong, or somebody tries to use that",

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::kernel::saml::Opinion;
 #[cfg(feature = "samael")]
 pub use child::serve;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,6 +50,57 @@ pub enum SecondOpinion {
     Sample,
     /// None.
     Off,
+}
+
+/// Whether SAML logins get a second opinion, as trying one found out (rule H11: where there is none, that is said).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// A process answers in its sandbox.
+    Runs,
+    /// `[saml] second_opinion` is `"off"`.
+    Off,
+    /// This program was built without it.
+    NotBuilt,
+    /// The kernel gives no sandbox; why.
+    NoSandbox(String),
+    /// It does not start; why. Each SAML login is refused.
+    Broken(String),
+}
+
+impl Standing {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Off => "off",
+            Self::NotBuilt => "not-built",
+            Self::NoSandbox(_) => "no-sandbox",
+            Self::Broken(_) => "broken",
+        }
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Runs => f.write_str("SAML logins get a second opinion by samael, in a sandboxed process"),
+            Self::Off => f.write_str("SAML logins get no second opinion: [saml] second_opinion is \"off\""),
+            Self::NotBuilt => {
+                f.write_str("SAML logins get no second opinion: this program was built without it (feature `samael`)")
+            }
+            Self::NoSandbox(why) => {
+                write!(f, "SAML logins get no second opinion: the kernel gives no sandbox: {why}")
+            }
+            Self::Broken(why) => write!(f, "SAML logins are refused: the second opinion does not start: {why}"),
+        }
+    }
+}
+
+/// Tries it outside of a gateway. Blocks.
+pub fn tried(configured: SecondOpinion, clock: Clock) -> Standing {
+    let opinions = Opinions::new(clock);
+    opinions.set(configured);
+    opinions.try_out()
 }
 
 /// Why a login that should have one got no second opinion, and is refused.
@@ -121,24 +173,31 @@ impl Opinions {
         self.level.store(level(to), Ordering::Relaxed);
     }
 
-    /// Starts one process and says what holds. Blocks.
-    pub(super) fn try_out(&self) {
-        if self.level.load(Ordering::Relaxed) == level(SecondOpinion::Off) {
-            tracing::warn!("SAML logins get no second opinion: [saml] second_opinion is \"off\"");
-            return;
-        }
-        let Some(program) = &self.program else {
-            tracing::warn!("SAML logins get no second opinion: this program was built without it (feature `samael`)");
-            return;
+    /// Starts one process and says what holds, in the log too. Blocks.
+    pub(super) fn try_out(&self) -> Standing {
+        let standing = match &self.program {
+            _ if self.level.load(Ordering::Relaxed) == level(SecondOpinion::Off) => Standing::Off,
+            None => Standing::NotBuilt,
+            Some(program) => match self.start(program) {
+                Ok(worker) => {
+                    self.keep(worker);
+                    Standing::Runs
+                }
+                Err(NotStarted::NoSandbox(why)) => {
+                    self.has_no_sandbox(&why);
+                    Standing::NoSandbox(why)
+                }
+                Err(NotStarted::Broken(why)) => Standing::Broken(why),
+            },
         };
-        match self.start(program) {
-            Ok(worker) => {
-                self.keep(worker);
-                tracing::info!("SAML logins get a second opinion by samael, in a sandboxed process");
-            }
-            Err(NotStarted::NoSandbox(why)) => self.has_no_sandbox(&why),
-            Err(why) => tracing::error!(%why, "SAML logins are refused: the second opinion does not start"),
+        match &standing {
+            Standing::Runs => tracing::info!("{standing}"),
+            Standing::Off | Standing::NotBuilt => tracing::warn!("{standing}"),
+            // Said once, there.
+            Standing::NoSandbox(_) => {}
+            Standing::Broken(_) => tracing::error!("{standing}"),
         }
+        standing
     }
 
     /// Asks for one message, `draw` being a random byte. Waits for a turn; the caller holds one of its directory.
