@@ -153,6 +153,7 @@ fn person(world: &World, host: &Origin, number: usize) -> Result<(Token, [Change
         ask_before: vec![],
         confined_to: None,
         stepped_at: None,
+        device: None,
         mac: [0; 32],
     };
     login.mac = world.keys.mac_login(&login);

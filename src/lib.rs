@@ -20,8 +20,8 @@
 //! orgs     [4] organizations at run time: their documents laid over the file, rows for what is named, what loosens
 //! accounts [4] what products are asked about their own accounts: the adapter
 //! mail     [4] letters queued with their fact, sent by SMTP or as files
-//! login    [5] begin, finish, handover, step up, logout; live sessions, lease, revocation; both_sides, moving, moved: from a product's
-//!              password to the one account; profile: what changes later; import: people whom a product brings;
+//! login    [5] begin, finish, handover, step up, logout; live sessions, lease, revocation; account: a person's own; both_sides, moving,
+//!              moved: from a product's password to the one account; profile: what changes later; import: people whom a product brings;
 //!              shadow: what another file would have decided
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
 //! pages    [6] HTML from templates

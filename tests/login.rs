@@ -4,6 +4,8 @@
 #[expect(dead_code, reason = "no test binary uses all of the support")]
 mod support;
 
+#[path = "login/account.rs"]
+mod account;
 #[path = "login/api_tokens.rs"]
 mod api_tokens;
 #[path = "login/app_logins.rs"]

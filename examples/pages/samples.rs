@@ -7,6 +7,9 @@ use super::pages::{
     Towards, Utc, Way,
 };
 
+#[path = "account.rs"]
+mod account;
+
 /// File name and page.
 pub fn all() -> Vec<(&'static str, Page)> {
     let mut all = logins();
@@ -15,6 +18,7 @@ pub fn all() -> Vec<(&'static str, Page)> {
     all.extend(refusals());
     all.extend(replays());
     all.extend(locals());
+    all.extend(account::all());
     all
 }
 
@@ -85,12 +89,19 @@ fn logins() -> Vec<(&'static str, Page)> {
                     ProductLink { brand: loom(), href: href("https://loom.example.com/") },
                 ],
                 emergency: None,
+                account: href("/account"),
                 logout: form("/logout"),
             }),
         ),
         (
             "home-empty",
-            Page::Home(Home { person: unnamed(), products: Vec::new(), emergency: None, logout: form("/logout") }),
+            Page::Home(Home {
+                person: unnamed(),
+                products: Vec::new(),
+                emergency: None,
+                account: href("/account"),
+                logout: form("/logout"),
+            }),
         ),
         (
             "home-emergency",
@@ -98,6 +109,7 @@ fn logins() -> Vec<(&'static str, Page)> {
                 person: ann(),
                 products: vec![ProductLink { brand: trello(), href: href("https://trello.example.com/") }],
                 emergency: Some(href("/login/emergency/enrol")),
+                account: href("/account"),
                 logout: form("/logout"),
             }),
         ),
@@ -167,7 +179,8 @@ fn locals() -> Vec<(&'static str, Page)> {
             asks_code: true,
             passkey: passkey.then(|| href("/.fedgate/step-up?for=security")),
             form: form("/.fedgate/security"),
-            password: href("/.fedgate/security/password"),
+            password: Some(href("/.fedgate/security/password")),
+            account: href("/.fedgate/account"),
             failed: false,
             back: href("/"),
         }))

@@ -122,6 +122,7 @@ fn login_bytes(session: &LoginSession) -> Vec<u8> {
         ask_before: _, // Removing an entry saves a click, no more.
         confined_to,
         stepped_at,
+        device: _, // Shown to its owner alone, and decides nothing.
         mac: _,
     } = session;
     let made = Canonical::new("fedgate login session 2")

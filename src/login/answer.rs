@@ -29,6 +29,8 @@ pub enum Step {
     Choose(Choose),
     /// A page of a local login, at a product's own door.
     Local(Box<super::local::LocalStep>),
+    /// A page about the person's own account.
+    Account(Box<super::account::AccountStep>),
     /// A page of the emergency door.
     Emergency(Box<super::emergency::EmergencyStep>),
     /// Go to another host.

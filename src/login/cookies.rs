@@ -21,6 +21,8 @@ pub(super) const SENT: &str = "__Host-fedgate-sent-";
 /// Where the last login of a product host led, to notice one that keeps coming back.
 pub(super) const LAST: &str = "__Host-fedgate-last";
 
+/// Beside the session on the login host, once its account page was opened: without it nothing of an account is changed there (rule H6).
+pub(super) const ACTS: &str = "__Host-fedgate-acts";
 /// A provider's proof that waits on the login host for the owner's of a record (B22).
 pub(super) const STANDING: &str = "__Host-fedgate-standing";
 /// What the owner of a record proved a moment ago at this product's door (B11).
@@ -62,6 +64,8 @@ impl Cookies {
 pub(super) enum CrossSite {
     /// Only with navigations by GET.
     Lax,
+    /// Never, and with no navigation from elsewhere either: for acts on one's own account (rule H6).
+    Strict,
     /// Always; for departures alone whose reply is a POST (rule H10).
     None,
 }
@@ -70,6 +74,7 @@ pub(super) enum CrossSite {
 pub(super) fn set(name: &str, value: &str, life: Option<Duration>, cross: CrossSite) -> String {
     let same_site = match cross {
         CrossSite::Lax => "Lax",
+        CrossSite::Strict => "Strict",
         CrossSite::None => "None",
     };
     let age = life.map(|life| format!("; Max-Age={}", life.as_secs())).unwrap_or_default();

@@ -6,6 +6,7 @@
 //! - `step_up`: a proof of just now, in a session that lives.
 //! - `logout`: of one product, or everywhere; `single_logout`: at a SAML provider, and by one.
 //! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
+//! - `account`: a person's own account: what it is, where it is logged in, and ending that.
 //! - `emergency`: the door for the day on which an organization's own provider keeps everybody out.
 //! - `live`: the session check of the data path, with `entry`, `cache`, `lease`, `registry`, `watch` and the back-room loop that
 //!   keeps them true.
@@ -13,6 +14,7 @@
 //! Deliberately absent: HTML, status codes and paths (one layer up), and every rule about who may enter (the kernel decides).
 //! What is under way is sealed into the browser (`ticket`); the store is written only when somebody was proved.
 
+mod account;
 mod answer;
 mod backroom;
 mod begin;
@@ -51,6 +53,9 @@ mod tokens;
 mod watch;
 mod world;
 
+pub use account::{
+    About, AccountChange, AccountPage, AccountStep, Kind, Manager, Overview, SecondStep, SeenSession, Told, Update,
+};
 pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, There, Towards, Way};
 pub use cookies::{Cookies, SESSION};
 pub use emergency::{EmergencyPage, EmergencyStep, Enrolled, NotPrepared, Removed};

@@ -13,7 +13,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::model::{Account, AccountStatus, LinkedIdentity, LoginSession, ProductAccount, ProductAccountState};
 use crate::kernel::proof::Proof;
-use crate::kernel::values::{AccountId, DirectoryId, LoginSessionId, ProductAccountId, Token};
+use crate::kernel::values::{AccountId, Device, DirectoryId, LoginSessionId, ProductAccountId, Token};
 use crate::keys::Purpose;
 use crate::store::NotCommitted;
 
@@ -194,6 +194,7 @@ impl Login {
             ask_before: Vec::new(),
             confined_to: terms.confined_to.clone(),
             stepped_at: terms.proved.stepped_at,
+            device: Some(Device::of(visitor.user_agent.as_deref().unwrap_or_default())),
             mac: [0; 32],
         };
         session.mac = self.world.keys.mac_login(&session);

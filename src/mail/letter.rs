@@ -194,6 +194,13 @@ pub enum Letter {
         /// When.
         at: Timestamp,
     },
+    /// The person ended sessions of theirs on the account page.
+    SessionsEnded {
+        /// How many.
+        count: u32,
+        /// When.
+        at: Timestamp,
+    },
     /// The code without which a set-up link shows nothing (rule C4(2)).
     SetUpCode {
         /// Whose set-up.
@@ -260,6 +267,7 @@ impl Letter {
             Self::FactorEnrolled { .. } => "factor-enrolled",
             Self::FactorRemoved { .. } => "factor-removed",
             Self::PasswordChanged { .. } => "password-changed",
+            Self::SessionsEnded { .. } => "sessions-ended",
             Self::SetUpCode { .. } => "set-up-code",
             Self::SetUpReused { .. } => "set-up-reused",
         }
@@ -333,6 +341,7 @@ impl Letter {
                 vec![("factor", word(factor.words())), ("at", when(*time))]
             }
             Self::PasswordChanged { product, at: time } => vec![("product", at(product)), ("at", when(*time))],
+            Self::SessionsEnded { count, at: time } => vec![("count", word(&count.to_string())), ("at", when(*time))],
             Self::SetUpCode { org, until, .. } => vec![("org", of(org)), ("until", when(*until))],
             Self::SetUpReused { org, at: time } => vec![("org", of(org)), ("at", when(*time))],
         };

@@ -89,6 +89,8 @@ fn samples() -> Vec<(&'static str, Letter)> {
         ("deadline", deadline(false)),
         ("deadline-passed", deadline(true)),
         ("password-changed", Letter::PasswordChanged { product, at }),
+        ("sessions-ended", Letter::SessionsEnded { count: 1, at }),
+        ("sessions-ended-many", Letter::SessionsEnded { count: 3, at }),
         ("set-up-code", Letter::SetUpCode { org: org.clone(), proof: proof(None), until }),
         ("set-up-reused", Letter::SetUpReused { org, at }),
     ]

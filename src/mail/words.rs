@@ -29,6 +29,7 @@ const TEMPLATES: [(&str, &str); 19] = [
     ("factor-enrolled", include_str!("templates/factor-enrolled.txt")),
     ("factor-removed", include_str!("templates/factor-removed.txt")),
     ("password-changed", include_str!("templates/password-changed.txt")),
+    ("sessions-ended", include_str!("templates/sessions-ended.txt")),
     ("set-up-code", include_str!("templates/set-up-code.txt")),
     ("set-up-reused", include_str!("templates/set-up-reused.txt")),
 ];

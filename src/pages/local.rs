@@ -186,8 +186,10 @@ pub struct Security {
     pub passkey: Option<Href>,
     /// Posts `act`.
     pub form: Form,
-    /// Changes the password.
-    pub password: Href,
+    /// Where the password is changed; none where an organization manages the person.
+    pub password: Option<Href>,
+    /// The person's account page.
+    pub account: Href,
     /// The password or the code was not right.
     pub failed: bool,
     /// Back to the product.
@@ -295,7 +297,8 @@ fn security(page: &Security) -> Value {
     };
     context! {
         email => legible(&page.email), factors => page.factors.iter().map(factor).collect::<Vec<_>>(),
-        recovery_left => page.recovery_left, asks_code => page.asks_code, passkey => page.passkey.as_ref().map(Href::as_str), failed => page.failed, form => view::form(&page.form), password => page.password.as_str(),
+        recovery_left => page.recovery_left, asks_code => page.asks_code, passkey => page.passkey.as_ref().map(Href::as_str), failed => page.failed, form => view::form(&page.form), password => page.password.as_ref().map(Href::as_str),
+        account => page.account.as_str(),
         back => page.back.as_str(),
     }
 }

@@ -10,6 +10,7 @@
 //! One struct and one variant in `page.rs`, one template that extends `base.html`, one arm in `view.rs`, one row in the
 //! list of samples (`examples/pages/samples.rs`), which the snapshots and the gallery for the browser tests share.
 
+mod account;
 mod colour;
 mod href;
 mod local;
@@ -23,6 +24,7 @@ mod tests;
 mod utc;
 mod view;
 
+pub use account::{Account, AccountWay, Device, Statement};
 pub use colour::{Colour, NotAColour};
 pub use href::{Href, NotAnHref};
 pub use local::{AskReset, Code, CodeFrom, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::account::Account;
 use super::colour::Colour;
 use super::href::Href;
 use super::local::Local;
@@ -41,6 +42,8 @@ pub enum Page {
     Lost(Lost),
     /// What people prove to us themselves: passwords, codes.
     Local(Box<Local>),
+    /// A person's own account.
+    Account(Box<Account>),
 }
 
 impl Page {
@@ -310,6 +313,8 @@ pub struct Home {
     pub products: Vec<ProductLink>,
     /// Where the person enrols for the emergency door; none: not named for it.
     pub emergency: Option<Href>,
+    /// The person's own account.
+    pub account: Href,
     /// "Log out everywhere" posts this with `scope=everywhere`.
     pub logout: Form,
 }

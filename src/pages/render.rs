@@ -12,7 +12,7 @@ use super::view;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 28] = [
+const TEMPLATES: [(&str, &str); 29] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
@@ -26,6 +26,7 @@ const TEMPLATES: [(&str, &str); 28] = [
     ("loop.html", include_str!("templates/loop.html")),
     ("fault.html", include_str!("templates/fault.html")),
     ("home.html", include_str!("templates/home.html")),
+    ("account.html", include_str!("templates/account.html")),
     ("resend.html", include_str!("templates/resend.html")),
     ("lost.html", include_str!("templates/lost.html")),
     ("local/password.html", include_str!("templates/local/password.html")),

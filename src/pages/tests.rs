@@ -117,6 +117,7 @@ fn hostile() -> Vec<Page> {
             person: person(),
             products: vec![ProductLink { brand: brand(), href: href() }],
             emergency: Some(href()),
+            account: href(),
             logout: form(),
         }),
     ]

@@ -41,6 +41,7 @@ pub(super) fn of(page: &Page, login_host: &str) -> View {
             let (template, status, values) = page.view();
             (template, status, Some(page.brand()), values)
         }
+        Page::Account(page) => ("account.html", 200, page.brand.as_ref(), page.values()),
         Page::Lost(page) => ("lost.html", 200, Some(&page.brand), lost(page)),
     };
     let frame = context! { login_host => legible(login_host), brand => brand.map(mark) };
@@ -146,7 +147,7 @@ fn home(page: &Home) -> Value {
         .map(|product| context! { mark => mark(&product.brand), href => product.href.as_str() })
         .collect();
     let emergency = page.emergency.as_ref().map(|href| href.as_str());
-    context! { person => person(&page.person), products, emergency, logout => form(&page.logout) }
+    context! { person => person(&page.person), products, emergency, account => page.account.as_str(), logout => form(&page.logout) }
 }
 
 fn resend(page: &Resend) -> Value {
@@ -177,7 +178,7 @@ pub(super) fn form(form: &Form) -> Value {
 }
 
 /// The name is left out where it only repeats the address.
-fn person(person: &Person) -> Value {
+pub(super) fn person(person: &Person) -> Value {
     let name = Name::configured(&person.name);
     let name = if name.bare().is_empty() || name.bare() == person.email { None } else { Some(name) };
     let initial = name.clone().unwrap_or_else(|| Name::configured(&person.email)).initial();

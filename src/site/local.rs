@@ -166,7 +166,10 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
                 stay: Href::parse(&stay).ok()?,
             })
         }
-        LocalPage::Security { form: fields, email, factors, recovery_left, proof, failed } => {
+        LocalPage::AskAdmin(manager) => {
+            return super::account::ask_admin(brand, &manager, super::account::HERE);
+        }
+        LocalPage::Security { form: fields, email, factors, recovery_left, proof, managed, failed } => {
             Local::Security(Security {
                 asks_code: proof != Asks::Nothing,
                 passkey: match proof {
@@ -179,7 +182,8 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
                 recovery_left,
                 failed,
                 form: form(&fields, paths::SECURITY)?,
-                password: Href::parse(paths::CHANGE).ok()?,
+                password: if managed { None } else { Some(Href::parse(paths::CHANGE).ok()?) },
+                account: Href::parse(super::account::HERE).ok()?,
                 back: Href::parse("/").ok()?,
             })
         }

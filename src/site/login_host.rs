@@ -2,7 +2,7 @@
 
 use super::forms::Fields;
 use super::render::{self, At};
-use super::{Site, declared, emergency, local};
+use super::{Site, account, declared, emergency, local};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryName, OrgName, Origin, ProductName, ThirdPartyName};
 use crate::keys::KeyFault;
@@ -31,6 +31,9 @@ impl Site {
         }
         if [emergency::ENTER, emergency::NEW, emergency::OWN].contains(&path.as_str()) {
             return self.on_emergency(request, visitor, (&method, &path)).await;
+        }
+        if path == account::ACCOUNT || path.starts_with("/account/") {
+            return self.on_account(request, visitor).await;
         }
         if path.starts_with("/login/passkey") {
             return self.on_passkey(request, visitor, (&method, &path)).await;

@@ -3,6 +3,7 @@
 //! This room turns requests into steps of a login and answers into responses: paths, forms, cookies, status codes, headers, texts.
 //! Deliberately absent: any decision. A path is one arm in `login_host` or `product_host`; a refusal's text is one arm in `texts`.
 
+mod account;
 mod app_login;
 mod emergency;
 mod forms;

@@ -4,15 +4,13 @@ use super::forms::Fields;
 use super::login_host::is_page_navigation;
 use super::render::{self, At};
 use super::{Site, declared};
-use crate::kernel::model::{MigrationPhase, ProductAccountState};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::path::NormalPath;
 use crate::kernel::values::Token;
 use crate::login::{Cookies, ProductHost, SESSION, Visitor};
-use crate::web::{Admission, Ask, Door, LiveSession, PageRequest, Sessions as _};
+use crate::web::{Admission, Ask, Door, PageRequest, Sessions as _};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
-use std::sync::Arc;
 
 impl Site {
     pub(super) async fn on_product_host(
@@ -26,6 +24,9 @@ impl Site {
         // A service worker must not live where it would see every code (rule H7).
         if request.head.headers.get("service-worker").is_some() {
             return render::empty(StatusCode::NOT_FOUND);
+        }
+        if request.door.is_none() && [super::account::HERE, super::account::SESSIONS_HERE].contains(&path) {
+            return self.on_account_here(request, visitor, at).await;
         }
         if let Some(response) = self.on_local(request, visitor, at).await {
             return response;
@@ -112,15 +113,9 @@ impl Site {
     /// `GET /.fedgate/session`: who is logged in, as JSON; 401 without a session.
     async fn who(&self, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
         match self.session_of(&visitor.cookies, visitor, at).await {
-            Admission::Admitted(session) => self.describe(at, &session).await,
+            Admission::Admitted(session) => self.describe(visitor, at, &session).await,
             Admission::Unavailable => render::empty(StatusCode::SERVICE_UNAVAILABLE),
-            Admission::Nobody | Admission::Refused(_) => render::problem(
-                StatusCode::UNAUTHORIZED,
-                &serde_json::json!({
-                    "type": "about:blank", "title": "Nobody is logged in here", "status": 401,
-                    "login_url": format!("{}/.fedgate/login", at.host.url()),
-                }),
-            ),
+            Admission::Nobody | Admission::Refused(_) => super::account::nobody(at),
         }
     }
 
@@ -141,39 +136,6 @@ impl Site {
                 self.live.admit(&ask).await
             }
         }
-    }
-
-    async fn describe(&self, at: &ProductHost, session: &Arc<LiveSession>) -> Response<Bytes> {
-        let world = self.login.world();
-        let catalog = world.catalog.load_full();
-        let record = world.store.product_account_by_id(session.product_account).await;
-        let (Ok(Some(record)), Ok(Some(account))) = (record, world.store.account(session.account).await) else {
-            return render::empty(StatusCode::SERVICE_UNAVAILABLE);
-        };
-        let linked = matches!(record.state, ProductAccountState::Linked | ProductAccountState::Merged(_));
-        // The banner of products: where a person whose account may move begins that (rows T02, T21).
-        let plan = &at.product.migration;
-        let may_move = !linked && plan.phase_at(world.clock.now()) != MigrationPhase::Off && catalog.issuer.is_some();
-        let move_url = may_move.then_some(super::local::paths::MOVE);
-        // The date for that banner: from then on the password opens nothing but the move.
-        let ends = plan.deadline.as_ref().filter(|deadline| deadline.then == MigrationPhase::Forced && !linked);
-        let move_by = ends.map(|deadline| deadline.at.to_string());
-        let org = session.org.as_ref().and_then(|org| catalog.orgs.get(org)).map(|org| org.label.clone());
-        render::json(
-            serde_json::json!({
-                "sub": record.sub,
-                "sid": session.sid.to_string(),
-                "email": account.email.as_ref().map(ToString::to_string),
-                "name": account.name,
-                "linked": linked,
-                "move_url": move_url,
-                "move_by": move_by,
-                "managed": session.org.is_some(),
-                "managed_by": org,
-                "profile_url": catalog.profile_url,
-            })
-            .to_string(),
-        )
     }
 
     pub(super) fn wants_page(request: &PageRequest) -> bool {

@@ -44,6 +44,10 @@ impl Site {
     fn page(&self, step: Step, at: At) -> Option<Page> {
         Some(match step {
             Step::Go(_) => return None,
+            Step::Account(step) => {
+                let host = self.login.world().catalog.load().login.host().to_owned();
+                super::account::page(*step, &host)?
+            }
             Step::Emergency(step) => {
                 let host = self.login.world().catalog.load().login.host().to_owned();
                 super::emergency::page(*step, &host)?
@@ -94,6 +98,7 @@ impl Site {
             Step::Home { person: who, products, emergency, form: fields } => Page::Home(Home {
                 person: person(&who),
                 emergency: emergency.then(|| Href::parse(super::emergency::OWN).ok()).flatten(),
+                account: Href::parse(super::account::ACCOUNT).ok()?,
                 products: products.iter().filter_map(|product| product_link(product)).collect(),
                 logout: form(&fields, "/logout")?,
             }),
@@ -232,7 +237,7 @@ fn product_link(product: &Product) -> Option<ProductLink> {
     Some(ProductLink { brand: brand(product), href: Href::parse(&format!("{}/", host.url())).ok()? })
 }
 
-fn person(person: &Person) -> PagePerson {
+pub(super) fn person(person: &Person) -> PagePerson {
     PagePerson { name: person.name.clone(), email: person.email.clone() }
 }
 

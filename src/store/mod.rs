@@ -227,6 +227,8 @@ pub trait Store:
     ) -> Result<Vec<LoginSession>, Unavailable>;
     /// A live product session by its cookie's key.
     async fn product_session(&self, key: &SessionKey) -> Result<Option<ProductSession>, Unavailable>;
+    /// Live product sessions of a person, newest first.
+    async fn product_sessions_of(&self, account: AccountId) -> Result<Vec<ProductSession>, Unavailable>;
     /// A live product session by id.
     async fn product_session_by_id(&self, id: ProductSessionId) -> Result<Option<ProductSession>, Unavailable>;
 

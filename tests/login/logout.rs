@@ -11,7 +11,7 @@ use crate::support::page::Page;
 use crate::support::websocket::{Frame, Opened, WebSocket};
 use crate::world::{SESSION, World, gave_session};
 
-async fn socket(world: &World, agent: &UserAgent, host: &str) -> WebSocket {
+pub async fn socket(world: &World, agent: &UserAgent, host: &str) -> WebSocket {
     let (url, origin) = (world.url(host, "/live"), world.url(host, ""));
     let cookie = agent.cookie_header(&url).expect("a session");
     let url = Url::parse(&url).expect("a URL");

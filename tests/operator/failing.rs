@@ -108,6 +108,11 @@ impl Store for Failing {
         self.inner.product_session(key).await
     }
 
+    async fn product_sessions_of(&self, account: AccountId) -> Result<Vec<ProductSession>, Unavailable> {
+        self.answers()?;
+        self.inner.product_sessions_of(account).await
+    }
+
     async fn product_session_by_id(&self, id: ProductSessionId) -> Result<Option<ProductSession>, Unavailable> {
         self.answers()?;
         self.inner.product_session_by_id(id).await

@@ -252,7 +252,12 @@ pub async fn sessions_read_back_as_written(store: AnyStore) {
     assert_eq!(store.login_sessions_named(DirectoryId::from_bytes([2; 16]), &[1; 32]).await.unwrap(), []);
     assert_eq!(store.login_sessions_named(first.directory, &[2; 32]).await.unwrap(), []);
     assert_eq!(store.product_session(&child.key).await.unwrap(), Some(child.clone()));
-    assert_eq!(store.product_session_by_id(child.id).await.unwrap(), Some(child));
+    assert_eq!(store.product_session_by_id(child.id).await.unwrap(), Some(child.clone()));
+    let mut later = product_session(4, 2, 1);
+    later.created_at = now().plus(HOUR);
+    store.commit(changes([Change::CreateProductSession(later.clone())])).await.unwrap();
+    assert_eq!(store.product_sessions_of(person(1)).await.unwrap(), [later, child], "newest first");
+    assert_eq!(store.product_sessions_of(person(2)).await.unwrap(), [], "nobody else's");
     assert_eq!(store.product_session(&SessionKey([8; 32])).await.unwrap(), None);
 }
 

@@ -7,7 +7,7 @@ use fedgate::kernel::model::{
     ProductAccountState, ProductSession, SubjectSource,
 };
 use fedgate::kernel::values::{
-    AccountId, DirectoryId, EmailAddress, EventId, LoginSessionId, Origin, ProductAccountId, ProductName,
+    AccountId, Device, DirectoryId, EmailAddress, EventId, LoginSessionId, Origin, ProductAccountId, ProductName,
     ProductSessionId, Reference, SessionKey, Timestamp,
 };
 use std::path::{Path, PathBuf};
@@ -135,6 +135,7 @@ pub fn login_session(number: u8, account: u8) -> LoginSession {
         ask_before: vec![product()],
         confined_to: None,
         stepped_at: None,
+        device: Some(Device::of("Firefox/128.0 (X11; Linux)")),
         mac: [3; 32],
     }
 }

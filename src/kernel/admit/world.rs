@@ -289,6 +289,7 @@ pub(in crate::kernel) fn login_session(account: &Account, directory: u8) -> Logi
         ask_before: Vec::new(),
         confined_to: None,
         stepped_at: None,
+        device: None,
         mac: [0; 32],
     }
 }

@@ -1,8 +1,8 @@
 //! Sessions: the login session on the login host and its children at products (HANDOVER).
 
 use crate::kernel::values::{
-    AccountId, DirectoryId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId, SessionKey,
-    Timestamp,
+    AccountId, Device, DirectoryId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId,
+    SessionKey, Timestamp,
 };
 
 /// How a person was proved. Who adds one adds it here and meets every rule by exhaustive match (rule H21).
@@ -124,6 +124,9 @@ pub struct LoginSession {
     pub confined_to: Option<ProductName>,
     /// When the person took our own second step in it; none if they did not.
     pub stepped_at: Option<Timestamp>,
+    /// What its browser called itself, for its owner to recognize; none for a session of an earlier build. Decides nothing, and the MAC
+    /// does not cover it.
+    pub device: Option<Device>,
     /// MAC over account, directory, auth_time, limits, confinement and epoch under a key outside the store (rule H12).
     pub mac: [u8; 32],
 }

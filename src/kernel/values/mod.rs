@@ -3,6 +3,7 @@
 //! Everything here is parsed once, at the edge, and is then compared with `==`. Deliberately absent: clocks and randomness
 //! (a [`Timestamp`] and random bytes are always arguments). A new kind of name or id is one line in `names.rs` or `ids.rs`.
 
+mod device;
 mod domain;
 mod email;
 mod ids;
@@ -14,6 +15,7 @@ mod secret;
 mod shown;
 mod time;
 
+pub use device::Device;
 pub use domain::{DomainName, NotADomain};
 pub use email::{EmailAddress, NotAnEmail};
 pub use ids::{

@@ -26,6 +26,7 @@ fn login() -> LoginSession {
         ask_before: Vec::new(),
         confined_to: None,
         stepped_at: None,
+        device: None,
         mac: [0; 32],
     }
 }

@@ -1,5 +1,6 @@
 //! What a person meets in a local login.
 
+use super::super::account::Manager;
 use super::super::answer::{Form, Way};
 use crate::kernel::local::Weakness;
 use crate::kernel::model::Product;
@@ -178,9 +179,13 @@ pub enum LocalPage {
         recovery_left: u32,
         /// What is asked besides the password, where a second step is enrolled.
         proof: Asks,
+        /// An organization manages the person: its admins change the password (row L06).
+        managed: bool,
         /// The password or the code was not right.
         failed: bool,
     },
+    /// An organization manages the person: its admins change that (row L06).
+    AskAdmin(Manager),
 }
 
 /// What is asked besides the password before what is enrolled changes.

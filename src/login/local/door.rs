@@ -40,7 +40,13 @@ impl Login {
     }
 
     /// The same for a posted form, whose token must be this browser's.
-    pub(super) fn posted_target(&self, visitor: &Visitor, at: &ProductHost, csrf: &str, to: &str) -> Option<Target> {
+    pub(in crate::login) fn posted_target(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        csrf: &str,
+        to: &str,
+    ) -> Option<Target> {
         self.local_target(visitor, at, to).filter(|_| self.world.csrf_holds(visitor, csrf))
     }
 

@@ -66,7 +66,7 @@ impl Login {
     }
 
     /// A login that began at a door, without a flow cookie: it ends at the product's root.
-    pub(super) fn door_target(&self, at: &ProductHost) -> Target {
+    pub(in crate::login) fn door_target(&self, at: &ProductHost) -> Target {
         Target { product: at.product.name.clone(), host: at.host.clone(), challenge: [0; 32], again: 0 }
     }
 

@@ -86,6 +86,7 @@ impl Login {
         } else {
             Asks::Code
         };
+        let managed = self.world.manager_of(account).await?.is_some();
         let factors = factors.into_iter().map(|factor| (factor.label, factor.id.to_string())).collect();
         let (target, email) = (self.door_target(at), known.claimant.email.to_string());
         Ok(self.local_page(visitor, at, Some(&target), "", |form| LocalPage::Security {
@@ -94,6 +95,7 @@ impl Login {
             factors,
             recovery_left,
             proof,
+            managed,
             failed,
         }))
     }
@@ -390,11 +392,19 @@ impl Login {
             return kept_by_product(at);
         }
         let answer = match self.own(visitor, at).await {
-            Ok(Some(known)) => Ok(self.change_page(visitor, at, &known, None)),
+            Ok(Some(known)) => self.ask_change_of(visitor, at, &known).await,
             Ok(None) => Ok(start_again()),
             Err(stop) => Err(stop),
         };
         self.settle(visitor, None, answer).await
+    }
+
+    /// Who is managed asks an admin (row L06).
+    async fn ask_change_of(&self, visitor: &Visitor, at: &ProductHost, known: &Known) -> Result<Answer, Stop> {
+        Ok(match self.world.manager_of(known.claimant.account).await? {
+            Some(manager) => said_page(at, LocalPage::AskAdmin(manager)),
+            None => self.change_page(visitor, at, known, None),
+        })
     }
 
     fn change_page(&self, visitor: &Visitor, at: &ProductHost, known: &Known, wrong: Option<Wrong>) -> Answer {
@@ -432,6 +442,12 @@ impl Login {
         (current, password): (String, String),
     ) -> Result<Answer, Stop> {
         let Some(known) = self.own(visitor, at).await? else { return Ok(start_again()) };
+        if let Some(manager) = self.world.manager_of(known.claimant.account).await? {
+            let mut event = self.factor_event(visitor, at, &known, (Action::PasswordResetRefused, "password"));
+            (event.outcome, event.reason) = (Outcome::Refused, Some("managed".to_owned()));
+            self.world.store.commit(Batch { events: vec![event], ..Batch::default() }).await?;
+            return Ok(said_page(at, LocalPage::AskAdmin(manager)));
+        }
         let email = known.claimant.email.clone();
         match self.judge_password(visitor, at, (&email, Some(&known)), current).await? {
             Judged::Right(..) => {}

@@ -298,7 +298,7 @@ impl At<'_> {
 
     fn create_login_session(&self, s: &LoginSession) -> Result<(), Halt> {
         self.epoch_is_current(s.account, s.account_epoch)?;
-        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 21);
+        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 22);
         let row = params![
             s.id.to_bytes(),
             s.key.0,
@@ -321,6 +321,7 @@ impl At<'_> {
             s.confined_to.as_ref().map(ProductName::as_str),
             s.stepped_at.map(Timestamp::millis),
             s.name_key,
+            s.device.map(|device| device.code()),
         ];
         self.must(&sql, row, Conflict::Row)
     }

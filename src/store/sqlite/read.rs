@@ -127,6 +127,16 @@ impl Store for Sqlite {
         self.one(&sql, params![key.0], rows::product_session)
     }
 
+    async fn product_sessions_of(&self, account: AccountId) -> Result<Vec<ProductSession>, Unavailable> {
+        // By their parents, which have an index on the person.
+        let sql = format!(
+            "SELECT {} FROM product_session WHERE parent IN (SELECT id FROM login_session WHERE account = ?) \
+             ORDER BY created_at DESC, id DESC",
+            rows::PRODUCT_SESSION
+        );
+        self.all(&sql, params![account.to_bytes()], rows::product_session)
+    }
+
     async fn product_session_by_id(&self, id: ProductSessionId) -> Result<Option<ProductSession>, Unavailable> {
         let sql = format!("SELECT {} FROM product_session WHERE id = ?", rows::PRODUCT_SESSION);
         self.one(&sql, params![id.to_bytes()], rows::product_session)

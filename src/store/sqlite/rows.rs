@@ -6,7 +6,7 @@ use crate::kernel::model::{
     ProductAccountState, ProductSession, Since, SubjectSource,
 };
 use crate::kernel::values::{
-    AccountId, DirectoryId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName,
+    AccountId, Device, DirectoryId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName,
     ProductSessionId, SessionKey, Timestamp,
 };
 use rusqlite::types::Type;
@@ -186,7 +186,7 @@ pub(super) fn linked_by_column(by: LinkedBy) -> &'static str {
 /// Columns of [`login_session`].
 pub(super) const LOGIN_SESSION: &str = "id, key, account, directory, method, amr, groups, auth_time, browser, \
      provider_session, logout_hint, created_at, last_seen, idle_millis, abs_at, account_epoch, ask_before, mac, \
-     confined_to, stepped_at, name_key";
+     confined_to, stepped_at, name_key, device";
 
 pub(super) fn login_session(row: &Row<'_>) -> rusqlite::Result<LoginSession> {
     Ok(LoginSession {
@@ -213,6 +213,7 @@ pub(super) fn login_session(row: &Row<'_>) -> rusqlite::Result<LoginSession> {
         },
         stepped_at: row.get::<_, Option<i64>>(19)?.map(Timestamp::from_millis),
         name_key: row.get(20)?,
+        device: row.get::<_, Option<String>>(21)?.map(|code| Device::from_code(&code)),
         mac: row.get(17)?,
     })
 }

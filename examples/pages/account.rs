@@ -1,0 +1,108 @@
+//! The account page in its states.
+
+use super::super::pages::{
+    Account, AccountWay, Brand, Device, Link, Local, Name, Notice, Page, Person, Statement, Utc,
+};
+use super::{ann, form, href, trello};
+
+/// File name and page.
+pub fn all() -> Vec<(&'static str, Page)> {
+    let issuer = || Name::configured("Atlassian");
+    let products = || vec![(Name::configured("Loom"), false), (Name::configured("Trello"), false)];
+    let mut alone = on_login_host(vec![Statement::Linked(issuer())], products());
+    alone.sessions.truncate(1);
+    alone.ended = true;
+    let mut many = on_login_host(vec![Statement::Linked(issuer())], products());
+    many.ways = vec![way("Open your profile", "/account/profile"), way("Change the password", "/account/password")];
+    many.logins = vec![(Name::configured("Google"), Utc(1_763_776_000)), (issuer(), Utc(1_795_312_327))];
+    many.more = 12;
+    let managed = vec![
+        Statement::By(Name::organization("Acme")),
+        Statement::Managed(Name::organization("Acme"), Some("i•••@a•••".to_owned())),
+    ];
+    vec![
+        ("account", page(many)),
+        ("account-ended", page(alone)),
+        ("account-managed", page(on_login_host(managed, products()))),
+        ("account-local", page(at_product(false))),
+        ("account-local-must-move", page(at_product(true))),
+        ("account-ask-admin", ask_admin()),
+    ]
+}
+
+fn page(account: Account) -> Page {
+    Page::Account(Box::new(account))
+}
+
+fn way(label: &str, to: &str) -> AccountWay {
+    AccountWay { label: label.to_owned(), href: href(to) }
+}
+
+fn on_login_host(statements: Vec<Statement>, products: Vec<(Name, bool)>) -> Account {
+    let by = || Name::configured("Atlassian");
+    let here = device(("Firefox on Linux", true), &["Loom", "Trello"], by());
+    let phone = device(("Chrome on Android", false), &["Loom"], by());
+    Account {
+        brand: None,
+        person: ann(),
+        statements,
+        ways: Vec::new(),
+        products,
+        logins: Vec::new(),
+        sessions: vec![here, phone, device(("An unknown browser", false), &[], by())],
+        more: 0,
+        form: form("/account/sessions"),
+        logout: href("/logout"),
+        back: href("/"),
+        ended: false,
+    }
+}
+
+/// A product's own password; `must`: the account has to move, and a policy requires a second step.
+fn at_product(must: bool) -> Account {
+    let mut statements = vec![Statement::Local(Name::configured("Trello"))];
+    statements.push(Statement::Move(Name::configured("Atlassian"), must));
+    statements.extend(must.then_some(Statement::SecondStepMissing));
+    let by = || Name::configured("password");
+    Account {
+        brand: Some(trello()),
+        person: Person { name: String::new(), email: "lee@mail.example".to_owned() },
+        statements,
+        ways: vec![
+            way("Move to the new account", "https://trello.example.com/.fedgate/move"),
+            way("Change the password", "https://trello.example.com/.fedgate/security/password"),
+            way("Passkeys and second step", "https://trello.example.com/.fedgate/security"),
+        ],
+        products: vec![(Name::configured("Trello"), true)],
+        sessions: vec![
+            device(("Safari on iPhone", true), &["Trello"], by()),
+            device(("Edge on Windows", false), &["Trello"], by()),
+        ],
+        form: form("/.fedgate/account/sessions"),
+        logout: href("/.fedgate/logout"),
+        ..on_login_host(Vec::new(), Vec::new())
+    }
+}
+
+fn device((name, this): (&str, bool), products: &[&str], by: Name) -> Device {
+    Device {
+        id: format!("01JD{}", name.len()),
+        name: name.to_owned(),
+        products: products.iter().map(|product| Name::configured(product)).collect(),
+        by,
+        since: Utc(1_795_312_327),
+        last_seen: Utc(1_795_340_000),
+        this,
+    }
+}
+
+fn ask_admin() -> Page {
+    let text = "“Acme” manages this account, and keeps its password. Ask an admin (i•••@a•••) to change it.";
+    Page::Local(Box::new(Local::Notice(Notice {
+        brand: Brand { name: Name::configured("id.example.com"), colour: None },
+        status: 403,
+        title: "Ask your admin".to_owned(),
+        text: text.to_owned(),
+        next: Link { label: "Back to your account".to_owned(), href: href("/account") },
+    })))
+}
