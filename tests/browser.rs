@@ -3,6 +3,8 @@
 #[expect(dead_code, reason = "no test binary uses all of the support")]
 mod support;
 
+#[path = "browser/account.rs"]
+mod account;
 #[path = "browser/agent.rs"]
 mod agent;
 #[path = "browser/attacks.rs"]

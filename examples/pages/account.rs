@@ -63,13 +63,13 @@ fn at_product(must: bool) -> Account {
     let mut statements = vec![Statement::Local(Name::configured("Trello"))];
     statements.push(Statement::Move(Name::configured("Atlassian"), must));
     statements.extend(must.then_some(Statement::SecondStepMissing));
-    let by = || Name::configured("password");
+    let by = || Name::configured("a password");
     Account {
         brand: Some(trello()),
         person: Person { name: String::new(), email: "lee@mail.example".to_owned() },
         statements,
         ways: vec![
-            way("Move to the new account", "https://trello.example.com/.fedgate/move"),
+            way("Move your login", "https://trello.example.com/.fedgate/move"),
             way("Change the password", "https://trello.example.com/.fedgate/security/password"),
             way("Passkeys and second step", "https://trello.example.com/.fedgate/security"),
         ],

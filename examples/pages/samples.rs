@@ -170,12 +170,13 @@ fn locals() -> Vec<(&'static str, Page)> {
             wrong: wrong.map(ToOwned::to_owned),
         }))
     };
-    let security = |factors, passkey: bool| {
+    let security = |factors, passkey: bool, last_stays| {
         local(Local::Security(Security {
             brand: trello(),
             email: "ann@acme.example".to_owned(),
             factors,
             recovery_left: 9,
+            last_stays,
             asks_code: true,
             passkey: passkey.then(|| href("/.fedgate/step-up?for=security")),
             form: form("/.fedgate/security"),
@@ -276,9 +277,10 @@ fn locals() -> Vec<(&'static str, Page)> {
                 passkey: Some(href("https://id.example.com/login/passkey?start=8hW2")),
             }),
         ),
-        ("security", security(vec![("Authenticator app".to_owned(), "01J".to_owned())], false)),
-        ("security-passkey", security(vec![("Ann’s phone".to_owned(), "01J".to_owned())], true)),
-        ("security-none", security(Vec::new(), false)),
+        ("security", security(vec![("Authenticator app".to_owned(), "01J".to_owned())], false, false)),
+        ("security-last-stays", security(vec![("Authenticator app".to_owned(), "01J".to_owned())], false, true)),
+        ("security-passkey", security(vec![("Ann’s phone".to_owned(), "01J".to_owned())], true, false)),
+        ("security-none", security(Vec::new(), false, false)),
     ]
 }
 

@@ -119,6 +119,9 @@ pub enum Action {
     /// A second step was taken away.
     #[serde(rename = "factor.removed")]
     FactorRemoved,
+    /// A second step got another name from its owner.
+    #[serde(rename = "factor.renamed")]
+    FactorRenamed,
     /// An identity was linked to an account.
     #[serde(rename = "identity.linked")]
     IdentityLinked,

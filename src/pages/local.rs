@@ -180,6 +180,8 @@ pub struct Security {
     pub factors: Vec<(String, String)>,
     /// Recovery codes left.
     pub recovery_left: u32,
+    /// The only one has to stay: a policy requires one.
+    pub last_stays: bool,
     /// Whether a code is asked for, where a second step is enrolled.
     pub asks_code: bool,
     /// Asks for the passkey, which spares the code.
@@ -297,7 +299,7 @@ fn security(page: &Security) -> Value {
     };
     context! {
         email => legible(&page.email), factors => page.factors.iter().map(factor).collect::<Vec<_>>(),
-        recovery_left => page.recovery_left, asks_code => page.asks_code, passkey => page.passkey.as_ref().map(Href::as_str), failed => page.failed, form => view::form(&page.form), password => page.password.as_ref().map(Href::as_str),
+        recovery_left => page.recovery_left, last_stays => page.last_stays, asks_code => page.asks_code, passkey => page.passkey.as_ref().map(Href::as_str), failed => page.failed, form => view::form(&page.form), password => page.password.as_ref().map(Href::as_str),
         account => page.account.as_str(),
         back => page.back.as_str(),
     }

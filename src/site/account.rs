@@ -240,7 +240,7 @@ fn ways(about: &About) -> Option<Vec<AccountWay>> {
         }
         Some(())
     };
-    add("Move to the new account", about.update.as_ref().map(|update| update.url.as_str()))?;
+    add("Move your login", about.update.as_ref().map(|update| update.url.as_str()))?;
     let is_local = about.kind == Kind::Local;
     add("Open your profile", about.profile_url.as_ref().map(|_| PROFILE))?;
     let password = about.password_url.as_deref().map(|url| if is_local { url } else { PASSWORD });

@@ -169,7 +169,7 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
         LocalPage::AskAdmin(manager) => {
             return super::account::ask_admin(brand, &manager, super::account::HERE);
         }
-        LocalPage::Security { form: fields, email, factors, recovery_left, proof, managed, failed } => {
+        LocalPage::Security { form: fields, email, factors, recovery_left, proof, managed, last_stays, failed } => {
             Local::Security(Security {
                 asks_code: proof != Asks::Nothing,
                 passkey: match proof {
@@ -180,6 +180,7 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
                 email,
                 factors,
                 recovery_left,
+                last_stays,
                 failed,
                 form: form(&fields, paths::SECURITY)?,
                 password: if managed { None } else { Some(Href::parse(paths::CHANGE).ok()?) },

@@ -83,7 +83,9 @@ impl Site {
             paths::NEW_PASSWORD => login.set_new_password(visitor, at, sealed, secret("password")).await,
             paths::NOT_ME => login.not_me(visitor, at, sealed).await,
             paths::SECURITY => {
-                let wanted = (form.text("act"), secret("current"), form.text("code"));
+                let act = form.text("act");
+                let label = act.strip_prefix("name ").map_or("", |id| form.text(&format!("label {id}")));
+                let wanted = (act, secret("current"), form.text("code"), label);
                 login.change_security(visitor, at, sealed, wanted).await
             }
             paths::CHANGE => login.change(visitor, at, sealed, (secret("current"), secret("password"))).await,

@@ -180,3 +180,70 @@ async fn h1_a_mailbox_alone_enrols_no_second_step_where_one_is_required() {
     assert!(asked.text().contains("Check your mail"), "{}", asked.describe());
     doors.close().await;
 }
+
+/// The id of the one second step on the security page.
+fn only_factor(page: &Page) -> String {
+    let fields = page.form("current").fields;
+    let ids: Vec<_> = fields.iter().filter_map(|(name, _)| name.strip_prefix("label ")).map(str::to_owned).collect();
+    assert_eq!(ids.len(), 1, "{}", page.describe());
+    ids.into_iter().next().expect("one")
+}
+
+#[tokio::test]
+async fn a_second_step_is_named_by_its_owner_with_the_password_alone_of_just_now() {
+    let doors = Doors::open("", "").await;
+    doors.person(ANN).await;
+    let ann = doors.agent();
+    doors.log_in(&ann, ANN, PASSWORD).await;
+    let (seed, recovery) = enrol(&doors, &ann).await;
+    let page = ann.visit(&doors.url("trello", "/.fedgate/security")).await;
+    let id = only_factor(&page);
+    let (act, label) = (format!("name {id}"), format!("label {id}"));
+    let right = seed.code(step());
+    for (password, code) in [("wrong", right.as_str()), (PASSWORD, "000000"), (PASSWORD, "")] {
+        let fields = [("act", act.as_str()), ("current", password), ("code", code), (&label, "Stolen")];
+        let page = ann.submit(&page, "current", &fields).await;
+        assert!(!page.text().contains("Stolen"), "{}", page.describe());
+    }
+    let fields =
+        [("act", act.as_str()), ("current", PASSWORD), ("code", &recovery[0]), (&label, " The blue\u{202e} phone ")];
+    let page = ann.submit(&page, "current", &fields).await;
+    assert!(
+        page.text().contains("The blue phone") && !page.text().contains("Authenticator app"),
+        "{}",
+        page.describe()
+    );
+    // It is the same one still, and may be taken away where nothing requires one.
+    let act = format!("remove {id}");
+    let fields = [("act", act.as_str()), ("current", PASSWORD), ("code", &recovery[1])];
+    let page = ann.submit(&page, "current", &fields).await;
+    assert!(!page.text().contains("The blue phone"), "{}", page.describe());
+    doors.close().await;
+}
+
+#[tokio::test]
+async fn h1_the_last_second_step_stays_where_a_policy_requires_one() {
+    let doors = Doors::open("", "[people]\nsecond_step = \"required\"").await;
+    doors.person(ANN).await;
+    let ann = doors.agent();
+    let asked = doors.log_in(&ann, ANN, PASSWORD).await;
+    let code = digits(&doors.letter(ANN, 1).await);
+    let page = ann.submit(&asked, "code", &[("code", &code)]).await;
+    let seed = seed(&page);
+    ann.submit(&page, "code", &[("code", &seed.code(step() - 1))]).await;
+    let asked = doors.log_in(&ann, ANN, PASSWORD).await;
+    ann.submit(&asked, "code", &[("code", &seed.code(step()))]).await;
+    assert!(doors.is_inside(&ann, "trello").await);
+    let page = ann.visit(&doors.url("trello", "/.fedgate/security")).await;
+    let id = only_factor(&page);
+    let buttons = page.form("current").buttons;
+    assert!(buttons.iter().all(|(_, value)| !value.starts_with("remove ")), "{buttons:?}");
+    // Past the page, with all that is asked for: the session's own second step is of just now.
+    let act = format!("remove {id}");
+    let kept = ann.submit(&page, "current", &[("act", &act), ("current", PASSWORD)]).await;
+    assert_eq!(only_factor(&kept), id, "{}", kept.describe());
+    let who = ann.visit(&doors.url("trello", "/.fedgate/session")).await.json();
+    let step = &who["second_step"];
+    assert!(step["enrolled"] == true && step["required"] == true && step["taken_at"].is_string(), "{who}");
+    doors.close().await;
+}

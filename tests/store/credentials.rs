@@ -130,10 +130,14 @@ pub async fn a_second_step_is_used_once(store: AnyStore) {
     for number in [4, 5, 6] {
         commit(&store, CredentialChange::DropFactor(person(1), factor(number).id)).await.unwrap();
     }
+    let name = |owner| CredentialChange::NameFactor(person(owner), factor(2).id, "the blue key".to_owned());
+    assert_eq!(commit(&store, name(2)).await, Err(LOST), "another person's");
+    commit(&store, name(1)).await.unwrap();
+    let named = fedgate::kernel::model::Factor { label: "the blue key".to_owned(), ..factor(2) };
     let drop = |owner| CredentialChange::DropFactor(person(owner), factor(1).id);
     assert_eq!(commit(&store, drop(2)).await, Err(LOST), "another person's");
     commit(&store, drop(1)).await.unwrap();
-    assert_eq!(store.factors_of(person(1)).await.unwrap(), vec![factor(2)]);
+    assert_eq!(store.factors_of(person(1)).await.unwrap(), vec![named]);
 }
 
 pub async fn a_recovery_code_is_used_once(store: AnyStore) {

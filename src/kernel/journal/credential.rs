@@ -14,6 +14,8 @@ pub enum CredentialChange {
     AddFactor(Factor),
     /// Takes a person's second step away.
     DropFactor(AccountId, FactorId),
+    /// Gives a person's second step another name, legible and at most 64 characters.
+    NameFactor(AccountId, FactorId, String),
     /// A second step was used: its counter rises, or this is a replay.
     UseFactor {
         /// Which.

@@ -64,10 +64,10 @@ impl Login {
                 let directory = catalog.directories.get(&session.directory);
                 directory.map_or_else(|| "a provider".to_owned(), |directory| directory.label.clone())
             }
-            Method::Password | Method::Adapter | Method::Reset => "password".to_owned(),
-            Method::Passkey => "passkey".to_owned(),
-            Method::Recovery => "recovery code".to_owned(),
-            Method::Emergency => "emergency passkey".to_owned(),
+            Method::Password | Method::Adapter | Method::Reset => "a password".to_owned(),
+            Method::Passkey => "a passkey".to_owned(),
+            Method::Recovery => "a recovery code".to_owned(),
+            Method::Emergency => "an emergency passkey".to_owned(),
         };
         SeenSession {
             id: session.id.to_string(),

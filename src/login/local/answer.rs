@@ -181,6 +181,8 @@ pub enum LocalPage {
         proof: Asks,
         /// An organization manages the person: its admins change the password (row L06).
         managed: bool,
+        /// The only second step has to stay: a policy requires one.
+        last_stays: bool,
         /// The password or the code was not right.
         failed: bool,
     },

@@ -23,6 +23,7 @@ pub(in crate::login) mod create;
 mod device;
 mod door;
 mod enter;
+mod factors;
 mod known;
 mod passkey;
 mod product;

@@ -64,7 +64,7 @@ impl Login {
         self.settle(visitor, None, answer).await
     }
 
-    async fn security_page(
+    pub(super) async fn security_page(
         &self,
         visitor: &Visitor,
         at: &ProductHost,
@@ -87,6 +87,7 @@ impl Login {
             Asks::Code
         };
         let managed = self.world.manager_of(account).await?.is_some();
+        let last_stays = self.must_keep(account, &factors).await?;
         let factors = factors.into_iter().map(|factor| (factor.label, factor.id.to_string())).collect();
         let (target, email) = (self.door_target(at), known.claimant.email.to_string());
         Ok(self.local_page(visitor, at, Some(&target), "", |form| LocalPage::Security {
@@ -96,22 +97,24 @@ impl Login {
             recovery_left,
             proof,
             managed,
+            last_stays,
             failed,
         }))
     }
 
-    /// `POST /.fedgate/security`: `act` is `add`, `passkey`, `codes` or `remove ID`; `current` the password; `code` the second step.
+    /// `POST /.fedgate/security`: `act` is `add`, `passkey`, `codes`, `remove ID` or `name ID`; `current` the password; `code` the
+    /// second step; `label` the new name.
     pub async fn change_security(
         &self,
         visitor: &Visitor,
         at: &ProductHost,
         (csrf, to): (&str, &str),
-        (act, current, code): (&str, String, &str),
+        (act, current, code, label): (&str, String, &str, &str),
     ) -> Answer {
         if self.posted_target(visitor, at, csrf, to).is_none() {
             return start_again();
         }
-        let answer = self.try_change_security(visitor, at, (act, current, code)).await;
+        let answer = self.try_change_security(visitor, at, (act, current, code, label)).await;
         self.settle(visitor, None, answer).await
     }
 
@@ -119,7 +122,7 @@ impl Login {
         &self,
         visitor: &Visitor,
         at: &ProductHost,
-        (act, current, code): (&str, String, &str),
+        (act, current, code, label): (&str, String, &str, &str),
     ) -> Result<Answer, Stop> {
         let Some(known) = self.own(visitor, at).await? else { return Ok(start_again()) };
         // Enter in one of its fields presses the form's first button, which asks for nothing.
@@ -150,6 +153,7 @@ impl Login {
         }
         match act.split_once(' ') {
             Some(("remove", id)) => self.remove(visitor, at, &known, (&factors, id, changes)).await,
+            Some(("name", id)) => self.rename(visitor, at, &known, (&factors, id, label, changes)).await,
             None if act == "codes" && !factors.is_empty() => self.new_codes(visitor, at, &known, changes).await,
             None if act == "passkey" && factors.len() < FACTORS => {
                 self.commit_used(changes).await?;
@@ -169,37 +173,11 @@ impl Login {
         Ok(session.and_then(|(_, session)| steps.with_step_of(&session, FRESH_PROOF, visitor.now)))
     }
 
-    async fn commit_used(&self, changes: Vec<Change>) -> Result<(), Stop> {
+    pub(super) async fn commit_used(&self, changes: Vec<Change>) -> Result<(), Stop> {
         if !changes.is_empty() {
             self.world.store.commit(Batch { changes, ..Batch::default() }).await?;
         }
         Ok(())
-    }
-
-    async fn remove(
-        &self,
-        visitor: &Visitor,
-        at: &ProductHost,
-        known: &Known,
-        (factors, id, mut changes): (&[Factor], &str, Vec<Change>),
-    ) -> Result<Answer, Stop> {
-        let Some(factor) = factors.iter().find(|factor| factor.id.to_string() == id) else {
-            return self.security_page(visitor, at, known, false).await;
-        };
-        let account = known.claimant.account;
-        changes.push(Change::Credential(CredentialChange::DropFactor(account, factor.id)));
-        if factors.len() == 1 {
-            changes.push(Change::Credential(CredentialChange::PutRecoveryCodes(account, Vec::new())));
-        }
-        let event = self.factor_event(visitor, at, known, (Action::FactorRemoved, factor.kind.code()));
-        let kind = match factor.kind {
-            FactorKind::Totp => mail::Factor::Authenticator,
-            FactorKind::Passkey | FactorKind::Emergency => mail::Factor::Passkey,
-        };
-        let letter = Letter::FactorRemoved { factor: kind, at: visitor.now };
-        changes.push(self.world.letter(visitor, &known.claimant, letter)?);
-        self.world.store.commit(Batch { changes, events: vec![event], ..Batch::default() }).await?;
-        self.security_page(visitor, at, known, false).await
     }
 
     async fn new_codes(

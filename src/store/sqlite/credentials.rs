@@ -30,6 +30,10 @@ impl At<'_> {
                 let row = params![account.to_bytes(), id.to_bytes()];
                 self.must("DELETE FROM factor WHERE account = ? AND id = ?", row, LOST)
             }
+            CredentialChange::NameFactor(account, id, label) => {
+                let row = params![account.to_bytes(), id.to_bytes(), label];
+                self.must("UPDATE factor SET label = ?3 WHERE account = ?1 AND id = ?2", row, LOST)
+            }
             CredentialChange::UseFactor { id, counter, at } => {
                 let sql = "UPDATE factor SET counter = ?2, last_used_at = ?3
                            WHERE id = ?1 AND (counter < ?2 OR (kind IN ('passkey', 'emergency') AND counter = 0 AND ?2 = 0))";
