@@ -10,7 +10,12 @@ use crate::config::{Config, Surroundings, read};
 use crate::demo::{self, issuer, people, product, saml};
 use crate::entropy::random;
 use crate::gateway::internal_server;
+use crate::kernel::journal::{Batch, Change, CredentialChange};
+use crate::kernel::model::Address;
+use crate::kernel::values::{EmailAddress, ProductName};
 use crate::keys::Keys;
+use crate::login::Login;
+use crate::login::local::{NewLocal, NotCreated};
 use crate::pages::Colour;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::io;
@@ -107,8 +112,46 @@ async fn serve(places: &Places, screen: &mut Screen<'_>) -> Result<(), NotStarte
     let node = Node::start(config.clone(), extras(places)?).await?;
     // The sample products read the gateway's keys as a product would, only without the way over the network.
     drop(keys.set(node.login.world().keys.clone()));
+    bring(&node.login).await?;
     greet(places, &config, screen).map_err(|why| NotStarted::new("the greeting", &why))?;
     Control { node, config, file: None }.serve(false).await
+}
+
+/// The people whom the products bring with passwords of their own; who is there from an earlier run stays as they left it.
+async fn bring(login: &Login) -> Result<(), NotStarted> {
+    let wrong = |why: &dyn std::fmt::Display| NotStarted(format!("a sample account: {why}"));
+    for person in people::LOCAL {
+        let new = NewLocal {
+            product: ProductName::parse(person.product).map_err(|why| wrong(&why))?,
+            email: EmailAddress::parse(person.email).map_err(|why| wrong(&why))?,
+            verified: true,
+            name: Some(person.name.to_owned()),
+            hash: Some(person.hash.to_owned()),
+            sub: Some(person.sub.to_owned()),
+            actor: None,
+        };
+        let record = match login.create_local(new).await {
+            Ok(record) => record,
+            Err(NotCreated::Taken) => continue,
+            Err(why) => return Err(wrong(&why)),
+        };
+        if person.further.is_empty() {
+            continue;
+        }
+        let address = Address {
+            product_account: record.id,
+            email: EmailAddress::parse(person.further).map_err(|why| wrong(&why))?,
+            verified: true,
+            verified_at: None,
+            primary: false,
+            added_at: record.created_at,
+            last_login_at: None,
+        };
+        let change = Change::Credential(CredentialChange::PutAddress(address));
+        let batch = Batch { changes: vec![change], ..Batch::default() };
+        login.world().store.commit(batch).await.map_err(|why| wrong(&why))?;
+    }
+    Ok(())
 }
 
 fn extras(places: &Places) -> Result<Extras, NotStarted> {
@@ -197,9 +240,11 @@ fn company(places: &Places) -> Result<saml::Options, NotStarted> {
 /// The very configuration that an operator would write for this.
 fn configuration(places: &Places, running: &demo::Running) -> String {
     let product = |name: &str, label: &str, colour: &str, upstream: SocketAddr| {
+        let phase = if name == "board" { "optional" } else { "forced" };
         format!(
             "[product.{name}]\nlabel = \"{label}\"\ncolour = \"{colour}\"\nhost = \"{}\"\nupstream = \"http://{upstream}\"\n\
-             public = [\"/app.css\", \"/app.js\"]\nsignup = \"open\"\ni_know_everyone_may_enter = true\n\n",
+             public = [\"/app.css\", \"/app.js\"]\nsignup = \"open\"\ni_know_everyone_may_enter = true\n\
+             passwords = \"here\"\nmigration = {{ phase = \"{phase}\" }}\n\n",
             places.host(name)
         )
     };
@@ -214,7 +259,9 @@ fn configuration(places: &Places, running: &demo::Running) -> String {
          [org.acme.policy]\nsso = \"enforced\"\n\n\
          [org.initech]\nlabel = \"Initech\"\ndomains = [\"initech.example\"]\n\
          sso = {{ saml = \"{initech}/metadata\", groups = \"groups\" }}\n\n\
-         [org.initech.policy]\nsso = \"enforced\"\n",
+         [org.initech.policy]\nsso = \"enforced\"\n\n\
+         [org.hooli]\nlabel = \"Hooli\"\ndomains = [\"hooli.example\"]\nadmins = [\"it@hooli.example\"]\n\n\
+         [org.hooli.policy]\nsso = \"off\"\n",
         id = places.host("id"),
         state = places.state.display().to_string(),
         listen = places.listen,
@@ -238,10 +285,13 @@ fn greet(places: &Places, config: &Config, screen: &mut Screen<'_>) -> io::Resul
     writeln!(out, "\n2. Open")?;
     writeln!(out, "     {}/   a board", places.url("board"))?;
     writeln!(out, "     {}/   videos: no second login", places.url("video"))?;
-    writeln!(out, "     {}/      your account: what you may open, and sign out everywhere", places.url("id"))?;
+    writeln!(out, "     {}/      what you may open; /account is your account", places.url("id"))?;
     writeln!(out, "\n3. Be")?;
     for person in people::EVERYBODY {
         writeln!(out, "     {:<22} {:<12} {}", person.email, person.password, person.shows)?;
+    }
+    for person in people::LOCAL {
+        writeln!(out, "     {:<22} {:<22} {}", person.email, person.password, person.shows)?;
     }
     for person in people::ACME {
         writeln!(out, "     {:<22} {:<12} {} (at Acme's own login)", person.email, person.password, person.shows)?;
