@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// Templates by kind.
-const TEMPLATES: [(&str, &str); 19] = [
+const TEMPLATES: [(&str, &str); 20] = [
     ("managed", include_str!("templates/managed.txt")),
     ("address-retired", include_str!("templates/address-retired.txt")),
     ("moved", include_str!("templates/moved.txt")),

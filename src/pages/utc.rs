@@ -41,13 +41,6 @@ impl Utc {
         format!("{} UTC", clock.get(..5).unwrap_or(&clock))
     }
 
-    /// `22 Nov 2026`.
-    pub fn day(self) -> String {
-        let (year, month, day) = self.date();
-        let name = usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or("");
-        format!("{day} {name} {year}")
-    }
-
     /// `22 Nov 2026, 01:52 UTC`.
     pub fn minute(self) -> String {
         format!("{}, {}", self.day(), self.short())

@@ -2,7 +2,7 @@
 
 use super::bounds::ProductLimits;
 use super::upstream::{Health, Timeouts, UpstreamTls};
-use super::{Anything, At, Day, Named, OneOrMany, Session, Text, Texts, WordOr};
+use super::{At, Day, Named, OneOrMany, Session, Text, Texts, WordOr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -181,7 +181,8 @@ impl Login {
         let held = standing::managements(&catalog, &proved, Groups::of(asserted_by, &own.session.groups));
         let required = standing::second_step(&catalog, &held) == Demanded::Required;
         let second_step = SecondStep { enrolled, required, taken_at: own.session.stepped_at };
-        Ok(About { second_step, ..shape(&catalog, at, own, held.first()) })
+        let update = at.and_then(|at| update(&catalog, at, own, visitor.now));
+        Ok(About { second_step, update, ..shape(&catalog, at, own, held.first()) })
     }
 }
 
@@ -218,7 +219,7 @@ fn shape(catalog: &Catalog, at: Option<&ProductHost>, own: &Own, held: Option<&M
         reset_url: None,
         security_url: None,
         account_url: format!("{}/account", catalog.login.url()),
-        update: at.and_then(|at| update(catalog, at, own, visitor.now)),
+        update: None,
         second_step: SecondStep { enrolled: false, required: false, taken_at: None },
         manager,
         issuer,
@@ -264,6 +265,7 @@ fn update(catalog: &Catalog, at: &ProductHost, own: &Own, now: Timestamp) -> Opt
     };
     let provider = catalog.directories.get(&catalog.issuer?)?.label.clone();
     let url = format!("{}/.fedgate/move", at.host.url());
-    let by = plan.deadline.as_ref().filter(|deadline| deadline.then == MigrationPhase::Forced).map(|deadline| deadline.at);
+    let by =
+        plan.deadline.as_ref().filter(|deadline| deadline.then == MigrationPhase::Forced).map(|deadline| deadline.at);
     is_local.then_some(Update { required, by, provider, url })
 }
