@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use fedgate::kernel::journal::{Batch, Change};
+use fedgate::kernel::model::{ProductAccount, ProductAccountState};
+use fedgate::kernel::values::{ProductAccountId, ProductName};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
@@ -327,5 +330,41 @@ async fn t02_what_a_product_is_told_of_a_session_is_for_that_person_and_keeps_no
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     assert!(asked > 1, "it was there for a while");
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn h6_the_page_on_a_products_host_knows_and_ends_nothing_of_other_products() {
+    let ground = Ground::open("").await;
+    let record = ground.doors.person(ANN).await;
+    ground.linked(&record, "op-mallory").await;
+    let at_loom = ProductAccount {
+        id: ProductAccountId::from_bytes([7; 16]),
+        product: ProductName::parse("loom").unwrap(),
+        sub: "l-1".to_owned(),
+        state: ProductAccountState::Linked,
+        ..record.clone()
+    };
+    let batch = Batch { changes: vec![Change::CreateProductAccount(at_loom)], ..Batch::default() };
+    ground.store().commit(batch).await.expect("a record at loom");
+    // By a provider at another product: a login of the same account that is good everywhere.
+    let elsewhere = ground.browser();
+    let page = elsewhere.visit(&ground.doors.url("loom", "/page")).await;
+    let page = elsewhere.submit(&page, "email", &[("email", ANN)]).await;
+    let page = elsewhere.submit(&page, "/.fedgate/depart", &[("way", "other")]).await;
+    sign_in(&elsewhere, page, "mallory").await;
+    assert!(ground.doors.is_inside(&elsewhere, "loom").await);
+    // By the product's password, twice.
+    let (ann, other) = (ground.browser(), ground.browser());
+    for agent in [&ann, &other] {
+        ground.doors.log_in(agent, ANN, PASSWORD).await;
+    }
+    let page = ann.visit(&ground.doors.url("trello", "/.fedgate/account")).await;
+    assert!(!page.text().contains("Loom"), "{}", page.describe());
+    assert_eq!(endings(&page).len(), 1, "{}", page.describe());
+    let page = ann.submit(&page, "/.fedgate/account/sessions", &[("act", "others")]).await;
+    assert!(endings(&page).is_empty(), "{}", page.describe());
+    assert!(!ground.inside(&other).await);
+    assert!(ground.doors.is_inside(&elsewhere, "loom").await, "another product's goes on");
     ground.doors.close().await;
 }

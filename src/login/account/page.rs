@@ -79,11 +79,13 @@ impl Login {
         Ok(shown)
     }
 
-    /// Products at which the person has a record, by name, and whether each still has a password of its own.
+    /// Products at which the person has a record, by name, and whether each still has a password of its own. A product's own host is
+    /// told of no other product (rule H6).
     async fn records_of(&self, own: &Own) -> Result<Vec<(String, bool)>, Stop> {
         let catalog = self.world.catalog.load_full();
         let mut records = Vec::new();
-        for product in catalog.products.values() {
+        let only = own.session.confined_to.as_ref();
+        for product in catalog.products.values().filter(|product| only.is_none_or(|only| *only == product.name)) {
             let record = self.world.store.product_account(&product.name, own.account.id).await?;
             match record.map(|record| record.state) {
                 Some(ProductAccountState::Local | ProductAccountState::Migrating) => {

@@ -32,14 +32,20 @@ impl Login {
         Ok((sessions.iter().map(seen).collect(), more))
     }
 
-    /// The person's sessions that are whole (rule H12) and not over, with the activity that this process saw in them.
+    /// The person's sessions that are whole (rule H12) and not over, with the activity that this process saw in them. A session of one
+    /// product's own password is asked on that product's host, where the product's own scripts read along: it knows and ends sessions of
+    /// that product alone (rule H6).
     async fn live_sessions(&self, visitor: &Visitor, own: &Own) -> Result<Vec<LoginSession>, Stop> {
         let stored = self.world.store.login_sessions_of(own.account.id).await?;
         let whole = stored.into_iter().filter(|session| self.world.keys.holds_login(session));
         let sessions = whole.map(|session| self.live.with_activity(session));
         let lives = |session: &LoginSession| {
             let idle_at = session.last_seen.plus(Duration::from_millis(session.idle_millis));
-            session.account_epoch == own.account.epoch && visitor.now < session.abs_at && visitor.now < idle_at
+            let is_known = !own.is_confined() || session.confined_to == own.session.confined_to;
+            is_known
+                && session.account_epoch == own.account.epoch
+                && visitor.now < session.abs_at
+                && visitor.now < idle_at
         };
         Ok(sessions.filter(lives).collect())
     }
