@@ -1,9 +1,9 @@
 //! Names and addresses that change after an account was linked: a login brings them, and each product that asked for it hears of them
 //! (rows L09, T23).
 //!
-//! Whose word counts says `kernel::profile`. An address that is somebody else's, at any product of the person's, is not followed: the
-//! login goes on by its subject, and its event names the address that was ignored. The one before becomes a given-up address of each
-//! record, which identifies nobody (§4 #16).
+//! Whose word counts says `kernel::profile`. An address that is somebody else's at any product of the person's is not followed, and
+//! none while a record of the person's still has a login of its own: the login goes on by its subject, and its event names the address
+//! that was ignored. The one before becomes a given-up address of each record, which identifies nobody (§4 #16).
 
 use super::session::{clean_name, subject};
 use super::world::{Visitor, World};
@@ -49,8 +49,14 @@ impl World {
         let mut records = Vec::new();
         for product in catalog.products.values() {
             let record = self.store.product_account(&product.name, account.id).await?;
-            records.extend(record.filter(|record| record.state == ProductAccountState::Linked).map(|it| (product, it)));
+            records.extend(record.map(|record| (product, record)));
         }
+        // A record that still has a login of its own keeps the address of that until it moves.
+        let has_own = |state| matches!(state, ProductAccountState::Local | ProductAccountState::Migrating);
+        if records.iter().any(|(_, record)| has_own(record.state)) {
+            email = None;
+        }
+        records.retain(|(_, record)| record.state == ProductAccountState::Linked);
         for (_, record) in &records {
             if let Some(wanted) = email
                 && self.is_anothers(record, wanted).await?

@@ -63,7 +63,13 @@ impl Login {
                 (session, Some(token))
             }
         };
-        batch.events.push(self.success(visitor, &session, &account, about));
+        let mut event = self.success(visitor, &session, &account, about);
+        let asserted = admitted.terms().ignored_address.as_ref();
+        if let Some(ignored) = asserted.filter(|asserted| account.email.as_ref() != Some(*asserted)) {
+            // Somebody who looks for the owner of that address finds who asserted it.
+            event.after = Some(serde_json::json!({ "address_ignored": ignored.to_string() }));
+        }
+        batch.events.push(event);
         self.world.store.commit(batch).await?;
         self.world.tally.login_succeeded(session.method.code());
         Ok(Made { session, account, record, token })

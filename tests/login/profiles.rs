@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use fedgate::kernel::model::ProductAccount;
-use fedgate::kernel::values::{EmailAddress, ProductName};
+use fedgate::kernel::journal::{Batch, Change};
+use fedgate::kernel::model::{
+    IdentityKey, LinkedBy, LinkedIdentity, ProductAccount, ProductAccountState, SubjectSource,
+};
+use fedgate::kernel::values::{DirectoryName, EmailAddress, ProductAccountId, ProductName, Timestamp};
 use serde_json::json;
 
 use crate::doors::PASSWORD;
 use crate::moves::Ground;
 use crate::support::adapter::{Adapter, Manner};
 use crate::support::clock::eventually;
+use crate::world::sign_in;
 
 const ANN: &str = "ann@free.example.test";
 const NEW: &str = "ann.lee@free.example.test";
@@ -110,7 +114,44 @@ async fn l09_an_address_that_is_anothers_a_companys_or_unproved_is_not_followed_
         ground.says_of_ann(json!({ "email": email, "email_verified": verified })).await;
         ground.log_in_as_ann(ANN).await;
         assert_eq!(ground.profile(&record).await.0, ANN, "{email}");
+        let logins = ground.events("login.succeeded");
+        assert_eq!(logins.last().expect("a login")["after"], json!({ "address_ignored": email }), "flagged");
     }
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn l09_while_a_record_has_a_password_of_its_own_the_address_stays_and_the_name_is_followed() {
+    let ground = Ground::open("").await;
+    let record = ground.doors.person(ANN).await;
+    let at_loom = ProductAccount {
+        id: ProductAccountId::from_bytes([7; 16]),
+        product: ProductName::parse("loom").unwrap(),
+        sub: "l-1".to_owned(),
+        state: ProductAccountState::Linked,
+        ..record.clone()
+    };
+    let world = ground.doors.node.login.world();
+    let directory = world.catalog.load().directory_names[&DirectoryName::Issuer];
+    let link = LinkedIdentity {
+        key: IdentityKey { directory, source: SubjectSource("sub".to_owned()), subject: "op-ann".to_owned() },
+        account: record.account,
+        by: LinkedBy::FirstLogin,
+        linked_at: Timestamp::from_seconds(1),
+        suspended: false,
+    };
+    let changes = vec![Change::CreateProductAccount(at_loom), Change::Link(link)];
+    ground.store().commit(Batch { changes, ..Batch::default() }).await.expect("a record at loom");
+    ground.says_of_ann(json!({ "email": NEW, "name": "Ann Lee" })).await;
+    let ann = ground.browser();
+    let page = ann.visit(&ground.doors.url("loom", "/page")).await;
+    let page = ann.submit(&page, "email", &[("email", ANN)]).await;
+    let page = ann.submit(&page, "/.fedgate/depart", &[("way", "issuer")]).await;
+    sign_in(&ann, page, "ann").await;
+    assert!(ground.doors.is_inside(&ann, "loom").await);
+    assert_eq!(ground.profile(&record).await, (ANN.to_owned(), Some("Ann Lee".to_owned())));
+    // By which she still logs in at the other product.
+    assert!(ground.is_at_product(&ground.doors.log_in(&ground.browser(), ANN, PASSWORD).await));
     ground.doors.close().await;
 }
 
