@@ -55,7 +55,7 @@ pub const EVERYBODY: &[Person] = &[
         name: "Dora Dahl",
         password: "demo-dora",
         groups: &[],
-        shows: "Her account is switched off at the company",
+        shows: "Her company is not in this demonstration: nobody manages her account",
     },
     Person {
         sub: "712020:1e4a-lena",
