@@ -21,7 +21,7 @@ use http::{Request, StatusCode};
 use std::sync::Arc;
 
 /// What a request brings as its one credential, if that can be an API token.
-pub(super) fn credentials(headers: &HeaderMap) -> Option<&str> {
+fn credentials(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let said = values.next().filter(|_| values.next().is_none())?;
     api_credentials(said.as_bytes())

@@ -9,9 +9,8 @@ use crate::accounts::NoAnswer;
 use crate::entropy::random;
 use crate::kernel::live::Whence;
 use crate::kernel::live::token::{TokenFacts, token_passes};
-use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::values::{LoginSessionId, ProductSessionId, Timestamp};
+use crate::kernel::values::{AccountId, LoginSessionId, ProductAccountId, ProductName, ProductSessionId, Timestamp};
 use crate::store::Unavailable;
 use crate::web::{Admission, End, Identity, LiveSession, TokenAsk};
 use arc_swap::ArcSwap;
@@ -68,7 +67,7 @@ impl Tokens {
             Arc::new(Slot { authorization, state: Mutex::default() })
         });
         let mut state = slot.state.lock().await;
-        slot.refresh(&mut state, world, ask.product).await;
+        slot.refresh(&mut state, world, &ask.product.name).await;
         let admission = match &state.verdict {
             Some(Verdict::Passes(live, whence)) if whence.admits(ask.client) => Admission::Admitted(Arc::clone(live)),
             Some(Verdict::Passes(..)) => Admission::Refused(Refusal::Network),
@@ -78,7 +77,7 @@ impl Tokens {
         };
         if let (Admission::Admitted(_), false) = (&admission, state.watched) {
             state.watched = true;
-            tokio::spawn(watch(Arc::clone(&slot), Arc::clone(world), Arc::clone(ask.product)));
+            tokio::spawn(watch(Arc::clone(&slot), Arc::clone(world), ask.product.name.clone()));
         }
         admission
     }
@@ -96,7 +95,7 @@ fn place(ask: &TokenAsk<'_>) -> [u8; 32] {
 }
 
 /// Judges a token every second for as long as anything of it is under way.
-async fn watch(slot: Arc<Slot>, world: Arc<World>, product: Arc<Product>) {
+async fn watch(slot: Arc<Slot>, world: Arc<World>, product: ProductName) {
     loop {
         tokio::time::sleep(FRESH).await;
         let mut state = slot.state.lock().await;
@@ -110,75 +109,64 @@ async fn watch(slot: Arc<Slot>, world: Arc<World>, product: Arc<Product>) {
 }
 
 impl Slot {
-    /// Judges the token unless that was done within the last second. What no longer passes is ended.
-    async fn refresh(&self, state: &mut State, world: &World, product: &Arc<Product>) {
-        let now = world.clock.since_boot();
-        if state.judged_at.is_some_and(|at| now.saturating_sub(at) < FRESH) {
+    /// Judges the token unless that was done within the last second. What no longer passes, or only from elsewhere, is ended.
+    async fn refresh(&self, state: &mut State, world: &World, product: &ProductName) {
+        if state.judged_at.is_some_and(|at| world.clock.since_boot().saturating_sub(at) < FRESH) {
             return;
         }
-        let catalog = world.catalog.load();
-        // As it is configured now: a stream that is watched outlives a reload.
         let known = matches!(state.verdict, Some(Verdict::Passes(..)));
-        let verdict = match catalog.products.get(&product.name) {
-            Some(product) => match self.judge(world, product, known).await {
-                Ok(Ok((record, account, whence))) => {
-                    let same = match state.verdict.take() {
-                        Some(Verdict::Passes(live, _)) if live.product_account == record => Some(live),
-                        other => {
-                            state.verdict = other;
-                            None
-                        }
-                    };
-                    let made = || {
-                        admitted(product, (record, account), world.clock.now())
-                            .map(|live| Verdict::Passes(live, whence.clone()))
-                    };
-                    same.map(|live| Verdict::Passes(live, whence.clone())).or_else(made).unwrap_or(Verdict::Unavailable)
+        let judged = self.judge(world, product, known).await;
+        let verdict = match (judged, state.verdict.take()) {
+            (Ok(owner), Some(Verdict::Passes(live, whence)))
+                if live.product_account == owner.record && whence == owner.whence =>
+            {
+                Verdict::Passes(live, whence)
+            }
+            (judged, before) => {
+                if let Some(Verdict::Passes(live, _)) = before {
+                    live.ended.cancel();
                 }
-                Ok(Err(Some(refusal))) => Verdict::Refused(refusal),
-                Ok(Err(None)) => Verdict::Nobody,
-                Err(Unavailable(fault)) => {
-                    tracing::warn!(product = %product.name, "an API token could not be judged: {fault}");
-                    Verdict::Unavailable
-                }
-            },
-            None => Verdict::Nobody,
+                judged.map_or_else(|verdict| verdict, |owner| owner.passes(product, world.clock.now()))
+            }
         };
-        if let Some(Verdict::Passes(before, _)) = &state.verdict {
-            before.ended.cancel();
-        }
         state.verdict = Some(verdict);
         state.judged_at = Some(world.clock.since_boot());
     }
 
-    async fn judge(
-        &self,
-        world: &World,
-        product: &Product,
-        known: bool,
-    ) -> Result<
-        Result<(crate::kernel::values::ProductAccountId, crate::kernel::values::AccountId, Whence), Option<Refusal>>,
-        Unavailable,
-    > {
-        let Some(adapter) = product.adapter.as_ref() else { return Ok(Err(None)) };
+    /// Asks the product and phase C, by what is configured now: what is under way outlives a reload.
+    async fn judge(&self, world: &World, product: &ProductName, known: bool) -> Result<Owner, Verdict> {
+        if world.orgs.is_behind() || world.keys.is_behind() {
+            return Err(Verdict::Unavailable);
+        }
+        let catalog = world.catalog.load_full();
+        let product = catalog.products.get(product).ok_or(Verdict::Nobody)?;
+        let adapter = product.adapter.as_ref().ok_or(Verdict::Nobody)?;
         let asked = (&product.name, adapter);
-        let owner = match world.adapters.token_owner(asked, (&self.authorization, known), world.clock.now()).await {
-            Ok(owner) => owner,
-            Err(fault @ (NoAnswer::Busy | NoAnswer::Unreachable(_))) => return Err(Unavailable(fault.to_string())),
-            Err(fault @ (NoAnswer::Odd(_) | NoAnswer::AnotherUser)) => {
-                tracing::warn!(product = %product.name, "the adapter did not name a token's owner: {fault}");
+        let said = world.adapters.token_owner(asked, (&self.authorization, known), world.clock.now()).await;
+        let sub = match said {
+            Ok(sub) => sub.ok_or(Verdict::Nobody)?,
+            Err(fault) => {
+                tracing::warn!(product = %product.name, "the owner of an API token was not named: {fault}");
                 world.tally.adapter_failed(product.name.as_str());
-                None
+                return Err(match fault {
+                    NoAnswer::Busy | NoAnswer::Unreachable(_) => Verdict::Unavailable,
+                    NoAnswer::Odd(_) | NoAnswer::AnotherUser => Verdict::Nobody,
+                });
             }
         };
-        let Some(owner) = owner else { return Ok(Err(None)) };
-        let Some(record) = world.store.product_account_by_sub(&product.name, &owner).await? else {
-            return Ok(Err(None));
+        let owned = async {
+            let Some(record) = world.store.product_account_by_sub(&product.name, &sub).await? else { return Ok(None) };
+            let Some(account) = world.store.account(record.account).await? else { return Ok(None) };
+            let further = world.store.proved_addresses_of(account.id).await?;
+            let migration = world.store.migration_of(record.id).await?;
+            Ok(Some((record, account, further, migration)))
         };
-        let Some(account) = world.store.account(record.account).await? else { return Ok(Err(None)) };
-        let further = world.store.proved_addresses_of(account.id).await?;
-        let migration = world.store.migration_of(record.id).await?;
-        let catalog = world.catalog.load();
+        let owned: Result<_, Unavailable> = owned.await;
+        let owned = owned.map_err(|fault| {
+            tracing::warn!(product = %product.name, "an API token could not be judged: {fault}");
+            Verdict::Unavailable
+        })?;
+        let (record, account, further, migration) = owned.ok_or(Verdict::Nobody)?;
         let facts = TokenFacts {
             catalog: &catalog,
             product,
@@ -187,14 +175,29 @@ impl Slot {
             further: &further,
             migration: migration.as_ref(),
         };
-        Ok(token_passes(&facts).map(|whence| (record.id, account.id, whence)).map_err(Some))
+        let whence = token_passes(&facts).map_err(Verdict::Refused)?;
+        Ok(Owner { record: record.id, account: account.id, whence })
+    }
+}
+
+/// Whose token it is, and from where it passes.
+struct Owner {
+    record: ProductAccountId,
+    account: AccountId,
+    whence: Whence,
+}
+
+impl Owner {
+    fn passes(self, product: &ProductName, now: Timestamp) -> Verdict {
+        let live = under_way(product, (self.record, self.account), now);
+        live.map_or(Verdict::Unavailable, |live| Verdict::Passes(live, self.whence))
     }
 }
 
 /// What requests of the token hold on to. It is no session: nothing of it is stored, and no identity is said with it.
-fn admitted(
-    product: &Product,
-    (record, account): (crate::kernel::values::ProductAccountId, crate::kernel::values::AccountId),
+fn under_way(
+    product: &ProductName,
+    (record, account): (ProductAccountId, AccountId),
     now: Timestamp,
 ) -> Option<Arc<LiveSession>> {
     let identity = Identity::new(&Default::default(), Vec::new(), now)?;
@@ -203,7 +206,7 @@ fn admitted(
         login: LoginSessionId::mint(now, random()),
         account,
         product_account: record,
-        product: product.name.clone(),
+        product: product.clone(),
         org: None,
         proved_at: LiveSession::NEVER,
         identity: ArcSwap::from_pointee(identity),

@@ -21,7 +21,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 /// The most that an answer's body may have: it says yes or no and one name.
@@ -89,9 +89,30 @@ pub fn verify_password(
     body.extend_from_slice(b",\"password\":");
     quote(&mut body, typed.expose());
     body.push(b'}');
-    let (id, timestamp) = (URL_SAFE_NO_PAD.encode(nonce), now.seconds().to_string());
+    sealed(key, URL_SAFE_NO_PAD.encode(nonce), body, now)
+}
+
+/// A call with its signature.
+fn sealed(key: &AdapterKey, id: String, body: Zeroizing<Vec<u8>>, now: Timestamp) -> AdapterCall {
+    let timestamp = now.seconds().to_string();
     let tag = hmac::sign(&signing(key), &signed(&id, &timestamp, &body));
     AdapterCall { signature: format!("v1,{}", STANDARD.encode(tag)), id, timestamp, body }
+}
+
+/// What a signed answer to the call with this id says.
+fn said(key: &AdapterKey, id: &str, answer: AdapterAnswer<'_>) -> Result<Map<String, Value>, Odd> {
+    if answer.status != 200 {
+        return Err(Odd::Status(answer.status));
+    }
+    if !is_signed(key, id, answer) {
+        return Err(Odd::Signature);
+    }
+    let Ok(Value::Object(said)) = strict(answer.body, ANSWER_LIMIT) else { return Err(Odd::Shape) };
+    match said.get("id") {
+        Some(Value::String(this)) if this == id => Ok(said),
+        Some(_) => Err(Odd::AnotherCall),
+        None => Err(Odd::Shape),
+    }
 }
 
 /// A JSON string (RFC 8259 §7).
@@ -127,16 +148,7 @@ pub fn by_adapter(
     answer: AdapterAnswer<'_>,
     now: Timestamp,
 ) -> Result<Option<Steps>, Odd> {
-    if answer.status != 200 {
-        return Err(Odd::Status(answer.status));
-    }
-    if !is_signed(key, id, answer) {
-        return Err(Odd::Signature);
-    }
-    let Ok(Value::Object(said)) = strict(answer.body, ANSWER_LIMIT) else { return Err(Odd::Shape) };
-    if said.get("id").and_then(Value::as_str) != Some(id) {
-        return Err(if said.contains_key("id") { Odd::AnotherCall } else { Odd::Shape });
-    }
+    let said = said(key, id, answer)?;
     match (said.get("right").and_then(Value::as_bool), said.get("sub").and_then(Value::as_str), said.len()) {
         (Some(false), None, 2) => Ok(None),
         (Some(true), Some(whose), 3) if whose == sub && !sub.is_empty() => Ok(Some(Steps::by_product(claimant, now))),

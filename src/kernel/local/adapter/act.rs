@@ -1,11 +1,9 @@
 //! What a product is told about its own account, and how its answer is judged: signed as the calls about passwords are.
 
-use super::{ANSWER_LIMIT, AdapterAnswer, AdapterCall, Odd, is_signed, signed, signing};
+use super::{ANSWER_LIMIT, AdapterAnswer, AdapterCall, Odd, is_signed, sealed};
 use crate::kernel::model::AdapterKey;
 use crate::kernel::oidc::json::strict;
 use crate::kernel::values::{ProductName, Timestamp};
-use aws_lc_rs::hmac;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -52,9 +50,7 @@ impl AdapterAct {
             }
         };
         let body = Zeroizing::new(body.to_string().into_bytes());
-        let timestamp = now.seconds().to_string();
-        let tag = hmac::sign(&signing(key), &signed(id, &timestamp, &body));
-        AdapterCall { signature: format!("v1,{}", STANDARD.encode(tag)), id: id.to_owned(), timestamp, body }
+        sealed(key, id.to_owned(), body, now)
     }
 }
 
@@ -80,7 +76,10 @@ pub fn done(key: &AdapterKey, id: &str, answer: AdapterAnswer<'_>) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use super::super::{signed, signing};
     use super::*;
+    use aws_lc_rs::hmac;
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 

@@ -1,14 +1,9 @@
 //! Whose API token this is, asked of the product that gave it out (rule C7).
 
-use super::{ANSWER_LIMIT, AdapterAnswer, AdapterCall, Odd, is_signed, quote, signed, signing};
+use super::{AdapterAnswer, AdapterCall, Odd, quote, said, sealed};
 use crate::kernel::model::AdapterKey;
-use crate::kernel::oidc::json::strict;
 use crate::kernel::values::{ProductName, Timestamp};
-use aws_lc_rs::hmac;
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -27,9 +22,7 @@ pub fn token_owner(
     body.extend_from_slice(b",\"authorization\":");
     quote(&mut body, authorization);
     body.push(b'}');
-    let (id, timestamp) = (URL_SAFE_NO_PAD.encode(nonce), now.seconds().to_string());
-    let tag = hmac::sign(&signing(key), &signed(&id, &timestamp, &body));
-    AdapterCall { signature: format!("v1,{}", STANDARD.encode(tag)), id, timestamp, body }
+    sealed(key, URL_SAFE_NO_PAD.encode(nonce), body, now)
 }
 
 /// The user id that a signed answer to the call with this id names: `{"id": "…", "owner": "u-1"}`; `Ok(None)` where it says that nobody
@@ -38,16 +31,7 @@ pub fn token_owner(
 /// # Errors
 /// [`Odd`]: it says nothing, and the token passes nowhere.
 pub fn owner(key: &AdapterKey, id: &str, answer: AdapterAnswer<'_>) -> Result<Option<String>, Odd> {
-    if answer.status != 200 {
-        return Err(Odd::Status(answer.status));
-    }
-    if !is_signed(key, id, answer) {
-        return Err(Odd::Signature);
-    }
-    let Ok(Value::Object(said)) = strict(answer.body, ANSWER_LIMIT) else { return Err(Odd::Shape) };
-    if said.get("id").and_then(Value::as_str) != Some(id) {
-        return Err(if said.contains_key("id") { Odd::AnotherCall } else { Odd::Shape });
-    }
+    let said = said(key, id, answer)?;
     match (said.get("owner"), said.len()) {
         (Some(Value::Null), 2) => Ok(None),
         (Some(Value::String(sub)), 2) if !sub.is_empty() => Ok(Some(sub.clone())),
@@ -57,7 +41,10 @@ pub fn owner(key: &AdapterKey, id: &str, answer: AdapterAnswer<'_>) -> Result<Op
 
 #[cfg(test)]
 mod tests {
+    use super::super::{is_signed, signed, signing};
     use super::*;
+    use aws_lc_rs::hmac;
+    use base64::engine::general_purpose::STANDARD;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
