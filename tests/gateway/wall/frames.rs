@@ -67,6 +67,15 @@ pub fn block(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
     block
 }
 
+/// One frame (RFC 9113 §4.1).
+fn bytes(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend_from_slice(&stream.to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame
+}
+
 impl Frames {
     /// Opens a TLS connection to that name and greets.
     pub fn open(world: &World, name: &str) -> Self {
@@ -92,11 +101,11 @@ impl Frames {
 
     /// Writes one frame; false when the connection is gone.
     pub fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let mut frame = vec![length[1], length[2], length[3], kind, flags];
-        frame.extend_from_slice(&stream.to_be_bytes());
-        frame.extend_from_slice(payload);
-        self.stream.write_all(&frame).and_then(|()| self.stream.flush()).is_ok()
+        self.write(&bytes(kind, flags, stream, payload))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).and_then(|()| self.stream.flush()).is_ok()
     }
 
     /// A new stream's number.
@@ -150,14 +159,16 @@ impl Frames {
         End::Closed
     }
 
-    /// One request with these fields, and a body in one frame.
+    /// One request with these fields, and a body in one frame. Both frames go in one write: of a request whose head says that
+    /// nothing follows, the product may else have answered before the body is there.
     pub fn ask(&mut self, fields: &[(&[u8], &[u8])], body: Option<&[u8]>) -> End {
         let stream = self.stream();
         let flags = END_HEADERS | if body.is_none() { END_STREAM } else { 0 };
-        self.frame(HEADERS, flags, stream, &block(fields));
+        let mut frames = bytes(HEADERS, flags, stream, &block(fields));
         if let Some(body) = body {
-            self.frame(DATA, END_STREAM, stream, body);
+            frames.extend(bytes(DATA, END_STREAM, stream, body));
         }
+        self.write(&frames);
         self.end_of(stream)
     }
 }

@@ -252,6 +252,15 @@ fn a_length_that_is_not_the_bodys_is_an_error() {
         fields.extend(lengths.iter().map(|length| (&b"content-length"[..], *length)));
         pair.refused(name, &fields, Some(body));
     }
+    // Where the body comes after the answer to a head that announced none, the product saw a whole request without a body.
+    let mut fields = with(&cookie, b":method", b"POST");
+    fields.extend([(&b"sec-fetch-site"[..], &b"same-origin"[..]), (b"content-length", b"0")]);
+    let stream = pair.frames.stream();
+    pair.frames.frame(HEADERS, END_HEADERS, stream, &block(&fields));
+    let head = pair.frames.head_of(stream);
+    pair.frames.frame(DATA, END_STREAM, stream, inner);
+    let (_, seen) = pair.after(head);
+    assert_eq!((head, seen.len(), &seen[0].body[..]), (End::Status(200), 1, &b""[..]), "{seen:?}");
     // A length on a request that ends with its head.
     for length in [&b"35"[..], b"1"] {
         let mut fields = with(&cookie, b":method", b"POST");
