@@ -2,8 +2,8 @@
 
 use super::draft::{DraftCatalog, DraftOrg, DraftPolicy};
 use super::strict;
-use crate::kernel::model::{Sso, StepUp};
-use crate::kernel::values::{DomainName, EmailAddress, OrgName, PolicyName, ProductName, Reference};
+use crate::kernel::model::{ExpiredKeys, Sso, StepUp};
+use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, OrgName, PolicyName, ProductName, Reference};
 use aws_lc_rs::digest;
 use std::fmt;
 
@@ -18,6 +18,10 @@ pub enum Loosening {
     Policy(OrgName, PolicyName, What),
     /// A policy for some of its people is gone, or is for fewer of them, and they fall under a looser one.
     PolicyRemoved(OrgName, PolicyName),
+    /// The metadata of its SAML provider need not be signed any more, or by somebody else.
+    SignerChanged(OrgName, DirectoryName),
+    /// Keys of its SAML provider whose certificates have ended are taken.
+    EndedKeysTaken(OrgName, DirectoryName),
     /// Everybody may enter the product.
     EveryoneAllowed(ProductName),
     /// A path of the product no longer asks for a proof of just now, or an older one will do.
@@ -84,6 +88,12 @@ impl fmt::Display for Loosening {
             Self::PolicyRemoved(org, name) => {
                 write!(f, "policy {name} of organization {org} is no longer for people whom it was for")
             }
+            Self::SignerChanged(_, directory) => {
+                write!(f, "the metadata of {directory} need not be signed by whom it was to be signed by")
+            }
+            Self::EndedKeysTaken(_, directory) => {
+                write!(f, "keys of {directory} whose certificates have ended are taken")
+            }
             Self::EveryoneAllowed(product) => write!(f, "everybody may enter product {product}"),
             Self::StepUpWeakened(product) => write!(f, "paths of product {product} ask less for a proof of just now"),
         }
@@ -97,7 +107,9 @@ impl Loosening {
             Self::OrgRemoved(org)
             | Self::DomainRemoved(org, _)
             | Self::Policy(org, ..)
-            | Self::PolicyRemoved(org, _) => Some(org),
+            | Self::PolicyRemoved(org, _)
+            | Self::SignerChanged(org, _)
+            | Self::EndedKeysTaken(org, _) => Some(org),
             Self::EveryoneAllowed(_) | Self::StepUpWeakened(_) => None,
         }
     }
@@ -111,6 +123,7 @@ pub fn loosened(old: &DraftCatalog, new: &DraftCatalog) -> Vec<Loosening> {
             Some(after) => {
                 org(before, after, &mut found);
                 members((old, before), (new, after), &mut found);
+                keys((old, before), new, &mut found);
             }
             None => found.push(Loosening::OrgRemoved(before.name.clone())),
         }
@@ -161,6 +174,20 @@ fn members(
     let what = Loosening::Policy(before.name.clone(), before.policy.name.clone(), What::DirectoryChanged);
     if enforced && named(old) != named(new) && !found.contains(&what) {
         found.push(what);
+    }
+}
+
+/// Which keys a directory's SAML provider may sign with, and who vouches for them.
+fn keys((old, org): (&DraftCatalog, &DraftOrg), new: &DraftCatalog, found: &mut Vec<Loosening>) {
+    for was in old.directories.iter().filter(|directory| directory.org() == Some(&org.name)) {
+        let is = new.directories.iter().find(|directory| directory.name == was.name);
+        let Some((before, after)) = was.protocol.saml().zip(is.and_then(|is| is.protocol.saml())) else { continue };
+        if before.signer.is_some() && before.signer != after.signer {
+            found.push(Loosening::SignerChanged(org.name.clone(), was.name.clone()));
+        }
+        if before.expired_keys == ExpiredKeys::Refuse && after.expired_keys == ExpiredKeys::Warn {
+            found.push(Loosening::EndedKeysTaken(org.name.clone(), was.name.clone()));
+        }
     }
 }
 

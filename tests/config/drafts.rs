@@ -37,6 +37,27 @@ fn what_a_file_gives_away_is_listed() {
 }
 
 #[test]
+fn m5_whose_word_a_providers_keys_are_is_not_given_away_unsaid() {
+    let signed = |by: &str| format!("metadata_signer = '''\n{}'''\n", by.trim_start());
+    let of = |more: &str| format!("[org.acme.directory.idp]\nsaml = \"https://idp.acme.com/m\"\n{more}");
+    let file = |more: &str| config(&with("", "", &of(more)));
+    let [one, other] = [(); 2].map(|()| {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        rcgen::CertificateParams::default().self_signed(&key).expect("self-signed").pem()
+    });
+    let list = |old: &str, new: &str| -> Vec<String> {
+        loosened(&file(old), &file(new)).iter().map(ToString::to_string).collect()
+    };
+    let said = ["the metadata of acme/idp need not be signed by whom it was to be signed by"];
+    assert_eq!(list(&signed(&one), ""), said);
+    assert_eq!(list(&signed(&one), &signed(&other)), said);
+    assert!(list(&signed(&one), &signed(&one)).is_empty());
+    assert!(list("", &signed(&one)).is_empty());
+    assert_eq!(list("expired_keys = \"refuse\"", ""), ["keys of acme/idp whose certificates have ended are taken"]);
+    assert!(list("", "expired_keys = \"refuse\"").is_empty());
+}
+
+#[test]
 fn c1_another_issuer_client_or_subject_is_another_directory() {
     let of = |sso: &str| fingerprint(&config(&with("", sso, "")).catalog.directories[0]);
     let before = of(SSO);

@@ -258,6 +258,7 @@ fn doubtful_files_are_used_with_a_warning() {
     warns(&good.replace("id.example.net", "id.example.com"), Code::WSameSite);
     warns(&format!("{SHORT}{LISTEN}"), Code::WUnanchored);
     warns(&with("", SSO, "[acme]\ncontact = []"), Code::WNoEffect);
+    warns(&with("", &sso("metadata_signer = \"federation.pem\""), ""), Code::WNoEffect);
     warns(&with("", &sso("profile_url = \"https://a.example\""), ""), Code::WNoEffect);
     let adapter =
         |more: &str| format!("adapter = {{ url = \"http://[::1]:3000/fedgate\", key_file = \"adapter-key\"{more} }}");

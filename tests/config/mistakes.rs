@@ -118,6 +118,18 @@ fn mistakes_of_shape() -> Vec<Mistake> {
             "sso = { saml = \"https://idp.example/metadata\", oidc = \"https://a.example\" }",
             "leave one of them",
         ),
+        in_org(
+            C::Value,
+            66,
+            "sso = { saml = \"https://idp.example/metadata\", metadata_signer = \"missing.pem\" }",
+            "whoever signs the metadata",
+        ),
+        in_org(
+            C::Value,
+            66,
+            "sso = { saml = \"https://idp.example/metadata\", metadata_signer = \"-----BEGIN CERTIFICATE-----\" }",
+            "whoever signs the metadata",
+        ),
         at_end(
             C::Either,
             (1, 8),

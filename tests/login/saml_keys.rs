@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use http::StatusCode;
 use serde_json::json;
 
 use crate::saml::Company;
@@ -62,6 +63,30 @@ async fn m5_a_provider_rolls_its_key_over_and_no_login_is_lost_and_its_admins_ar
     assert!(mails.iter().any(|mail| mail.contains("it@acme.example.test")), "{mails:?}");
     assert!(mails.iter().all(|mail| mail.contains("new key may sign logins")), "{mails:?}");
     assert!(mails.iter().all(|mail| !mail.contains("it@globex.example.test")), "{mails:?}");
+}
+
+#[tokio::test]
+async fn m5_metadata_that_its_signer_did_not_sign_is_not_used() {
+    let authority = Authority::new();
+    let idp = Idp::start_with(&authority, &[2050, 2021]);
+    // The certificate of its signer has ended, which binds nobody.
+    let keys = format!(", metadata_signer = \"{}\"", idp.certificate(1).display());
+    let mut company = Company::with(authority, idp, |idp| idp.entity_id().to_owned(), &keys).await;
+    for sign in [json!(null), json!(0), json!("changed")] {
+        company.idp.mode(json!({ "sign_metadata": sign })).await;
+        let page = company.depart().await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{sign}: {}", page.describe());
+        // What could not be read is not asked for again at once.
+        company.gateway.restart();
+    }
+    company.idp.mode(json!({ "sign_metadata": 1 })).await;
+    assert!(logs_in(&company, "ann").await);
+    // A new key in metadata that nobody signed is no key, and what was read before stays in use.
+    company.idp.mode(json!({ "sign_metadata": null, "publish": [0, 1], "use": 1 })).await;
+    assert!(!logs_in(&company, "ann").await);
+    company.idp.mode(json!({ "use": 0 })).await;
+    company.gateway.restart();
+    assert!(logs_in(&company, "ann").await);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::peer::Peer;
 /// The provider, at `https://127.0.0.1:PORT`; people: `ann` and `bob` of `acme.example.test`, each with the password `NAME-pw`.
 pub struct Idp {
     peer: Peer,
-    _keys: tempfile::TempDir,
+    keys: tempfile::TempDir,
 }
 
 impl Idp {
@@ -34,7 +34,7 @@ impl Idp {
         let leaf = authority.issue(&["127.0.0.1", "localhost"]);
         let tls = json!({ "cert": leaf.cert, "key": leaf.key });
         let options = json!({ "key": first["key"], "cert": first["cert"], "more": more, "tls": tls });
-        Self { peer: Peer::start("peers/saml/server.mjs", &options), _keys: keys }
+        Self { peer: Peer::start("peers/saml/server.mjs", &options), keys }
     }
 
     /// Where its metadata is, which is its entity id.
@@ -49,6 +49,11 @@ impl Idp {
     /// Its metadata.
     pub fn metadata(&self) -> &str {
         self.peer.text("metadata")
+    }
+
+    /// The file with the certificate of one of its keys.
+    pub fn certificate(&self, place: usize) -> std::path::PathBuf {
+        self.keys.path().join(format!("cert-{place}.pem"))
     }
 
     /// Who it answers: our metadata.

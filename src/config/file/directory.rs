@@ -58,6 +58,9 @@ pub struct Connection {
     /// What becomes of a SAML provider's key whose certificate has ended: `warn` (default), as the dates bind nobody, or `refuse`.
     #[schemars(extend("enum" = ["warn", "refuse"]))]
     pub expired_keys: Text,
+    /// Who signs a SAML provider's metadata, as a federation's operator does: a PEM file of certificates, or the certificates
+    /// themselves. Metadata that none of their keys signed is not used, whatever the certificates' dates say.
+    pub metadata_signer: Text,
 }
 
 /// A provider without discovery (real Atlassian: `read:me`, `/me`).

@@ -7,8 +7,9 @@ use crate::config::file::{At, Connection, File, Text};
 use crate::config::finding::Code;
 use crate::idp::saml::opinion::SecondOpinion;
 use crate::kernel::model::{ExpiredKeys, MetadataAt, SamlSettings};
-use crate::kernel::saml::{Mapping, Preset, SubjectChoice};
+use crate::kernel::saml::{Mapping, NotSigningKeys, Preset, SigningKeys, SubjectChoice};
 use crate::kernel::values::DirectoryName;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 /// `[saml]`. The shape check has refused every other word.
 pub(super) fn second_opinion(file: &File) -> SecondOpinion {
@@ -43,7 +44,9 @@ impl Reader<'_> {
             _ => ExpiredKeys::Warn,
         };
         let contexts = each(&written.require_amr).map(|value| value.to_string()).collect();
-        Some(SamlSettings { metadata: self.metadata(saml)?, mapping: mapping(written), contexts, expired_keys })
+        let metadata = self.metadata(saml);
+        let signer = self.metadata_signer(&written.metadata_signer)?;
+        Some(SamlSettings { metadata: metadata?, signer, mapping: mapping(written), contexts, expired_keys })
     }
 
     /// An https address, or a file where the operator writes it (rule M16).
@@ -59,9 +62,60 @@ impl Reader<'_> {
         Some(MetadataAt::File(self.path_of(saml)))
     }
 
+    /// Certificates in PEM, or a file of them where the operator writes it (rule M16); `None` for what cannot be used, which is said.
+    fn metadata_signer(&mut self, written: &Text) -> Option<Option<SigningKeys>> {
+        let Some(written) = written else { return Some(None) };
+        let inline = written.trim_start().starts_with("-----BEGIN CERTIFICATE-----");
+        let pem = match self.world {
+            _ if inline => written.as_bytes().to_vec(),
+            _ if self.at_run_time => {
+                let write = "write the certificate itself: \"-----BEGIN CERTIFICATE-----…\"";
+                self.say.error(Code::Value, written.span(), "`metadata_signer` is no certificate", write);
+                return None;
+            }
+            // Checked without a machine: what its files hold is not known.
+            None => return Some(None),
+            Some(world) => {
+                let path = self.path_of(written);
+                match world.file(&path) {
+                    Ok(bytes) => bytes,
+                    Err(why) => {
+                        let what = format!("{} cannot be read: {why}", path.display());
+                        self.say.error(
+                            Code::Value,
+                            written.span(),
+                            what,
+                            "write the path of a PEM file of certificates",
+                        );
+                        return None;
+                    }
+                }
+            }
+        };
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let keys = certificates.ok().map(|found| SigningKeys::from_certificates(found.iter().map(AsRef::as_ref)));
+        match keys {
+            Some(Ok(keys)) => Some(Some(keys)),
+            Some(Err(_)) | None => {
+                let what = format!("`metadata_signer` has {NotSigningKeys}");
+                self.say.error(
+                    Code::Value,
+                    written.span(),
+                    what,
+                    "write the certificate of whoever signs the metadata",
+                );
+                None
+            }
+        }
+    }
+
     /// Keys of SAML at a connection of another protocol.
     pub(super) fn only_of_saml(&mut self, written: &Connection) {
-        for (value, key) in [(&written.preset, "preset"), (&written.expired_keys, "expired_keys")] {
+        for (value, key) in [
+            (&written.preset, "preset"),
+            (&written.expired_keys, "expired_keys"),
+            (&written.metadata_signer, "metadata_signer"),
+        ] {
             if let Some(value) = value {
                 let what = format!("`{key}` does nothing without `saml`");
                 self.say.warning(Code::WNoEffect, value.span(), what, "remove it");

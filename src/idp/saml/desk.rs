@@ -9,7 +9,7 @@ use super::turns::LogoutTurns;
 use crate::clock::Clock;
 use crate::idp::ProviderUnavailable;
 use crate::kernel::model::{Directory, MetadataAt, SamlSettings};
-use crate::kernel::saml::{self, Fingerprint, Received, SamlFault, Trust};
+use crate::kernel::saml::{self, Fingerprint, Received, SamlFault, SigningKeys, Trust};
 use crate::kernel::values::{DirectoryId, Origin, Timestamp};
 use crate::keys::Kek;
 use crate::outbound::Outbound;
@@ -74,8 +74,9 @@ pub(super) struct OwnRead {
 #[derive(Clone)]
 pub(super) struct Current {
     pub(super) provider: Arc<Provider>,
-    /// Where it was read: another place is asked at once.
+    /// Where it was read, and who had to have signed it: with others it is asked for at once.
     pub(super) at: MetadataAt,
+    pub(super) signer: Option<SigningKeys>,
 }
 
 /// Times since boot.
@@ -193,14 +194,16 @@ impl Desk {
 
     pub(super) fn put(&self, slot: &Slot, settings: &SamlSettings, provider: Provider) -> Arc<Provider> {
         let provider = Arc::new(provider);
-        let current = Current { provider: Arc::clone(&provider), at: settings.metadata.clone() };
+        let (at, signer) = (settings.metadata.clone(), settings.signer.clone());
+        let current = Current { provider: Arc::clone(&provider), at, signer };
         *slot.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
         provider
     }
 
     pub(super) fn usable(&self, slot: &Slot, settings: &SamlSettings) -> Option<Arc<Provider>> {
         let current = slot.current.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let holds = current.at == settings.metadata && current.provider.usable_until() > self.clock.now();
+        let same = current.at == settings.metadata && current.signer == settings.signer;
+        let holds = same && current.provider.usable_until() > self.clock.now();
         holds.then_some(current.provider)
     }
 

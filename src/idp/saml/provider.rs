@@ -87,8 +87,9 @@ impl Provider {
     ) -> Result<Self, Fault> {
         let HeldTo { settings, entity, allow_demo } = held_to;
         refuse_demo(&document, allow_demo)?;
+        let signer = settings.signer.as_ref();
         let metadata =
-            ProviderMetadata::read(document.as_bytes(), entity, None, PlainHttp::Loopback, now).map_err(Fault::of)?;
+            ProviderMetadata::read(document.as_bytes(), entity, signer, PlainHttp::Loopback, now).map_err(Fault::of)?;
         let ended: Vec<Timestamp> =
             metadata.keys.known().filter_map(|(_, end)| end).filter(|end| *end <= now).collect();
         if settings.expired_keys == ExpiredKeys::Refuse && ended.len() == metadata.keys.known().count() {
@@ -190,8 +191,9 @@ impl Desk {
         let mut batch = Batch { changes: vec![Change::PutSetting { name, value }], ..Batch::default() };
         let older = before.and_then(|kept| {
             let at = Timestamp::from_millis(kept.fetched_at);
-            // Whatever its end: it says which keys are not new.
-            Provider::read(self.held_to(settings, Some(&kept.entity_id)), kept.document.clone(), at, at).ok()
+            // Whatever its end, and whoever signed it: it says which keys are not new.
+            let unsigned = SamlSettings { signer: None, ..settings.clone() };
+            Provider::read(self.held_to(&unsigned, Some(&kept.entity_id)), kept.document.clone(), at, at).ok()
         });
         let known = older.map(|older| older.fingerprints()).unwrap_or_default();
         let news: Vec<String> = provider.fingerprints().difference(&known).map(ToString::to_string).collect();

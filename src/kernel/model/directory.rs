@@ -1,7 +1,7 @@
 //! Directories: connections to providers that say who people are.
 
 use super::SubjectSource;
-use crate::kernel::saml::Mapping;
+use crate::kernel::saml::{Mapping, SigningKeys};
 use crate::kernel::values::{DirectoryId, DirectoryName, DomainName, EmailAddress, OrgName, Secret, Timestamp};
 use std::path::PathBuf;
 
@@ -90,6 +90,8 @@ impl Protocol {
 pub struct SamlSettings {
     /// Where the provider's metadata is.
     pub metadata: MetadataAt,
+    /// The keys of which one must have signed it; none: metadata is taken as its address says it.
+    pub signer: Option<SigningKeys>,
     /// How its attributes are read.
     pub mapping: Mapping,
     /// AuthnContextClassRefs of which one must be asserted, from `require_amr`; empty: not asked.

@@ -95,6 +95,15 @@ pub struct SigningKeys {
     keys: Vec<SigningKey>,
 }
 
+/// The same keys of the same certificates, in the same order.
+impl PartialEq for SigningKeys {
+    fn eq(&self, other: &Self) -> bool {
+        self.known().eq(other.known())
+    }
+}
+
+impl Eq for SigningKeys {}
+
 /// Not a single usable key, or too many: the directory is refused at set-up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(

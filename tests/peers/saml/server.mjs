@@ -4,13 +4,15 @@
 //
 // Acts of the admin port (POST JSON):
 //   /sp {metadata: XML}   /mode {sign, encrypt, order, now, email, name_id, audience, destination, recipient, in_response_to,
-//     bindings (of /sso), moved (/sso was at another host, which sends on), logout ("none" or a list of bindings), logout_status, unsigned_logout, publish (places of keys), use (one)}
+//     bindings (of /sso), moved (/sso was at another host, which sends on), logout ("none" or a list of bindings), logout_status, unsigned_logout, publish (places of keys), use (one),
+//     sign_metadata (place of the key that signs it, or "changed": an address changed after that)}
 //   /logout-request {login, binding, session_index, name_id, id, now, to}: a signed LogoutRequest, as {url} or {action, message}
 //   /logout-response {in_response_to, relay_state}: a signed LogoutResponse that nobody asked for, as {url}
 //   /seen
 import { readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import samlify from 'samlify';
+import { SignedXml } from 'xml-crypto';
 import { administer, bodyOf, listen, options, ready } from '../common/listen.mjs';
 
 const { Constants, IdentityProvider, SamlLib, ServiceProvider } = samlify;
@@ -53,6 +55,24 @@ function provider(places = [mode.use ?? 0]) {
       attributes: names.map((name) => ({ name, valueTag: name, nameFormat: 'urn:oasis:names:tc:SAML:2.0:attrname-format:basic', valueXsiType: 'xs:string' })),
     },
   });
+}
+
+/** The metadata, signed as a federation's operator signs it, where `mode` says so. */
+function metadata() {
+  const plain = provider(mode.publish).getMetadata();
+  if (mode.sign_metadata === undefined) return plain;
+  const { key, cert } = keys[mode.sign_metadata === 'changed' ? 1 : mode.sign_metadata];
+  const named = plain.replace('<EntityDescriptor ', `<EntityDescriptor ID="_${randomUUID()}" `);
+  const exclusive = 'http://www.w3.org/2001/10/xml-exc-c14n#';
+  const signer = new SignedXml({
+    privateKey: readFileSync(key), publicCert: readFileSync(cert), canonicalizationAlgorithm: exclusive,
+    signatureAlgorithm: 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
+  });
+  const transforms = ['http://www.w3.org/2000/09/xmldsig#enveloped-signature', exclusive];
+  signer.addReference({ xpath: '/*', transforms, digestAlgorithm: 'http://www.w3.org/2001/04/xmlenc#sha256' });
+  signer.computeSignature(named, { location: { reference: '/*', action: 'prepend' }, prefix: 'ds' });
+  const signed = signer.getSignedXml();
+  return mode.sign_metadata === 'changed' ? signed.replace('/sso"', '/elsewhere"') : signed;
 }
 
 /** samlify knows one key of each use: the first, which is the one in force. */
@@ -145,7 +165,7 @@ async function front(request, response) {
   try {
     if (url.pathname === '/metadata') {
       response.writeHead(200, { 'content-type': 'application/samlmetadata+xml' });
-      return response.end(provider(mode.publish).getMetadata());
+      return response.end(metadata());
     }
     if (mode.moved && `https://${request.headers.host}` === formerly()) {
       response.writeHead(307, { location: `${base}${request.url}` });
