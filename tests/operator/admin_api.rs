@@ -38,6 +38,10 @@ struct Answer {
 
 impl Scene {
     fn start() -> Self {
+        Self::start_with(|file| file)
+    }
+
+    fn start_with(more: impl FnOnce(Configuration) -> Configuration) -> Self {
         let (op, trello) = (LightOp::start(), Upstream::start());
         let org = |name: &str, keys: &str| {
             format!(
@@ -58,7 +62,7 @@ impl Scene {
             .table(&org("acme", ""))
             .table(&org("globex", ""))
             .table(&org("initech", "[org.initech.policy]\nsso = \"offered\"\nthird_party = \"none\"\nbreak_glass = [\"it@initech.example.test\"]"));
-        let gateway = Gateway::start(&file);
+        let gateway = Gateway::start(&more(file));
         Self { gateway, op, _trello: trello }
     }
 
@@ -501,6 +505,21 @@ async fn a_saml_directory_is_shown_with_what_its_provider_is_given_and_added_onl
     for never in ["issuer", "client_id", "redirect_uri"] {
         assert!(shown.body.get(never).is_none(), "{never}: {}", shown.body);
     }
+}
+
+#[tokio::test]
+async fn m16_the_metadata_of_a_directory_that_is_not_yet_is_looked_for_at_no_private_address() {
+    let scene = Scene::start_with(Configuration::with_nothing_private);
+    let operator = scene.token("ops@acme.example.test", None, ALL).await;
+    let made = json!({ "name": "hooli", "label": "Hooli", "admins": ["gavin@hooli.com"] });
+    scene.call(Some(&operator), &Method::POST, "/organizations", Some(made), None).await;
+    // Somebody answers there, and the operator's file has this origin for others: a token's word is a stranger's all the same.
+    let saml = format!("{}/.well-known/openid-configuration", scene.op.issuer());
+    let wanted = json!({ "name": "one", "saml": saml });
+    let (hooli, directories) = ("/organizations/hooli", "/organizations/hooli/directories");
+    let refused = scene.write(&operator, Method::POST, directories, wanted, hooli).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.body);
+    assert!(refused.body.to_string().contains("cannot be read at that address"), "{}", refused.body);
 }
 
 #[tokio::test]

@@ -47,6 +47,13 @@ impl Configuration {
         self
     }
 
+    /// No private range is open to providers but what the file itself names.
+    #[must_use]
+    pub fn with_nothing_private(mut self) -> Self {
+        self.outbound.push("allow = []".to_owned());
+        self
+    }
+
     /// `[product.NAME]` at `NAME.example.test:{port}`; further keys as lines.
     #[must_use]
     pub fn product(self, name: &str, upstream: &str, keys: &str) -> Self {
@@ -102,7 +109,10 @@ impl Configuration {
         ];
         lines.extend(usual.into_iter().filter(|(key, _)| !said(&format!("{key} "))).map(|(_, line)| line));
         lines.extend(self.listen.iter().map(|line| fill(line)));
-        lines.push("\n[outbound]\nallow = [\"127.0.0.0/8\"]".to_owned());
+        lines.push("\n[outbound]".to_owned());
+        if !self.outbound.iter().any(|line| line.starts_with("allow ")) {
+            lines.push("allow = [\"127.0.0.0/8\"]".to_owned());
+        }
         lines.extend(self.outbound.iter().map(|line| fill(line)));
         for table in &self.tables {
             match table.strip_prefix(SECRET) {
