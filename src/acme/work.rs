@@ -158,10 +158,7 @@ impl Acme {
             tracing::debug!(%why, "another node was faster, or the next order does it");
         }
         match done {
-            Ok(ends_at) => {
-                self.tally.order("issued");
-                tracing::info!(host, ends = %ends_at, "a certificate was issued");
-            }
+            Ok(ends_at) => tracing::info!(host, ends = %ends_at, "a certificate was issued"),
             Err(fault) => self.failed(host, &fault, tries).await,
         }
     }
@@ -177,6 +174,8 @@ impl Acme {
         event.after = Some(serde_json::json!({ "host": goods.host, "ends": ends_at.to_string() }));
         let before = contents.certificates.get(goods.host).map(|kept| kept.generation);
         self.vault.put_certificate(goods.host, &certificate, before, event).await?;
+        // Before it is served: whoever meets the new certificate finds it in the numbers.
+        self.tally.order("issued");
         self.read().await?;
         Ok(ends_at)
     }
@@ -222,12 +221,12 @@ impl Acme {
         let wanted = self.wanted.load();
         let found = |host: &String| Some((host.clone(), Arc::new(pair(&contents.certificates.get(host)?.value)?)));
         let pairs: HashMap<String, Arc<Pair>> = wanted.hosts.iter().filter_map(found).collect();
+        let end = |host| contents.certificates.get(host).map(|kept: &Kept<Certificate>| kept.value.ends_at);
+        self.tally.ends(wanted.hosts.iter().map(|host| (host, end(host))));
         if *self.issued.certificates() != pairs {
             self.issued.put_certificates(pairs);
         }
         self.show_answers(&contents.answers);
-        let end = |host| contents.certificates.get(host).map(|kept: &Kept<Certificate>| kept.value.ends_at);
-        self.tally.ends(wanted.hosts.iter().map(|host| (host, end(host))));
     }
 
     fn show_answers(&self, records: &[Kept<AnswerRecord>]) {
