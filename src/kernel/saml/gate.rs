@@ -136,6 +136,14 @@ fn declaration(text: &str) -> Result<&str, SamlFault> {
     if version.as_deref() == Some("1.0") && parts.all(known) { Ok(rest) } else { Err(SamlFault::Instruction) }
 }
 
+/// The bytes before which a name ends, as bits: all are below 64. A look instead of ten comparisons, for every byte of every name.
+const ENDS_NAME: u64 = {
+    let [space, tab, cr, lf] = [b' ', b'\t', b'\r', b'\n'];
+    let [slash, more, is, less, double, single] = [b'/', b'>', b'=', b'<', b'"', b'\''];
+    (1 << space | 1 << tab | 1 << cr | 1 << lf)
+        | (1 << slash | 1 << more | 1 << is | 1 << less | 1 << double | 1 << single)
+};
+
 /// One pass. `declared` holds, for each open element, how many namespaces it declares.
 struct Scan<'a> {
     bytes: &'a [u8],
@@ -260,7 +268,7 @@ impl<'a> Scan<'a> {
 
     /// A name as far as it goes: everything up to a space, `/`, `>` or `=`.
     fn name(&mut self) -> Result<&'a [u8], SamlFault> {
-        let stop = |byte: &u8| is_space(*byte) || matches!(byte, b'/' | b'>' | b'=' | b'<' | b'"' | b'\'');
+        let stop = |byte: &u8| *byte < 64 && ENDS_NAME >> byte & 1 == 1;
         let rest = self.rest();
         let beyond = if rest.len() > NAME { SamlFault::Names } else { SamlFault::NotXml };
         let length = rest.iter().take(NAME + 1).position(stop).ok_or(beyond)?;

@@ -156,14 +156,10 @@ fn refusal_or(fault: SamlFault, root: Node<'_>) -> SamlFault {
 /// Object or StatusDetail, in whatever namespace, refuses the message; so does a second message.
 fn only_assertion<'a>(tree: &'a Tree<'a>) -> Result<Node<'a>, SamlFault> {
     let root = tree.root();
-    let is_one = |node: &Node<'_>| {
-        let name = node.tag_name().name();
-        name.eq_ignore_ascii_case("Assertion") || name.eq_ignore_ascii_case("EncryptedAssertion")
-    };
-    let mut found = tree.elements().filter(is_one);
+    let mut found = tree.assertions();
     let only = found.next().ok_or(SamlFault::Assertions)?;
     let known = is(only, SAML, "Assertion") || is(only, SAML, "EncryptedAssertion");
-    let nested = tree.elements().skip(1).any(|node| node.tag_name().name() == "Response");
+    let nested = tree.inner_responses() > 0;
     if found.next().is_some() || !known || only.parent() != Some(root) || nested {
         return Err(SamlFault::Assertions);
     }
@@ -172,7 +168,7 @@ fn only_assertion<'a>(tree: &'a Tree<'a>) -> Result<Node<'a>, SamlFault> {
 
 /// The signatures of these elements, and a fault when the document has one anywhere else.
 fn signatures<'a>(tree: &'a Tree<'a>, places: &[Node<'a>]) -> Result<Vec<Option<Enveloped<'a>>>, SamlFault> {
-    let count = tree.elements().filter(|node| node.tag_name().name() == "Signature").count();
+    let count = tree.signatures().count();
     let found: Vec<_> = places.iter().map(|place| Enveloped::of(*place)).collect::<Result<_, _>>()?;
     if found.iter().flatten().count() == count { Ok(found) } else { Err(SamlFault::SignaturePlace) }
 }
@@ -257,7 +253,7 @@ pub fn brought_certificates(document: &[u8]) -> Result<Vec<Fingerprint>, SamlFau
 }
 
 fn certificates(tree: &Tree<'_>) -> Vec<Fingerprint> {
-    let signatures = tree.elements().filter(|node| is(*node, xml::DS, "Signature"));
+    let signatures = tree.signatures().filter(|node| is(*node, xml::DS, "Signature"));
     let mut found: Vec<_> = signatures.flat_map(signature::certificates).collect();
     // Both signatures of a response bring the same one.
     found.dedup();

@@ -5,6 +5,7 @@
 
 use super::SamlFault;
 use super::gate::{self, Limits};
+use roxmltree::NodeId;
 use std::collections::HashSet;
 
 /// An element (or, in children, a text) of a tree.
@@ -30,7 +31,18 @@ const ID_LIMIT: usize = 256;
 
 /// A parsed document that passed the gate and has unique ids.
 #[derive(Debug)]
-pub(super) struct Tree<'a>(roxmltree::Document<'a>);
+pub(super) struct Tree<'a> {
+    document: roxmltree::Document<'a>,
+    census: Census,
+}
+
+/// What one look at every element found, by local names in whatever namespace.
+#[derive(Debug, Default)]
+struct Census {
+    assertions: Vec<NodeId>,
+    signatures: Vec<NodeId>,
+    responses: usize,
+}
 
 impl<'a> Tree<'a> {
     /// Gate, parser, ids.
@@ -48,27 +60,36 @@ impl<'a> Tree<'a> {
             roxmltree::Error::DtdDetected => SamlFault::Doctype,
             _ => SamlFault::NotXml,
         })?;
-        let tree = Self(document);
-        tree.check_ids()?;
+        let mut tree = Self { document, census: Census::default() };
+        tree.census = tree.take_census()?;
         Ok(tree)
     }
 
     /// The document element.
     pub(super) fn root<'t>(&'t self) -> Node<'t> {
-        let document: &'t roxmltree::Document<'t> = &self.0;
+        let document: &'t roxmltree::Document<'t> = &self.document;
         document.root_element()
     }
 
     /// All elements, the root first.
+    #[cfg(test)]
     pub(super) fn elements<'t>(&'t self) -> impl Iterator<Item = Node<'t>> {
         self.root().descendants().filter(roxmltree::Node::is_element)
     }
 
     /// Whatever any processor would take for an id (`ID` of SAML, `Id` of signatures and encryption, `id`, `xml:id`) is an
     /// NCName and stands once, over all spellings.
-    fn check_ids(&self) -> Result<(), SamlFault> {
-        let mut seen = HashSet::new();
-        for element in self.elements() {
+    fn take_census(&self) -> Result<Census, SamlFault> {
+        let (mut seen, mut census) = (HashSet::new(), Census::default());
+        let root = self.root();
+        for element in root.descendants().filter(roxmltree::Node::is_element) {
+            let name = element.tag_name().name();
+            match name {
+                "Signature" => census.signatures.push(element.id()),
+                "Response" if element != root => census.responses += 1,
+                _ if is_assertion(name) => census.assertions.push(element.id()),
+                _ => {}
+            }
             for attribute in element.attributes().filter(|attribute| attribute.name().eq_ignore_ascii_case("id")) {
                 if !is_id(attribute.value()) {
                     return Err(SamlFault::Id);
@@ -78,8 +99,32 @@ impl<'a> Tree<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(census)
     }
+
+    fn nodes<'t>(&'t self, ids: &'t [NodeId]) -> impl Iterator<Item = Node<'t>> {
+        let document: &'t roxmltree::Document<'t> = &self.document;
+        ids.iter().filter_map(|id| document.get_node(*id))
+    }
+
+    /// Every element anywhere that is called an assertion, encrypted or not, in whatever namespace and letters.
+    pub(super) fn assertions<'t>(&'t self) -> impl Iterator<Item = Node<'t>> {
+        self.nodes(&self.census.assertions)
+    }
+
+    /// Every element anywhere that is called a signature, in whatever namespace.
+    pub(super) fn signatures<'t>(&'t self) -> impl Iterator<Item = Node<'t>> {
+        self.nodes(&self.census.signatures)
+    }
+
+    /// How many elements below the root are called a Response.
+    pub(super) fn inner_responses(&self) -> usize {
+        self.census.responses
+    }
+}
+
+fn is_assertion(name: &str) -> bool {
+    name.eq_ignore_ascii_case("Assertion") || name.eq_ignore_ascii_case("EncryptedAssertion")
 }
 
 /// An NCName of ASCII, as every provider writes them.
