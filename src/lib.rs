@@ -9,7 +9,8 @@
 //! A file may use its own folder and lower numbers only; folders of one number do not know each other (`tests/layers.rs`).
 //! ```text
 //! kernel   [1] pure: values, model, proof, refusal, event, journal; identify (A), admit + linking (B), live (C), foresee; import;
-//!              migration (which record may become what, which address stays); profile (whose word a linked account
+//!              migration (which record may become what, which address stays); merging (two accounts of one
+//!              person); profile (whose word a linked account
 //!              follows); oidc, local (passwords, passkeys, codes), request; saml: gate, XML, C14N, verify, decrypt, judge, what it writes
 //! clock    [2] the one clock             entropy  [2] the one source of randomness
 //! store    [3] the Store port; SQLite; one conformance suite defines the port
@@ -21,7 +22,8 @@
 //! accounts [4] what products are asked about their own accounts: the adapter
 //! mail     [4] letters queued with their fact, sent by SMTP or as files
 //! login    [5] begin, finish, handover, step up, logout; live sessions, lease, revocation; account: a person's own; both_sides, moving,
-//!              moved: from a product's password to the one account; profile: what changes later; import: people whom a product brings;
+//!              moved: from a product's password to the one account; merging: two accounts made one; profile:
+//!              what changes later; import: people whom a product brings;
 //!              shadow: what another file would have decided
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
 //! pages    [6] HTML from templates

@@ -32,6 +32,8 @@ mod leaks;
 mod limits;
 #[path = "login/logout.rs"]
 mod logout;
+#[path = "login/merges.rs"]
+mod merges;
 #[path = "login/minute.rs"]
 mod minute;
 #[path = "login/mix_up.rs"]

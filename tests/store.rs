@@ -37,6 +37,8 @@ macro_rules! conformance {
             $open,
             crate::migrations,
             a_record_is_moved_only_from_where_it_stands,
+            an_identity_moves_one_record_and_merges_others_into_it,
+            links_of_a_person_go_together_and_addresses_that_were_asserted_pass_on,
             a_record_moves_once_and_an_identity_moves_one,
             a_move_goes_on_from_where_it_was_read,
             l09_of_a_profile_the_newest_version_is_told,

@@ -2,9 +2,9 @@
 
 use super::pages::{
     AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, ConfirmLogout, Email, Enrol, Fault, Form, Go, Home, Hop,
-    Href, Link, Local, Loop, Lost, Move, Name, NewPassword, Notice, Opened, Page, Passkey, Password, Person,
-    ProductLink, Prove, Recovery, Reenter, Reference, Refusal, Resend, Review, Security, SignedOut, Submit, There,
-    Towards, Utc, Way,
+    Href, Link, Local, Loop, Lost, Merge, MergeAsks, Move, Name, NewPassword, Notice, Opened, Page, Passkey, Password,
+    Person, ProductLink, Prove, Recovery, Reenter, Reference, Refusal, Resend, Review, Security, SignedOut, Submit,
+    There, Towards, Utc, Way,
 };
 
 #[path = "account.rs"]
@@ -324,7 +324,26 @@ fn moves() -> Vec<(&'static str, Page)> {
             stay: href("https://trello.example.com/"),
         }))
     };
+    let merge = |asks, removed: &[&str]| {
+        let review = matches!(asks, MergeAsks::Review { .. });
+        local(Local::Merge(Merge {
+            brand: trello(),
+            form: form(if review { "/login/merge/review" } else { "/login/merge" }),
+            asks,
+            email: "ann@acme.example".to_owned(),
+            stays: "ann.archer@mail.example".to_owned(),
+            provider: provider(),
+            removed: removed.iter().map(|text| (*text).to_owned()).collect(),
+            stay: href("https://trello.example.com/"),
+        }))
+    };
+    let blocked = "A company manages the other one. Ask an admin of that company.".to_owned();
     vec![
+        ("merge", merge(MergeAsks::Offered { later: true }, &[])),
+        ("merge-forced", merge(MergeAsks::Offered { later: false }, &[])),
+        ("merge-blocked", merge(MergeAsks::Blocked(blocked), &[])),
+        ("merge-review", merge(MergeAsks::Review { changed: false }, &["ann@old.example"])),
+        ("merge-review-changed", merge(MergeAsks::Review { changed: true }, &[])),
         ("move", moves(false)),
         ("move-must", moves(true)),
         ("prove", prove(false, false)),

@@ -140,6 +140,15 @@ pub enum Action {
     /// The product knows of a move whole.
     #[serde(rename = "migration.completed")]
     MigrationCompleted,
+    /// A person whose login shows two accounts of theirs at one product keeps them apart, or decides later; `reason` says which.
+    #[serde(rename = "merge.declined")]
+    MergeDeclined,
+    /// A record was given up in favour of its person's other one (rows L10, L11).
+    #[serde(rename = "merge.committed")]
+    MergeCommitted,
+    /// The product knows of a merge whole.
+    #[serde(rename = "merge.completed")]
+    MergeCompleted,
     /// An account has another name or address than before: its own provider says so at a login.
     #[serde(rename = "account.updated")]
     ProfileUpdated,

@@ -105,6 +105,8 @@ pub enum Change {
     CreateProductAccount(ProductAccount),
     /// A new link; the identity key is unique, and so is (account, directory).
     Link(LinkedIdentity),
+    /// Every link of a person goes: those identities open nothing any more, and name nobody.
+    UnlinkAll(AccountId),
     /// An address asserted to a product for a `sub`; an address never gets a second `sub` there (rule H19).
     AssertAddress {
         /// The product.

@@ -14,6 +14,7 @@ pub mod journal;
 mod linking;
 pub mod live;
 pub mod local;
+pub mod merging;
 pub mod migration;
 pub mod model;
 pub mod oidc;

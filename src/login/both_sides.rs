@@ -62,7 +62,9 @@ pub(super) struct Wanted {
     /// What people call the provider, and the address that it said.
     pub provider: String,
     pub identity: String,
-    made_at: Timestamp,
+    /// The record is to be given up in favour of the person's other one (row L10); else it is linked.
+    pub merges: bool,
+    pub made_at: Timestamp,
 }
 
 impl Wanted {
@@ -71,7 +73,7 @@ impl Wanted {
         let writer = writer.text(self.email.as_str()).text(&self.provider).text(&self.identity);
         let key = &self.identity_key;
         let writer = writer.raw(&key.directory.to_bytes()).text(&key.source.0).text(&key.subject);
-        self.target.write(writer).done()
+        self.target.write(writer.byte(u8::from(self.merges))).done()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
@@ -85,9 +87,10 @@ impl Wanted {
             source: SubjectSource(reader.text()?.to_owned()),
             subject: reader.text()?.to_owned(),
         };
+        let merges = reader.byte()? == 1;
         let target = Target::read(&mut reader)?;
         reader.ended()?;
-        Some(Self { challenge, target, record, identity_key, email, provider, identity, made_at })
+        Some(Self { challenge, target, record, identity_key, email, provider, identity, merges, made_at })
     }
 }
 
@@ -127,10 +130,10 @@ impl Login {
             email,
             provider: directory.label.clone(),
             identity: claims.email.as_ref().map(ToString::to_string).unwrap_or_default(),
+            merges: false,
             made_at: visitor.now,
         };
-        let ticket = self.world.seal(Purpose::Local, &prove_binding(&target.host), &wanted.encode());
-        let url = format!("{}/.fedgate/prove?t={ticket}", target.host.url());
+        let url = begun_at_door(self, &wanted);
         let cookie = cookies::set(cookies::STANDING, &sealed, Some(PROOF_LIFE), CrossSite::Lax);
         Ok(Answer::of(Step::Go(url)).with_cookie(cookie))
     }
@@ -153,6 +156,14 @@ impl Login {
         used: Vec<CredentialChange>,
     ) -> Result<Answer, Stop> {
         let store = &self.world.store;
+        if wanted.merges {
+            // Nothing of a merge is written down before its button: what was used up here stays used.
+            let changes: Vec<Change> = used.into_iter().map(Change::Credential).collect();
+            if !changes.is_empty() {
+                store.commit(Batch { changes, ..Batch::default() }).await?;
+            }
+            return Ok(self.back_with(visitor, wanted, steps));
+        }
         let before = store.migration_of(wanted.record).await?;
         let mut batch = Batch { changes: used.into_iter().map(Change::Credential).collect(), ..Batch::default() };
         match before {
@@ -187,7 +198,8 @@ impl Login {
         let steps = steps.to_text(&self.world.steps_key(), &wanted.challenge);
         let bytes = Writer::default().time(visitor.now).raw(&wanted.challenge).text(&steps).done();
         let ticket = self.world.seal(Purpose::Local, OWNED, &bytes);
-        let url = format!("{}/login/link?t={ticket}", self.world.catalog.load().login.url());
+        let path = if wanted.merges { "/login/merge/review" } else { "/login/link" };
+        let url = format!("{}{path}?t={ticket}", self.world.catalog.load().login.url());
         let product = self.world.product_of(Some(&wanted.target));
         Answer::of(Step::Leave { towards: Towards::Review, provider: String::new(), url, product, by_form: true })
     }
@@ -205,11 +217,16 @@ impl Login {
 
     /// The owner's steps, if they were made for the proof that stands in this browser.
     fn owned(&self, visitor: &Visitor, standing: &Standing, ticket: &str) -> Option<OwnerProof> {
+        self.owned_for(visitor, &sha256(&standing.secret), ticket)
+    }
+
+    /// The owner's steps, if they were made for this challenge.
+    pub(super) fn owned_for(&self, visitor: &Visitor, asked: &[u8; 32], ticket: &str) -> Option<OwnerProof> {
         let bytes = self.world.unseal(Purpose::Local, OWNED, ticket)?;
         let mut reader = Reader::new(&bytes);
-        let (made_at, challenge) = (reader.time()?, reader.raw()?);
+        let (made_at, challenge): (_, [u8; 32]) = (reader.time()?, reader.raw()?);
         let text = reader.text()?;
-        let same = challenge == sha256(&standing.secret) && visitor.now.since(made_at) <= PROOF_LIFE;
+        let same = challenge == *asked && visitor.now.since(made_at) <= PROOF_LIFE;
         let steps = Steps::open(text, &self.world.steps_key(), &challenge, visitor.now)?;
         steps.owner().filter(|_| same)
     }
@@ -335,6 +352,13 @@ impl Says {
             account: format!("{account} {record:?} {:?}", claims.identity),
         }
     }
+}
+
+/// Where the product's door asks for what is wanted.
+pub(super) fn begun_at_door(login: &Login, wanted: &Wanted) -> String {
+    let host = &wanted.target.host;
+    let ticket = login.world.seal(Purpose::Local, &prove_binding(host), &wanted.encode());
+    format!("{}/.fedgate/prove?t={ticket}", host.url())
 }
 
 fn prove_binding(host: &Origin) -> Vec<u8> {

@@ -165,7 +165,13 @@ impl Login {
             };
             let moving = self.world.moving(&admitted, proof, &about).await?;
             match self.commit_login(visitor, &admitted, proof, (about, moving.as_ref())).await {
-                Ok(made) => return self.logged_in(visitor, made, (target, place), &admitted, false),
+                Ok(made) => {
+                    let offer = self.merge_offer(visitor, (&made, &admitted), target).await?;
+                    let mut answer = self.logged_in(visitor, made, (target, place), &admitted, false)?;
+                    // The login is made; what becomes of the other account is asked before the way goes on.
+                    answer.step = offer.map_or(answer.step, Step::Go);
+                    return Ok(answer);
+                }
                 Err(NotCommitted::Conflict(_)) => {}
                 Err(NotCommitted::Unavailable(fault)) => return Err(fault.into()),
             }

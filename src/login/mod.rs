@@ -35,6 +35,7 @@ mod lease;
 mod live;
 pub mod local;
 mod logout;
+mod merging;
 mod moved;
 mod moving;
 mod profile;
@@ -62,6 +63,7 @@ pub use emergency::{EmergencyPage, EmergencyStep, Enrolled, NotPrepared, Removed
 pub use handover::ProductHost;
 pub use lease::{FRESH, Lease};
 pub use live::Live;
+pub use merging::{MergeAsks, MergeStep};
 pub use shadow::Shadow;
 pub use tally::Tally;
 pub use ticket::{FRESH_PROOF as JUST_NOW, Target};

@@ -10,7 +10,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, MigrationChange};
 use crate::kernel::local::AdapterAct;
 use crate::kernel::migration::{MigrationEvent, transition};
-use crate::kernel::model::{Migration, MigrationStep, ProductAccount};
+use crate::kernel::model::{Migration, MigrationStep, ProductAccount, ProductAccountState, Trigger};
 use crate::kernel::values::{EventId, Timestamp};
 use crate::store::{NotCommitted, Unavailable};
 use std::sync::Arc;
@@ -86,6 +86,11 @@ impl World {
                     name: account.and_then(|account| account.name),
                 }
             }
+            MigrationStep::Merge => {
+                let ProductAccountState::Merged(survivor) = record.state else { return Ok(()) };
+                let Some(survivor) = self.store.product_account_by_id(survivor).await? else { return Ok(()) };
+                AdapterAct::Merge { into: survivor.sub }
+            }
             MigrationStep::Done => return Ok(()),
         };
         let lease = advance(migration, (migration.step, migration.attempts.saturating_add(1)), now.plus(LEASE));
@@ -103,7 +108,7 @@ impl World {
         };
         match told {
             Ok(()) => {
-                let next = migration.step.next().unwrap_or(MigrationStep::Done);
+                let next = migration.step.next(migration.trigger).unwrap_or(MigrationStep::Done);
                 let event = (next == MigrationStep::Done).then(|| completed(migration, &record, now));
                 self.commit_step(advance(&leased, (next, 0), now), event).await
             }
@@ -152,7 +157,8 @@ fn advance(read: &Migration, (step, attempts): (MigrationStep, u32), due_at: Tim
 }
 
 fn completed(migration: &Migration, record: &ProductAccount, now: Timestamp) -> AuditEvent {
-    event(Action::MigrationCompleted, migration, record, now)
+    let action = if migration.trigger == Trigger::Merge { Action::MergeCompleted } else { Action::MigrationCompleted };
+    event(action, migration, record, now)
 }
 
 fn event(action: Action, migration: &Migration, record: &ProductAccount, now: Timestamp) -> AuditEvent {

@@ -74,6 +74,13 @@ pub enum Letter {
         /// A login was enough for it (N2); else the person asked for it (N1).
         by_login: bool,
     },
+    /// N12: the account at a product was given up in favour of the person's other one; to both accounts' addresses.
+    Merged {
+        /// At what.
+        product: ProductName,
+        /// What people call the provider that opens the account that is left.
+        provider: String,
+    },
     /// N8: the product's own passwords end.
     Deadline {
         /// Whose.
@@ -253,6 +260,7 @@ impl Letter {
             Self::Managed { .. } => "managed",
             Self::AddressRetired { .. } => "address-retired",
             Self::Moved { .. } => "moved",
+            Self::Merged { .. } => "merged",
             Self::Deadline { .. } => "deadline",
             Self::AddressChange { .. } => "address-change",
             Self::Deactivated { .. } => "deactivated",
@@ -306,6 +314,7 @@ impl Letter {
                 ("kept", plain(kept)),
                 ("how", word(if *by_login { "login" } else { "asked" })),
             ],
+            Self::Merged { product, provider } => vec![("product", at(product)), ("provider", plain(provider))],
             Self::Deadline { product, provider, at: time, passed } => vec![
                 ("product", at(product)),
                 ("provider", plain(provider)),

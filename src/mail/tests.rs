@@ -54,6 +54,7 @@ fn samples() -> Vec<(&'static str, Letter)> {
     let announcement = |text: &str| Letter::Announcement { org: org.clone(), at, text: text.to_owned() };
     vec![
         ("managed", managed(true)),
+        ("merged", Letter::Merged { product: product.clone(), provider: "Atlassian".to_owned() }),
         ("managed-no-longer", managed(false)),
         ("address-retired", Letter::AddressRetired { product: product.clone(), kept: address("ann@gmail.com") }),
         ("address-change", Letter::AddressChange { product: product.clone(), wanted: address("new@acme.com"), at }),

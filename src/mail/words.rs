@@ -11,10 +11,11 @@ use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// Templates by kind.
-const TEMPLATES: [(&str, &str); 20] = [
+const TEMPLATES: [(&str, &str); 21] = [
     ("managed", include_str!("templates/managed.txt")),
     ("address-retired", include_str!("templates/address-retired.txt")),
     ("moved", include_str!("templates/moved.txt")),
+    ("merged", include_str!("templates/merged.txt")),
     ("deadline", include_str!("templates/deadline.txt")),
     ("address-change", include_str!("templates/address-change.txt")),
     ("deactivated", include_str!("templates/deactivated.txt")),

@@ -3,6 +3,7 @@
 use minijinja::{Value, context};
 
 use super::href::Href;
+use super::merging::Merge;
 use super::moving::{Move, Prove, Review};
 use super::name::{Name, legible};
 use super::page::{Brand, Form, Go, Link, Way};
@@ -38,6 +39,8 @@ pub enum Local {
     Prove(Prove),
     /// Both sides of a link, before its button.
     Review(Review),
+    /// Two accounts of one person.
+    Merge(Merge),
 }
 
 /// `POST` with the fields `email`, `password`, `csrf`, `to`.
@@ -214,6 +217,7 @@ impl Local {
             Self::Move(page) => &page.brand,
             Self::Prove(page) => &page.brand,
             Self::Review(page) => &page.brand,
+            Self::Merge(page) => &page.brand,
         }
     }
 
@@ -233,6 +237,10 @@ impl Local {
             Self::Move(page) => ("local/move.html", 200, page.values()),
             Self::Prove(page) => ("local/prove.html", 200, page.values()),
             Self::Review(page) => ("local/review.html", page.status(), page.values()),
+            Self::Merge(page) => {
+                let (template, status) = page.kind();
+                (template, status, page.values())
+            }
         }
     }
 }

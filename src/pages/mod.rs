@@ -14,6 +14,7 @@ mod account;
 mod colour;
 mod href;
 mod local;
+mod merging;
 mod moving;
 mod name;
 mod page;
@@ -28,6 +29,7 @@ pub use account::{Account, AccountWay, Device, Statement};
 pub use colour::{Colour, NotAColour};
 pub use href::{Href, NotAnHref};
 pub use local::{AskReset, Code, CodeFrom, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security};
+pub use merging::{Merge, MergeAsks};
 pub use moving::{Move, Prove, Review};
 pub use name::{Name, legible};
 pub use page::{

@@ -34,6 +34,8 @@ pub(super) mod paths {
     pub const PROVE: &str = "/.fedgate/prove";
     // On the login host.
     pub const LINK: &str = "/login/link";
+    pub const MERGE: &str = "/login/merge";
+    pub const MERGE_REVIEW: &str = "/login/merge/review";
     pub const PASSKEY_ANSWER: &str = "/login/passkey";
     pub const PASSKEY_EMAIL: &str = "/login/passkey/email";
     pub const PASSKEY_NEW: &str = "/login/passkey/new";
@@ -166,6 +168,7 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
                 stay: Href::parse(&stay).ok()?,
             })
         }
+        LocalPage::Merge(step) => Local::Merge(super::merging::page(step, brand)?),
         LocalPage::AskAdmin(manager) => {
             return super::account::ask_admin(brand, &manager, super::account::HERE);
         }

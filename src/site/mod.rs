@@ -9,6 +9,7 @@ mod emergency;
 mod forms;
 mod local;
 mod login_host;
+mod merging;
 mod passkey;
 mod product_host;
 mod product_local;

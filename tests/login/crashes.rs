@@ -1,15 +1,19 @@
-//! kill -9 while a product is told of a move: at each step, alone and in pairs. The end is that of a run without a crash, and what is
+//! kill -9 while a product is told of a move or a merge: at each step, alone and in pairs. The end is that of a run without a crash, and what is
 //! said again is said under the same key.
 
 use std::time::Duration;
 
 use fedgate::clock::Clock;
 use fedgate::kernel::journal::{Batch, Change, CredentialChange};
-use fedgate::kernel::model::{Account, AccountStatus, Address, MigrationStep, ProductAccount, ProductAccountState};
-use fedgate::kernel::values::{AccountId, EmailAddress, ProductAccountId, ProductName};
+use fedgate::kernel::model::{
+    Account, AccountStatus, Address, IdentityKey, LinkedBy, LinkedIdentity, MigrationStep, ProductAccount,
+    ProductAccountState, SubjectSource,
+};
+use fedgate::kernel::values::{AccountId, DirectoryId, EmailAddress, ProductAccountId, ProductName};
 use fedgate::store::{self, Store};
 use serde_json::json;
 
+use crate::doors::PASSWORD;
 use crate::support::adapter::{ADAPTER_KEY, Adapter, Manner};
 use crate::support::authority::Authority;
 use crate::support::clock::eventually;
@@ -20,6 +24,8 @@ use crate::support::upstream::Upstream;
 use crate::world::{World, sign_in};
 
 const STEPS: [&str; 3] = ["set_auth_mode", "revoke_sessions", "set_profile"];
+/// The same for a merge.
+const MERGE_STEPS: [&str; 3] = ["set_auth_mode", "revoke_sessions", "merge"];
 /// At which steps the process dies, in order; nowhere: the run that the others must end as.
 const KILLS: [&[usize]; 7] = [&[], &[0], &[1], &[2], &[0, 1], &[0, 2], &[1, 2]];
 
@@ -79,8 +85,50 @@ fn told(adapter: &Adapter, sub: &str) -> Vec<(String, String)> {
     told
 }
 
+/// The account that the person has at the product by the issuer, under another address, and its record.
+fn other_account(number: u8, issuer: DirectoryId) -> (Batch, ProductAccount) {
+    let (batch, _, _) = person(number);
+    let (mut batch, mut made) = (batch, None);
+    let email = EmailAddress::parse(&format!("other-{number}@free.example.test")).unwrap();
+    let id = AccountId::from_bytes([100 + number; 16]);
+    batch.changes.retain_mut(|change| match change {
+        Change::CreateAccount(account) => {
+            (account.id, account.email) = (id, Some(email.clone()));
+            true
+        }
+        Change::CreateProductAccount(record) => {
+            (record.id, record.account) = (ProductAccountId::from_bytes([100 + number; 16]), id);
+            (record.sub, record.state) = (format!("other-{number}"), ProductAccountState::Linked);
+            made = Some(record.clone());
+            true
+        }
+        _ => false,
+    });
+    batch.changes.push(Change::Link(LinkedIdentity {
+        key: IdentityKey {
+            directory: issuer,
+            source: SubjectSource("sub".to_owned()),
+            subject: format!("op-{number}"),
+        },
+        account: id,
+        by: LinkedBy::FirstLogin,
+        linked_at: Clock::system().now(),
+        suspended: false,
+    }));
+    (batch, made.expect("a record"))
+}
+
 #[tokio::test]
 async fn t11_mistake_13_a_move_that_a_crash_cuts_ends_as_one_that_none_cuts() {
+    cut(false, STEPS, ["migration.committed", "migration.completed"]).await;
+}
+
+#[tokio::test]
+async fn l11_mistake_13_a_merge_that_a_crash_cuts_ends_as_one_that_none_cuts() {
+    cut(true, MERGE_STEPS, ["merge.committed", "merge.completed"]).await;
+}
+
+async fn cut(merges: bool, steps: [&'static str; 3], events: [&str; 2]) {
     let authority = Authority::new();
     let adapter = Adapter::start();
     let people: serde_json::Map<String, serde_json::Value> = (0..KILLS.len())
@@ -113,25 +161,38 @@ async fn t11_mistake_13_a_move_that_a_crash_cuts_ends_as_one_that_none_cuts() {
         let (batch, record, email) = person(u8::try_from(number).unwrap());
         let store = open(&world);
         store.commit(batch).await.expect("a person");
+        let mut survivor = None;
+        if merges {
+            let issuer = store.directories().await.unwrap().into_iter().find(|row| row.name == "issuer");
+            let (batch, kept) = other_account(u8::try_from(number).unwrap(), issuer.expect("the issuer").id);
+            store.commit(batch).await.expect("an account more");
+            adapter.person(&email, PASSWORD, &record.sub);
+            survivor = Some(kept);
+        }
         store.close().await;
         adapter.be(Manner::Honest);
         if let Some(first) = kills.first() {
-            adapter.hold(STEPS[*first]);
+            adapter.hold(steps[*first]);
         }
         let agent = world.browser();
         let page = agent.visit(&world.url("trello", "/page")).await;
         let page = agent.submit(&page, "email", &[("email", &email)]).await;
         let page = agent.submit(&page, "/.fedgate/depart", &[("way", "issuer")]).await;
-        let page = sign_in(&agent, page, &format!("p{number}")).await;
+        let mut page = sign_in(&agent, page, &format!("p{number}")).await;
+        if merges {
+            page = agent.submit(&page, "/login/merge", &[("act", "merge")]).await;
+            page = agent.submit(&page, "/.fedgate/prove", &[("password", PASSWORD)]).await;
+            page = agent.submit(&page, "/login/merge/review", &[]).await;
+        }
         // The person waits for nothing of it.
         assert_eq!(page.url.as_str(), world.url("trello", "/page"), "{kills:?}: {}", page.describe());
         for (place, step) in kills.iter().enumerate() {
-            let step = STEPS[*step];
+            let step = steps[*step];
             let reached = || told(&adapter, &record.sub).iter().any(|(call, _)| call == step);
             eventually(&format!("{kills:?}: {step}"), Duration::from_secs(30), reached).await;
             world.gateway.kill();
             match kills.get(place + 1) {
-                Some(next) => adapter.hold(STEPS[*next]),
+                Some(next) => adapter.hold(steps[*next]),
                 None => adapter.be(Manner::Honest),
             }
             // Instead of waiting for the dead process's lease to end.
@@ -147,15 +208,17 @@ async fn t11_mistake_13_a_move_that_a_crash_cuts_ends_as_one_that_none_cuts() {
         eventually(&format!("{kills:?}: done"), Duration::from_secs(30), done).await;
         let store = open(&world);
         let now = store.product_account_by_id(record.id).await.unwrap().expect("the record");
-        assert_eq!((now.state, &now.sub), (ProductAccountState::Linked, &record.sub), "{kills:?}");
+        let state = survivor.as_ref().map_or(ProductAccountState::Linked, |kept| ProductAccountState::Merged(kept.id));
+        assert_eq!((now.state, &now.sub), (state, &record.sub), "{kills:?}");
         let migration = store.migration_of(record.id).await.unwrap().expect("a move");
         assert_eq!(migration.step, MigrationStep::Done);
         store.close().await;
-        let expected = STEPS.map(|step| (step.to_owned(), format!("{}/{step}", migration.id)));
-        assert_eq!(told(&adapter, &record.sub), expected, "{kills:?}: in order, each under its own key");
+        let expected = steps.map(|step| (step.to_owned(), format!("{}/{step}", migration.id)));
+        let heard: Vec<_> = told(&adapter, &record.sub);
+        assert_eq!(heard, expected, "{kills:?}: in order, each under its own key");
         let completed = world.events().into_iter().filter(|event| event["txn"] == migration.id.to_string().as_str());
         let completed: Vec<_> = completed.map(|event| event["action"].clone()).collect();
-        assert_eq!(completed, ["migration.committed", "migration.completed"], "{kills:?}: each once");
+        assert_eq!(completed, events, "{kills:?}: each once");
         // Whoever has logged in is still logged in after the crash, by the session of the commit.
         assert!(world.who(&agent, "trello").await.is_some_and(|who| who["linked"] == true), "{kills:?}");
     }

@@ -132,7 +132,7 @@ impl Ground {
     }
 
     /// Another address of a record.
-    async fn another(&self, record: &ProductAccount, email: &str, verified: bool) {
+    pub async fn another(&self, record: &ProductAccount, email: &str, verified: bool) {
         let address = Address {
             product_account: record.id,
             email: EmailAddress::parse(email).unwrap(),

@@ -4,7 +4,7 @@ use super::fixtures::*;
 use fedgate::kernel::journal::{Change, MigrationChange, ProfileChange};
 use fedgate::kernel::migration::{MigrationEvent, Transition, to_linked, transition};
 use fedgate::kernel::model::{Migration, MigrationStep, ProductAccount, ProductAccountState, RemovedAlias, Trigger};
-use fedgate::kernel::values::{MigrationId, ProductAccountId, Timestamp};
+use fedgate::kernel::values::{EmailAddress, MigrationId, ProductAccountId, Timestamp};
 use fedgate::store::{Conflict, NotCommitted, Store};
 use std::sync::Arc;
 
@@ -48,6 +48,46 @@ fn moved(number: u8, of: u8) -> Migration {
         attempts: 0,
         fault: None,
     }
+}
+
+pub async fn an_identity_moves_one_record_and_merges_others_into_it(store: AnyStore) {
+    local(&store).await;
+    let begin = |made: Migration| changes([change(MigrationChange::Begin(made))]);
+    let first = moved(1, 1);
+    store.commit(begin(first.clone())).await.unwrap();
+    let merge = |number, of| Migration { trigger: Trigger::Merge, target: first.target.clone(), ..moved(number, of) };
+    for (number, of) in [(2, 2), (3, 3)] {
+        store.commit(begin(merge(number, of))).await.unwrap();
+        assert_eq!(store.migration_of(record(of)).await.unwrap(), Some(merge(number, of)));
+    }
+    let again = store.commit(begin(merge(4, 2))).await.map(|_| ());
+    assert_eq!(again, Err(NotCommitted::Conflict(Conflict::Migration)), "a record has one journal");
+}
+
+pub async fn links_of_a_person_go_together_and_addresses_that_were_asserted_pass_on(store: AnyStore) {
+    local(&store).await;
+    let two = [link(1, "one", 1), link(2, "two", 1), link(1, "three", 2)];
+    store.commit(changes(two.clone().map(Change::Link))).await.unwrap();
+    let whose = store.identity(&two[0].key).await.unwrap().expect("a link").account;
+    store.commit(changes([Change::UnlinkAll(whose)])).await.unwrap();
+    assert_eq!(store.identities_of(whose).await.unwrap(), []);
+    let found = [&two[0], &two[1], &two[2]].map(|link| link.key.clone());
+    let mut left = Vec::new();
+    for key in &found {
+        left.push(store.identity(key).await.unwrap().is_some());
+    }
+    assert_eq!(left, [false, false, true], "nobody else's");
+    let (ann, bob) = (email("ann@example.com"), email("bob@example.com"));
+    let assert_for = |email: &EmailAddress, sub: &str| Change::AssertAddress {
+        product: product(),
+        email: email.clone(),
+        sub: sub.to_owned(),
+    };
+    store.commit(changes([assert_for(&ann, "u-1"), assert_for(&bob, "u-2")])).await.unwrap();
+    let inherit = MigrationChange::Inherit { product: product(), from: "u-1".to_owned(), to: "u-9".to_owned() };
+    store.commit(changes([change(inherit)])).await.unwrap();
+    assert_eq!(store.asserted_sub(&product(), &ann).await.unwrap().as_deref(), Some("u-9"));
+    assert_eq!(store.asserted_sub(&product(), &bob).await.unwrap().as_deref(), Some("u-2"));
 }
 
 pub async fn a_record_is_moved_only_from_where_it_stands(store: AnyStore) {

@@ -42,6 +42,8 @@ pub struct Terms {
     pub proves_address: bool,
     /// An asserted address that is not the live one: ignored, to be flagged in the event.
     pub ignored_address: Option<EmailAddress>,
+    /// The asserted address, where the directory has authority over it: a mailbox of the person's, whether or not it is the live one.
+    pub own_address: Option<EmailAddress>,
 }
 
 /// Who was let in.
@@ -156,6 +158,7 @@ fn admit(facts: &Facts<'_>, person: Person, link: Option<(IdentityKey, LinkedBy)
         managed_by: managed.first().map(|held| held.org.name.clone()),
         proves_address: asserted.is_some() && asserted == live && facts.has_authority_over_asserted(),
         ignored_address: asserted.filter(|_| asserted != live).cloned(),
+        own_address: asserted.filter(|_| facts.has_authority_over_asserted()).cloned(),
         person,
     };
     Admitted::new(terms)

@@ -2,7 +2,7 @@
 
 use crate::kernel::migration::Transition;
 use crate::kernel::model::{Migration, MigrationStep, RemovedAlias};
-use crate::kernel::values::{MigrationId, ProductAccountId, Timestamp};
+use crate::kernel::values::{MigrationId, ProductAccountId, ProductName, Timestamp};
 
 /// One change of a move.
 #[derive(Clone, Debug)]
@@ -32,4 +32,14 @@ pub enum MigrationChange {
     Cancel(MigrationId),
     /// An address is given up. An older row of the same address goes.
     Retire(RemovedAlias),
+    /// Addresses that were asserted to a product for one of its users are another user's from now on: the product hears that the two
+    /// are one (rule H19).
+    Inherit {
+        /// The product.
+        product: ProductName,
+        /// The user whose addresses they were.
+        from: String,
+        /// The user whose they are.
+        to: String,
+    },
 }

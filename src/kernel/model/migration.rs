@@ -34,11 +34,13 @@ pub enum Trigger {
     OrgSso,
     /// The product's deadline has passed.
     Deadline,
+    /// The record is given up in favour of the person's other one (rows L10, L11).
+    Merge,
 }
 
 impl Trigger {
     /// All of them.
-    const ALL: [Self; 5] = [Self::Banner, Self::Prompt, Self::ThirdParty, Self::OrgSso, Self::Deadline];
+    const ALL: [Self; 6] = [Self::Banner, Self::Prompt, Self::ThirdParty, Self::OrgSso, Self::Deadline, Self::Merge];
 
     /// The stable name in rows and events.
     pub const fn code(self) -> &'static str {
@@ -48,6 +50,7 @@ impl Trigger {
             Self::ThirdParty => "third_party",
             Self::OrgSso => "org_sso",
             Self::Deadline => "deadline",
+            Self::Merge => "merge",
         }
     }
 
@@ -66,7 +69,9 @@ pub enum MigrationStep {
     SetAuthMode,
     /// The product is to end its own sessions and tokens.
     RevokeSessions,
-    /// The product is to be told name and address.
+    /// A merge: the product is to be told whose record this one is now.
+    Merge,
+    /// A move: the product is to be told name and address.
     SetProfile,
     /// Nothing is left to do.
     Done,
@@ -74,7 +79,8 @@ pub enum MigrationStep {
 
 impl MigrationStep {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [Self::Intent, Self::SetAuthMode, Self::RevokeSessions, Self::SetProfile, Self::Done];
+    pub const ALL: [Self; 6] =
+        [Self::Intent, Self::SetAuthMode, Self::RevokeSessions, Self::Merge, Self::SetProfile, Self::Done];
 
     /// The stable name in rows, idempotency keys and events.
     pub const fn code(self) -> &'static str {
@@ -82,6 +88,7 @@ impl MigrationStep {
             Self::Intent => "intent",
             Self::SetAuthMode => "set_auth_mode",
             Self::RevokeSessions => "revoke_sessions",
+            Self::Merge => "merge",
             Self::SetProfile => "set_profile",
             Self::Done => "done",
         }
@@ -92,13 +99,16 @@ impl MigrationStep {
         Self::ALL.into_iter().find(|step| step.code() == code)
     }
 
-    /// The one after it; none after the last.
-    pub fn next(self) -> Option<Self> {
-        Self::ALL.into_iter().find(|step| *step > self)
+    /// The one after it in a journal that was begun for this reason; none after the last. A move tells of the profile, a merge of
+    /// the survivor.
+    pub fn next(self, why: Trigger) -> Option<Self> {
+        let foreign = if why == Trigger::Merge { Self::SetProfile } else { Self::Merge };
+        Self::ALL.into_iter().find(|step| *step > self && *step != foreign)
     }
 }
 
-/// The journal of one record's move (behaviour §3.3). A record has one at most, and an identity moves one record of a product.
+/// The journal of one record's move or merge (behaviour §3.3). A record has one at most, and an identity moves one record of a product;
+/// it may merge others into that one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Migration {
     /// Minted once; the head of the product's idempotency keys.
@@ -109,7 +119,7 @@ pub struct Migration {
     pub product_account: ProductAccountId,
     /// Why.
     pub trigger: Trigger,
-    /// The identity that it moves to; unique with `product`.
+    /// The identity that it moves to, or that the survivor was opened by; unique with `product` among moves.
     pub target: IdentityKey,
     /// How far it has come.
     pub step: MigrationStep,

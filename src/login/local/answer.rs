@@ -2,6 +2,7 @@
 
 use super::super::account::Manager;
 use super::super::answer::{Form, Way};
+use super::super::merging::MergeStep;
 use crate::kernel::local::Weakness;
 use crate::kernel::model::Product;
 use crate::kernel::values::{EmailAddress, Timestamp};
@@ -167,6 +168,8 @@ pub enum LocalPage {
         /// Back to the product, with nothing changed.
         stay: String,
     },
+    /// Two accounts of one person here (row L10); shown on the login host.
+    Merge(MergeStep),
     /// What a person has enrolled.
     Security {
         /// The form.

@@ -98,6 +98,9 @@ impl At<'_> {
             }
             Change::CreateProductAccount(account) => self.create_product_account(account),
             Change::Link(link) => self.link(link),
+            Change::UnlinkAll(account) => {
+                self.any("DELETE FROM linked_identity WHERE account = ?", params![account.to_bytes()])
+            }
             Change::AssertAddress { product, email, sub } => self.assert_address(product, email, sub),
             Change::CreateLoginSession(session) => self.create_login_session(session),
             Change::CreateProductSession(session) => self.create_product_session(session),

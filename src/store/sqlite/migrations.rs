@@ -55,6 +55,10 @@ impl At<'_> {
                     alias.mac,
                 ],
             ),
+            MigrationChange::Inherit { product, from, to } => self.any(
+                "UPDATE asserted_address SET sub = ?3 WHERE product = ?1 AND sub = ?2",
+                params![product.as_str(), from, to],
+            ),
         }
     }
 

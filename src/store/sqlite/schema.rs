@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migration.sql"),
     include_str!("profile.sql"),
     include_str!("devices.sql"),
+    include_str!("merge.sql"),
 ];
 
 /// How long a connection waits for another process's lock before the store counts as unavailable. A browser waits with it, so

@@ -21,6 +21,11 @@ pub enum AdapterAct {
         /// The name.
         name: Option<String>,
     },
+    /// This user is the one with that id from now on (rows L10, L11). What becomes of content is the product's affair.
+    Merge {
+        /// The survivor's user id.
+        into: String,
+    },
 }
 
 impl AdapterAct {
@@ -30,6 +35,7 @@ impl AdapterAct {
             Self::SetAuthMode => "set_auth_mode",
             Self::RevokeSessions => "revoke_sessions",
             Self::SetProfile { .. } => "set_profile",
+            Self::Merge { .. } => "merge",
         }
     }
 
@@ -48,6 +54,7 @@ impl AdapterAct {
             Self::SetProfile { email, name } => {
                 json!({ "call": call, "product": product, "sub": sub, "email": email, "name": name })
             }
+            Self::Merge { into } => json!({ "call": call, "product": product, "sub": sub, "into": into }),
         };
         let body = Zeroizing::new(body.to_string().into_bytes());
         sealed(key, id.to_owned(), body, now)
