@@ -23,7 +23,7 @@
 //! mail     [4] letters queued with their fact, sent by SMTP or as files
 //! login    [5] begin, finish, handover, step up, logout; live sessions, lease, revocation; account: a person's own; both_sides, moving,
 //!              moved: from a product's password to the one account; merging: two accounts made one; profile:
-//!              what changes later; import: people whom a product brings;
+//!              what changes later; deletion: 14 days, then a tombstone; import: people whom a product brings;
 //!              shadow: what another file would have decided
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
 //! pages    [6] HTML from templates

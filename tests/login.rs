@@ -16,6 +16,8 @@ mod connections;
 mod crashes;
 #[path = "login/deadlines.rs"]
 mod deadlines;
+#[path = "login/deletions.rs"]
+mod deletions;
 #[path = "login/doors.rs"]
 mod doors;
 #[path = "login/emergency.rs"]

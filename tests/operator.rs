@@ -15,6 +15,8 @@ mod domains;
 mod failing;
 #[path = "operator/failing_credentials.rs"]
 mod failing_credentials;
+#[path = "operator/failing_deletions.rs"]
+mod failing_deletions;
 #[path = "operator/failing_migrations.rs"]
 mod failing_migrations;
 #[path = "operator/forward_auth.rs"]

@@ -7,6 +7,8 @@
 mod cases;
 #[path = "store/credentials.rs"]
 mod credentials;
+#[path = "store/deletions.rs"]
+mod deletions;
 #[path = "store/domains.rs"]
 mod domains;
 #[path = "store/file.rs"]
@@ -32,6 +34,12 @@ macro_rules! conformance {
             a_head_counts_up_by_one,
             people_of_a_domain_are_read_page_by_page,
             events_of_an_organization_are_read_backwards
+        );
+        conformance!(
+            $open,
+            crate::deletions,
+            a_deletion_is_taken_back_to_what_was_before,
+            a_tombstone_matches_for_good_and_says_nothing
         );
         conformance!(
             $open,

@@ -1,10 +1,10 @@
 //! One sample of every page and of every state that looks different. Shared by the gallery and the snapshot tests.
 
 use super::pages::{
-    AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, ConfirmLogout, Email, Enrol, Fault, Form, Go, Home, Hop,
-    Href, Link, Local, Loop, Lost, Merge, MergeAsks, Move, Name, NewPassword, Notice, Opened, Page, Passkey, Password,
-    Person, ProductLink, Prove, Recovery, Reenter, Reference, Refusal, Resend, Review, Security, SignedOut, Submit,
-    There, Towards, Utc, Way,
+    AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, Confirm, ConfirmLogout, Email, Enrol, Fault, Form, Go,
+    Home, Hop, Href, Link, Local, Loop, Lost, Merge, MergeAsks, Move, Name, NewPassword, Notice, Opened, Page, Passkey,
+    Password, Person, ProductLink, Prove, Recovery, Reenter, Reference, Refusal, Resend, Review, Security, SignedOut,
+    Submit, There, Towards, Utc, Way,
 };
 
 #[path = "account.rs"]
@@ -339,6 +339,21 @@ fn moves() -> Vec<(&'static str, Page)> {
     };
     let blocked = "A company manages the other one. Ask an admin of that company.".to_owned();
     vec![
+        (
+            "confirm",
+            local(Local::Confirm(Confirm {
+                brand: trello(),
+                form: form("/account/delete"),
+                title: "Delete your account?".to_owned(),
+                text: vec![
+                    "You are logged out everywhere at once. Until 6 December 2026 you can log in and keep it."
+                        .to_owned(),
+                    "After that it is gone for good.".to_owned(),
+                ],
+                label: "Delete my account".to_owned(),
+                stay: Link { label: "Keep it".to_owned(), href: href("/account") },
+            })),
+        ),
         ("merge", merge(MergeAsks::Offered { later: true }, &[])),
         ("merge-forced", merge(MergeAsks::Offered { later: false }, &[])),
         ("merge-blocked", merge(MergeAsks::Blocked(blocked), &[])),

@@ -183,6 +183,8 @@ impl Admin {
             Operation::ShowPerson => self.show_person(&call).await,
             Operation::Deactivate => self.switch(&call, false).await,
             Operation::Reactivate => self.switch(&call, true).await,
+            Operation::DeletePerson => self.delete_person(&call).await,
+            Operation::KeepPerson => self.keep_person(&call).await,
             Operation::ListSessions => self.list_sessions(&call).await,
             Operation::EndSessions => self.end_sessions(&call).await,
             Operation::EndSession => self.end_session(&call).await,

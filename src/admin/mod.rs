@@ -9,6 +9,7 @@
 
 mod answer;
 mod call;
+mod deletions;
 mod directories;
 mod domains;
 mod events;

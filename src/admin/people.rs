@@ -91,7 +91,12 @@ impl Admin {
 
     /// The alarm for each organization that is left to its own provider without this person. A hostile last admin must be endable, so
     /// it is no refusal (rule H3).
-    async fn tell_lockouts(&self, call: &Call<'_>, account: &Account, batch: &mut Batch) -> Result<(), Problem> {
+    pub(super) async fn tell_lockouts(
+        &self,
+        call: &Call<'_>,
+        account: &Account,
+        batch: &mut Batch,
+    ) -> Result<(), Problem> {
         let floor = self.world.orgs.floor();
         for org in self.world.orgs.effective().orgs.iter().filter(|org| !is_of_file(&floor, &org.name)) {
             if lockout::leaves_nobody(self.world.store.as_ref(), org, account.id).await? {
@@ -153,7 +158,7 @@ impl Admin {
     }
 }
 
-fn shown(account: &Account) -> Person {
+pub(super) fn shown(account: &Account) -> Person {
     Person {
         account: account.id.to_string(),
         email: account.email.as_ref().map(ToString::to_string).unwrap_or_default(),

@@ -62,6 +62,10 @@ pub enum Operation {
     Deactivate,
     /// An account switched on.
     Reactivate,
+    /// An account's end for good.
+    DeletePerson,
+    /// That taken back.
+    KeepPerson,
     /// Sessions of a person.
     ListSessions,
     /// All of them ended.
@@ -368,6 +372,24 @@ pub static ROUTES: &[Route] = &[
         Scope::PeopleWrite,
         Operation::Reactivate,
         "Switch it on again",
+    )
+    .answers(of::<shapes::Person>)
+    .versioned(),
+    route(
+        Method::POST,
+        "/organizations/{org}/people/{account}/delete",
+        Scope::PeopleWrite,
+        Operation::DeletePerson,
+        "Delete an account in 14 days; switched off until then",
+    )
+    .answers(of::<shapes::Person>)
+    .versioned(),
+    route(
+        Method::POST,
+        "/organizations/{org}/people/{account}/cancel-deletion",
+        Scope::PeopleWrite,
+        Operation::KeepPerson,
+        "Take a deletion back: the account is what it was before",
     )
     .answers(of::<shapes::Person>)
     .versioned(),

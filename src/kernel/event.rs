@@ -179,6 +179,15 @@ pub enum Action {
     /// An account was switched on again.
     #[serde(rename = "account.reactivated")]
     AccountReactivated,
+    /// An account is to be deleted; as switched off until then.
+    #[serde(rename = "account.deletion_scheduled")]
+    DeletionScheduled,
+    /// A deletion was taken back.
+    #[serde(rename = "account.deletion_cancelled")]
+    DeletionCancelled,
+    /// An account was deleted for good.
+    #[serde(rename = "account.deleted")]
+    AccountDeleted,
     /// A directory was configured for the first time or anew.
     #[serde(rename = "directory.created")]
     DirectoryCreated,

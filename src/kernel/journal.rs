@@ -11,12 +11,14 @@ pub use admin::{AdminChange, ApiToken, Role, RolePin};
 pub use organization::{OrganizationChange, OrganizationHead, OrganizationVersion};
 
 mod credential;
+mod deletion;
 pub mod domain;
 pub mod mail;
 mod migration;
 mod profile;
 
 pub use credential::CredentialChange;
+pub use deletion::DeletionChange;
 pub use migration::MigrationChange;
 pub use profile::ProfileChange;
 
@@ -162,6 +164,8 @@ pub enum Change {
     Credential(CredentialChange),
     /// A record moves to the one account.
     Migration(MigrationChange),
+    /// An account ends for good, or does not.
+    Deletion(DeletionChange),
     /// Names and addresses that products have yet to hear of.
     Profile(ProfileChange),
     /// A proof of a domain.

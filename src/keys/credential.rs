@@ -26,6 +26,8 @@ pub enum Lookup {
     Decoy,
     /// The Message-ID of a letter that reminds somebody of a deadline.
     Reminder,
+    /// An identity, or an address, of somebody who was deleted for good (rule H2).
+    Tombstone,
 }
 
 impl Lookup {
@@ -38,6 +40,7 @@ impl Lookup {
             Self::Steps => "fedgate local steps 1",
             Self::Decoy => "fedgate decoy 1",
             Self::Reminder => "fedgate reminder 1",
+            Self::Tombstone => "fedgate tombstone 1",
         }
     }
 

@@ -57,6 +57,7 @@ impl World {
         });
         let live = account.and_then(|account| account.email.as_ref()).or(claims.email.as_ref());
         let address_taken = self.taken(product, live, known).await?;
+        let buried = self.is_buried(&claims.identity, claims.email.as_ref()).await?;
         let evidence = Evidence::Proof(proof);
         Ok(Facts {
             now: visitor.now,
@@ -70,6 +71,7 @@ impl World {
             product_account,
             address_taken,
             further,
+            buried,
         })
     }
 
@@ -112,6 +114,7 @@ impl World {
             product_account: record,
             address_taken,
             further: current.further.clone(),
+            buried: false,
         })
     }
 

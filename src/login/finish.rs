@@ -161,6 +161,13 @@ impl Login {
                     return self.ask_owner(visitor, directory, target, (proof, record, about)).await;
                 }
                 Outcome::Need(need) => return Err(Stop::refused(need.refusal(), about)),
+                Outcome::Refuse(Refusal::Inactive) => match self.offer_restore(visitor, &facts).await? {
+                    Some(answer) => {
+                        self.world.record_refusal(visitor, Refusal::Inactive, about).await;
+                        return Ok(answer);
+                    }
+                    None => return Err(Stop::refused(Refusal::Inactive, about)),
+                },
                 Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
             };
             let moving = self.world.moving(&admitted, proof, &about).await?;

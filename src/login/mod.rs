@@ -23,6 +23,7 @@ mod cache;
 mod codec;
 mod cookies;
 mod current;
+mod deletion;
 mod emergency;
 mod entry;
 mod facts;

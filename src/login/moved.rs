@@ -13,6 +13,7 @@ use crate::kernel::migration::{MigrationEvent, transition};
 use crate::kernel::model::{Migration, MigrationStep, ProductAccount, ProductAccountState, Trigger};
 use crate::kernel::values::{EventId, Timestamp};
 use crate::store::{NotCommitted, Unavailable};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -32,6 +33,7 @@ const ALARM: Duration = Duration::from_secs(3_600);
 impl World {
     /// Tells products, until stopped.
     pub async fn keep_telling(self: Arc<Self>, stop: CancellationToken) {
+        let mut seen = HashMap::new();
         while !stop.is_cancelled() {
             match self.tell_products().await {
                 Ok(taken) => tracing::trace!(taken, "moves were taken up"),
@@ -40,6 +42,9 @@ impl World {
             match self.tell_profiles().await {
                 Ok(taken) => tracing::trace!(taken, "profiles were taken up"),
                 Err(fault) => tracing::warn!(%fault, "the profiles that products are to hear of cannot be read"),
+            }
+            if let Err(fault) = self.bury_confirmed(&mut seen).await {
+                tracing::warn!(%fault, "the deletions that are due cannot be read, or not be carried out");
             }
             tokio::select! {
                 () = tokio::time::sleep(POLL) => {}

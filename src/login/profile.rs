@@ -12,7 +12,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange, MigrationChange, ProfileChange};
 use crate::kernel::local::AdapterAct;
 use crate::kernel::model::{
-    Account, Address, Passwords, ProductAccount, ProductAccountState, ProfilePush, RemovedAlias,
+    Account, AccountStatus, Address, Passwords, ProductAccount, ProductAccountState, ProfilePush, RemovedAlias,
 };
 use crate::kernel::profile::follow;
 use crate::kernel::proof::Proof;
@@ -167,9 +167,12 @@ impl World {
         let Some(record) = self.store.product_account_by_id(id).await? else { return Ok(()) };
         // As it is now, which may be newer than what this version was.
         let account = self.store.account(record.account).await?;
-        let act = AdapterAct::SetProfile {
-            email: account.as_ref().and_then(|account| account.email.as_ref()).map(ToString::to_string),
-            name: account.and_then(|account| account.name),
+        let act = match account {
+            Some(account) if account.status == AccountStatus::Deleted => AdapterAct::Close,
+            account => AdapterAct::SetProfile {
+                email: account.as_ref().and_then(|account| account.email.as_ref()).map(ToString::to_string),
+                name: account.and_then(|account| account.name),
+            },
         };
         let adapter = {
             let catalog = self.catalog.load();

@@ -41,6 +41,8 @@ pub enum Local {
     Review(Review),
     /// Two accounts of one person.
     Merge(Merge),
+    /// One thing to agree to.
+    Confirm(Confirm),
 }
 
 /// `POST` with the fields `email`, `password`, `csrf`, `to`.
@@ -144,6 +146,23 @@ pub struct Notice {
     pub next: Link,
 }
 
+/// What one button does. `POST`.
+#[derive(Clone, Debug)]
+pub struct Confirm {
+    /// The product, or the login host.
+    pub brand: Brand,
+    /// The form.
+    pub form: Form,
+    /// Heading.
+    pub title: String,
+    /// What happens, a paragraph each.
+    pub text: Vec<String>,
+    /// What the button says.
+    pub label: String,
+    /// Away, with nothing changed.
+    pub stay: Link,
+}
+
 /// A new second step.
 #[derive(Clone, Debug)]
 pub struct Enrol {
@@ -218,6 +237,7 @@ impl Local {
             Self::Prove(page) => &page.brand,
             Self::Review(page) => &page.brand,
             Self::Merge(page) => &page.brand,
+            Self::Confirm(page) => &page.brand,
         }
     }
 
@@ -237,6 +257,7 @@ impl Local {
             Self::Move(page) => ("local/move.html", 200, page.values()),
             Self::Prove(page) => ("local/prove.html", 200, page.values()),
             Self::Review(page) => ("local/review.html", page.status(), page.values()),
+            Self::Confirm(page) => ("local/confirm.html", 200, confirm(page)),
             Self::Merge(page) => {
                 let (template, status) = page.kind();
                 (template, status, page.values())
@@ -288,6 +309,14 @@ fn notice(page: &Notice) -> Value {
     context! {
         title => legible(&page.title), text => legible(&page.text), label => legible(&page.next.label),
         href => page.next.href.as_str(),
+    }
+}
+
+fn confirm(page: &Confirm) -> Value {
+    context! {
+        form => view::form(&page.form), title => legible(&page.title), label => legible(&page.label),
+        text => page.text.iter().map(|line| legible(line)).collect::<Vec<_>>(),
+        stay => page.stay.href.as_str(), stay_label => legible(&page.stay.label),
     }
 }
 

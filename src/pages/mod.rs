@@ -28,7 +28,9 @@ mod view;
 pub use account::{Account, AccountWay, Device, Statement};
 pub use colour::{Colour, NotAColour};
 pub use href::{Href, NotAnHref};
-pub use local::{AskReset, Code, CodeFrom, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security};
+pub use local::{
+    AskReset, Code, CodeFrom, Confirm, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security,
+};
 pub use merging::{Merge, MergeAsks};
 pub use moving::{Move, Prove, Review};
 pub use name::{Name, legible};

@@ -9,7 +9,9 @@ use crate::kernel::refusal::Refusal;
 use crate::login::{
     About, AccountChange, AccountPage, AccountStep, Kind, Manager, Overview, ProductHost, SeenSession, Told, Visitor,
 };
-use crate::pages::{Account, AccountWay, Brand, Device, Href, Link, Local, Name, Notice, Page, Statement, Utc};
+use crate::pages::{
+    Account, AccountWay, Brand, Confirm, Device, Href, Link, Local, Name, Notice, Page, Statement, Utc,
+};
 use crate::web::{LiveSession, PageRequest};
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -23,6 +25,10 @@ const SESSIONS: &str = "/account/sessions";
 const PROFILE: &str = "/account/profile";
 /// On the login host: on to where the password is changed.
 const PASSWORD: &str = "/account/password";
+/// On the login host: the account's end.
+const DELETE: &str = "/account/delete";
+/// On the login host: takes a deletion back.
+pub(super) const RESTORE: &str = "/login/restore";
 /// On a product's host.
 pub(super) const HERE: &str = "/.fedgate/account";
 /// On a product's host: ends sessions.
@@ -41,6 +47,8 @@ impl Site {
             ("GET" | "HEAD", SESSIONS) => login.account(visitor, None, false).await,
             ("GET" | "HEAD", PROFILE) => login.change_elsewhere(visitor, AccountChange::Profile).await,
             ("GET" | "HEAD", PASSWORD) => login.change_elsewhere(visitor, AccountChange::Password).await,
+            ("GET" | "HEAD", DELETE) => login.ask_delete(visitor).await,
+            ("POST", DELETE) => login.delete_own(visitor, Fields::of_form(request).text("csrf")).await,
             ("POST", SESSIONS) => self.end_sessions(request, visitor, None).await,
             _ => return self.not_found(request),
         };
@@ -144,6 +152,35 @@ pub(super) fn page(step: AccountStep, host: &str) -> Option<Page> {
     match page {
         AccountPage::Overview(overview) => overview_page(*overview, product.as_deref()),
         AccountPage::AskAdmin(manager) => ask_admin(named(), &manager, if product.is_some() { HERE } else { ACCOUNT }),
+        AccountPage::Delete { form: fields, at } => {
+            let text = [
+                format!("You are logged out everywhere at once. Until {} you can log in and keep it.", Utc::from(at).day()),
+                "After that it is gone for good: its address and its logins open nothing here any more, and no new account is made for \
+                 them. What you have in products stays there, without you."
+                    .to_owned(),
+            ];
+            let (title, label) = ("Delete your account?", "Delete my account");
+            agree(named(), form(&fields, DELETE)?, (title, text.to_vec(), label), ("Keep it", ACCOUNT))
+        }
+        AccountPage::Restore { form: fields, at } => {
+            let text = [
+                format!("You asked for that. On {} it is gone for good.", Utc::from(at).day()),
+                "Keep it, and everything is as it was; you log in once more then.".to_owned(),
+            ];
+            let (title, label) = ("Your account is going to be deleted", "Keep my account");
+            agree(named(), form(&fields, RESTORE)?, (title, text.to_vec(), label), ("Leave it so", "/"))
+        }
+        AccountPage::Deleting { at } => {
+            let text = format!(
+                "You are logged out everywhere. Log in before {} if you want to keep the account.",
+                Utc::from(at).day()
+            );
+            said(named(), ("Your account will be deleted", text), ("Back to the start", "/"))
+        }
+        AccountPage::Restored => {
+            let text = "Nothing of it is deleted. Log in again to go on.".to_owned();
+            said(named(), ("Your account stays", text), ("Log in", "/"))
+        }
         AccountPage::NotFound => {
             let text = "It is over already, or it is not one of yours. Nothing was changed.";
             let href = Href::parse(if product.is_some() { HERE } else { ACCOUNT }).ok()?;
@@ -153,6 +190,23 @@ pub(super) fn page(step: AccountStep, host: &str) -> Option<Page> {
             Some(Page::Local(Box::new(Local::Notice(notice))))
         }
     }
+}
+
+fn agree(
+    brand: Brand,
+    form: crate::pages::Form,
+    (title, text, label): (&str, Vec<String>, &str),
+    (stay, href): (&str, &str),
+) -> Option<Page> {
+    let stay = Link { label: stay.to_owned(), href: Href::parse(href).ok()? };
+    let (title, label) = (title.to_owned(), label.to_owned());
+    Some(Page::Local(Box::new(Local::Confirm(Confirm { brand, form, title, text, label, stay }))))
+}
+
+fn said(brand: Brand, (title, text): (&str, String), (label, href): (&str, &str)) -> Option<Page> {
+    let next = Link { label: label.to_owned(), href: Href::parse(href).ok()? };
+    let (status, title) = (StatusCode::OK.as_u16(), title.to_owned());
+    Some(Page::Local(Box::new(Local::Notice(Notice { brand, status, title, text, next }))))
 }
 
 /// MSG-ASK-ADMIN.
@@ -246,5 +300,6 @@ fn ways(about: &About) -> Option<Vec<AccountWay>> {
     let password = about.password_url.as_deref().map(|url| if is_local { url } else { PASSWORD });
     add("Change the password", password)?;
     add("Passkeys and second step", about.security_url.as_deref())?;
+    add("Delete the account", (!is_local && about.manager.is_none()).then_some(DELETE))?;
     Some(found)
 }

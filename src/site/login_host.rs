@@ -58,6 +58,10 @@ impl Site {
                 let form = form();
                 self.login.confirm_link(visitor, form.text("csrf"), form.text("to")).await
             }
+            ("POST", account::RESTORE) => {
+                let form = form();
+                self.login.restore(visitor, form.text("csrf"), form.text("to")).await
+            }
             ("GET" | "HEAD", local::paths::MERGE) => self.login.ask_merge(visitor, query().text("to")).await,
             ("POST", local::paths::MERGE) => self.post_merge(request, visitor, false).await,
             ("GET" | "HEAD", local::paths::MERGE_REVIEW) => self.login.review_merge(visitor, query().text("t")).await,

@@ -6,6 +6,7 @@
 
 mod admins;
 mod credentials;
+mod deletions;
 mod domains;
 mod migrations;
 mod organizations;
@@ -14,6 +15,7 @@ mod sqlite;
 
 pub use admins::Admins;
 pub use credentials::{Credentials, LocalShare};
+pub use deletions::Deletions;
 pub use domains::DomainProofs;
 pub use migrations::Migrations;
 pub use organizations::Organizations;
@@ -174,7 +176,7 @@ pub struct LoggedEvent {
 /// Everything durable.
 #[async_trait]
 pub trait Store:
-    Admins + Credentials + DomainProofs + Migrations + Organizations + Outbox + Send + Sync + 'static
+    Admins + Credentials + Deletions + DomainProofs + Migrations + Organizations + Outbox + Send + Sync + 'static
 {
     /// Writes a batch: all of it durably, or nothing.
     ///

@@ -314,6 +314,47 @@ async fn t33_mistake_11_deactivated_by_the_api_a_person_is_out_within_a_second_a
 }
 
 #[tokio::test]
+async fn t33_deleted_by_the_api_a_person_is_out_and_only_the_company_takes_it_back_to_what_it_was() {
+    let scene = Scene::start();
+    let (ann, _) = scene.log_in("ann@acme.example.test").await;
+    let admin = scene.token("it@acme.example.test", Some("acme"), ALL).await;
+    let id = account(&scene, &admin, "acme", "ann@acme.example.test").await;
+    let path = format!("/organizations/acme/people/{id}");
+    let act = async |what: &str| scene.write(&admin, Method::POST, &format!("{path}/{what}"), Value::Null, &path).await;
+    let stale = scene.call(Some(&admin), &Method::POST, &format!("{path}/delete"), None, Some("\"77\"")).await;
+    assert_eq!((stale.status, &stale.body["code"]), (StatusCode::PRECONDITION_FAILED, &json!("stale")));
+    let deleted = act("delete").await;
+    assert_eq!((deleted.status, &deleted.body["status"]), (StatusCode::OK, &json!("pending_delete")));
+    let took = scene.until(&ann, false).await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    // Her company's provider still says who she is; what the company asked for is not hers to take back.
+    let agent = scene.gateway.agent(&[&scene.op.ca_file()]);
+    let page = agent.visit(&scene.gateway.url("trello", "/")).await;
+    let page = agent.submit(&page, "email", &[("email", "ann@acme.example.test")]).await;
+    assert!(page.text().contains("not active"), "{}", page.describe());
+    assert!(page.forms().iter().all(|form| !form.action.contains("restore")), "{}", page.describe());
+    let refused = act("reactivate").await;
+    assert_eq!((refused.status, &refused.body["code"]), (StatusCode::CONFLICT, &json!("deleted")));
+    let again = act("delete").await;
+    assert_eq!((again.status, &again.body["version"]), (StatusCode::OK, &deleted.body["version"]), "no other day");
+    let kept = act("cancel-deletion").await;
+    assert_eq!((kept.status, &kept.body["status"]), (StatusCode::OK, &json!("active")));
+    // Switched off before, switched off after.
+    act("deactivate").await;
+    act("delete").await;
+    let kept = act("cancel-deletion").await;
+    assert_eq!((kept.status, &kept.body["status"]), (StatusCode::OK, &json!("deactivated")));
+    let found = scene.read(&admin, "/organizations/acme/events?action=account.deletion_scheduled").await.body;
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(2), "{found}");
+    assert_eq!(found["items"][0]["event"]["actor"]["address"], "it@acme.example.test");
+    // Another company's are not there.
+    let globex = scene.token("it@globex.example.test", Some("globex"), ALL).await;
+    let foreign = format!("/organizations/globex/people/{id}/delete");
+    let answer = scene.call(Some(&globex), &Method::POST, &foreign, None, Some("\"1\"")).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.body);
+}
+
+#[tokio::test]
 async fn h3_an_admin_counts_for_lockout_once_enrolled_for_emergencies() {
     let scene = Scene::start();
     // The company's sign-on works.

@@ -234,7 +234,7 @@ fn answer(
     let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
     let (email, password) = (text("email"), text("password"));
     let mut state = lock(state);
-    let acts = ["set_auth_mode", "revoke_sessions", "set_profile", "merge"];
+    let acts = ["set_auth_mode", "revoke_sessions", "set_profile", "merge", "close"];
     let is_act = acts.contains(&text("call").as_str());
     let agreed = ["/fedgate/", "/"].map(|base| format!("{base}{}", text("call")));
     let is_question = ["verify_password", "token_owner"].contains(&text("call").as_str());

@@ -46,6 +46,8 @@ pub struct Facts<'a> {
     pub address_taken: Option<String>,
     /// Proved addresses of that account besides its live one (rule C3).
     pub further: Vec<EmailAddress>,
+    /// Whether the proof's identity or the asserted address was somebody's who is deleted for good (rule H2).
+    pub buried: bool,
 }
 
 /// What is known of the credentials that are kept here.

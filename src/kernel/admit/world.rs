@@ -307,6 +307,7 @@ pub(in crate::kernel) struct Case {
     pub(in crate::kernel) product_account: Option<ProductAccount>,
     pub(in crate::kernel) address_taken: Option<String>,
     pub(in crate::kernel) further: Vec<EmailAddress>,
+    pub(in crate::kernel) buried: bool,
     pub(in crate::kernel) client: Option<IpAddr>,
     pub(in crate::kernel) local: LocalFacts,
 }
@@ -324,6 +325,7 @@ impl Case {
             product_account: None,
             address_taken: None,
             further: Vec::new(),
+            buried: false,
             client: None,
             local: LocalFacts::default(),
         }
@@ -394,6 +396,7 @@ impl Case {
             client: self.client.map_or(ComesFrom::Unknown, ComesFrom::Address),
             local: self.local.clone(),
             further: self.further.clone(),
+            buried: self.buried,
         })
     }
 

@@ -1,6 +1,7 @@
 //! People, their records at products, and the external identities that may act for them.
 
-use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, ProductAccountId, ProductName, Timestamp};
+use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, OrgName, ProductAccountId, ProductName, Timestamp};
+use std::time::Duration;
 
 /// One person. Found by id or by a linked identity; an address is never its key (rules C1, §4 #3).
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,6 +37,24 @@ pub enum AccountStatus {
     PendingDelete(Timestamp),
     /// Gone for good. The row stays as a tombstone, so that a provider's assertion cannot bring the person back (rule H2).
     Deleted,
+}
+
+/// A deletion that waits for its day (behaviour §3.0). The account is [`AccountStatus::PendingDelete`] as long.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Deletion {
+    /// Whose.
+    pub account: AccountId,
+    /// What the account was before: taking it back restores that, and no more.
+    pub was: AccountStatus,
+    /// The organization whose admin asked; none: the person. Who asked may take it back.
+    pub org: Option<OrgName>,
+    /// When it is gone for good.
+    pub at: Timestamp,
+}
+
+impl Deletion {
+    /// How long it may be taken back: 14 days.
+    pub const GRACE: Duration = Duration::from_secs(14 * 86_400);
 }
 
 /// A person's user record at one product. Its `sub` is what the product knows the person by and never changes.

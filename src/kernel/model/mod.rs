@@ -17,7 +17,8 @@ mod profile;
 mod session;
 
 pub use account::{
-    Account, AccountStatus, IdentityKey, LinkedBy, LinkedIdentity, ProductAccount, ProductAccountState, SubjectSource,
+    Account, AccountStatus, Deletion, IdentityKey, LinkedBy, LinkedIdentity, ProductAccount, ProductAccountState,
+    SubjectSource,
 };
 pub use adapter::{Adapter, AdapterKey, NotAnAdapterKey};
 pub use catalog::{Catalog, DomainClaim, Organization};

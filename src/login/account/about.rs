@@ -173,7 +173,12 @@ impl Login {
     }
 
     /// What an account is; `at` is the product host that asks, none on the login host.
-    pub(super) async fn about(&self, visitor: &Visitor, at: Option<&ProductHost>, own: &Own) -> Result<About, Stop> {
+    pub(in crate::login) async fn about(
+        &self,
+        visitor: &Visitor,
+        at: Option<&ProductHost>,
+        own: &Own,
+    ) -> Result<About, Stop> {
         let enrolled = !self.world.factors(visitor, own.account.id).await?.is_empty();
         let catalog = self.world.catalog.load_full();
         let proved = standing::proved_addresses(&own.account, &own.further);

@@ -14,6 +14,7 @@ mod sessions;
 
 pub use about::{About, Kind, Manager, SecondStep, Told, Update};
 pub use page::AccountChange;
+pub(super) use page::account_answer;
 
 use super::answer::{Form, Person};
 use super::current::Current;
@@ -43,6 +44,27 @@ pub enum AccountPage {
     AskAdmin(Manager),
     /// There is no such session, or no such page.
     NotFound,
+    /// What deleting the account would do.
+    Delete {
+        /// The form.
+        form: Form,
+        /// When it would be gone for good.
+        at: Timestamp,
+    },
+    /// The account is to be deleted, and logged out.
+    Deleting {
+        /// When it is gone for good.
+        at: Timestamp,
+    },
+    /// The account is to be deleted, and its person is here.
+    Restore {
+        /// The form that takes it back.
+        form: Form,
+        /// When it is gone for good.
+        at: Timestamp,
+    },
+    /// The account stays.
+    Restored,
 }
 
 /// Everything about an account that its person may see.
@@ -125,7 +147,7 @@ impl Login {
     }
 
     /// Whose account pages a request opens: by the login session, or by the session of a product's own password.
-    async fn own_session(&self, visitor: &Visitor, at: Option<&ProductHost>) -> Result<Option<Own>, Stop> {
+    pub(super) async fn own_session(&self, visitor: &Visitor, at: Option<&ProductHost>) -> Result<Option<Own>, Stop> {
         match at {
             None => Ok(self.current(visitor).await?.map(Own::of_login_host)),
             Some(at) => match self.session_here(visitor, at).await? {

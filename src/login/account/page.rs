@@ -30,7 +30,7 @@ impl Login {
     }
 
     /// Nobody is logged in: the login begins. On the login host the person comes back by the link on its first page.
-    pub(super) async fn nobody_here(&self, visitor: &Visitor, at: Option<&ProductHost>) -> Answer {
+    pub(in crate::login) async fn nobody_here(&self, visitor: &Visitor, at: Option<&ProductHost>) -> Answer {
         match at {
             None => self.home(visitor).await,
             Some(_) => Answer::of(Step::Go("/.fedgate/login?return_to=%2F".to_owned())),
@@ -65,10 +65,15 @@ impl Login {
         let mut answer = account_answer(at, AccountPage::Overview(Box::new(overview)));
         answer.cookies.extend(browser.cookie());
         if at.is_none() {
-            let twin = self.world.keys.csrf(&twin_of(own));
-            answer.cookies.push(cookies::set(cookies::ACTS, &twin, None, CrossSite::Strict));
+            answer.cookies.push(self.acts_cookie(own));
         }
         Ok(answer)
+    }
+
+    /// The cookie that comes with nothing but pages of this host (rule H6).
+    pub(in crate::login) fn acts_cookie(&self, own: &Own) -> String {
+        let twin = self.world.keys.csrf(&twin_of(own));
+        cookies::set(cookies::ACTS, &twin, None, CrossSite::Strict)
     }
 
     async fn person_of(&self, own: &Own) -> Result<Person, Stop> {
@@ -144,7 +149,7 @@ pub(super) fn twin_of(own: &Own) -> Vec<u8> {
     [b"acts".as_slice(), &own.session.id.to_bytes()].concat()
 }
 
-pub(super) fn account_answer(at: Option<&ProductHost>, page: AccountPage) -> Answer {
+pub(in crate::login) fn account_answer(at: Option<&ProductHost>, page: AccountPage) -> Answer {
     let product = at.map(|at| std::sync::Arc::clone(&at.product));
     Answer::of(Step::Account(Box::new(AccountStep { product, page })))
 }

@@ -139,7 +139,7 @@ impl Login {
     }
 
     /// Whether the request carries the cookie that comes with nothing but pages of this host (rule H6).
-    fn may_act(&self, visitor: &Visitor, own: &Own) -> bool {
+    pub(in crate::login) fn may_act(&self, visitor: &Visitor, own: &Own) -> bool {
         let twin = visitor.cookies.one(cookies::ACTS);
         twin.is_some_and(|twin| self.world.keys.csrf_holds(&twin_of(own), twin))
     }

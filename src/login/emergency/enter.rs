@@ -154,6 +154,7 @@ impl Login {
             product_account: None,
             address_taken: None,
             further,
+            buried: false,
         };
         let decision = decide(&facts);
         let mut about = Circumstances {

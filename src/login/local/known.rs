@@ -155,6 +155,7 @@ impl World {
             product_account: record,
             address_taken,
             further: further.to_vec(),
+            buried: false,
         })
     }
 }

@@ -129,6 +129,7 @@ impl At<'_> {
             Change::Admin(change) => self.admin(change),
             Change::Credential(change) => self.credential(change),
             Change::Migration(change) => self.migration(change),
+            Change::Deletion(change) => self.deletion(change),
             Change::Profile(change) => self.profile(change),
             Change::Domain(change) => self.domain_proof(change),
             Change::Mail(change) => self.mail(change),

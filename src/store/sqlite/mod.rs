@@ -6,6 +6,7 @@
 mod admins;
 mod change;
 mod credentials;
+mod deletions;
 mod domains;
 mod migrations;
 mod organizations;

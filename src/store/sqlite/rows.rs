@@ -111,6 +111,15 @@ pub(super) fn status_columns(status: AccountStatus) -> (&'static str, Option<i64
     }
 }
 
+/// What an account was before its deletion was asked for.
+pub(super) fn was(row: &Row<'_>, column: usize) -> rusqlite::Result<AccountStatus> {
+    parsed(row, column, |text| match text {
+        "active" => Ok(AccountStatus::Active),
+        "deactivated" => Ok(AccountStatus::Deactivated),
+        _ => Err("what an account was"),
+    })
+}
+
 /// Columns of [`product_account`].
 pub(super) const PRODUCT_ACCOUNT: &str = "id, product, account, sub, state, merged_into, off, created_at";
 

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("profile.sql"),
     include_str!("devices.sql"),
     include_str!("merge.sql"),
+    include_str!("deletions.sql"),
 ];
 
 /// How long a connection waits for another process's lock before the store counts as unavailable. A browser waits with it, so

@@ -26,6 +26,8 @@ pub enum AdapterAct {
         /// The survivor's user id.
         into: String,
     },
+    /// The person was deleted for good: this user logs in no more. What becomes of content is the product's affair.
+    Close,
 }
 
 impl AdapterAct {
@@ -36,6 +38,7 @@ impl AdapterAct {
             Self::RevokeSessions => "revoke_sessions",
             Self::SetProfile { .. } => "set_profile",
             Self::Merge { .. } => "merge",
+            Self::Close => "close",
         }
     }
 
@@ -50,7 +53,7 @@ impl AdapterAct {
         let (call, product) = (self.name(), product.as_str());
         let body = match self {
             Self::SetAuthMode => json!({ "call": call, "product": product, "sub": sub, "mode": "federated" }),
-            Self::RevokeSessions => json!({ "call": call, "product": product, "sub": sub }),
+            Self::RevokeSessions | Self::Close => json!({ "call": call, "product": product, "sub": sub }),
             Self::SetProfile { email, name } => {
                 json!({ "call": call, "product": product, "sub": sub, "email": email, "name": name })
             }

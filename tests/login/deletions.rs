@@ -1,0 +1,155 @@
+//! Accounts that end for good (rows T33, L08; rule H2): 14 days to take it back, and after them nobody, by no door.
+
+use std::time::Duration;
+
+use fedgate::kernel::model::{AccountStatus, ProductAccountState};
+use fedgate::kernel::values::{AccountId, EmailAddress, ProductName};
+use serde_json::json;
+
+use crate::doors::PASSWORD;
+use crate::moves::Ground;
+use crate::support::adapter::Adapter;
+use crate::support::agent::UserAgent;
+use crate::support::clock::eventually;
+use crate::support::page::Page;
+use crate::world::sign_in;
+
+const ANN: &str = "ann@free.example.test";
+const OPEN: &str = "signup = \"open\"\ni_know_everyone_may_enter = true\nmigration = { phase = \"optional\" }";
+
+impl Ground {
+    /// Ann, whose first login by the issuer makes her account.
+    async fn ann(&self) -> (UserAgent, AccountId) {
+        let agent = self.browser();
+        let page = self.by_provider(&agent, ANN, "issuer", "ann").await;
+        assert!(self.is_at_product(&page), "{}", page.describe());
+        (agent, self.people(ANN).await.pop().expect("an account"))
+    }
+
+    async fn people(&self, email: &str) -> Vec<AccountId> {
+        let email = EmailAddress::parse(email).unwrap();
+        self.store().accounts_by_email(&email).await.unwrap().into_iter().map(|account| account.id).collect()
+    }
+
+    async fn delete(&self, agent: &UserAgent) -> Page {
+        let page = agent.visit(&self.doors.url("id", "/account/delete")).await;
+        assert!(page.text().contains("Delete your account?"), "{}", page.describe());
+        agent.submit(&page, "/account/delete", &[]).await
+    }
+
+    async fn status(&self, account: AccountId) -> AccountStatus {
+        self.store().account(account).await.unwrap().expect("a row").status
+    }
+
+    /// The day has come, and whoever looks after deletions looks.
+    async fn end_now(&self, account: AccountId) {
+        let db = self.doors.database();
+        db.execute("UPDATE deletion SET at = 1", []).expect("written");
+        db.execute("UPDATE account SET delete_at = 1 WHERE delete_at IS NOT NULL", []).expect("written");
+        let world = self.doors.node.login.world();
+        let deletion = self.store().deletions_due(world.clock.now(), 10).await.unwrap().pop().expect("one is due");
+        assert_eq!(deletion.account, account);
+        world.bury(&deletion).await.expect("ended");
+    }
+
+    fn accounts(&self) -> i64 {
+        self.doors.database().query_row("SELECT count(*) FROM account", [], |row| row.get(0)).expect("a count")
+    }
+}
+
+#[tokio::test]
+async fn t33_l05_whoever_deletes_their_account_is_out_at_once_and_takes_it_back_at_the_next_login() {
+    let ground = Ground::open(OPEN).await;
+    let (agent, ann) = ground.ann().await;
+    let elsewhere = ground.browser();
+    ground.by_provider(&elsewhere, ANN, "issuer", "ann").await;
+    let before = ground.status(ann).await;
+    agent.visit(&ground.doors.url("id", "/account/delete")).await;
+    assert_eq!(ground.status(ann).await, before, "nothing by GET");
+    let page = ground.delete(&agent).await;
+    assert!(page.text().contains("will be deleted"), "{}", page.describe());
+    assert!(matches!(ground.status(ann).await, AccountStatus::PendingDelete(_)));
+    for browser in [&agent, &elsewhere] {
+        assert!(!ground.inside(browser).await);
+    }
+    let letter = ground.doors.letter(&format!("To: {ANN}"), 1).await;
+    assert!(letter.to_lowercase().contains("delete"), "n7: {letter}");
+    // The provider's word does not bring the account back: it shows the way.
+    let again = ground.browser();
+    let offer = ground.by_provider(&again, ANN, "issuer", "ann").await;
+    assert!(offer.text().contains("going to be deleted"), "{}", offer.describe());
+    assert!(!ground.inside(&again).await);
+    // Somebody else's browser with the same form changes nothing.
+    let thief = ground.browser();
+    let home = thief.visit(&ground.doors.url("id", "/login")).await;
+    let csrf =
+        home.forms().into_iter().flat_map(|form| form.fields).find(|(name, _)| name == "csrf").expect("its own").1;
+    thief.submit(&offer, "/login/restore", &[("csrf", &csrf)]).await;
+    assert!(matches!(ground.status(ann).await, AccountStatus::PendingDelete(_)), "another browser's");
+    let page = again.submit(&offer, "/login/restore", &[]).await;
+    assert!(page.text().contains("Your account stays"), "{}", page.describe());
+    assert_eq!(ground.status(ann).await, AccountStatus::Active);
+    let page = ground.by_provider(&ground.browser(), ANN, "issuer", "ann").await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    let actions =
+        ["account.deletion_scheduled", "account.deletion_cancelled"].map(|action| ground.events(action).len());
+    assert_eq!(actions, [1, 1]);
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn h2_after_the_day_neither_the_identity_nor_the_address_makes_the_person_anew() {
+    let adapter = Adapter::start();
+    let ground = Ground::open_at(OPEN, Some(&adapter)).await;
+    let (agent, ann) = ground.ann().await;
+    let trello = ProductName::parse("trello").unwrap();
+    let record = ground.store().product_account(&trello, ann).await.unwrap().expect("a record");
+    ground.delete(&agent).await;
+    ground.end_now(ann).await;
+    assert_eq!(ground.status(ann).await, AccountStatus::Deleted);
+    assert_eq!(ground.state(&record).await, ProductAccountState::Closed);
+    let row = ground.store().account(ann).await.unwrap().expect("the row stays");
+    assert_eq!((row.email, row.name), (None, None), "nothing says whose it was");
+    assert_eq!(ground.store().identities_of(ann).await.unwrap(), []);
+    let count = ground.accounts();
+    // The identity with another address, the address with another identity, and both.
+    let by = async |way: &str, login: &str| {
+        let agent = ground.browser();
+        let page = ground.by_provider(&agent, ANN, way, login).await;
+        assert!(page.status.is_client_error(), "{way} {login}: {}", page.describe());
+        assert!(!ground.inside(&agent).await);
+    };
+    by("issuer", "ann").await;
+    by("other", "ann").await;
+    ground.op.act("/people", json!({ "op-ann": { "email": "new@free.example.test" } })).await;
+    by("issuer", "ann").await;
+    assert_eq!(ground.accounts(), count, "nobody was made");
+    // Somebody else is made as ever.
+    let page = ground.by_provider(&ground.browser(), ANN, "issuer", "mallory").await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    let closed = || adapter.calls().iter().any(|call| call.path == "/fedgate/close" && call.body["sub"] == record.sub);
+    eventually("the product knows", Duration::from_secs(30), closed).await;
+    assert_eq!(adapter.faults(), Vec::<String>::new());
+    assert_eq!(ground.events("account.deleted").len(), 1);
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn l06_who_is_managed_asks_an_admin_and_a_password_alone_deletes_nothing() {
+    let ground = Ground::open(OPEN).await;
+    let cara = ground.browser();
+    let page = ground.doors.identify(&cara, "cara@globex.example.test").await;
+    let page = sign_in(&cara, page, "cara").await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    let page = cara.visit(&ground.doors.url("id", "/account/delete")).await;
+    assert!(page.text().contains("Ask an admin"), "{}", page.describe());
+    assert!(page.forms().iter().all(|form| form.action != "/account/delete"), "{}", page.describe());
+    // A password of the product's is no login here.
+    ground.doors.person(ANN).await;
+    let ann = ground.browser();
+    ground.doors.log_in(&ann, ANN, PASSWORD).await;
+    let page = ann.visit(&ground.doors.url("id", "/account/delete")).await;
+    assert!(page.forms().iter().all(|form| form.action != "/account/delete"), "{}", page.describe());
+    assert!(ground.events("account.deletion_scheduled").is_empty());
+    ground.doors.close().await;
+}
