@@ -10,6 +10,8 @@ mod account;
 mod api_tokens;
 #[path = "login/app_logins.rs"]
 mod app_logins;
+#[path = "login/conflicts.rs"]
+mod conflicts;
 #[path = "login/connections.rs"]
 mod connections;
 #[path = "login/crashes.rs"]

@@ -1,10 +1,10 @@
 //! One sample of every page and of every state that looks different. Shared by the gallery and the snapshot tests.
 
 use super::pages::{
-    AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, Confirm, ConfirmLogout, Email, Enrol, Fault, Form, Go,
-    Home, Hop, Href, Link, Local, Loop, Lost, Merge, MergeAsks, Move, Name, NewPassword, Notice, Opened, Page, Passkey,
-    Password, Person, ProductLink, Prove, Recovery, Reenter, Reference, Refusal, Resend, Review, Security, SignedOut,
-    Submit, There, Towards, Utc, Way,
+    Anew, AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, Confirm, ConfirmLogout, Email, Enrol, Fault, Form,
+    Go, Home, Hop, Href, Link, Local, Loop, Lost, Merge, MergeAsks, Move, Name, NewPassword, Notice, Opened, Page,
+    Passkey, Password, Person, ProductLink, Prove, Recovery, Reenter, Reference, Refusal, Resend, Review, Security,
+    SignedOut, Submit, There, Towards, Utc, Way,
 };
 
 #[path = "account.rs"]
@@ -299,7 +299,7 @@ fn moves() -> Vec<(&'static str, Page)> {
             stay: href("/"),
         }))
     };
-    let prove = |known, failed| {
+    let prove = |known, failed, anew: bool| {
         local(Local::Prove(Prove {
             brand: trello(),
             form: form("/.fedgate/prove"),
@@ -307,8 +307,21 @@ fn moves() -> Vec<(&'static str, Page)> {
             provider: provider(),
             identity: "ann.archer@mail.example".to_owned(),
             known,
+            anew: anew.then(|| form("/.fedgate/prove/anew")),
             failed,
             stay: href("/"),
+        }))
+    };
+    let anew = |set_aside, changed| {
+        local(Local::Anew(Anew {
+            brand: trello(),
+            form: form("/login/link"),
+            email: "ann@acme.example".to_owned(),
+            provider: provider(),
+            identity: "ann@acme.example".to_owned(),
+            set_aside,
+            changed,
+            stay: href("https://trello.example.com/"),
         }))
     };
     let review = |removed: &[&str], work, changed| {
@@ -361,9 +374,13 @@ fn moves() -> Vec<(&'static str, Page)> {
         ("merge-review-changed", merge(MergeAsks::Review { changed: true }, &[])),
         ("move", moves(false)),
         ("move-must", moves(true)),
-        ("prove", prove(false, false)),
-        ("prove-failed", prove(false, true)),
-        ("prove-known", prove(true, false)),
+        ("prove", prove(false, false, false)),
+        ("prove-failed", prove(false, true, false)),
+        ("prove-known", prove(true, false, false)),
+        ("prove-or-anew", prove(false, false, true)),
+        ("anew", anew(true, false)),
+        ("anew-given-up", anew(false, false)),
+        ("anew-changed", anew(true, true)),
         ("review", review(&[], None, false)),
         (
             "review-changed",

@@ -19,6 +19,8 @@ impl Admin {
             AccountStatus::Active | AccountStatus::Deactivated => {}
             AccountStatus::PendingDelete(_) => return Ok(Reply::of(&shown(&account))?.at(account.epoch)),
             AccountStatus::Deleted => return Err(gone()),
+            // Nobody manages what was put aside: it has no address.
+            AccountStatus::Quarantined => return Err(Problem::not_found()),
         }
         current(call, &account)?;
         let at = call.request.now.plus(Deletion::GRACE);
@@ -42,6 +44,8 @@ impl Admin {
                 return Ok(Reply::of(&shown(&account))?.at(account.epoch));
             }
             AccountStatus::Deleted => return Err(gone()),
+            // Nobody manages what was put aside: it has no address.
+            AccountStatus::Quarantined => return Err(Problem::not_found()),
         }
         current(call, &account)?;
         let mut batch = Batch::default();

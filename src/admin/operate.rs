@@ -8,7 +8,8 @@ use super::scope::Scope;
 use crate::kernel::domain::DomainProof;
 use crate::kernel::event::Actor;
 use crate::kernel::journal::ApiToken;
-use crate::kernel::values::{ApiTokenId, DomainName, EmailAddress, OrgName, Secret, Timestamp};
+use crate::kernel::model::Quarantine;
+use crate::kernel::values::{AccountId, ApiTokenId, DomainName, EmailAddress, OrgName, ProductName, Secret, Timestamp};
 use crate::login::Enrolled;
 use crate::orgs::change::{Author, Proposal};
 use crate::orgs::{Document, Stored};
@@ -91,6 +92,20 @@ pub enum Command {
     BreakglassRemove {
         /// Whose.
         email: String,
+    },
+    /// Accounts that were put aside (B21) and can be brought back.
+    QuarantineList,
+    /// Brings one back.
+    QuarantineUndo {
+        /// Its id.
+        account: String,
+    },
+    /// Lets a product hear of an address for another user id (rule H19).
+    QuarantineFree {
+        /// The address.
+        email: String,
+        /// The product.
+        product: String,
     },
     /// Makes our next keys at a SAML directory.
     KeysRotate {
@@ -183,6 +198,22 @@ impl Admin {
                 let removed = self.login.remove_emergency(&email, &by, now).await?;
                 let locked_out: Vec<&str> = removed.locked_out.iter().map(OrgName::as_str).collect();
                 Ok(json!({ "email": email.as_str(), "removed": removed.passkeys, "locked_out": locked_out }))
+            }
+            Command::QuarantineList => {
+                let listed = self.login.quarantined().await.map_err(|why| why.to_string())?;
+                Ok(json!({ "quarantined": listed.iter().map(set_aside).collect::<Vec<_>>() }))
+            }
+            Command::QuarantineUndo { account } => {
+                let account = AccountId::parse(&account).map_err(|why| why.to_string())?;
+                let back = self.login.bring_back(account, &by, now).await?;
+                let email = back.email.as_ref().map(EmailAddress::as_str);
+                Ok(json!({ "restored": back.id.to_string(), "email": email }))
+            }
+            Command::QuarantineFree { email, product } => {
+                let email = EmailAddress::parse(&email).map_err(|why| why.to_string())?;
+                let product = ProductName::parse(&product).map_err(|why| why.to_string())?;
+                let sub = self.login.free_address(&product, &email, &by, now).await?;
+                Ok(json!({ "freed": email.as_str(), "product": product.as_str(), "sub": sub }))
             }
             Command::KeysRotate { directory, compromised } => {
                 let catalog = self.world.catalog.load_full();
@@ -284,6 +315,17 @@ fn named(domain: &str) -> Result<DomainName, String> {
 
 fn held(proof: &DomainProof) -> Value {
     json!({ "domain": proof.domain.as_str(), "org": proof.org.as_str(), "state": proof.state.code(), "version": proof.version })
+}
+
+fn set_aside(one: &Quarantine) -> Value {
+    json!({
+        "account": one.account.to_string(),
+        "email": one.email.as_str(),
+        "product": one.product.as_str(),
+        "at": one.at.to_string(),
+        "until": one.until.to_string(),
+        "by": one.by.to_string(),
+    })
 }
 
 fn enrolled(one: &Enrolled) -> Value {

@@ -180,6 +180,7 @@ const fn status(status: AccountStatus) -> &'static str {
         AccountStatus::Active => "active",
         AccountStatus::Deactivated => "deactivated",
         AccountStatus::PendingDelete(_) => "pending_delete",
+        AccountStatus::Quarantined => "quarantined",
         AccountStatus::Deleted => "deleted",
     }
 }

@@ -305,7 +305,7 @@ pub struct Person {
     pub verified: bool,
     /// The name, or `unknown`.
     pub name: String,
-    /// `active`, `deactivated`, `pending_delete` or `deleted`.
+    /// `active`, `deactivated`, `pending_delete`, `quarantined` or `deleted`.
     pub status: String,
     /// The last login, or `unknown`.
     pub last_login: String,

@@ -294,6 +294,7 @@ fn status(status: AccountStatus) -> &'static str {
         AccountStatus::Active => "active",
         AccountStatus::Deactivated => "deactivated",
         AccountStatus::PendingDelete(_) => "to be deleted",
+        AccountStatus::Quarantined => "put aside",
         AccountStatus::Deleted => "deleted",
     }
 }

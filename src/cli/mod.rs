@@ -97,6 +97,9 @@ pub enum Command {
     /// Prepare for the day on which an organization's own provider keeps everybody out; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate breakglass enrol root@acme.com")]
     Breakglass(arguments::Breakglass),
+    /// List accounts that were put aside for whoever proved their address, and bring them back; asks the running gateway.
+    #[command(subcommand, after_help = "Example:\n  fedgate quarantine list")]
+    Quarantine(arguments::Quarantines),
     /// Roll our own keys over; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate keys rotate acme")]
     Keys(arguments::Keys),
@@ -184,6 +187,7 @@ pub fn main() -> ExitCode {
         Command::Domain(arguments) => operate::domains(arguments, &cli.common, &mut screen),
         Command::Org(arguments) => operate::orgs(arguments, &cli.common, &mut screen),
         Command::Breakglass(arguments) => operate::breakglass(arguments, &cli.common, &mut screen),
+        Command::Quarantine(arguments) => operate::quarantines(arguments, &cli.common, &mut screen),
         Command::Keys(arguments) => operate::keys(arguments, &cli.common, &mut screen),
         Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),

@@ -1,6 +1,6 @@
 //! Commands that the running gateway carries out, asked over its control socket: `token`, `policy history|revert`, `domain`, `org`.
 
-use super::arguments::{Breakglass, DomainActs, Keys, Orgs, Policies, Tokens};
+use super::arguments::{Breakglass, DomainActs, Keys, Orgs, Policies, Quarantines, Tokens};
 use super::events::clean;
 use super::node::control::{ask, socket};
 use super::stored::{self, Wrong};
@@ -108,6 +108,27 @@ pub fn breakglass(arguments: &Breakglass, common: &Common, screen: &mut Screen<'
             format!("E-LOCKOUT: nobody can administer {org} any more but by its own provider: enrol somebody")
         };
         std::iter::once(line(answer, &["removed", "email"])).chain(locked_out.map(alarm)).collect()
+    })
+}
+
+/// `fedgate quarantine list|undo|free`.
+///
+/// # Errors
+/// Only when the screen cannot be written to.
+pub fn quarantines(arguments: &Quarantines, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let command = match arguments {
+        Quarantines::List => Command::QuarantineList,
+        Quarantines::Undo { account } => Command::QuarantineUndo { account: account.clone() },
+        Quarantines::Free { email, product } => {
+            Command::QuarantineFree { email: email.clone(), product: product.clone() }
+        }
+    };
+    run(Ok(command), common, screen, |answer| match answer.get("quarantined").and_then(Value::as_array) {
+        Some(listed) => {
+            let members = ["account", "email", "product", "at", "until", "by"];
+            listed.iter().map(|one| line(one, &members)).collect()
+        }
+        None => vec![line(answer, &["restored", "freed", "email", "product", "sub"])],
     })
 }
 

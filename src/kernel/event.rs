@@ -152,6 +152,18 @@ pub enum Action {
     /// An account has another name or address than before: its own provider says so at a login.
     #[serde(rename = "account.updated")]
     ProfileUpdated,
+    /// An account whose address was never proved was put aside for somebody who proved it (B21); support can bring it back.
+    #[serde(rename = "account.quarantined")]
+    AccountQuarantined,
+    /// The product knows of an account that was put aside.
+    #[serde(rename = "account.quarantine_synced")]
+    QuarantineSynced,
+    /// An account that was put aside was brought back.
+    #[serde(rename = "account.restored")]
+    AccountRestored,
+    /// The operator let a product hear of an address for another user id than before (rule H19).
+    #[serde(rename = "address.freed")]
+    AddressFreed,
     /// A product knows of a changed name or address.
     #[serde(rename = "profile.synced")]
     ProfileSynced,

@@ -234,6 +234,7 @@ fn facts<'a>(question: &Question<'a>, proof: &'a Proof, person: Option<&Candidat
         local: LocalFacts { enrolled, ..LocalFacts::default() },
         linked: None,
         candidates: Vec::new(),
+        given_up: None,
         product_account: record,
         address_taken: taken.map(ToOwned::to_owned),
         further: person.map(|person| person.further.clone()).unwrap_or_default(),

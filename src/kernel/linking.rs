@@ -3,8 +3,8 @@
 //! It says what to do with an unopposed proof and cannot override an objection. An address routes; it names an account only under
 //! B20, where the directory has authority over it and the account was in use under that authority (rule C6). A record that still has
 //! a password of its own moves to the one account with the login (B14, B20), or once its owner has proved both sides (B22).
-//! Deliberately absent: quarantine (B21: whoever has no proof of the old account is refused as by B22), removed addresses as a choice
-//! (B23: they name nobody) and merges (B18).
+//! Whoever was asked for a proof of an old account may say instead that it is not theirs: one that never proved its address is put
+//! aside (B21), one that gave its address up is left alone (B23), and the person begins anew. Deliberately absent: merges (B18).
 
 use super::admit::{Candidate, Draft, Evidence, Facts, LinkFact, Need};
 use super::migration::PROOF_LIFE;
@@ -36,6 +36,8 @@ pub(super) enum Linking {
     Move(Account, Option<(IdentityKey, LinkedBy)>, Trigger),
     /// A new account.
     Create(Draft, IdentityKey),
+    /// The same, after putting this account aside (B21).
+    Replace(Account, Draft, IdentityKey),
     /// Almost: this first.
     Need(Need),
     /// Nobody.
@@ -50,6 +52,7 @@ impl Linking {
             Self::Link(..) => "link and session",
             Self::Move(..) => "move and session",
             Self::Create(..) => "create",
+            Self::Replace(..) => "quarantine and create",
             Self::Need(need) => need.refusal().code(),
             Self::Refuse(refusal) => refusal.code(),
         }
@@ -184,7 +187,10 @@ fn by_address(facts: &Facts<'_>, key: &IdentityKey, name: Option<&String>) -> (&
     let mut candidates = facts.candidates();
     match (candidates.next(), candidates.next()) {
         (Some(_), Some(_)) => ("B18", Linking::Refuse(Refusal::SeveralAccounts)),
-        (Some(only), None) => by_candidate(facts, key, only, email),
+        (Some(only), None) => by_candidate(facts, key, only, (email, name)),
+        (None, _) if may_create(facts, email) && !is_declined(facts, facts.given_up()) => {
+            ("B23", Linking::Need(Need::GivenUp))
+        }
         (None, _) if may_create(facts, email) => {
             ("B24", Linking::Create(Draft { email: email.clone(), name: name.cloned() }, key.clone()))
         }
@@ -192,11 +198,16 @@ fn by_address(facts: &Facts<'_>, key: &IdentityKey, name: Option<&String>) -> (&
     }
 }
 
+/// Whether the person was asked about the record of this account and said that it is not theirs, or there is none to ask about.
+fn is_declined(facts: &Facts<'_>, old: Option<&Candidate>) -> bool {
+    old.is_none_or(|old| old.product_account.as_ref().is_some_and(|record| facts.local.disowned == Some(record.id)))
+}
+
 fn by_candidate(
     facts: &Facts<'_>,
     key: &IdentityKey,
     candidate: &Candidate,
-    email: &EmailAddress,
+    (email, name): (&EmailAddress, Option<&String>),
 ) -> (&'static str, Linking) {
     if candidate.identities.iter().any(|link| link.key.directory == key.directory) {
         return ("B19", Linking::Refuse(Refusal::Conflict));
@@ -214,7 +225,7 @@ fn by_candidate(
         && candidate.further.iter().all(|address| is_held_alike(facts, address, email))
         && candidate.identities.iter().all(|link| is_trusted(facts, link, email));
     if let Some(record) = record.filter(|record| is_local(record)) {
-        return by_local_candidate(facts, key, (candidate, record), fits);
+        return by_local_candidate(facts, key, (candidate, record), ((email, name), fits));
     }
     if !fits {
         return ("B22", Linking::Refuse(Refusal::LocalProof));
@@ -235,7 +246,7 @@ fn by_local_candidate(
     facts: &Facts<'_>,
     key: &IdentityKey,
     (candidate, record): (&Candidate, &ProductAccount),
-    fits: bool,
+    ((email, name), fits): ((&EmailAddress, Option<&String>), bool),
 ) -> (&'static str, Linking) {
     let account = &candidate.account;
     let Some(trigger) = trigger(facts) else { return ("B22", Linking::Refuse(Refusal::LocalProof)) };
@@ -249,7 +260,32 @@ fn by_local_candidate(
     if fits && !candidate.enrolled {
         return (row, Linking::Move(account.clone(), Some((key.clone(), LinkedBy::Authority)), trigger));
     }
-    (row, Linking::Need(Need::LocalProof))
+    if !may_be_set_aside(facts, (candidate, record), email) {
+        return (row, Linking::Need(Need::LocalProof));
+    }
+    match is_declined(facts, Some(candidate)) {
+        true => {
+            let draft = Draft { email: email.clone(), name: name.cloned() };
+            ("B21", Linking::Replace(account.clone(), draft, key.clone()))
+        }
+        false => ("B21", Linking::Need(Need::LocalProofOrNew)),
+    }
+}
+
+/// B21: nothing about the account was ever proved by anybody whose word counts, the directory has authority over its address, and the
+/// person could begin anew. A record that is on its way belongs to whoever proved it.
+fn may_be_set_aside(
+    facts: &Facts<'_>,
+    (candidate, record): (&Candidate, &ProductAccount),
+    email: &EmailAddress,
+) -> bool {
+    !candidate.account.email_verified
+        && candidate.account.email.as_ref() == Some(email)
+        && candidate.further.is_empty()
+        && record.state == ProductAccountState::Local
+        && facts.has_authority_over_asserted()
+        && !candidate.identities.iter().any(|link| is_trusted(facts, link, email))
+        && may_create(facts, email)
 }
 
 /// Rule C6 (a): all proved addresses of the candidate are the same organization's, or nobody's: who has authority over one of

@@ -45,6 +45,8 @@ pub enum Refusal {
     Conflict,
     /// B22: the account there needs a proof of its own before it is linked.
     LocalProof,
+    /// B23: the address was an account's that gave it up; the person chooses.
+    GivenUp,
     /// B11: the product's accounts must move to the one account, and this one has not.
     MoveFirst,
     /// B25: there is no account and none may be made.
@@ -141,6 +143,7 @@ impl Refusal {
             Self::SeveralAccounts => "several-accounts",
             Self::Conflict => "conflict",
             Self::LocalProof => "local-proof-needed",
+            Self::GivenUp => "address-given-up",
             Self::MoveFirst => "move-needed",
             Self::NoAccount => "no-account",
             Self::NotAllowed => "not-allowed",

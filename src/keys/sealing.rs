@@ -33,10 +33,12 @@ pub enum Purpose {
     Device,
     /// What a local login carries from page to page.
     Local,
+    /// What an account that was put aside was logged in with (B21).
+    Quarantine,
 }
 
 impl Purpose {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::LoginUnderWay,
         Self::Flow,
         Self::Handover,
@@ -49,6 +51,7 @@ impl Purpose {
         Self::Outbox,
         Self::Device,
         Self::Local,
+        Self::Quarantine,
     ];
 
     const fn name(self) -> &'static str {
@@ -65,6 +68,7 @@ impl Purpose {
             Self::Outbox => "outbox",
             Self::Device => "device",
             Self::Local => "local",
+            Self::Quarantine => "quarantine",
         }
     }
 }

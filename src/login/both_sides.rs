@@ -38,8 +38,13 @@ use std::sync::Arc;
 const STANDING: &[u8] = b"standing proof";
 /// And the ticket of the owner's steps.
 const OWNED: &[u8] = b"owned";
+/// And of the word that a record is not the person's.
+const DISOWNED: &[u8] = b"disowned";
 /// A proof with more groups than fit a cookie does not stand.
 const LARGEST: usize = 3_500;
+
+/// What the person said about the old record: that it is theirs, proved; or that it is not, and which.
+type Word = (Option<OwnerProof>, Option<ProductAccountId>);
 
 /// A provider's proof that waits in this browser.
 struct Standing {
@@ -62,6 +67,8 @@ pub(super) struct Wanted {
     /// What people call the provider, and the address that it said.
     pub provider: String,
     pub identity: String,
+    /// The person may say that the record is not theirs, and begin anew (B21).
+    pub may_begin_anew: bool,
     /// The record is to be given up in favour of the person's other one (row L10); else it is linked.
     pub merges: bool,
     pub made_at: Timestamp,
@@ -70,6 +77,7 @@ pub(super) struct Wanted {
 impl Wanted {
     fn encode(&self) -> Vec<u8> {
         let writer = Writer::default().time(self.made_at).raw(&self.challenge).raw(&self.record.to_bytes());
+        let writer = writer.byte(self.may_begin_anew.into());
         let writer = writer.text(self.email.as_str()).text(&self.provider).text(&self.identity);
         let key = &self.identity_key;
         let writer = writer.raw(&key.directory.to_bytes()).text(&key.source.0).text(&key.subject);
@@ -80,6 +88,7 @@ impl Wanted {
         let mut reader = Reader::new(bytes);
         let (made_at, challenge) = (reader.time()?, reader.raw()?);
         let record = ProductAccountId::from_bytes(reader.raw()?);
+        let may_begin_anew = reader.byte()? == 1;
         let email = EmailAddress::parse(reader.text()?).ok()?;
         let (provider, identity) = (reader.text()?.to_owned(), reader.text()?.to_owned());
         let identity_key = IdentityKey {
@@ -90,7 +99,18 @@ impl Wanted {
         let merges = reader.byte()? == 1;
         let target = Target::read(&mut reader)?;
         reader.ended()?;
-        Some(Self { challenge, target, record, identity_key, email, provider, identity, merges, made_at })
+        Some(Self {
+            challenge,
+            target,
+            record,
+            identity_key,
+            email,
+            provider,
+            identity,
+            may_begin_anew,
+            merges,
+            made_at,
+        })
     }
 }
 
@@ -105,27 +125,22 @@ impl Login {
         visitor: &Visitor,
         directory: &Arc<Directory>,
         target: Option<&Target>,
-        (proof, record, about): (&Proof, Option<ProductAccountId>, Circumstances),
+        (proof, record, about): (&Proof, Option<(ProductAccountId, bool)>, Circumstances),
     ) -> Result<Answer, Stop> {
         let refused = |about| Stop::refused(Refusal::LocalProof, about);
-        let (Some(target), Some(record)) = (target, record) else { return Err(refused(about)) };
+        let (Some(target), Some((record, may_begin_anew))) = (target, record) else { return Err(refused(about)) };
         let claims = proof.claims();
         let addresses = self.world.store.addresses_of(record).await?;
         let own = addresses.iter().find(|address| Some(&address.email) == claims.email.as_ref());
         let Some(email) = own.or(addresses.first()).map(|address| address.email.clone()) else {
             return Err(refused(about));
         };
-        let secret: [u8; 32] = random();
-        let text = proof.to_text(&self.standing_key(), &secret, visitor.now);
-        let bytes = target.write(Writer::default().time(visitor.now).raw(&secret).text(&text)).done();
-        let sealed = self.world.seal(Purpose::LoginUnderWay, STANDING, &bytes);
-        if sealed.len() > LARGEST {
-            return Err(refused(about));
-        }
+        let Some((challenge, cookie)) = self.let_stand(visitor, target, proof) else { return Err(refused(about)) };
         let wanted = Wanted {
-            challenge: sha256(&secret),
+            challenge,
             target: target.clone(),
             record,
+            may_begin_anew,
             identity_key: claims.identity.clone(),
             email,
             provider: directory.label.clone(),
@@ -134,8 +149,51 @@ impl Login {
             made_at: visitor.now,
         };
         let url = begun_at_door(self, &wanted);
-        let cookie = cookies::set(cookies::STANDING, &sealed, Some(PROOF_LIFE), CrossSite::Lax);
         Ok(Answer::of(Step::Go(url)).with_cookie(cookie))
+    }
+
+    /// A cookie in which a provider's proof stands, and the digest of its secret. None where the proof is too large for one.
+    fn let_stand(&self, visitor: &Visitor, target: &Target, proof: &Proof) -> Option<([u8; 32], String)> {
+        let secret: [u8; 32] = random();
+        let text = proof.to_text(&self.standing_key(), &secret, visitor.now);
+        let bytes = target.write(Writer::default().time(visitor.now).raw(&secret).text(&text)).done();
+        let sealed = self.world.seal(Purpose::LoginUnderWay, STANDING, &bytes);
+        let cookie = cookies::set(cookies::STANDING, &sealed, Some(PROOF_LIFE), CrossSite::Lax);
+        (sealed.len() <= LARGEST).then_some((sha256(&secret), cookie))
+    }
+
+    /// B23: the address was given up by an account, and nobody has it: the person says whether they have that account or begin anew.
+    pub(super) async fn ask_whether_anew(
+        &self,
+        visitor: &Visitor,
+        target: Option<&Target>,
+        (proof, old, about): (&Proof, Option<ProductAccountId>, Circumstances),
+    ) -> Result<Answer, Stop> {
+        let stands = target.and_then(|target| self.let_stand(visitor, target, proof));
+        let (Some((challenge, cookie)), Some(old)) = (stands, old) else {
+            return Err(Stop::refused(Refusal::GivenUp, about));
+        };
+        let ticket = self.disowned_ticket(visitor, &challenge, old);
+        Ok(Answer::of(Step::Go(format!("/login/link?t={ticket}"))).with_cookie(cookie))
+    }
+
+    fn disowned_ticket(&self, visitor: &Visitor, challenge: &[u8; 32], record: ProductAccountId) -> String {
+        let bytes = Writer::default().time(visitor.now).raw(challenge).raw(&record.to_bytes()).done();
+        self.world.seal(Purpose::Local, DISOWNED, &bytes)
+    }
+
+    /// B21: the person was asked for a proof and says that the record is not theirs: back to the login host, where a page says what
+    /// that does. Nothing is written here.
+    pub(super) fn disown(&self, visitor: &Visitor, wanted: &Wanted) -> Answer {
+        let ticket = self.disowned_ticket(visitor, &wanted.challenge, wanted.record);
+        self.to_review(wanted, &ticket)
+    }
+
+    fn to_review(&self, wanted: &Wanted, ticket: &str) -> Answer {
+        let path = if wanted.merges { "/login/merge/review" } else { "/login/link" };
+        let url = format!("{}{path}?t={ticket}", self.world.catalog.load().login.url());
+        let product = self.world.product_of(Some(&wanted.target));
+        Answer::of(Step::Leave { towards: Towards::Review, provider: String::new(), url, product, by_form: true })
     }
 
     /// What the login host asks of this product's door, in a browser that began here.
@@ -198,10 +256,7 @@ impl Login {
         let steps = steps.to_text(&self.world.steps_key(), &wanted.challenge);
         let bytes = Writer::default().time(visitor.now).raw(&wanted.challenge).text(&steps).done();
         let ticket = self.world.seal(Purpose::Local, OWNED, &bytes);
-        let path = if wanted.merges { "/login/merge/review" } else { "/login/link" };
-        let url = format!("{}{path}?t={ticket}", self.world.catalog.load().login.url());
-        let product = self.world.product_of(Some(&wanted.target));
-        Answer::of(Step::Leave { towards: Towards::Review, provider: String::new(), url, product, by_form: true })
+        self.to_review(wanted, &ticket)
     }
 
     fn standing(&self, visitor: &Visitor) -> Option<Standing> {
@@ -213,6 +268,22 @@ impl Login {
         let target = Target::read(&mut reader)?;
         reader.ended()?;
         (visitor.now.since(made_at) <= PROOF_LIFE).then_some(Standing { secret, target, proof })
+    }
+
+    /// What the person said about the record, to the proof that stands in this browser: their steps, or that it is not theirs.
+    fn word(&self, visitor: &Visitor, standing: &Standing, ticket: &str) -> Option<Word> {
+        let owned = self.owned(visitor, standing, ticket).map(|owner| (Some(owner), None));
+        owned.or_else(|| Some((None, Some(self.disowned(visitor, standing, ticket)?))))
+    }
+
+    fn disowned(&self, visitor: &Visitor, standing: &Standing, ticket: &str) -> Option<ProductAccountId> {
+        let bytes = self.world.unseal(Purpose::Local, DISOWNED, ticket)?;
+        let mut reader = Reader::new(&bytes);
+        let (made_at, challenge): (_, [u8; 32]) = (reader.time()?, reader.raw()?);
+        let record = ProductAccountId::from_bytes(reader.raw()?);
+        reader.ended()?;
+        let same = challenge == sha256(&standing.secret) && visitor.now.since(made_at) <= PROOF_LIFE;
+        same.then_some(record)
     }
 
     /// The owner's steps, if they were made for the proof that stands in this browser.
@@ -249,31 +320,32 @@ impl Login {
     async fn try_review(&self, visitor: &Visitor, ticket: &str, shown: Option<&str>) -> Result<Answer, Stop> {
         let over = || Stop::refuse(Refusal::NotUnderWay);
         let standing = self.standing(visitor).ok_or_else(over)?;
-        let owner = self.owned(visitor, &standing, ticket).ok_or_else(over)?;
+        let word = self.word(visitor, &standing, ticket).ok_or_else(over)?;
         let (target, proof) = (&standing.target, &standing.proof);
         let place = self.world.place(target).ok_or_else(over)?;
         let directory = self.world.directory(proof.claims().identity.directory).ok_or_else(over)?;
         for _ in 0..TRIES {
             let catalog = self.world.catalog.load_full();
-            let facts = self.world.facts_of_proof(visitor, &catalog, Some(&place.0), proof, Some(owner)).await?;
+            let facts = self.world.facts_of_proof(visitor, &catalog, Some(&place.0), proof, word).await?;
             let decision = decide(&facts);
             let about = self.circumstances(&directory, proof, decision.trace);
             let admitted = match decision.outcome {
                 Outcome::Session(admitted) | Outcome::Link(admitted) if admitted.terms().moves.is_some() => admitted,
+                Outcome::Create(admitted) if word.1.is_some() => admitted,
                 // It moved meanwhile, or what was proved is not enough any more: a fresh login says so.
                 Outcome::Session(_) | Outcome::Link(_) | Outcome::Create(_) | Outcome::Reroute(_) => return Err(over()),
                 Outcome::Need(need) => return Err(Stop::refused(need.refusal(), about)),
                 Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
             };
-            let Some(moving) = self.world.moving(&admitted, proof, &about).await? else { return Err(over()) };
-            let says = Says::of(&admitted, &moving, proof);
+            let moving = self.world.moving(&admitted, proof, &about).await?;
+            let aside = self.world.aside(&admitted).await?;
+            let says = Says::of(&admitted, moving.as_ref(), proof);
             let print = self.print(&says, ticket);
-            match shown {
-                Some(shown) if shown == print => {}
-                Some(_) => return Ok(self.review_page(visitor, (&place.0, &directory), (&says, &print, ticket), true)),
-                None => return Ok(self.review_page(visitor, (&place.0, &directory), (&says, &print, ticket), false)),
+            if shown != Some(print.as_str()) {
+                let at = (&place.0, directory.as_ref());
+                return Ok(self.review_page(visitor, at, (&says, &print, ticket), shown.is_some()));
             }
-            match self.commit_login(visitor, &admitted, proof, (about, Some(&moving))).await {
+            match self.commit_login(visitor, &admitted, proof, (about, moving.as_ref(), aside.as_ref())).await {
                 Ok(made) => {
                     let answer = self.logged_in(visitor, made, (Some(target), Some(place.clone())), &admitted, true)?;
                     return Ok(answer.with_cookie(cookies::expire(cookies::STANDING)));
@@ -306,15 +378,28 @@ impl Login {
         let work = EmailAddress::parse(&says.kept)
             .ok()
             .and_then(|kept| management(&catalog, &kept).map(|held| held.org.label.clone()));
-        let page = LocalPage::Review {
-            form,
-            kept: says.kept.clone(),
-            removed: says.removed.clone(),
-            provider: directory.label.clone(),
-            identity: says.identity.clone(),
-            work,
-            changed,
-            stay: product.hosts.first().map(Origin::url).unwrap_or_default() + "/",
+        let host = product.hosts.first().map(Origin::url).unwrap_or_default();
+        let page = if let Some(set_aside) = says.anew {
+            LocalPage::Anew {
+                form,
+                email: says.kept.clone(),
+                provider: directory.label.clone(),
+                identity: says.identity.clone(),
+                set_aside,
+                changed,
+                stay: host + "/",
+            }
+        } else {
+            LocalPage::Review {
+                form,
+                kept: says.kept.clone(),
+                removed: says.removed.clone(),
+                provider: directory.label.clone(),
+                identity: says.identity.clone(),
+                work,
+                changed,
+                stay: host + "/",
+            }
         };
         let mut answer = Answer::of(Step::Local(Box::new(LocalStep { product: Arc::clone(product), page })));
         answer.cookies.extend(browser.cookie());
@@ -328,12 +413,14 @@ struct Says {
     kept: String,
     removed: Vec<String>,
     identity: String,
+    /// The person begins anew, and whether an older account is put aside for it.
+    anew: Option<bool>,
     #[expect(dead_code, reason = "part of the digest by its Debug form")]
     account: String,
 }
 
 impl Says {
-    fn of(admitted: &Admitted, moving: &Moving, proof: &Proof) -> Self {
+    fn of(admitted: &Admitted, moving: Option<&Moving>, proof: &Proof) -> Self {
         let terms = admitted.terms();
         let record = terms.entry.as_ref().map(|entry| match &entry.record {
             Record::Known(record) => record.id.to_string(),
@@ -343,13 +430,19 @@ impl Says {
             Person::Known(account) => format!("{} {}", account.id, account.epoch),
             Person::New(_) => String::new(),
         };
+        let aside = terms.sets_aside.as_ref().map(|old| format!("{} {}", old.id, old.epoch));
         let claims = proof.claims();
         let name = claims.name.clone().unwrap_or_default();
         Self {
-            kept: moving.kept().to_string(),
-            removed: moving.removed().map(ToString::to_string).collect(),
+            kept: match (moving, &terms.person) {
+                (Some(moving), _) => moving.kept().to_string(),
+                (None, Person::New(draft)) => draft.email.to_string(),
+                (None, Person::Known(_)) => String::new(),
+            },
+            removed: moving.into_iter().flat_map(Moving::removed).map(ToString::to_string).collect(),
+            anew: matches!(terms.person, Person::New(_)).then_some(aside.is_some()),
             identity: claims.email.as_ref().map_or(name, ToString::to_string),
-            account: format!("{account} {record:?} {:?}", claims.identity),
+            account: format!("{account} {record:?} {aside:?} {:?}", claims.identity),
         }
     }
 }

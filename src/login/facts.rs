@@ -4,9 +4,9 @@ use super::Stop;
 use super::current::Current;
 use super::world::{Visitor, World};
 use crate::kernel::admit::{Candidate, ComesFrom, Evidence, Facts, LinkFact, LocalFacts};
-use crate::kernel::model::{Catalog, Product, ProductAccount};
+use crate::kernel::model::{Account, Catalog, Product, ProductAccount};
 use crate::kernel::proof::{OwnerProof, Proof};
-use crate::kernel::values::{AccountId, EmailAddress};
+use crate::kernel::values::{AccountId, EmailAddress, ProductAccountId};
 use crate::store::Unavailable;
 
 impl World {
@@ -17,7 +17,7 @@ impl World {
         catalog: &'a Catalog,
         product: Option<&'a Product>,
         proof: &'a Proof,
-        owner: Option<OwnerProof>,
+        (owner, disowned): (Option<OwnerProof>, Option<ProductAccountId>),
     ) -> Result<Facts<'a>, Stop> {
         self.must_be_current()?;
         let claims = proof.claims();
@@ -32,13 +32,15 @@ impl World {
         let mut candidates = Vec::new();
         if let Some(email) = &claims.email {
             for account in self.store.accounts_by_email(email).await? {
-                let identities = self.store.identities_of(account.id).await?;
-                let product_account = self.record_at(product, account.id).await?;
-                let further = self.store.proved_addresses_of(account.id).await?;
-                let enrolled = self.has_second_step(account.id).await?;
-                candidates.push(Candidate { account, identities, product_account, further, enrolled });
+                candidates.push(self.candidate(product, account).await?);
             }
         }
+        let given_up = match (&claims.email, product) {
+            (Some(email), Some(product)) if candidates.is_empty() && account.is_none() => {
+                self.given_up(visitor, product, email).await?
+            }
+            _ => None,
+        };
         // The linked account is a candidate too, as a rule: what was read of it is not read twice.
         let read = account.and_then(|account| candidates.iter().find(|known| known.account.id == account.id));
         let (product_account, further, enrolled) = match (account, read) {
@@ -65,9 +67,10 @@ impl World {
             product,
             client: ComesFrom::Address(visitor.client),
             evidence,
-            local: LocalFacts { enrolled, owner, ..LocalFacts::default() },
+            local: LocalFacts { enrolled, owner, disowned, ..LocalFacts::default() },
             linked,
             candidates,
+            given_up,
             product_account,
             address_taken,
             further,
@@ -111,6 +114,7 @@ impl World {
             },
             linked: None,
             candidates: Vec::new(),
+            given_up: None,
             product_account: record,
             address_taken,
             further: current.further.clone(),
@@ -124,6 +128,33 @@ impl World {
             return Err(Unavailable("what holds of organizations could not be read".into()).into());
         }
         Ok(())
+    }
+
+    async fn candidate(&self, product: Option<&Product>, account: Account) -> Result<Candidate, Stop> {
+        Ok(Candidate {
+            identities: self.store.identities_of(account.id).await?,
+            product_account: self.record_at(product, account.id).await?,
+            further: self.store.proved_addresses_of(account.id).await?,
+            enrolled: self.has_second_step(account.id).await?,
+            account,
+        })
+    }
+
+    /// The account that gave an address up at a product (B23), if its row is whole (rule H12).
+    async fn given_up(
+        &self,
+        visitor: &Visitor,
+        product: &Product,
+        email: &EmailAddress,
+    ) -> Result<Option<Candidate>, Stop> {
+        let Some(alias) = self.store.removed_alias(&product.name, email).await? else { return Ok(None) };
+        if !self.keys.holds_alias(&alias) {
+            self.violated(visitor, "removed address").await?;
+            return Ok(None);
+        }
+        let Some(record) = self.store.product_account_by_id(alias.product_account).await? else { return Ok(None) };
+        let Some(account) = self.store.account(record.account).await? else { return Ok(None) };
+        Ok(Some(self.candidate(Some(product), account).await?))
     }
 
     async fn has_second_step(&self, account: AccountId) -> Result<bool, Stop> {

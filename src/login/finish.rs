@@ -139,7 +139,7 @@ impl Login {
         for _ in 0..TRIES {
             let catalog = self.world.catalog.load_full();
             let product = place.as_ref().map(|(product, _)| product.as_ref());
-            let facts = self.world.facts_of_proof(visitor, &catalog, product, proof, None).await?;
+            let facts = self.world.facts_of_proof(visitor, &catalog, product, proof, (None, None)).await?;
             let decision = decide(&facts);
             let about = self.circumstances(directory, proof, decision.trace);
             self.world.foreshadow(visitor, &facts, (&decision.outcome, &about));
@@ -156,9 +156,14 @@ impl Login {
                     let leaving = Leaving { max_age: Some(super::ticket::FRESH_PROOF), ..Leaving::default() };
                     return self.leave(visitor, directory.id, target, leaving).await;
                 }
-                Outcome::Need(Need::LocalProof) => {
-                    let record = facts.record().map(|record| record.id);
+                Outcome::Need(need @ (Need::LocalProof | Need::LocalProofOrNew)) => {
+                    let record = facts.record().map(|record| (record.id, need == Need::LocalProofOrNew));
                     return self.ask_owner(visitor, directory, target, (proof, record, about)).await;
+                }
+                Outcome::Need(Need::GivenUp) => {
+                    let old = facts.given_up.as_ref().and_then(|old| old.product_account.as_ref());
+                    let old = old.map(|record| record.id);
+                    return self.ask_whether_anew(visitor, target, (proof, old, about)).await;
                 }
                 Outcome::Need(need) => return Err(Stop::refused(need.refusal(), about)),
                 Outcome::Refuse(Refusal::Inactive) => match self.offer_restore(visitor, &facts).await? {
@@ -171,7 +176,7 @@ impl Login {
                 Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
             };
             let moving = self.world.moving(&admitted, proof, &about).await?;
-            match self.commit_login(visitor, &admitted, proof, (about, moving.as_ref())).await {
+            match self.commit_login(visitor, &admitted, proof, (about, moving.as_ref(), None)).await {
                 Ok(made) => {
                     let offer = self.merge_offer(visitor, (&made, &admitted), target).await?;
                     let mut answer = self.logged_in(visitor, made, (target, place), &admitted, false)?;

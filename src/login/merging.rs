@@ -295,6 +295,7 @@ impl Login {
             email: offer.email.clone(),
             provider: directory.label.clone(),
             identity: offer.email.to_string(),
+            may_begin_anew: false,
             merges: true,
             made_at: visitor.now,
         };

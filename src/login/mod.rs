@@ -40,6 +40,7 @@ mod merging;
 mod moved;
 mod moving;
 mod profile;
+mod quarantine;
 mod record;
 mod registry;
 pub mod reminders;

@@ -99,7 +99,7 @@ impl World {
             MigrationStep::Done => return Ok(()),
         };
         let lease = advance(migration, (migration.step, migration.attempts.saturating_add(1)), now.plus(LEASE));
-        self.commit_step(lease, None).await?;
+        self.commit_step(vec![lease], None).await?;
         let attempts = migration.attempts.saturating_add(1);
         let leased = Migration { attempts, ..migration.clone() };
         let adapter = {
@@ -114,8 +114,19 @@ impl World {
         match told {
             Ok(()) => {
                 let next = migration.step.next(migration.trigger).unwrap_or(MigrationStep::Done);
-                let event = (next == MigrationStep::Done).then(|| completed(migration, &record, now));
-                self.commit_step(advance(&leased, (next, 0), now), event).await
+                let is_done = next == MigrationStep::Done;
+                let event = is_done.then(|| completed(migration, &record, now));
+                let mut changes = vec![advance(&leased, (next, 0), now)];
+                if is_done && migration.trigger == Trigger::Quarantine {
+                    // The product has let go of the address: it may hear of it for somebody else (rule H19).
+                    let row = self.store.quarantine(record.account).await?;
+                    changes.extend(row.map(|row| MigrationChange::Free {
+                        product: record.product.clone(),
+                        email: row.email,
+                        sub: record.sub.clone(),
+                    }));
+                }
+                self.commit_step(changes, event).await
             }
             Err(fault) => {
                 let since = migration.committed_at.unwrap_or(migration.begun_at);
@@ -131,7 +142,7 @@ impl World {
                 if let MigrationChange::Advance { fault: said, .. } = &mut again {
                     *said = Some(fault.chars().take(200).collect());
                 }
-                self.commit_step(again, None).await
+                self.commit_step(vec![again], None).await
             }
         }
     }
@@ -150,8 +161,8 @@ impl World {
         self.store.commit(Batch { changes, events: vec![event], ..Batch::default() }).await.map(|_| ())
     }
 
-    async fn commit_step(&self, change: MigrationChange, event: Option<AuditEvent>) -> Result<(), NotCommitted> {
-        let changes = vec![Change::Migration(change)];
+    async fn commit_step(&self, changes: Vec<MigrationChange>, event: Option<AuditEvent>) -> Result<(), NotCommitted> {
+        let changes = changes.into_iter().map(Change::Migration).collect();
         let events = event.into_iter().collect();
         self.store.commit(Batch { changes, events, ..Batch::default() }).await.map(|_| ())
     }
@@ -162,7 +173,13 @@ fn advance(read: &Migration, (step, attempts): (MigrationStep, u32), due_at: Tim
 }
 
 fn completed(migration: &Migration, record: &ProductAccount, now: Timestamp) -> AuditEvent {
-    let action = if migration.trigger == Trigger::Merge { Action::MergeCompleted } else { Action::MigrationCompleted };
+    let action = match migration.trigger {
+        Trigger::Merge => Action::MergeCompleted,
+        Trigger::Quarantine => Action::QuarantineSynced,
+        Trigger::Banner | Trigger::Prompt | Trigger::ThirdParty | Trigger::OrgSso | Trigger::Deadline => {
+            Action::MigrationCompleted
+        }
+    };
     event(action, migration, record, now)
 }
 

@@ -2,6 +2,7 @@
 
 use super::current::Current;
 use super::moving::Moving;
+use super::quarantine::Aside;
 use super::record::Circumstances;
 use super::ticket::Target;
 use super::world::{Browser, Visitor};
@@ -37,10 +38,14 @@ impl Login {
         visitor: &Visitor,
         admitted: &Admitted,
         proof: &Proof,
-        (about, moving): (Circumstances, Option<&Moving>),
+        (about, moving, aside): (Circumstances, Option<&Moving>, Option<&Aside>),
     ) -> Result<Made, NotCommitted> {
         let mut batch = Batch::default();
         let mut account = self.write_account(visitor, admitted, moving, &mut batch);
+        if let Some(aside) = aside {
+            let target = &proof.claims().identity;
+            self.write_aside(visitor, (aside, &account), (admitted, target), &mut batch)?;
+        }
         self.world.take_up_roles(visitor, &account, proof, &mut batch).await?;
         if let Person::Known(_) = &admitted.terms().person {
             self.world.follow_profile(visitor, (&mut account, moving.is_some()), proof, &mut batch).await?;

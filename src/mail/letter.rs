@@ -81,6 +81,13 @@ pub enum Letter {
         /// What people call the provider that opens the account that is left.
         provider: String,
     },
+    /// N12: an older account with the recipient's address was put aside (B21); to the newcomer.
+    Quarantined {
+        /// At what.
+        product: ProductName,
+        /// When.
+        at: Timestamp,
+    },
     /// N8: the product's own passwords end.
     Deadline {
         /// Whose.
@@ -261,6 +268,7 @@ impl Letter {
             Self::AddressRetired { .. } => "address-retired",
             Self::Moved { .. } => "moved",
             Self::Merged { .. } => "merged",
+            Self::Quarantined { .. } => "quarantined",
             Self::Deadline { .. } => "deadline",
             Self::AddressChange { .. } => "address-change",
             Self::Deactivated { .. } => "deactivated",
@@ -349,7 +357,9 @@ impl Letter {
             Self::FactorEnrolled { factor, at: time } | Self::FactorRemoved { factor, at: time } => {
                 vec![("factor", word(factor.words())), ("at", when(*time))]
             }
-            Self::PasswordChanged { product, at: time } => vec![("product", at(product)), ("at", when(*time))],
+            Self::PasswordChanged { product, at: time } | Self::Quarantined { product, at: time } => {
+                vec![("product", at(product)), ("at", when(*time))]
+            }
             Self::SessionsEnded { count, at: time } => vec![("count", word(&count.to_string())), ("at", when(*time))],
             Self::SetUpCode { org, until, .. } => vec![("org", of(org)), ("until", when(*until))],
             Self::SetUpReused { org, at: time } => vec![("org", of(org)), ("at", when(*time))],

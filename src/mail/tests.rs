@@ -89,6 +89,7 @@ fn samples() -> Vec<(&'static str, Letter)> {
         ("moved", moved(false)),
         ("deadline", deadline(false)),
         ("deadline-passed", deadline(true)),
+        ("quarantined", Letter::Quarantined { product: product.clone(), at }),
         ("password-changed", Letter::PasswordChanged { product, at }),
         ("sessions-ended", Letter::SessionsEnded { count: 1, at }),
         ("sessions-ended-many", Letter::SessionsEnded { count: 3, at }),

@@ -4,7 +4,7 @@ use minijinja::{Value, context};
 
 use super::href::Href;
 use super::merging::Merge;
-use super::moving::{Move, Prove, Review};
+use super::moving::{Anew, Move, Prove, Review};
 use super::name::{Name, legible};
 use super::page::{Brand, Form, Go, Link, Way};
 use super::passkey::Passkey;
@@ -37,6 +37,8 @@ pub enum Local {
     Move(Move),
     /// Whether an account is the person's.
     Prove(Prove),
+    /// A new account in place of an older one, before its button.
+    Anew(Anew),
     /// Both sides of a link, before its button.
     Review(Review),
     /// Two accounts of one person.
@@ -235,6 +237,7 @@ impl Local {
             Self::Security(page) => &page.brand,
             Self::Move(page) => &page.brand,
             Self::Prove(page) => &page.brand,
+            Self::Anew(page) => &page.brand,
             Self::Review(page) => &page.brand,
             Self::Merge(page) => &page.brand,
             Self::Confirm(page) => &page.brand,
@@ -256,6 +259,7 @@ impl Local {
             Self::Security(page) => ("local/security.html", 200, security(page)),
             Self::Move(page) => ("local/move.html", 200, page.values()),
             Self::Prove(page) => ("local/prove.html", 200, page.values()),
+            Self::Anew(page) => ("local/anew.html", page.status(), page.values()),
             Self::Review(page) => ("local/review.html", page.status(), page.values()),
             Self::Confirm(page) => ("local/confirm.html", 200, confirm(page)),
             Self::Merge(page) => {

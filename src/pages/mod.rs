@@ -32,7 +32,7 @@ pub use local::{
     AskReset, Code, CodeFrom, Confirm, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security,
 };
 pub use merging::{Merge, MergeAsks};
-pub use moving::{Move, Prove, Review};
+pub use moving::{Anew, Move, Prove, Review};
 pub use name::{Name, legible};
 pub use page::{
     Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Lost, Page, Person, ProductLink,

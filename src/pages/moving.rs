@@ -42,6 +42,8 @@ pub struct Prove {
     pub identity: String,
     /// The password was given a moment ago and is not asked for again.
     pub known: bool,
+    /// The account is not the person's: a new one instead (B21). `POST`.
+    pub anew: Option<Form>,
     /// It did not work.
     pub failed: bool,
     /// Away, with nothing changed.
@@ -71,6 +73,41 @@ pub struct Review {
     pub stay: Href,
 }
 
+/// The person begins anew with an address that an older account has and never proved (B21), or had once (B23). `POST`.
+#[derive(Clone, Debug)]
+pub struct Anew {
+    /// The product.
+    pub brand: Brand,
+    /// The form.
+    pub form: Form,
+    /// The new account's address.
+    pub email: String,
+    /// What people call the provider.
+    pub provider: Name,
+    /// Who the person is there.
+    pub identity: String,
+    /// An older account is put aside for it.
+    pub set_aside: bool,
+    /// The facts changed since the page was shown: 409.
+    pub changed: bool,
+    /// Away, with nothing changed: to log in the way the person did before.
+    pub stay: Href,
+}
+
+impl Anew {
+    pub(super) fn status(&self) -> u16 {
+        if self.changed { 409 } else { 200 }
+    }
+
+    pub(super) fn values(&self) -> Value {
+        context! {
+            form => view::form(&self.form), email => legible(&self.email), provider => self.provider.shown(),
+            identity => legible(&self.identity), set_aside => self.set_aside, changed => self.changed,
+            stay => self.stay.as_str(),
+        }
+    }
+}
+
 impl Move {
     pub(super) fn values(&self) -> Value {
         context! {
@@ -84,7 +121,7 @@ impl Prove {
     pub(super) fn values(&self) -> Value {
         context! {
             form => view::form(&self.form), email => legible(&self.email), provider => self.provider.shown(),
-            identity => legible(&self.identity), known => self.known, failed => self.failed, stay => self.stay.as_str(),
+            identity => legible(&self.identity), known => self.known, anew => self.anew.as_ref().map(view::form), failed => self.failed, stay => self.stay.as_str(),
         }
     }
 }

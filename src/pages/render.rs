@@ -12,7 +12,7 @@ use super::view;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 32] = [
+const TEMPLATES: [(&str, &str); 33] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
@@ -44,6 +44,7 @@ const TEMPLATES: [(&str, &str); 32] = [
     ("local/confirm.html", include_str!("templates/local/confirm.html")),
     ("local/merge.html", include_str!("templates/local/merge.html")),
     ("local/merge_review.html", include_str!("templates/local/merge_review.html")),
+    ("local/anew.html", include_str!("templates/local/anew.html")),
     ("local/review.html", include_str!("templates/local/review.html")),
 ];
 

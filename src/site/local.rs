@@ -5,8 +5,8 @@ use crate::kernel::local::Weakness;
 use crate::login::local::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Wrong};
 use crate::login::{Form, Way as LoginWay};
 use crate::pages::{
-    AskReset, Ceremony, Code, CodeFrom, Enrol, Go, Href, Link, Local, Move, Name, NewPassword, Notice, Opened, Page,
-    Passkey, Password, Prove, Recovery, Review, Security, Utc, Way,
+    Anew, AskReset, Ceremony, Code, CodeFrom, Enrol, Go, Href, Link, Local, Move, Name, NewPassword, Notice, Opened,
+    Page, Passkey, Password, Prove, Recovery, Review, Security, Utc, Way,
 };
 use http::StatusCode;
 use qrcodegen::{QrCode, QrCodeEcc};
@@ -32,6 +32,7 @@ pub(super) mod paths {
     pub const ENROL: &str = "/.fedgate/security/app";
     pub const MOVE: &str = "/.fedgate/move";
     pub const PROVE: &str = "/.fedgate/prove";
+    pub const ANEW: &str = "/.fedgate/prove/anew";
     // On the login host.
     pub const LINK: &str = "/login/link";
     pub const MERGE: &str = "/login/merge";
@@ -145,15 +146,28 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
             email: email.to_string(),
             provider: Name::configured(&provider),
         }),
-        LocalPage::Prove { form: fields, email, provider, identity, known, failed } => Local::Prove(Prove {
+        LocalPage::Prove { form: fields, email, provider, identity, known, may_begin_anew, failed } => {
+            Local::Prove(Prove {
+                brand,
+                anew: if may_begin_anew { Some(form(&fields, paths::ANEW)?) } else { None },
+                form: form(&fields, paths::PROVE)?,
+                email: email.to_string(),
+                provider: Name::configured(&provider),
+                identity,
+                known,
+                failed,
+                stay: Href::parse("/").ok()?,
+            })
+        }
+        LocalPage::Anew { form: fields, email, provider, identity, set_aside, changed, stay } => Local::Anew(Anew {
             brand,
-            form: form(&fields, paths::PROVE)?,
-            email: email.to_string(),
+            form: form(&fields, paths::LINK)?,
+            email,
             provider: Name::configured(&provider),
             identity,
-            known,
-            failed,
-            stay: Href::parse("/").ok()?,
+            set_aside,
+            changed,
+            stay: Href::parse(&stay).ok()?,
         }),
         LocalPage::Review { form: fields, kept, removed, provider, identity, work, changed, stay } => {
             Local::Review(Review {

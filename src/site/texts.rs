@@ -53,6 +53,7 @@ pub(super) fn status(refusal: Refusal) -> StatusCode {
         | Refusal::EmailProof
         | Refusal::SeveralAccounts
         | Refusal::LocalProof
+        | Refusal::GivenUp
         | Refusal::MoveFirst
         | Refusal::NoAccount
         | Refusal::NotAllowed
@@ -84,6 +85,7 @@ pub fn title(refusal: Refusal) -> &'static str {
         Refusal::SeveralAccounts => "Several accounts use this address",
         Refusal::Conflict => "This account already has another login",
         Refusal::LocalProof => "There is already an account with this address",
+        Refusal::GivenUp => "This address was another account’s",
         Refusal::MoveFirst => "Your account moves first",
         Refusal::NoAccount => "There is no account for this login",
         Refusal::NotAllowed => "You don’t have access",
@@ -116,6 +118,7 @@ pub(super) fn of(refused: &Refused) -> Texts {
             | Refusal::EmailProof
             | Refusal::Conflict
             | Refusal::LocalProof
+            | Refusal::GivenUp
     );
     Texts {
         status: status(refused.refusal),
@@ -232,6 +235,11 @@ fn sentences(refusal: Refusal, product: &str, provider: &str) -> (String, &'stat
         Refusal::LocalProof => (
             "It wasn’t made by this login, so we need a proof that it is yours before we connect them.".to_owned(),
             "Log in the way you did before.",
+            ASK_SUPPORT,
+        ),
+        Refusal::GivenUp => (
+            "An account had this address once and has another one now.".to_owned(),
+            "If that account is yours, log in the way you did before.",
             ASK_SUPPORT,
         ),
         Refusal::MoveFirst => (

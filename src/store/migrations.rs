@@ -2,8 +2,8 @@
 //! [`MigrationChange`](crate::kernel::journal::MigrationChange) in a batch.
 
 use super::Unavailable;
-use crate::kernel::model::{Migration, MigrationProgress, ProductAccount, ProfilePush, RemovedAlias};
-use crate::kernel::values::{EmailAddress, ProductAccountId, ProductName, Timestamp};
+use crate::kernel::model::{Migration, MigrationProgress, ProductAccount, ProfilePush, Quarantine, RemovedAlias};
+use crate::kernel::values::{AccountId, EmailAddress, ProductAccountId, ProductName, Timestamp};
 use async_trait::async_trait;
 
 /// Moves and what they left behind.
@@ -23,6 +23,10 @@ pub trait Migrations: Send + Sync {
     async fn migrations_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Migration>, Unavailable>;
     /// Profiles that a product is to hear of at `now`, the longest waiting first, at most `limit`.
     async fn profiles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<ProfilePush>, Unavailable>;
+    /// What stays of an account that was put aside (B21).
+    async fn quarantine(&self, account: AccountId) -> Result<Option<Quarantine>, Unavailable>;
+    /// Everybody who was put aside and can be brought back, in the order of the ids, after one, at most `limit`.
+    async fn quarantines(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Quarantine>, Unavailable>;
     /// Moves that something failed of and that are not done, the oldest first, at most `limit`.
     async fn migrations_stuck(&self, product: &ProductName, limit: usize) -> Result<Vec<Migration>, Unavailable>;
     /// Records of a product that still have a password (local or on their way), in the order of their ids, after one, at most `limit`.

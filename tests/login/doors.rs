@@ -49,6 +49,11 @@ impl Doors {
         self.make_as(email, Some(HASH), None, false).await
     }
 
+    /// A person of `trello` whose password it keeps, with an address that nobody ever proved.
+    pub async fn imported_unverified(&self, email: &str, sub: &str) -> fedgate::kernel::model::ProductAccount {
+        self.make_as(email, None, Some(sub), false).await
+    }
+
     /// The same, but `trello` keeps its passwords itself and this adapter knows them; `more` are further keys of `adapter`.
     pub async fn open_at_product(adapter: &Adapter, more: &str, tables: &str) -> Self {
         Self::open_at_product_with(adapter, more, "", tables).await

@@ -2,8 +2,8 @@
 
 use super::failing::Failing;
 use async_trait::async_trait;
-use fedgate::kernel::model::{Migration, MigrationProgress, ProductAccount, ProfilePush, RemovedAlias};
-use fedgate::kernel::values::{EmailAddress, ProductAccountId, ProductName, Timestamp};
+use fedgate::kernel::model::{Migration, MigrationProgress, ProductAccount, ProfilePush, Quarantine, RemovedAlias};
+use fedgate::kernel::values::{AccountId, EmailAddress, ProductAccountId, ProductName, Timestamp};
 use fedgate::store::{Migrations, Unavailable};
 
 #[async_trait]
@@ -35,6 +35,16 @@ impl Migrations for Failing {
     async fn profiles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<ProfilePush>, Unavailable> {
         self.answers()?;
         self.inner.profiles_due(now, limit).await
+    }
+
+    async fn quarantine(&self, account: AccountId) -> Result<Option<Quarantine>, Unavailable> {
+        self.answers()?;
+        self.inner.quarantine(account).await
+    }
+
+    async fn quarantines(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Quarantine>, Unavailable> {
+        self.answers()?;
+        self.inner.quarantines(after, limit).await
     }
 
     async fn migrations_stuck(&self, product: &ProductName, limit: usize) -> Result<Vec<Migration>, Unavailable> {

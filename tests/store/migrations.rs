@@ -3,7 +3,9 @@
 use super::fixtures::*;
 use fedgate::kernel::journal::{Change, MigrationChange, ProfileChange};
 use fedgate::kernel::migration::{MigrationEvent, Transition, to_linked, transition};
-use fedgate::kernel::model::{Migration, MigrationStep, ProductAccount, ProductAccountState, RemovedAlias, Trigger};
+use fedgate::kernel::model::{
+    Account, Migration, MigrationStep, ProductAccount, ProductAccountState, Quarantine, RemovedAlias, Trigger,
+};
 use fedgate::kernel::values::{EmailAddress, MigrationId, ProductAccountId, Timestamp};
 use fedgate::store::{Conflict, NotCommitted, Store};
 use std::sync::Arc;
@@ -160,6 +162,66 @@ pub async fn a_move_goes_on_from_where_it_was_read(store: AnyStore) {
     store.commit(cancel(intent.id)).await.unwrap();
     assert_eq!(store.migration_of(record(2)).await.unwrap(), None);
     assert_eq!(due(later).await, []);
+    store.close().await;
+}
+
+pub async fn b21_an_account_is_put_aside_whole_as_it_was_read_and_kept_for_its_time(store: AnyStore) {
+    local(&store).await;
+    let read = store.account(person(1)).await.unwrap().unwrap();
+    let email = read.email.clone().unwrap();
+    let kept = || Quarantine {
+        account: person(1),
+        email: email.clone(),
+        product: product(),
+        by: person(2),
+        at: then(),
+        until: then().plus(HOUR),
+        kept: vec![1, 2, 3],
+    };
+    let aside = |epoch| changes([change(MigrationChange::SetAside { kept: kept(), epoch })]);
+    let unproved = || changes([Change::UpdateAccount(Account { email_verified: false, ..read.clone() })]);
+    let lost = Err(NotCommitted::Conflict(Conflict::Row));
+    let proved = Account { email_verified: true, ..read.clone() };
+    store.commit(changes([Change::UpdateAccount(proved)])).await.unwrap();
+    assert_eq!(store.commit(aside(read.epoch)).await.map(|_| ()), lost, "its address was proved");
+    store.commit(unproved()).await.unwrap();
+    assert_eq!(store.commit(aside(read.epoch + 1)).await.map(|_| ()), lost, "another epoch than was read");
+    assert_eq!(store.account(person(1)).await.unwrap().unwrap().email, Some(email.clone()));
+    store.commit(aside(read.epoch)).await.unwrap();
+    assert_eq!(store.account(person(1)).await.unwrap().unwrap().email, None);
+    assert_eq!(store.identities_of(person(1)).await.unwrap(), []);
+    assert_eq!(store.addresses_of(record(1)).await.unwrap(), []);
+    assert_eq!(store.password(record(1)).await.unwrap(), None);
+    assert!(store.product_account_by_id(record(1)).await.unwrap().is_some(), "what it has stays");
+    assert_eq!(store.commit(aside(read.epoch)).await.map(|_| ()), lost, "once");
+    assert_eq!(store.quarantine(person(1)).await.unwrap(), Some(kept()));
+    assert_eq!(store.quarantine(person(2)).await.unwrap(), None);
+    assert_eq!(store.quarantines(None, 10).await.unwrap(), [kept()]);
+    assert_eq!(store.quarantines(Some(person(1)), 10).await.unwrap(), []);
+    store.sweep(then()).await.unwrap();
+    assert_eq!(store.quarantine(person(1)).await.unwrap(), Some(kept()));
+    let back = || changes([change(MigrationChange::BringBack(person(1)))]);
+    store.commit(back()).await.unwrap();
+    assert_eq!(store.commit(back()).await.map(|_| ()), lost, "once");
+    // Nobody can bring it back any more: what it was logged in with is gone.
+    store.commit(unproved()).await.unwrap();
+    store.commit(aside(read.epoch)).await.unwrap();
+    store.sweep(then().plus(HOUR * 2)).await.unwrap();
+    assert_eq!(store.quarantine(person(1)).await.unwrap(), None);
+    store.close().await;
+}
+
+pub async fn h19_an_address_is_freed_of_the_user_id_that_it_was_asserted_for(store: AnyStore) {
+    store.commit(world()).await.unwrap();
+    let heard = |sub: &str| Change::AssertAddress { product: product(), email: email("a@b.c"), sub: sub.to_owned() };
+    let free =
+        |sub: &str| change(MigrationChange::Free { product: product(), email: email("a@b.c"), sub: sub.to_owned() });
+    store.commit(changes([heard("one")])).await.unwrap();
+    let lost = Err(NotCommitted::Conflict(Conflict::Address));
+    store.commit(changes([free("two")])).await.unwrap();
+    assert_eq!(store.commit(changes([heard("two")])).await.map(|_| ()), lost);
+    store.commit(changes([free("one"), heard("two")])).await.unwrap();
+    assert_eq!(store.asserted_sub(&product(), &email("a@b.c")).await.unwrap().as_deref(), Some("two"));
     store.close().await;
 }
 

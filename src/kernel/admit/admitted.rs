@@ -24,6 +24,8 @@ pub struct Terms {
     pub link: Option<(IdentityKey, LinkedBy)>,
     /// The record at the product moves to the one account in the same commit, and why (B14, B20, B22).
     pub moves: Option<Trigger>,
+    /// The account that is put aside in the same commit (B21).
+    pub sets_aside: Option<Account>,
     /// The product that may be entered; none for a login at the login host only.
     pub entry: Option<Entry>,
     /// What the login session is made from.
@@ -131,6 +133,13 @@ pub(super) fn outcome(facts: &Facts<'_>, linking: Linking) -> Outcome {
         Linking::Create(draft, key) => {
             Outcome::Create(admit(facts, Person::New(draft), Some((key, LinkedBy::FirstLogin)), None))
         }
+        Linking::Replace(old, draft, key) => {
+            let admitted = admit(facts, Person::New(draft), Some((key, LinkedBy::FirstLogin)), None);
+            let terms = admitted.terms;
+            // What the old account has at the product stays its own.
+            let entry = terms.entry.map(|entry| Entry { record: Record::New, ..entry });
+            Outcome::Create(Admitted::new(Terms { sets_aside: Some(old), entry, ..terms }))
+        }
         Linking::Need(need) => Outcome::Need(need),
         Linking::Refuse(refusal) => Outcome::Refuse(refusal),
     }
@@ -146,6 +155,7 @@ fn admit(facts: &Facts<'_>, person: Person, link: Option<(IdentityKey, LinkedBy)
     let terms = Terms {
         link,
         moves,
+        sets_aside: None,
         entry: entry(facts, &managed),
         proved: proved(facts),
         confined_to: confined_to(facts),

@@ -6,7 +6,7 @@ use crate::kernel::model::{
 };
 use crate::kernel::proof::{OwnerProof, Proof, SecondStepProof, Vouched};
 use crate::kernel::standing::{self, Entrant, Groups, Management};
-use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, OrgName, Timestamp};
+use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, OrgName, ProductAccountId, Timestamp};
 use std::net::IpAddr;
 
 /// Where a request comes from (rule M29).
@@ -39,6 +39,8 @@ pub struct Facts<'a> {
     pub linked: Option<LinkFact>,
     /// Every account whose live address is the asserted one: unverified, inactive and tombstones too (rule H2).
     pub candidates: Vec<Candidate>,
+    /// The account that gave the asserted address up at `product`, where nobody has it live (B23). It is logged in by no proof of it.
+    pub given_up: Option<Candidate>,
     /// The record at `product` of the linked account, or of the session's.
     pub product_account: Option<ProductAccount>,
     /// The `sub` that the store remembers at `product` for the address that this login would assert there: the live address of
@@ -63,6 +65,8 @@ pub struct LocalFacts {
     pub password: Option<PasswordState>,
     /// The proof of a record's owner, beside a provider's (B22).
     pub owner: Option<OwnerProof>,
+    /// The record of which the person said, on a page that offered to prove it, that it is not theirs (B21, B23).
+    pub disowned: Option<ProductAccountId>,
 }
 
 /// What is known of a local password that was just typed.
@@ -211,6 +215,12 @@ impl<'a> Facts<'a> {
     pub(in crate::kernel) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         let asserted = self.asserted().filter(|_| self.method().is_by_provider() && self.link().is_none());
         self.candidates.iter().filter(move |candidate| asserted.is_some_and(|email| candidate.is_named(email)))
+    }
+
+    /// Whoever gave the asserted address up, as far as nobody has it (B23).
+    pub(in crate::kernel) fn given_up(&self) -> Option<&Candidate> {
+        let asks = self.asserted().is_some() && self.method().is_by_provider() && self.link().is_none();
+        self.given_up.as_ref().filter(|_| asks && self.candidates().next().is_none())
     }
 
     /// The record at the product of whoever would be logged in: the account's, else the only candidate's.

@@ -8,8 +8,10 @@ pub(super) const RULE: Rule = Rule { name: "B5 inactive", objection };
 
 fn objection(facts: &Facts<'_>) -> Option<Objection> {
     let account = facts.account().is_none_or(|account| is_active(account, facts.product_account.as_ref()));
-    let candidates =
-        facts.candidates().all(|candidate| is_active(&candidate.account, candidate.product_account.as_ref()));
+    let candidates = facts
+        .candidates()
+        .chain(facts.given_up())
+        .all(|candidate| is_active(&candidate.account, candidate.product_account.as_ref()));
     // Nothing is linked and nobody made anew where somebody was deleted for good; who has an account of their own enters that.
     let stands = facts.buried && facts.account().is_none();
     (!(account && candidates) || stands).then_some(Objection::Refuse(Refusal::Inactive))

@@ -88,6 +88,10 @@ pub enum Need {
     Move,
     /// B22: show that the record at the product is theirs.
     LocalProof,
+    /// B21: the same, or say that it is not: then it is put aside, and the person begins anew.
+    LocalProofOrNew,
+    /// B23: the address was given up by an account: log in to that one, or begin anew.
+    GivenUp,
 }
 
 impl Need {
@@ -97,7 +101,8 @@ impl Need {
             Self::SecondStep => Refusal::SecondStep,
             Self::NewPassword => Refusal::NewPassword,
             Self::Move => Refusal::MoveFirst,
-            Self::LocalProof => Refusal::LocalProof,
+            Self::LocalProof | Self::LocalProofOrNew => Refusal::LocalProof,
+            Self::GivenUp => Refusal::GivenUp,
         }
     }
 }

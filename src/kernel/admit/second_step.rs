@@ -53,6 +53,6 @@ fn links_enrolled(facts: &Facts<'_>) -> bool {
         }
         // Asks for the second step itself, at the product's door (B14, B22).
         Linking::Move(..) | Linking::Need(_) => false,
-        Linking::Use(_) | Linking::Create(..) | Linking::Refuse(_) => false,
+        Linking::Use(_) | Linking::Create(..) | Linking::Replace(..) | Linking::Refuse(_) => false,
     }
 }

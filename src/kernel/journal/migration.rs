@@ -1,8 +1,9 @@
 //! Changes of records that move to the one account.
 
 use crate::kernel::migration::Transition;
+use crate::kernel::model::Quarantine;
 use crate::kernel::model::{Migration, MigrationStep, RemovedAlias};
-use crate::kernel::values::{MigrationId, ProductAccountId, ProductName, Timestamp};
+use crate::kernel::values::{AccountId, EmailAddress, MigrationId, ProductAccountId, ProductName, Timestamp};
 
 /// One change of a move.
 #[derive(Clone, Debug)]
@@ -30,6 +31,28 @@ pub enum MigrationChange {
     },
     /// An intent is taken back: its row goes. `Conflict::Migration` when it was committed or went meanwhile.
     Cancel(MigrationId),
+    /// A move's row goes, however far it has come: what it told the product of was undone. No conflict when there is none.
+    Forget(ProductAccountId),
+    /// An account is put aside (B21): its address, the addresses and passwords of its records, its links and whatever mailbox proofs
+    /// are under way go, and the row is kept. `Conflict::Row` when the account has another address or another epoch by now, its
+    /// address was proved, or it was put aside already.
+    SetAside {
+        /// What stays of it.
+        kept: Quarantine,
+        /// The account's epoch as read.
+        epoch: u32,
+    },
+    /// The row of an account that was put aside goes: it is being brought back. `Conflict::Row` when there is none.
+    BringBack(AccountId),
+    /// An address that was asserted to a product for this `sub` may be asserted for another (rule H19). No conflict when it was not.
+    Free {
+        /// The product.
+        product: ProductName,
+        /// The address.
+        email: EmailAddress,
+        /// The user id that it was asserted for.
+        sub: String,
+    },
     /// An address is given up. An older row of the same address goes.
     Retire(RemovedAlias),
     /// Addresses that were asserted to a product for one of its users are another user's from now on: the product hears that the two

@@ -35,6 +35,8 @@ pub enum AccountStatus {
     Deactivated,
     /// To be deleted at this time; as deactivated until then.
     PendingDelete(Timestamp),
+    /// Put aside (B21): somebody who proved the address that it never proved began anew. It has no address, no password and no link.
+    Quarantined,
     /// Gone for good. The row stays as a tombstone, so that a provider's assertion cannot bring the person back (rule H2).
     Deleted,
 }

@@ -36,11 +36,14 @@ pub enum Trigger {
     Deadline,
     /// The record is given up in favour of the person's other one (rows L10, L11).
     Merge,
+    /// Nothing moves: the record was put aside (B21), and its product hears of that.
+    Quarantine,
 }
 
 impl Trigger {
     /// All of them.
-    const ALL: [Self; 6] = [Self::Banner, Self::Prompt, Self::ThirdParty, Self::OrgSso, Self::Deadline, Self::Merge];
+    const ALL: [Self; 7] =
+        [Self::Banner, Self::Prompt, Self::ThirdParty, Self::OrgSso, Self::Deadline, Self::Merge, Self::Quarantine];
 
     /// The stable name in rows and events.
     pub const fn code(self) -> &'static str {
@@ -51,6 +54,7 @@ impl Trigger {
             Self::OrgSso => "org_sso",
             Self::Deadline => "deadline",
             Self::Merge => "merge",
+            Self::Quarantine => "quarantine",
         }
     }
 

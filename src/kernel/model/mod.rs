@@ -14,6 +14,7 @@ mod plan;
 mod policy;
 mod product;
 mod profile;
+mod quarantine;
 mod session;
 
 pub use account::{
@@ -36,4 +37,5 @@ pub use policy::{
 };
 pub use product::{Allow, Claim, Outage, Passwords, Product, Signup, StepUp};
 pub use profile::ProfilePush;
+pub use quarantine::{Quarantine, UNDOABLE};
 pub use session::{LoginSession, Method, ProductSession};

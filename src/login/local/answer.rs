@@ -146,8 +146,27 @@ pub enum LocalPage {
         identity: String,
         /// What is asked for was proved in this browser a moment ago.
         known: bool,
+        /// The person may say that it is not theirs, and begin anew (B21).
+        may_begin_anew: bool,
         /// The password or the code was not right.
         failed: bool,
+    },
+    /// The person begins anew; shown on the login host (B21, B23).
+    Anew {
+        /// The form; `to` carries what was shown.
+        form: Form,
+        /// The new account's address.
+        email: String,
+        /// What people call the provider.
+        provider: String,
+        /// Who the person is there.
+        identity: String,
+        /// An older account is put aside for it (B21); else one had the address once (B23).
+        set_aside: bool,
+        /// The facts are others than those that were shown.
+        changed: bool,
+        /// Back to the product, with nothing changed.
+        stay: String,
     },
     /// Both sides are proved; shown on the login host (row T12).
     Review {

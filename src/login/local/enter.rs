@@ -144,7 +144,9 @@ impl Login {
                 Ok(Decided::Page(self.second_step_page(visitor, at, target, (steps, false)).await?))
             }
             Outcome::Need(Need::Move) => Ok(Decided::Page(self.move_page(visitor, at, target, steps))),
-            Outcome::Need(Need::LocalProof) => Err(Stop::Fault("a local proof that is none".into())),
+            Outcome::Need(Need::LocalProof | Need::LocalProofOrNew | Need::GivenUp) => {
+                Err(Stop::Fault("a local proof that is none".into()))
+            }
             Outcome::Reroute(to) => {
                 self.record_reroute(visitor, Some(target), about).await?;
                 let email = &steps.claimant().email;

@@ -149,9 +149,16 @@ impl World {
             product: Some(&at.product),
             client: ComesFrom::Address(visitor.client),
             evidence: Evidence::Proof(proof),
-            local: LocalFacts { account, enrolled, step: steps.second(), password: steps.password(), owner: None },
+            local: LocalFacts {
+                account,
+                enrolled,
+                step: steps.second(),
+                password: steps.password(),
+                ..LocalFacts::default()
+            },
             linked: None,
             candidates: Vec::new(),
+            given_up: None,
             product_account: record,
             address_taken,
             further: further.to_vec(),

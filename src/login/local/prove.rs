@@ -144,8 +144,20 @@ impl Login {
             provider: wanted.provider.clone(),
             identity: wanted.identity.clone(),
             known,
+            may_begin_anew: wanted.may_begin_anew,
             failed,
         })
+    }
+
+    /// `POST /.fedgate/prove/anew`: the record is not the person's (B21). A page of the login host says what follows from that.
+    pub async fn begin_anew(&self, visitor: &Visitor, at: &ProductHost, (csrf, to): (&str, &str)) -> Answer {
+        let ticket = to.split_once('~').map(|(_, ticket)| ticket).unwrap_or_default();
+        let wanted = self.wanted(visitor, at, ticket).filter(|_| self.world.csrf_holds(visitor, csrf));
+        let answer = match wanted.filter(|wanted| wanted.may_begin_anew) {
+            Some(wanted) => Ok(self.disown(visitor, &wanted)),
+            None => Ok(start_again()),
+        };
+        self.settle(visitor, None, answer).await
     }
 
     /// `POST /.fedgate/prove`: the password, and a code where a second step is enrolled.

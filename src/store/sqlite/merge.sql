@@ -1,4 +1,4 @@
--- An identity moves one record of a product, and may merge others into it.
+-- An identity moves one record of a product, and may merge others into it or put them aside.
 
 CREATE TABLE migration_kept (
     id BLOB PRIMARY KEY,
@@ -20,4 +20,4 @@ INSERT INTO migration_kept SELECT id, product, product_account, cause, directory
 DROP TABLE migration;
 ALTER TABLE migration_kept RENAME TO migration;
 CREATE INDEX migration_due_at ON migration (due_at) WHERE step <> 'done';
-CREATE UNIQUE INDEX migration_target ON migration (product, directory, source, subject) WHERE cause <> 'merge';
+CREATE UNIQUE INDEX migration_target ON migration (product, directory, source, subject) WHERE cause NOT IN ('merge', 'quarantine');

@@ -6,10 +6,12 @@ use super::{Sqlite, rows};
 use crate::kernel::journal::MigrationChange;
 use crate::kernel::migration::Transition;
 use crate::kernel::model::{
-    IdentityKey, Migration, MigrationProgress, MigrationStep, ProductAccount, ProfilePush, RemovedAlias, SubjectSource,
-    Trigger,
+    IdentityKey, Migration, MigrationProgress, MigrationStep, ProductAccount, ProfilePush, Quarantine, RemovedAlias,
+    SubjectSource, Trigger,
 };
-use crate::kernel::values::{DirectoryId, EmailAddress, MigrationId, ProductAccountId, ProductName, Timestamp};
+use crate::kernel::values::{
+    AccountId, DirectoryId, EmailAddress, MigrationId, ProductAccountId, ProductName, Timestamp,
+};
 use async_trait::async_trait;
 use rusqlite::{Row, params};
 
@@ -40,6 +42,17 @@ impl At<'_> {
                 "DELETE FROM migration WHERE id = ? AND step = 'intent'",
                 params![id.to_bytes()],
                 Conflict::Migration,
+            ),
+            MigrationChange::Forget(of) => {
+                self.any("DELETE FROM migration WHERE product_account = ?", params![of.to_bytes()])
+            }
+            MigrationChange::SetAside { kept, epoch } => self.set_aside(kept, *epoch),
+            MigrationChange::BringBack(account) => {
+                self.must("DELETE FROM quarantine WHERE account = ?", params![account.to_bytes()], Conflict::Row)
+            }
+            MigrationChange::Free { product, email, sub } => self.any(
+                "DELETE FROM asserted_address WHERE product = ? AND email = ? AND sub = ?",
+                params![product.as_str(), email.as_str(), sub],
             ),
             MigrationChange::Retire(alias) => self.any(
                 "INSERT INTO removed_alias (product, email, product_account, verified, removed_at, mac)
@@ -163,6 +176,14 @@ impl Migrations for Sqlite {
 
     async fn profiles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<ProfilePush>, Unavailable> {
         self.due_profiles(now, limit)
+    }
+
+    async fn quarantine(&self, account: AccountId) -> Result<Option<Quarantine>, Unavailable> {
+        self.quarantined(account)
+    }
+
+    async fn quarantines(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Quarantine>, Unavailable> {
+        self.all_quarantined(after, limit)
     }
 
     async fn migrations_stuck(&self, product: &ProductName, limit: usize) -> Result<Vec<Migration>, Unavailable> {

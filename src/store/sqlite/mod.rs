@@ -12,6 +12,7 @@ mod migrations;
 mod organizations;
 mod outbox;
 mod profiles;
+mod quarantine;
 mod read;
 mod rows;
 mod schema;

@@ -84,6 +84,7 @@ pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         ("active", _) => Ok(AccountStatus::Active),
         ("deactivated", _) => Ok(AccountStatus::Deactivated),
         ("pending_delete", Some(at)) => Ok(AccountStatus::PendingDelete(at)),
+        ("quarantined", _) => Ok(AccountStatus::Quarantined),
         ("deleted", _) => Ok(AccountStatus::Deleted),
         _ => Err("account status"),
     })?;
@@ -107,6 +108,7 @@ pub(super) fn status_columns(status: AccountStatus) -> (&'static str, Option<i64
         AccountStatus::Active => ("active", None),
         AccountStatus::Deactivated => ("deactivated", None),
         AccountStatus::PendingDelete(at) => ("pending_delete", Some(at.millis())),
+        AccountStatus::Quarantined => ("quarantined", None),
         AccountStatus::Deleted => ("deleted", None),
     }
 }

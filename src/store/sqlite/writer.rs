@@ -202,6 +202,7 @@ fn sweep(db: &Connection, high_water: Timestamp, now: Timestamp) -> rusqlite::Re
         ("DELETE FROM revocation WHERE at < ?1", now.minus(KEPT).millis()),
         ("DELETE FROM mailbox_proof WHERE expires_at < ?1", now.millis()),
         ("DELETE FROM attempt WHERE until < ?1", now.millis()),
+        ("DELETE FROM quarantine WHERE until < ?1", now.millis()),
     ] {
         rows += db.prepare_cached(sql)?.execute([time])?;
     }

@@ -1,8 +1,10 @@
 //! Records that still have a password of their own: who moves them to the one account, and who must prove more first.
 
 use super::*;
+use crate::kernel::admit::{Candidate, Need};
 use crate::kernel::model::{Deadline, MigrationPlan};
 use crate::kernel::proof::OwnerProof;
+use crate::kernel::values::EmailAddress;
 
 fn phase(phase: MigrationPhase) -> impl Fn(&mut Case) {
     move |case| case.product.as_mut().unwrap().migration = MigrationPlan::of(phase)
@@ -66,6 +68,81 @@ fn b20_b22_authority_moves_a_record_and_a_claim_alone_does_not() {
     check(&candidate(ISSUER, &free).with(optional).with(enrolled), "local-proof-needed");
     let silent = |case: &mut Case| case.claims.email_verified = Vouched::Silent;
     check(&candidate(ISSUER, &free).with(optional).with(silent), "email-not-verified");
+}
+
+#[test]
+fn b21_what_never_proved_its_address_is_put_aside_by_authority_after_the_offer() {
+    let ann = account(9, "ann@free.example");
+    let unproved = Account { email_verified: false, ..ann.clone() };
+    let open = |case: &mut Case| case.product.as_mut().unwrap().signup = Signup::Open;
+    let said = |case: &mut Case| {
+        case.local.disowned = Some(record(&account(9, "ann@free.example"), ProductAccountState::Local).id);
+    };
+    let case = candidate(ISSUER, &unproved).with(optional).with(open);
+    // M25: asked first; whoever proves the old account has it.
+    check(&case, "local-proof-needed");
+    assert!(matches!(case.decide().outcome, Outcome::Need(Need::LocalProofOrNew)));
+    let proved = case.clone().with(owner(&unproved, 1, false));
+    check(&proved, "link");
+    check(&proved.with(said), "link");
+    let anew = case.with(said);
+    check(&anew, "create");
+    let terms = admitted(&anew);
+    assert_eq!(terms.sets_aside.map(|old| old.id), Some(ann.id));
+    assert!(matches!(terms.entry.map(|entry| entry.record), Some(Record::New)), "what it has stays its own");
+    // Nothing of this makes anybody give way who proved anything, or to somebody without authority, or where nobody may begin anew.
+    let keeps = |change: &dyn Fn(&mut Case)| check(&anew.clone().with(change), "local-proof-needed");
+    keeps(&|case| case.candidates[0].further = vec![EmailAddress::parse("ann@other.example").unwrap()]);
+    keeps(&|case| case.product.as_mut().unwrap().signup = Signup::Closed);
+    keeps(&|case| case.local.disowned = None);
+    keeps(&|case| case.local.disowned = Some(record(&account(8, "b@free.example"), ProductAccountState::Local).id));
+    keeps(&|case| {
+        case.candidates[0].product_account.as_mut().unwrap().state = ProductAccountState::Migrating;
+    });
+    keeps(&phase(MigrationPhase::Off));
+    check(&candidate(ISSUER, &ann).with(optional).with(open).with(said), "link");
+    check(&candidate(SLACK, &unproved).with(optional).with(open).with(said), "local-proof-needed");
+    // A login that only the owner of the address can have made.
+    let gmail = Account { email_verified: false, ..account(9, "ann@gmail.com") };
+    let planted =
+        |by: u8| move |case: &mut Case| case.candidates[0].identities = vec![link(&account(9, "a@b.c"), by, "s")];
+    let anew_at_gmail = candidate(ISSUER, &gmail).with(optional).with(open).with(said);
+    check(&anew_at_gmail.clone().with(planted(SLACK)), "create");
+    check(&anew_at_gmail.with(planted(GOOGLE)), "local-proof-needed");
+    // H2: whoever is switched off is never replaced.
+    for status in [AccountStatus::Deactivated, AccountStatus::PendingDelete(NOW), AccountStatus::Deleted] {
+        check(&anew.clone().with(|case| case.candidates[0].account.status = status), "inactive");
+    }
+    check(&anew.clone().with(|case| case.candidates[0].product_account.as_mut().unwrap().off = true), "inactive");
+}
+
+#[test]
+fn b23_an_address_that_was_given_up_is_nobodys_until_the_person_says_so() {
+    let old = account(9, "kept@free.example");
+    let open = |case: &mut Case| case.product.as_mut().unwrap().signup = Signup::Open;
+    let given_up = |case: &mut Case| {
+        let old = account(9, "kept@free.example");
+        let record = Some(record(&old, ProductAccountState::Linked));
+        let further = Vec::new();
+        case.given_up =
+            Some(Candidate { account: old, identities: Vec::new(), product_account: record, further, enrolled: false });
+    };
+    let stranger = Case::stranger(ISSUER, Some("ann@free.example")).with(open);
+    check(&stranger, "create");
+    let case = stranger.with(given_up);
+    check(&case, "address-given-up");
+    let said = |case: &mut Case| {
+        case.local.disowned = Some(record(&account(9, "kept@free.example"), ProductAccountState::Linked).id);
+    };
+    let anew = case.clone().with(said);
+    check(&anew, "create");
+    assert!(admitted(&anew).sets_aside.is_none(), "the old one stays as it is");
+    check(&case.clone().with(|case| case.product.as_mut().unwrap().signup = Signup::Closed), "no-account");
+    // H2: by alias too.
+    check(&anew.with(|case| case.given_up.as_mut().unwrap().account.status = AccountStatus::Deleted), "inactive");
+    // A link, or somebody who has the address now, comes first.
+    check(&Case::linked(ISSUER, Some("ann@free.example"), &old).with(given_up), "session");
+    check(&candidate(ISSUER, &account(8, "ann@free.example")).with(optional).with(given_up), "link");
 }
 
 #[test]
