@@ -48,6 +48,7 @@ macro_rules! conformance {
             an_identity_moves_one_record_and_merges_others_into_it,
             links_of_a_person_go_together_and_addresses_that_were_asserted_pass_on,
             a_record_moves_once_and_an_identity_moves_one,
+            h14_all_links_of_an_account_but_one_go,
             h19_an_address_is_freed_of_the_user_id_that_it_was_asserted_for,
             b21_an_account_is_put_aside_whole_as_it_was_read_and_kept_for_its_time,
             a_move_goes_on_from_where_it_was_read,

@@ -299,7 +299,7 @@ fn moves() -> Vec<(&'static str, Page)> {
             stay: href("/"),
         }))
     };
-    let prove = |known, failed, anew: bool| {
+    let prove = |known, first, failed, anew: bool| {
         local(Local::Prove(Prove {
             brand: trello(),
             form: form("/.fedgate/prove"),
@@ -307,6 +307,8 @@ fn moves() -> Vec<(&'static str, Page)> {
             provider: provider(),
             identity: "ann.archer@mail.example".to_owned(),
             known,
+            first,
+            by_mail: form("/.fedgate/prove/mail"),
             anew: anew.then(|| form("/.fedgate/prove/anew")),
             failed,
             stay: href("/"),
@@ -374,10 +376,11 @@ fn moves() -> Vec<(&'static str, Page)> {
         ("merge-review-changed", merge(MergeAsks::Review { changed: true }, &[])),
         ("move", moves(false)),
         ("move-must", moves(true)),
-        ("prove", prove(false, false, false)),
-        ("prove-failed", prove(false, true, false)),
-        ("prove-known", prove(true, false, false)),
-        ("prove-or-anew", prove(false, false, true)),
+        ("prove", prove(false, false, false, false)),
+        ("prove-failed", prove(false, false, true, false)),
+        ("prove-known", prove(true, false, false, false)),
+        ("prove-code-failed", prove(false, true, true, false)),
+        ("prove-or-anew", prove(false, false, false, true)),
         ("anew", anew(true, false)),
         ("anew-given-up", anew(false, false)),
         ("anew-changed", anew(true, true)),

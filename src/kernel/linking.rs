@@ -4,7 +4,8 @@
 //! B20, where the directory has authority over it and the account was in use under that authority (rule C6). A record that still has
 //! a password of its own moves to the one account with the login (B14, B20), or once its owner has proved both sides (B22).
 //! Whoever was asked for a proof of an old account may say instead that it is not theirs: one that never proved its address is put
-//! aside (B21), one that gave its address up is left alone (B23), and the person begins anew. Deliberately absent: merges (B18).
+//! aside (B21), one that gave its address up is left alone (B23), and the person begins anew. Of
+//! several accounts one that has a password here can be proved (B18). Deliberately absent: merges.
 
 use super::admit::{Candidate, Draft, Evidence, Facts, LinkFact, Need};
 use super::migration::PROOF_LIFE;
@@ -186,7 +187,7 @@ fn by_address(facts: &Facts<'_>, key: &IdentityKey, name: Option<&String>) -> (&
     };
     let mut candidates = facts.candidates();
     match (candidates.next(), candidates.next()) {
-        (Some(_), Some(_)) => ("B18", Linking::Refuse(Refusal::SeveralAccounts)),
+        (Some(_), Some(_)) => ("B18", by_several(facts, key)),
         (Some(only), None) => by_candidate(facts, key, only, (email, name)),
         (None, _) if may_create(facts, email) && !is_declined(facts, facts.given_up()) => {
             ("B23", Linking::Need(Need::GivenUp))
@@ -201,6 +202,26 @@ fn by_address(facts: &Facts<'_>, key: &IdentityKey, name: Option<&String>) -> (&
 /// Whether the person was asked about the record of this account and said that it is not theirs, or there is none to ask about.
 fn is_declined(facts: &Facts<'_>, old: Option<&Candidate>) -> bool {
     old.is_none_or(|old| old.product_account.as_ref().is_some_and(|record| facts.local.disowned == Some(record.id)))
+}
+
+/// B18: no word about an address tells several accounts apart. Whoever has a record with a password here can prove that one, and it
+/// alone is asked about: nothing is said of the others.
+fn by_several(facts: &Facts<'_>, key: &IdentityKey) -> Linking {
+    let meant = facts.meant().and_then(|meant| Some((meant, meant.product_account.as_ref()?)));
+    let (Some((meant, record)), Some(trigger)) = (meant, trigger(facts)) else {
+        return Linking::Refuse(Refusal::SeveralAccounts);
+    };
+    // Another of them is somebody else of this directory already: that is not settled here (B19).
+    if facts.candidates().any(|one| one.identities.iter().any(|link| link.key.directory == key.directory)) {
+        return Linking::Refuse(Refusal::Conflict);
+    }
+    if !is_fresh(facts) {
+        return Linking::Refuse(Refusal::StaleProof);
+    }
+    if is_owned(facts, &meant.account, record, meant.enrolled) {
+        return Linking::Move(meant.account.clone(), Some((key.clone(), LinkedBy::Owner)), trigger);
+    }
+    Linking::Need(Need::LocalProof)
 }
 
 fn by_candidate(

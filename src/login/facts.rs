@@ -52,16 +52,10 @@ impl World {
                 self.has_second_step(account.id).await?,
             ),
         };
-        // Only a candidate that could be the one: several are refused anyway (B18).
-        let known = product_account.as_ref().or(match candidates.as_slice() {
-            [only] => only.product_account.as_ref(),
-            _ => None,
-        });
-        let live = account.and_then(|account| account.email.as_ref()).or(claims.email.as_ref());
-        let address_taken = self.taken(product, live, known).await?;
+        let live = account.and_then(|account| account.email.as_ref()).or(claims.email.as_ref()).cloned();
         let buried = self.is_buried(&claims.identity, claims.email.as_ref()).await?;
         let evidence = Evidence::Proof(proof);
-        Ok(Facts {
+        let mut facts = Facts {
             now: visitor.now,
             catalog,
             product,
@@ -72,10 +66,13 @@ impl World {
             candidates,
             given_up,
             product_account,
-            address_taken,
+            address_taken: None,
             further,
             buried,
-        })
+        };
+        // What the record that is meant has said itself is no conflict.
+        facts.address_taken = self.taken(product, live.as_ref(), facts.record()).await?;
+        Ok(facts)
     }
 
     /// The facts for a live login session (HANDOVER 2).

@@ -12,8 +12,8 @@ use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange, MigrationChange};
 use crate::kernel::migration::{INTENT_LIFE, NoPick, Reduction, Transition, reduce, to_linked};
 use crate::kernel::model::{
-    Account, Address, IdentityKey, Method, Migration, MigrationStep, Passwords, ProductAccount, ProductAccountState,
-    RemovedAlias, Trigger,
+    Account, Address, IdentityKey, LinkedBy, Method, Migration, MigrationStep, Passwords, ProductAccount,
+    ProductAccountState, RemovedAlias, Trigger,
 };
 use crate::kernel::proof::{Proof, Vouched};
 use crate::kernel::refusal::Refusal;
@@ -30,6 +30,8 @@ pub(super) struct Moving {
     reduction: Reduction,
     target: IdentityKey,
     trigger: Trigger,
+    /// Its owner proved the record (B22): logins that somebody linked to it before are not theirs by that (rule H14).
+    ends_links: bool,
     /// What was written down when both sides were proved.
     intent: Option<Migration>,
 }
@@ -135,6 +137,7 @@ impl World {
                 lines,
                 reduction,
                 target: claims.identity.clone(),
+                ends_links: terms.link.as_ref().is_some_and(|(_, by)| *by == LinkedBy::Owner),
                 // What began by the person's own choice ends as that.
                 trigger: intent.as_ref().map_or(trigger, |intent| intent.trigger),
                 intent,
@@ -195,6 +198,9 @@ impl Login {
                 id
             }
         };
+        if moving.ends_links {
+            change(Change::Migration(MigrationChange::Unlink(account.id, moving.target.clone())));
+        }
         change(Change::Credential(CredentialChange::DropPassword(record.id)));
         // A reset that was asked for before is worth nothing any more (§4 #17).
         change(Change::Credential(CredentialChange::EndMailboxProofsOf(record.id)));

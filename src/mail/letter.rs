@@ -187,6 +187,20 @@ pub enum Letter {
         /// They work until then.
         until: Timestamp,
     },
+    /// A code that shows that an account is the recipient's, before it is connected with somebody at a provider (B22). Both sides are
+    /// named (rule H1), and there is no link: the code is typed where the connection began.
+    OwnerProof {
+        /// Of what.
+        product: ProductName,
+        /// What people call the provider.
+        provider: String,
+        /// Who asks, as the provider says.
+        identity: String,
+        /// The code alone; no link.
+        proof: Proof,
+        /// It works until then.
+        until: Timestamp,
+    },
     /// A second step was added.
     FactorEnrolled {
         /// Which.
@@ -280,6 +294,7 @@ impl Letter {
             Self::Announcement { .. } => "announcement",
             Self::Reset { .. } => "reset",
             Self::MailboxProof { .. } => "mailbox-proof",
+            Self::OwnerProof { .. } => "owner-proof",
             Self::FactorEnrolled { .. } => "factor-enrolled",
             Self::FactorRemoved { .. } => "factor-removed",
             Self::PasswordChanged { .. } => "password-changed",
@@ -292,7 +307,10 @@ impl Letter {
     /// The secret part.
     pub(super) const fn proof(&self) -> Option<&Proof> {
         match self {
-            Self::Reset { proof, .. } | Self::MailboxProof { proof, .. } | Self::SetUpCode { proof, .. } => Some(proof),
+            Self::Reset { proof, .. }
+            | Self::MailboxProof { proof, .. }
+            | Self::OwnerProof { proof, .. }
+            | Self::SetUpCode { proof, .. } => Some(proof),
             _ => None,
         }
     }
@@ -300,7 +318,10 @@ impl Letter {
     /// When it is too late to send it: a code's end, or three days.
     pub(super) fn until(&self, now: Timestamp) -> Timestamp {
         match self {
-            Self::Reset { until, .. } | Self::MailboxProof { until, .. } | Self::SetUpCode { until, .. } => *until,
+            Self::Reset { until, .. }
+            | Self::MailboxProof { until, .. }
+            | Self::OwnerProof { until, .. }
+            | Self::SetUpCode { until, .. } => *until,
             _ => now.plus(NEWS),
         }
     }
@@ -354,6 +375,12 @@ impl Letter {
             Self::Reset { product, until, .. } | Self::MailboxProof { product, until, .. } => {
                 vec![("product", at(product)), ("until", when(*until))]
             }
+            Self::OwnerProof { product, provider, identity, until, .. } => vec![
+                ("product", at(product)),
+                ("provider", plain(provider)),
+                ("identity", plain(identity)),
+                ("until", when(*until)),
+            ],
             Self::FactorEnrolled { factor, at: time } | Self::FactorRemoved { factor, at: time } => {
                 vec![("factor", word(factor.words())), ("at", when(*time))]
             }

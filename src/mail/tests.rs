@@ -89,6 +89,16 @@ fn samples() -> Vec<(&'static str, Letter)> {
         ("moved", moved(false)),
         ("deadline", deadline(false)),
         ("deadline-passed", deadline(true)),
+        (
+            "owner-proof",
+            Letter::OwnerProof {
+                product: product.clone(),
+                provider: "Atlassian".to_owned(),
+                identity: "ann@gmail.com".to_owned(),
+                proof: proof(None),
+                until,
+            },
+        ),
         ("quarantined", Letter::Quarantined { product: product.clone(), at }),
         ("password-changed", Letter::PasswordChanged { product, at }),
         ("sessions-ended", Letter::SessionsEnded { count: 1, at }),

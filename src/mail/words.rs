@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// Templates by kind.
-const TEMPLATES: [(&str, &str); 22] = [
+const TEMPLATES: [(&str, &str); 23] = [
     ("managed", include_str!("templates/managed.txt")),
     ("address-retired", include_str!("templates/address-retired.txt")),
     ("moved", include_str!("templates/moved.txt")),
@@ -29,6 +29,7 @@ const TEMPLATES: [(&str, &str); 22] = [
     ("mailbox-proof", include_str!("templates/mailbox-proof.txt")),
     ("factor-enrolled", include_str!("templates/factor-enrolled.txt")),
     ("factor-removed", include_str!("templates/factor-removed.txt")),
+    ("owner-proof", include_str!("templates/owner-proof.txt")),
     ("quarantined", include_str!("templates/quarantined.txt")),
     ("password-changed", include_str!("templates/password-changed.txt")),
     ("sessions-ended", include_str!("templates/sessions-ended.txt")),

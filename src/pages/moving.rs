@@ -40,8 +40,12 @@ pub struct Prove {
     pub provider: Name,
     /// The address that the provider said; empty where it said none.
     pub identity: String,
-    /// The password was given a moment ago and is not asked for again.
+    /// What is needed was shown a moment ago and is not asked for again.
     pub known: bool,
+    /// Only the code of the second step is missing.
+    pub first: bool,
+    /// Asks for a code by mail instead of the password. `POST`.
+    pub by_mail: Form,
     /// The account is not the person's: a new one instead (B21). `POST`.
     pub anew: Option<Form>,
     /// It did not work.
@@ -121,7 +125,7 @@ impl Prove {
     pub(super) fn values(&self) -> Value {
         context! {
             form => view::form(&self.form), email => legible(&self.email), provider => self.provider.shown(),
-            identity => legible(&self.identity), known => self.known, anew => self.anew.as_ref().map(view::form), failed => self.failed, stay => self.stay.as_str(),
+            identity => legible(&self.identity), known => self.known, first => self.first, by_mail => view::form(&self.by_mail), anew => self.anew.as_ref().map(view::form), failed => self.failed, stay => self.stay.as_str(),
         }
     }
 }

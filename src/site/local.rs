@@ -2,7 +2,7 @@
 
 use super::render::{brand, form};
 use crate::kernel::local::Weakness;
-use crate::login::local::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Wrong};
+use crate::login::local::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Shown, Wrong};
 use crate::login::{Form, Way as LoginWay};
 use crate::pages::{
     Anew, AskReset, Ceremony, Code, CodeFrom, Enrol, Go, Href, Link, Local, Move, Name, NewPassword, Notice, Opened,
@@ -32,6 +32,7 @@ pub(super) mod paths {
     pub const ENROL: &str = "/.fedgate/security/app";
     pub const MOVE: &str = "/.fedgate/move";
     pub const PROVE: &str = "/.fedgate/prove";
+    pub const PROVE_MAIL: &str = "/.fedgate/prove/mail";
     pub const ANEW: &str = "/.fedgate/prove/anew";
     // On the login host.
     pub const LINK: &str = "/login/link";
@@ -146,7 +147,7 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
             email: email.to_string(),
             provider: Name::configured(&provider),
         }),
-        LocalPage::Prove { form: fields, email, provider, identity, known, may_begin_anew, failed } => {
+        LocalPage::Prove { form: fields, email, provider, identity, shown, may_begin_anew, failed } => {
             Local::Prove(Prove {
                 brand,
                 anew: if may_begin_anew { Some(form(&fields, paths::ANEW)?) } else { None },
@@ -154,7 +155,9 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
                 email: email.to_string(),
                 provider: Name::configured(&provider),
                 identity,
-                known,
+                known: shown == Shown::Enough,
+                first: shown == Shown::First,
+                by_mail: form(&fields, paths::PROVE_MAIL)?,
                 failed,
                 stay: Href::parse("/").ok()?,
             })

@@ -90,6 +90,7 @@ impl Site {
             }
             paths::CHANGE => login.change(visitor, at, sealed, (secret("current"), secret("password"))).await,
             paths::MOVE => login.begin_move(visitor, at, sealed).await,
+            paths::PROVE_MAIL => login.prove_by_mail(visitor, at, sealed).await,
             paths::ANEW => login.begin_anew(visitor, at, sealed).await,
             paths::PROVE => login.prove(visitor, at, sealed, (secret("password"), form.text("code"))).await,
             paths::ENROL if form.text("act") == "passkey" => login.enrol_passkey(visitor, at, sealed).await,

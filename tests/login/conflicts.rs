@@ -10,7 +10,7 @@ use fedgate::kernel::values::{EmailAddress, ProductName};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::doors::PASSWORD;
+use crate::doors::{PASSWORD, digits};
 use crate::moves::Ground;
 use crate::support::adapter::{Adapter, Manner};
 use crate::support::agent::UserAgent;
@@ -21,6 +21,7 @@ use crate::support::page::Page;
 const ANN: &str = "ann@free.example.test";
 const OPEN: &str = "migration = { phase = \"optional\" }\nsignup = \"open\"\ni_know_everyone_may_enter = true";
 const ANEW: &str = "/.fedgate/prove/anew";
+const MAIL: &str = "/.fedgate/prove/mail";
 
 fn support() -> Actor {
     Actor { kind: "operator".to_owned(), id: Some("uid 0".to_owned()), address: None }
@@ -114,6 +115,29 @@ async fn b21_a_squatter_is_put_aside_after_the_offer_of_proof_and_gets_nothing_o
 }
 
 #[tokio::test]
+async fn b18_of_several_accounts_with_an_address_the_one_here_is_proved_and_the_other_stays() {
+    let ground = Ground::open(OPEN).await;
+    let record = ground.doors.person(ANN).await;
+    let other = ground.doors.elsewhere(ANN).await;
+    assert_ne!(record.account, other.account, "two accounts");
+    let ann = ground.browser();
+    // The issuer's word about the address does not tell which of them is meant.
+    let asked = ground.by_provider(&ann, ANN, "issuer", "ann").await;
+    assert!(asked.html().contains("type=\"password\""), "{}", asked.describe());
+    assert!(!asked.text().contains("Loom") && !offers(&asked, ANEW), "nothing of the other: {}", asked.describe());
+    let wrong = ann.submit(&asked, "password", &[("password", "not-the-password")]).await;
+    assert!(wrong.text().contains("That didn’t work"), "{}", wrong.describe());
+    let review = ann.submit(&wrong, "password", &[("password", PASSWORD)]).await;
+    let page = ann.submit(&review, "/login/link", &[]).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    ground.assert_moved(&record, ANN).await;
+    let now = ground.store().product_account_by_id(other.id).await.unwrap().expect("the other record");
+    assert_eq!((now.state, now.account), (ProductAccountState::Local, other.account));
+    assert_eq!(ground.store().identities_of(other.account).await.unwrap(), []);
+    ground.doors.close().await;
+}
+
+#[tokio::test]
 async fn b21_m25_whoever_gives_the_old_password_keeps_the_old_account() {
     let ground = Ground::open(OPEN).await;
     let record = ground.doors.unverified(ANN).await;
@@ -124,6 +148,81 @@ async fn b21_m25_whoever_gives_the_old_password_keeps_the_old_account() {
     assert!(ground.is_at_product(&page), "{}", page.describe());
     ground.assert_moved(&record, ANN).await;
     assert_eq!(ground.events("account.quarantined"), Vec::<Value>::new());
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn b22_h1_h14_the_mailbox_of_the_record_proves_it_once_in_the_browser_that_asked() {
+    let ground = Ground::open(OPEN).await;
+    let record = ground.doors.unverified(ANN).await;
+    // A login that a squatter planted (§4 #2): whoever proves the mailbox gets rid of it.
+    ground.linked(&record, "op-mallory").await;
+    let ann = ground.browser();
+    let asked = ground.by_provider(&ann, ANN, "issuer", "ann").await;
+    let page = ann.submit(&asked, MAIL, &[]).await;
+    let letter = ground.doors.letter(&format!("To: {ANN}"), 1).await;
+    assert!(letter.contains("Example") && letter.contains("connect") && !letter.contains("token"), "h1: {letter}");
+    let wrong = ann.submit(&page, "code", &[("code", "00000000")]).await;
+    assert!(offers(&wrong, "/.fedgate/reset/code"), "{}", wrong.describe());
+    let code = digits(&letter);
+    let proved = ann.submit(&wrong, "code", &[("code", &code)]).await;
+    assert!(proved.text().contains("You showed a moment ago"), "{}", proved.describe());
+    assert_eq!(ground.state(&record).await, ProductAccountState::Local, "nothing is connected yet");
+    let used = ann.submit(&wrong, "code", &[("code", &code)]).await;
+    assert!(!offers(&used, "/.fedgate/prove"), "once: {}", used.describe());
+    let review = ann.submit(&proved, "/.fedgate/prove", &[]).await;
+    for said in ["a work address can put the account under your company’s control", ANN, "can’t be undone"] {
+        assert!(review.text().contains(said), "t36: {said}: {}", review.describe());
+    }
+    let page = ann.submit(&review, "/login/link", &[]).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    ground.assert_moved(&record, ANN).await;
+    let links = ground.store().identities_of(record.account).await.unwrap();
+    assert_eq!(links.iter().map(|link| link.key.subject.as_str()).collect::<Vec<_>>(), ["op-ann"], "h14");
+    assert_eq!(ground.events("account.quarantined"), Vec::<Value>::new());
+    let who = ann.visit(&ground.doors.url("trello", "/.fedgate/session")).await.json();
+    assert_eq!((&who["linked"], &who["managed"]), (&json!(true), &json!(false)), "t34");
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn b22_h1_the_enrolled_second_step_is_asked_after_the_mailbox_as_after_the_password() {
+    let ground = Ground::open(OPEN).await;
+    let record = ground.doors.person(ANN).await;
+    let seed = ground.enrolled(&record).await;
+    let ann = ground.browser();
+    let asked = ground.by_provider(&ann, ANN, "other", "ann").await;
+    let page = ann.submit(&asked, MAIL, &[]).await;
+    let code = digits(&ground.doors.letter(&format!("To: {ANN}"), 1).await);
+    let page = ann.submit(&page, "code", &[("code", &code)]).await;
+    assert!(!page.html().contains("type=\"password\""), "{}", page.describe());
+    for wrong in ["", "000000"] {
+        let refused = ann.submit(&page, "/.fedgate/prove", &[("code", wrong)]).await;
+        assert!(refused.text().contains("That code isn’t right"), "{wrong}: {}", refused.describe());
+        assert_eq!(ground.state(&record).await, ProductAccountState::Local);
+    }
+    let code = seed.code(ground.doors.node.login.world().clock.now().seconds() / 30);
+    let review = ann.submit(&page, "/.fedgate/prove", &[("code", &code)]).await;
+    let page = ann.submit(&review, "/login/link", &[]).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    ground.assert_moved(&record, ANN).await;
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn m13_nobody_floods_a_mailbox_with_codes_for_an_account() {
+    let ground = Ground::open(OPEN).await;
+    ground.doors.person(ANN).await;
+    let ann = ground.browser();
+    let asked = ground.by_provider(&ann, ANN, "other", "ann").await;
+    for _ in 0..3 {
+        let page = ann.submit(&asked, MAIL, &[]).await;
+        assert!(offers(&page, "/.fedgate/reset/code"), "{}", page.describe());
+    }
+    let page = ann.submit(&asked, MAIL, &[]).await;
+    assert!(!offers(&page, "/.fedgate/reset/code"), "{}", page.describe());
+    ground.doors.letter(&format!("To: {ANN}"), 1).await;
+    assert!(ground.doors.letters(&format!("To: {ANN}")) <= 3);
     ground.doors.close().await;
 }
 

@@ -121,6 +121,11 @@ impl Doors {
         self.make_as(email, None, Some(sub), true).await
     }
 
+    /// A person with a password at `loom`, in an account of its own.
+    pub async fn elsewhere(&self, email: &str) -> fedgate::kernel::model::ProductAccount {
+        self.make_at("loom", (email, Some(HASH), None, true)).await
+    }
+
     async fn make_as(
         &self,
         email: &str,
@@ -128,8 +133,16 @@ impl Doors {
         sub: Option<&str>,
         verified: bool,
     ) -> fedgate::kernel::model::ProductAccount {
+        self.make_at("trello", (email, hash, sub, verified)).await
+    }
+
+    async fn make_at(
+        &self,
+        product: &str,
+        (email, hash, sub, verified): (&str, Option<&str>, Option<&str>, bool),
+    ) -> fedgate::kernel::model::ProductAccount {
         let new = NewLocal {
-            product: ProductName::parse("trello").unwrap(),
+            product: ProductName::parse(product).unwrap(),
             email: EmailAddress::parse(email).unwrap(),
             verified,
             name: None,

@@ -211,6 +211,18 @@ pub async fn b21_an_account_is_put_aside_whole_as_it_was_read_and_kept_for_its_t
     store.close().await;
 }
 
+pub async fn h14_all_links_of_an_account_but_one_go(store: AnyStore) {
+    store.commit(world()).await.unwrap();
+    let [kept, other] = [(8, "kept"), (9, "other")].map(|(directory, subject)| link(directory, subject, 1));
+    let of_another = link(8, "another", 2);
+    let all = [&kept, &other, &of_another].map(|link| Change::Link(link.clone()));
+    store.commit(changes(all)).await.unwrap();
+    store.commit(changes([change(MigrationChange::Unlink(person(1), kept.key.clone()))])).await.unwrap();
+    assert_eq!(store.identities_of(person(1)).await.unwrap(), [kept]);
+    assert_eq!(store.identity(&of_another.key).await.unwrap(), Some(of_another));
+    store.close().await;
+}
+
 pub async fn h19_an_address_is_freed_of_the_user_id_that_it_was_asserted_for(store: AnyStore) {
     store.commit(world()).await.unwrap();
     let heard = |sub: &str| Change::AssertAddress { product: product(), email: email("a@b.c"), sub: sub.to_owned() };

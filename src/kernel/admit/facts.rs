@@ -2,7 +2,7 @@
 
 use crate::kernel::model::{
     ACCOUNT_SOURCE, Account, Catalog, Directory, IdentityKey, LinkedIdentity, LoginSession, Method, Product,
-    ProductAccount,
+    ProductAccount, ProductAccountState,
 };
 use crate::kernel::proof::{OwnerProof, Proof, SecondStepProof, Vouched};
 use crate::kernel::standing::{self, Entrant, Groups, Management};
@@ -223,13 +223,27 @@ impl<'a> Facts<'a> {
         self.given_up.as_ref().filter(|_| asks && self.candidates().next().is_none())
     }
 
-    /// The record at the product of whoever would be logged in: the account's, else the only candidate's.
-    pub fn record(&self) -> Option<&ProductAccount> {
+    /// The one that an address can mean here: the only candidate, or of several the only one with a record at this product that still
+    /// has a password, which its owner can prove (B18).
+    pub(in crate::kernel) fn meant(&self) -> Option<&Candidate> {
         let mut candidates = self.candidates();
-        let (account, record) = match (self.account(), candidates.next(), candidates.next()) {
-            (Some(account), ..) => (account, self.product_account.as_ref()?),
-            (None, Some(only), None) => (&only.account, only.product_account.as_ref()?),
-            (None, ..) => return None,
+        let first = candidates.next()?;
+        if candidates.next().is_none() {
+            return Some(first);
+        }
+        let is_local = |record: &ProductAccount| {
+            matches!(record.state, ProductAccountState::Local | ProductAccountState::Migrating)
+        };
+        let mut here = self.candidates().filter(|one| one.product_account.as_ref().is_some_and(is_local));
+        here.next().filter(|_| here.next().is_none())
+    }
+
+    /// The record at the product of whoever would be logged in: the account's, else that of whom the address can mean.
+    pub fn record(&self) -> Option<&ProductAccount> {
+        let (account, record) = match (self.account(), self.meant()) {
+            (Some(account), _) => (account, self.product_account.as_ref()?),
+            (None, Some(meant)) => (&meant.account, meant.product_account.as_ref()?),
+            (None, None) => return None,
         };
         let theirs = record.account == account.id && self.product.is_some_and(|product| product.name == record.product);
         theirs.then_some(record)

@@ -1,7 +1,7 @@
 //! Changes of records that move to the one account.
 
 use crate::kernel::migration::Transition;
-use crate::kernel::model::Quarantine;
+use crate::kernel::model::{IdentityKey, Quarantine};
 use crate::kernel::model::{Migration, MigrationStep, RemovedAlias};
 use crate::kernel::values::{AccountId, EmailAddress, MigrationId, ProductAccountId, ProductName, Timestamp};
 
@@ -31,6 +31,8 @@ pub enum MigrationChange {
     },
     /// An intent is taken back: its row goes. `Conflict::Migration` when it was committed or went meanwhile.
     Cancel(MigrationId),
+    /// An account's links go, all but this one (rule H14). No conflict when there are none.
+    Unlink(AccountId, IdentityKey),
     /// A move's row goes, however far it has come: what it told the product of was undone. No conflict when there is none.
     Forget(ProductAccountId),
     /// An account is put aside (B21): its address, the addresses and passwords of its records, its links and whatever mailbox proofs

@@ -10,7 +10,7 @@ use super::totp::{Seed, Step};
 use crate::kernel::admit::PasswordState;
 use crate::kernel::live::step_up;
 use crate::kernel::model::{
-    ACCOUNT_SOURCE, IdentityKey, LoginSession, MailboxProof, Method, PasswordCredential, SubjectSource,
+    ACCOUNT_SOURCE, IdentityKey, LoginSession, MailboxProof, MailboxPurpose, Method, PasswordCredential, SubjectSource,
 };
 use crate::kernel::proof::{Claims, OwnerProof, Proof, SecondStepProof, Vouched};
 use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, LoginSessionId, ProductAccountId, Timestamp};
@@ -48,6 +48,8 @@ pub struct Steps {
     at: Timestamp,
     password: Option<PasswordState>,
     stepped_at: Option<Timestamp>,
+    /// The mailbox was proved by a mail that named both sides of a link (B22).
+    for_link: bool,
     /// The session that they continue, and when its person authenticated.
     continues: Option<(LoginSessionId, Timestamp)>,
 }
@@ -99,7 +101,10 @@ pub fn by_mailbox(
     let same_browser: bool = proof.browser.ct_eq(browser).into();
     let alive = now < proof.expires_at && proof.account_epoch == claimant.epoch;
     let theirs = proof.product_account == Some(claimant.record);
-    (held && same_browser && alive && theirs).then(|| first(claimant, Method::Reset, "email", now))
+    (held && same_browser && alive && theirs).then(|| Steps {
+        for_link: proof.purpose == MailboxPurpose::Owner,
+        ..first(claimant, Method::Reset, "email", now)
+    })
 }
 
 /// What a person shows of a mail.
@@ -117,7 +122,16 @@ fn holds(stored: &[u8; 32], shown: &[[u8; 32]]) -> bool {
 
 fn first(claimant: &Claimant, method: Method, amr: &str, at: Timestamp) -> Steps {
     let amr = vec![amr.to_owned()];
-    Steps { claimant: claimant.clone(), method, amr, at, password: None, stepped_at: None, continues: None }
+    Steps {
+        claimant: claimant.clone(),
+        method,
+        amr,
+        at,
+        password: None,
+        stepped_at: None,
+        for_link: false,
+        continues: None,
+    }
 }
 
 impl Steps {
@@ -159,10 +173,11 @@ impl Steps {
         self.stepped_at.map(|at| SecondStepProof::new(self.claimant.account, at))
     }
 
-    /// That the record is its owner's, for linking it (B22). A mailbox alone is no such proof, nor is a session that lives.
+    /// That the record is its owner's, for linking it (B22). A mailbox is such a proof only where the mail named both sides (rule H1);
+    /// a session that lives is none.
     pub fn owner(&self) -> Option<OwnerProof> {
         let c = &self.claimant;
-        let typed = matches!(self.method, Method::Password | Method::Adapter | Method::Passkey);
+        let typed = matches!(self.method, Method::Password | Method::Adapter | Method::Passkey) || self.for_link;
         let stepped = self.stepped_at.is_some() || self.method == Method::Passkey;
         (typed && self.continues.is_none()).then(|| OwnerProof::new(c.account, c.record, c.epoch, stepped))
     }
@@ -253,6 +268,7 @@ impl Steps {
             self.password.map(|password| password.score.to_string()).unwrap_or_default(),
             self.continues.map(|(session, _)| session.to_string()).unwrap_or_default(),
             time(self.continues.map(|(_, auth_time)| auth_time)),
+            u8::from(self.for_link).to_string(),
             c.email.to_string(),
         ]
         .join("|");
@@ -266,7 +282,7 @@ impl Steps {
         let body = String::from_utf8(URL_SAFE_NO_PAD.decode(body).ok()?).ok()?;
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
         hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), &mac_input(&body, bound), &mac).ok()?;
-        let parts: Vec<&str> = body.splitn(14, '|').collect();
+        let parts: Vec<&str> = body.splitn(15, '|').collect();
         let [
             directory,
             account,
@@ -281,6 +297,7 @@ impl Steps {
             score,
             session,
             since,
+            link,
             email,
         ] = parts.as_slice()
         else {
@@ -302,6 +319,7 @@ impl Steps {
             amr: amr.split(' ').map(str::to_owned).collect(),
             at,
             stepped_at: time(stepped),
+            for_link: *link == "1",
             continues: LoginSessionId::parse(session).ok().zip(time(since)),
             password: match (time(set_at), score.parse().ok()) {
                 (Some(set_at), Some(score)) => Some(PasswordState { set_at, score }),
@@ -322,7 +340,6 @@ fn mac_input(body: &str, bound: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::kernel::local::StoredPassword;
-    use crate::kernel::model::MailboxPurpose;
     use crate::kernel::values::{MailboxProofId, ProductName};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -454,10 +471,14 @@ mod tests {
             let at = &[browser; 16];
             let step = by_mailbox(&who, &proof, Shown::Code(&[[0; 32], shown]), at, NOW);
             assert_eq!(step.is_some(), good, "{proof:?}");
-            assert!(step.is_none_or(|step| step.method() == Method::Reset));
+            let named = proof.purpose == MailboxPurpose::Owner;
+            assert!(step.as_ref().is_none_or(|step| step.method() == Method::Reset && step.owner().is_some() == named));
+            let again = step.as_ref().map(|step| Steps::open(&step.to_text(&[5; 32], b""), &[5; 32], b"", NOW));
+            assert_eq!(again, step.clone().map(Some), "as it was");
             assert!(by_mailbox(&who, &proof, Shown::Link(&[shown]), at, NOW).is_none(), "a code is no link");
         };
         check(&|_| (), [8; 32], (4, 6), true);
+        check(&|proof| proof.purpose = MailboxPurpose::Owner, [8; 32], (4, 6), true);
         check(&|_| (), [7; 32], (4, 6), false);
         check(&|_| (), [8; 32], (5, 6), false);
         check(&|_| (), [8; 32], (4, 7), false);

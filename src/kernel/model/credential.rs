@@ -88,6 +88,8 @@ pub enum MailboxPurpose {
     Reset,
     /// An address of an account that was never proved.
     Address,
+    /// That a record is theirs, beside a provider's proof (B22).
+    Owner,
     /// The first second step, where a policy requires one and none is enrolled (rule H1).
     Enrol,
 }
@@ -98,13 +100,14 @@ impl MailboxPurpose {
         match self {
             Self::Reset => "reset",
             Self::Address => "address",
+            Self::Owner => "owner",
             Self::Enrol => "enrol",
         }
     }
 
     /// Reads [`Self::code`].
     pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Reset, Self::Address, Self::Enrol].into_iter().find(|purpose| purpose.code() == code)
+        [Self::Reset, Self::Address, Self::Owner, Self::Enrol].into_iter().find(|purpose| purpose.code() == code)
     }
 }
 

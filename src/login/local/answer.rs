@@ -144,8 +144,8 @@ pub enum LocalPage {
         provider: String,
         /// The address that it said.
         identity: String,
-        /// What is asked for was proved in this browser a moment ago.
-        known: bool,
+        /// What of it was shown in this browser a moment ago.
+        shown: Shown,
         /// The person may say that it is not theirs, and begin anew (B21).
         may_begin_anew: bool,
         /// The password or the code was not right.
@@ -210,6 +210,17 @@ pub enum LocalPage {
     },
     /// An organization manages the person: its admins change that (row L06).
     AskAdmin(Manager),
+}
+
+/// How much of the proof of a record (B22) was given in this browser a moment ago.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Shown {
+    /// Nothing.
+    Nothing,
+    /// The password or the mailbox; the enrolled second step is missing.
+    First,
+    /// All that is needed.
+    Enough,
 }
 
 /// What is asked besides the password before what is enrolled changes.

@@ -34,7 +34,7 @@ mod second;
 mod security;
 mod slot;
 
-pub use answer::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Wrong};
+pub use answer::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Shown, Wrong};
 pub use app::{AppEntry, AppRefused};
 pub use bench::{Bench, Busy, Lane};
 pub use breached::{BadList, Breached};

@@ -3,7 +3,7 @@
 //! A password that was right where everybody must move opens nothing but this (row T13): what it proved stands for ten minutes in this
 //! browser, on this host, and leads to the provider and back to the review. It is no session.
 
-use super::super::answer::{Answer, Form};
+use super::super::answer::{Answer, Form, Step};
 use super::super::both_sides::Wanted;
 use super::super::cookies::{self, CrossSite};
 use super::super::handover::ProductHost;
@@ -11,15 +11,26 @@ use super::super::record::Circumstances;
 use super::super::ticket::Target;
 use super::super::world::{Browser, Visitor};
 use super::super::{Login, Stop};
-use super::answer::{LocalPage, Said};
+use super::answer::{LocalPage, Said, Shown};
 use super::attempts::Attempt;
 use super::door::{Judged, said, start_again};
+use super::reset::For;
 use super::second::bound_to;
 use crate::kernel::local::Steps;
 use crate::kernel::migration::PROOF_LIFE;
 use crate::kernel::model::{MigrationPhase, ProductAccountState};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::EmailAddress;
+
+impl Shown {
+    fn of(standing: Option<&(Steps, bool)>) -> Self {
+        match standing {
+            None => Self::Nothing,
+            Some((_, false)) => Self::First,
+            Some((_, true)) => Self::Enough,
+        }
+    }
+}
 
 impl Login {
     /// B11: the password was right, and the account must move before anything else.
@@ -102,28 +113,28 @@ impl Login {
         answer.with_cookie(cookies::set(cookies::OWNER, &text, Some(PROOF_LIFE), CrossSite::Lax))
     }
 
-    /// What the owner of a record proved in this browser a moment ago, if it is enough to link the record: whoever enrolled a second
-    /// step has taken it (rule H1). What is not enough is asked for again, or the review would refuse it and lead back here.
+    /// What the owner of a record proved in this browser a moment ago, and whether it is enough to link the record: whoever enrolled a
+    /// second step must have taken it (rule H1).
     async fn standing_steps(
         &self,
         visitor: &Visitor,
         at: &ProductHost,
         wanted: &Wanted,
-    ) -> Result<Option<Steps>, Stop> {
+    ) -> Result<Option<(Steps, bool)>, Stop> {
         let bound = bound_to(at, &Browser::of(visitor));
         let text = visitor.cookies.one(cookies::OWNER);
         let steps = text.and_then(|text| Steps::open(text, &self.world.steps_key(), &bound, visitor.now));
         let Some(steps) = steps.filter(|steps| steps.claimant().record == wanted.record) else { return Ok(None) };
         let Some(owner) = steps.owner() else { return Ok(None) };
         let enough = owner.stepped() || self.world.factors(visitor, steps.claimant().account).await?.is_empty();
-        Ok(enough.then_some(steps))
+        Ok(Some((steps, enough)))
     }
 
     /// `GET /.fedgate/prove?t=…`: names both sides and asks for the record's own proof. Nothing happens by it.
     pub async fn ask_prove(&self, visitor: &Visitor, at: &ProductHost, ticket: &str) -> Answer {
         let answer = match self.wanted(visitor, at, ticket) {
             Some(wanted) => match self.standing_steps(visitor, at, &wanted).await {
-                Ok(known) => Ok(self.prove_page(visitor, at, (&wanted, ticket), (known.is_some(), false))),
+                Ok(known) => Ok(self.prove_page(visitor, at, (&wanted, ticket), (Shown::of(known.as_ref()), false))),
                 Err(stop) => Err(stop),
             },
             None => Ok(start_again()),
@@ -136,14 +147,14 @@ impl Login {
         visitor: &Visitor,
         at: &ProductHost,
         (wanted, ticket): (&Wanted, &str),
-        (known, failed): (bool, bool),
+        (shown, failed): (Shown, bool),
     ) -> Answer {
         self.local_page(visitor, at, Some(&wanted.target), ticket, |form: Form| LocalPage::Prove {
             form,
             email: wanted.email.clone(),
             provider: wanted.provider.clone(),
             identity: wanted.identity.clone(),
-            known,
+            shown,
             may_begin_anew: wanted.may_begin_anew,
             failed,
         })
@@ -185,9 +196,14 @@ impl Login {
         (wanted, ticket): (&Wanted, &str),
         (password, code): (String, &str),
     ) -> Result<Answer, Stop> {
-        if let Some(steps) = self.standing_steps(visitor, at, wanted).await? {
-            let answer = self.give_owned(visitor, wanted, &steps, Vec::new()).await?;
+        let standing = self.standing_steps(visitor, at, wanted).await?;
+        if let Some((steps, true)) = &standing {
+            let answer = self.give_owned(visitor, wanted, steps, Vec::new()).await?;
             return Ok(answer.with_cookie(cookies::expire(cookies::OWNER)));
+        }
+        if let Some((steps, false)) = &standing {
+            let answer = self.second_of_owner(visitor, at, (wanted, ticket), (steps, code, Shown::First)).await?;
+            return Ok(answer);
         }
         let known = self.world.known(at, &wanted.email).await?.filter(|known| known.record.id == wanted.record);
         let steps = match self.judge_password(visitor, at, (&wanted.email, known.as_ref()), password).await? {
@@ -200,7 +216,7 @@ impl Login {
                     ..Circumstances::default()
                 };
                 self.world.record_refusal(visitor, Refusal::WrongPassword, about).await;
-                return Ok(self.prove_page(visitor, at, (wanted, ticket), (false, true)));
+                return Ok(self.prove_page(visitor, at, (wanted, ticket), (Shown::Nothing, true)));
             }
             Judged::TooMany => return Ok(said(at, Said::TooMany)),
             Judged::Busy => return Ok(said(at, Said::Busy)),
@@ -209,15 +225,64 @@ impl Login {
         if self.world.factors(visitor, steps.claimant().account).await?.is_empty() {
             return self.give_owned(visitor, wanted, &steps, Vec::new()).await;
         }
+        self.second_of_owner(visitor, at, (wanted, ticket), (&steps, code, Shown::Nothing)).await
+    }
+
+    /// The enrolled second step of the record's owner, asked for whatever the policy says (rule H1).
+    async fn second_of_owner(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        (wanted, ticket): (&Wanted, &str),
+        (steps, code, shown): (&Steps, &str, Shown),
+    ) -> Result<Answer, Stop> {
         let device = self.world.device(visitor, wanted.record);
         let place = (&at.product.name, wanted.email.as_str());
         if !self.world.may_try(Attempt::Second, visitor, place, device.as_ref()).await? {
             return Ok(said(at, Said::TooMany));
         }
-        // An enrolled second step is asked for, whatever the policy says (rule H1).
-        let Some((steps, used)) = self.add_second(visitor, &steps, code).await? else {
-            return Ok(self.prove_page(visitor, at, (wanted, ticket), (false, true)));
+        let Some((steps, used)) = self.add_second(visitor, steps, code).await? else {
+            return Ok(self.prove_page(visitor, at, (wanted, ticket), (shown, true)));
         };
-        self.give_owned(visitor, wanted, &steps, vec![used]).await
+        let answer = self.give_owned(visitor, wanted, &steps, vec![used]).await?;
+        Ok(answer.with_cookie(cookies::expire(cookies::OWNER)))
+    }
+
+    /// `POST /.fedgate/prove/mail`: a code to the record's own address, for who has no password any more.
+    pub async fn prove_by_mail(&self, visitor: &Visitor, at: &ProductHost, (csrf, to): (&str, &str)) -> Answer {
+        let begun = self.world.clock.since_boot();
+        let ticket = to.split_once('~').map(|(_, ticket)| ticket).unwrap_or_default();
+        let wanted = self.wanted(visitor, at, ticket).filter(|_| self.world.csrf_holds(visitor, csrf));
+        let Some(wanted) = wanted else { return start_again() };
+        let answer = self.try_prove_by_mail(visitor, at, (&wanted, ticket)).await;
+        let answer = self.settle(visitor, Some(&wanted.target), answer).await;
+        self.world.slots.hold(&self.world.clock, begun).await;
+        answer
+    }
+
+    async fn try_prove_by_mail(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        (wanted, ticket): (&Wanted, &str),
+    ) -> Result<Answer, Stop> {
+        if !self.world.may_try(Attempt::Mail, visitor, (&at.product.name, wanted.email.as_str()), None).await? {
+            return Ok(said(at, Said::TooMany));
+        }
+        // The address that is stored now, of the very record that was asked about: else nobody gets a mail.
+        let known = self.world.known(at, &wanted.email).await?.filter(|known| known.record.id == wanted.record);
+        let asked = (For::Owner(wanted, ticket), wanted.email.clone(), known.as_ref());
+        self.begin_proof(visitor, at, &wanted.target, asked).await
+    }
+
+    /// The mailbox of the record is the person's: that stands in this browser, and the page asks for what is missing.
+    pub(super) fn owner_by_mailbox(&self, visitor: &Visitor, at: &ProductHost, steps: &Steps, ticket: &str) -> Answer {
+        let wanted = self.wanted(visitor, at, ticket).filter(|wanted| wanted.record == steps.claimant().record);
+        if wanted.is_none() {
+            return start_again();
+        }
+        let text = steps.to_text(&self.world.steps_key(), &bound_to(at, &Browser::of(visitor)));
+        let url = format!("/.fedgate/prove?t={ticket}");
+        Answer::of(Step::Go(url)).with_cookie(cookies::set(cookies::OWNER, &text, Some(PROOF_LIFE), CrossSite::Lax))
     }
 }

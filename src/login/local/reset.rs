@@ -2,6 +2,7 @@
 //! once, for fifteen minutes, in the browser that began. Everybody sees the same pages, known or not (rule H18).
 
 use super::super::answer::{Answer, Step};
+use super::super::both_sides::Wanted;
 use super::super::handover::ProductHost;
 use super::super::ticket::Target;
 use super::super::world::{Browser, Visitor};
@@ -29,6 +30,33 @@ const LIFE: Duration = Duration::from_secs(15 * 60);
 /// Codes that may be tried.
 const TRIES: u32 = 5;
 
+/// What a mailbox is proved for, with what the page that waits must know.
+pub(super) enum For<'a> {
+    /// A new password.
+    Reset,
+    /// The first second step.
+    Enrol,
+    /// That a record is theirs (B22): what is asked, and the ticket that says so.
+    Owner(&'a Wanted, &'a str),
+}
+
+impl For<'_> {
+    const fn purpose(&self) -> MailboxPurpose {
+        match self {
+            Self::Reset => MailboxPurpose::Reset,
+            Self::Enrol => MailboxPurpose::Enrol,
+            Self::Owner(..) => MailboxPurpose::Owner,
+        }
+    }
+
+    const fn ticket(&self) -> &str {
+        match self {
+            Self::Reset | Self::Enrol => "",
+            Self::Owner(_, ticket) => ticket,
+        }
+    }
+}
+
 /// What a mail says.
 pub(super) struct Secrets {
     /// Eight digits.
@@ -44,13 +72,20 @@ impl Secrets {
     }
 
     /// What is written to the person. The link leads by the login host, whose name every mail knows (rule H1).
-    fn letter(&self, at: &ProductHost, purpose: MailboxPurpose, until: Timestamp) -> Letter {
+    fn letter(&self, at: &ProductHost, purpose: &For<'_>, until: Timestamp) -> Letter {
         let link = format!("/login/reset?token={}", *self.link.expose());
-        let proof = Proof { code: Secret::new(self.code.clone()), link: Some(Secret::new(link)) };
+        let code = Secret::new(self.code.clone());
         let product = at.product.name.clone();
         match purpose {
-            MailboxPurpose::Reset => Letter::Reset { product, proof, until },
-            MailboxPurpose::Address | MailboxPurpose::Enrol => Letter::MailboxProof { product, proof, until },
+            For::Reset => Letter::Reset { product, proof: Proof { code, link: Some(Secret::new(link)) }, until },
+            For::Enrol => Letter::MailboxProof { product, proof: Proof { code, link: Some(Secret::new(link)) }, until },
+            For::Owner(wanted, _) => Letter::OwnerProof {
+                product,
+                provider: wanted.provider.clone(),
+                identity: wanted.identity.clone(),
+                proof: Proof { code, link: None },
+                until,
+            },
         }
     }
 }
@@ -115,7 +150,7 @@ impl Login {
         }
         let known = self.world.known(at, &email).await?;
         let owner = known.filter(|known| known.record.state == ProductAccountState::Local && !known.record.off);
-        self.begin_proof(visitor, at, target, (MailboxPurpose::Reset, email, owner.as_ref())).await
+        self.begin_proof(visitor, at, target, (For::Reset, email, owner.as_ref())).await
     }
 
     /// Writes a proof down, queues its mail, and shows the page that waits for the code.
@@ -124,14 +159,14 @@ impl Login {
         visitor: &Visitor,
         at: &ProductHost,
         target: &Target,
-        (purpose, email, owner): (MailboxPurpose, EmailAddress, Option<&Known>),
+        (purpose, email, owner): (For<'_>, EmailAddress, Option<&Known>),
     ) -> Result<Answer, Stop> {
         let (world, browser) = (&self.world, Browser::of(visitor));
         let secrets = Secrets::fresh();
         let id = MailboxProofId::mint(visitor.now, random());
         let mut proof = MailboxProof {
             id,
-            purpose,
+            purpose: purpose.purpose(),
             product: at.product.name.clone(),
             product_account: owner.map(|known| known.record.id),
             email: email.clone(),
@@ -153,12 +188,12 @@ impl Login {
         if let Some(known) = owner {
             event.subject.account = Some(known.claimant.account.to_string());
             event.subject.product_account = Some(known.record.id.to_string());
-            let letter = secrets.letter(at, purpose, visitor.now.plus(LIFE));
+            let letter = secrets.letter(at, &purpose, visitor.now.plus(LIFE));
             batch.changes.push(world.letter(visitor, &known.claimant, letter)?);
         }
         batch.events.push(event);
         world.store.commit(batch).await?;
-        let mut answer = self.mail_code_page(visitor, at, target, id, false);
+        let mut answer = self.mail_code_page(visitor, at, target, (id, purpose.ticket()), false);
         if let Some(cookie) = browser.cookie() {
             answer.cookies = vec![cookie];
         }
@@ -170,10 +205,11 @@ impl Login {
         visitor: &Visitor,
         at: &ProductHost,
         target: &Target,
-        id: MailboxProofId,
+        (id, ticket): (MailboxProofId, &str),
         failed: bool,
     ) -> Answer {
-        let state = self.world.seal_local(at, "mail", &id.to_bytes());
+        let state = [id.to_bytes().as_slice(), ticket.as_bytes()].concat();
+        let state = self.world.seal_local(at, "mail", &state);
         self.local_page(visitor, at, Some(target), &state, |form| LocalPage::MailCode { form, failed })
     }
 
@@ -186,9 +222,12 @@ impl Login {
         code: &str,
     ) -> Answer {
         let id = to.split_once('~').and_then(|(_, state)| self.world.open_local(at, "mail", state));
-        let id = id.and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()).map(MailboxProofId::from_bytes);
-        let (Some(target), Some(id)) = (self.posted_target(visitor, at, csrf, to), id) else { return start_again() };
-        let answer = self.try_mailed_code(visitor, at, &target, (id, code)).await;
+        let id = id.as_ref().and_then(|bytes| bytes.split_first_chunk::<16>());
+        let id = id.and_then(|(id, ticket)| Some((MailboxProofId::from_bytes(*id), std::str::from_utf8(ticket).ok()?)));
+        let (Some(target), Some((id, ticket))) = (self.posted_target(visitor, at, csrf, to), id) else {
+            return start_again();
+        };
+        let answer = self.try_mailed_code(visitor, at, &target, (id, ticket, code)).await;
         self.settle(visitor, Some(&target), answer).await
     }
 
@@ -197,7 +236,7 @@ impl Login {
         visitor: &Visitor,
         at: &ProductHost,
         target: &Target,
-        (id, code): (MailboxProofId, &str),
+        (id, ticket, code): (MailboxProofId, &str, &str),
     ) -> Result<Answer, Stop> {
         // A try is taken before it is judged.
         let change = Change::Credential(CredentialChange::TryMailboxProof(id));
@@ -210,8 +249,8 @@ impl Login {
         let hashes = self.world.keys.lookups(Lookup::MailCode, &[&id.to_bytes(), digits.as_bytes()]);
         let proof = self.world.store.mailbox_proof(id).await?;
         match self.judge_mailbox(visitor, at, proof, Shown::Code(&hashes)).await? {
-            Some((steps, purpose)) => self.mailbox_proved(visitor, at, target, (steps, purpose, id)).await,
-            None => Ok(self.mail_code_page(visitor, at, target, id, true)),
+            Some((steps, purpose)) => self.mailbox_proved(visitor, at, target, (steps, purpose, id, ticket)).await,
+            None => Ok(self.mail_code_page(visitor, at, target, (id, ticket), true)),
         }
     }
 
@@ -239,7 +278,7 @@ impl Login {
         visitor: &Visitor,
         at: &ProductHost,
         target: &Target,
-        (steps, purpose, id): (Steps, MailboxPurpose, MailboxProofId),
+        (steps, purpose, id, ticket): (Steps, MailboxPurpose, MailboxProofId, &str),
     ) -> Result<Answer, Stop> {
         let mut changes = vec![Change::Credential(CredentialChange::EndMailboxProof(id))];
         changes.extend(self.address_proved(visitor, &steps).await?);
@@ -247,6 +286,9 @@ impl Login {
             Ok(_) => {}
             Err(NotCommitted::Conflict(_)) => return Ok(said(at, Said::Over)),
             Err(NotCommitted::Unavailable(fault)) => return Err(fault.into()),
+        }
+        if purpose == MailboxPurpose::Owner {
+            return Ok(self.owner_by_mailbox(visitor, at, &steps, ticket));
         }
         if purpose == MailboxPurpose::Enrol {
             return Ok(self.enrol_page(visitor, at, Some((target, &steps)), steps.claimant().account, false));
@@ -356,7 +398,7 @@ impl Login {
         let Some(shown) = Token::parse(token.as_bytes()) else { return Ok(said(at, Said::Over)) };
         let hashes = self.world.keys.lookups(Lookup::MailLink, &[shown.bytes()]);
         match self.judge_mailbox(visitor, at, Some(proof), Shown::Link(&hashes)).await? {
-            Some((steps, purpose)) => self.mailbox_proved(visitor, at, target, (steps, purpose, id)).await,
+            Some((steps, purpose)) => self.mailbox_proved(visitor, at, target, (steps, purpose, id, "")).await,
             None => Ok(said(at, Said::Over)),
         }
     }

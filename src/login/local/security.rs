@@ -11,12 +11,13 @@ use super::change::Changed;
 use super::door::{Judged, said, said_page, start_again};
 use super::known::Known;
 use super::product::{keeps_here, kept_by_product};
+use super::reset::For;
 use crate::entropy::random;
 use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange};
 use crate::kernel::live::step_up::{is_fresh, proved_at};
 use crate::kernel::local::{RECOVERY_CODES, RecoveryCode, SEED_BYTES, Seed, Steps};
-use crate::kernel::model::{Factor, FactorKind, MailboxPurpose};
+use crate::kernel::model::{Factor, FactorKind};
 use crate::kernel::values::{AccountId, FactorId};
 use crate::keys::Lookup;
 use crate::mail::{self, Letter};
@@ -232,7 +233,7 @@ impl Login {
     ) -> Result<Answer, Stop> {
         let email = steps.claimant().email.clone();
         let known = self.world.known(at, &email).await?;
-        self.begin_proof(visitor, at, target, (MailboxPurpose::Enrol, email, known.as_ref())).await
+        self.begin_proof(visitor, at, target, (For::Enrol, email, known.as_ref())).await
     }
 
     /// A fresh seed. With steps, the login goes on after its first code.

@@ -43,6 +43,11 @@ impl At<'_> {
                 params![id.to_bytes()],
                 Conflict::Migration,
             ),
+            MigrationChange::Unlink(account, but) => self.any(
+                "DELETE FROM linked_identity
+                 WHERE account = ? AND NOT (directory = ? AND source = ? AND subject = ?)",
+                params![account.to_bytes(), but.directory.to_bytes(), but.source.0, but.subject],
+            ),
             MigrationChange::Forget(of) => {
                 self.any("DELETE FROM migration WHERE product_account = ?", params![of.to_bytes()])
             }

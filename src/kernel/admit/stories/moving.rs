@@ -117,6 +117,48 @@ fn b21_what_never_proved_its_address_is_put_aside_by_authority_after_the_offer()
 }
 
 #[test]
+fn b18_of_several_accounts_the_one_with_a_password_here_can_be_proved_and_no_other_is_spoken_of() {
+    let (here, elsewhere) = (account(9, "ann@free.example"), account(8, "ann@free.example"));
+    let several = |case: &mut Case| {
+        let of = account(8, "ann@free.example");
+        let further = Vec::new();
+        case.candidates.push(Candidate {
+            account: of,
+            identities: Vec::new(),
+            product_account: None,
+            further,
+            enrolled: false,
+        });
+    };
+    let case = candidate(ISSUER, &here).with(optional).with(several);
+    // Authority over the address does not tell which of them is meant.
+    check(&case, "local-proof-needed");
+    assert!(matches!(case.decide().outcome, Outcome::Need(Need::LocalProof)));
+    let proved = case.clone().with(owner(&here, 1, false));
+    check(&proved, "link");
+    assert_eq!(admitted(&proved).link.unwrap().1, LinkedBy::Owner);
+    assert!(matches!(admitted(&proved).person, Person::Known(account) if account.id == here.id));
+    check(&case.clone().with(owner(&elsewhere, 1, false)), "local-proof-needed");
+    let enrolled = case.clone().with(|case| case.candidates[0].enrolled = true);
+    check(&enrolled.clone().with(owner(&here, 1, false)), "local-proof-needed");
+    check(&enrolled.with(owner(&here, 1, true)), "link");
+    // Two with a password here, or none: nobody can tell.
+    let both = |case: &mut Case| {
+        let record = record(&account(8, "ann@free.example"), ProductAccountState::Local);
+        case.candidates[1].product_account = Some(record);
+    };
+    check(&proved.clone().with(both), "several-accounts");
+    check(&proved.clone().with(|case| case.candidates[0].product_account = None), "several-accounts");
+    check(&proved.clone().with(phase(MigrationPhase::Off)), "several-accounts");
+    // H2: one that is switched off keeps the others out; B19: one of them is somebody of this directory already.
+    check(&proved.clone().with(|case| case.candidates[1].account.status = AccountStatus::Deactivated), "inactive");
+    let taken = |case: &mut Case| {
+        case.candidates[1].identities = vec![link(&account(8, "ann@free.example"), ISSUER, "another")];
+    };
+    check(&proved.with(taken), "conflict");
+}
+
+#[test]
 fn b23_an_address_that_was_given_up_is_nobodys_until_the_person_says_so() {
     let old = account(9, "kept@free.example");
     let open = |case: &mut Case| case.product.as_mut().unwrap().signup = Signup::Open;
