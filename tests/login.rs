@@ -52,6 +52,8 @@ mod neighbours;
 mod passkeys;
 #[path = "login/passwords.rs"]
 mod passwords;
+#[path = "login/phases.rs"]
+mod phases;
 #[path = "login/policies.rs"]
 mod policies;
 #[path = "login/product_passwords.rs"]

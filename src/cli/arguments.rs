@@ -142,6 +142,27 @@ pub enum Migrate {
         #[arg(long, value_name = "P")]
         product: Option<String>,
     },
+    /// Moves a product's phase on, at once or at the end of a day, on every node within a second. The file stays the floor; nothing that
+    /// has moved ever moves back.
+    #[command(
+        after_help = "Example:\n  fedgate migrate phase trello forced --deadline 2026-12-31 --dry-run\n\nStatus 1: it would be a step back."
+    )]
+    Phase {
+        /// The product.
+        product: String,
+        /// `off`, `optional` or `forced`.
+        #[arg(value_parser = ["off", "optional", "forced"])]
+        phase: String,
+        /// The phase begins at the end of this day, UTC, and not at once.
+        #[arg(long, value_name = "DAY")]
+        deadline: Option<String>,
+        /// Take back what was set at run time: never below the file, and nobody who moved moves back.
+        #[arg(long)]
+        force: bool,
+        /// Say whom it would hit and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Tells everybody who still has a password of the product's deadline, where a reminder is due. A gateway does this by itself, ten
     /// minutes after the hour of it; stopped in the middle, either goes on where the other was, and nobody is told twice.
     #[command(

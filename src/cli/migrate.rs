@@ -1,13 +1,14 @@
 //! `fedgate migrate`: how far each product's accounts have moved to the one account, what products have not heard yet, and who is told
 //! of a deadline.
 
+mod phase;
 mod run;
 
 use super::arguments::Migrate;
 use super::stored::{self, Wrong};
-use super::{Common, Screen};
+use super::{Common, Screen, acquainted};
 use crate::clock::Clock;
-use crate::kernel::model::{Migration, MigrationPhase, MigrationProgress, Passwords, Product, ProductAccountState};
+use crate::kernel::model::{Migration, MigrationProgress, Passwords, Product, ProductAccountState};
 use crate::kernel::values::Timestamp;
 use crate::login::reminders::{Told, last};
 use run::{sentence, spoken};
@@ -25,6 +26,11 @@ const NAMED: usize = 50;
 pub fn run(arguments: &Migrate, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
     let done = match arguments {
         Migrate::Status { product } => status(product.as_deref(), common, screen),
+        Migrate::Phase { product, phase, deadline, force, dry_run } => {
+            let wanted =
+                phase::Wanted { product, phase, deadline: deadline.as_deref(), force: *force, dry_run: *dry_run };
+            phase::set(&wanted, common, screen)
+        }
         Migrate::Run { product, dry_run } => run::remind(product.as_deref(), *dry_run, common, screen),
     };
     stored::finish(done, common, screen)
@@ -44,16 +50,17 @@ struct Found {
 
 fn status(named: Option<&str>, common: &Common, screen: &mut Screen<'_>) -> Result<ExitCode, Wrong> {
     let config = stored::configuration(common)?;
-    let products = with_passwords(config.catalog.products.iter().map(AsRef::as_ref), named)?;
     let now = Clock::system().now();
     let store = stored::store(&config)?;
     let found = stored::on_store(&store, async {
+        let catalog = acquainted::catalog(&*store, &config.key, &config, None, now).await?;
+        let products = with_passwords(catalog.products.values().map(AsRef::as_ref), named)?;
         let mut found = Vec::new();
         for product in products {
             found.push(Found {
                 name: product.name.to_string(),
-                phase: phase(product.migration.phase_at(now)),
-                deadline: product.migration.deadline.as_ref().map(|deadline| (deadline.at, phase(deadline.then))),
+                phase: product.migration.phase_at(now).code(),
+                deadline: product.migration.deadline.as_ref().map(|deadline| (deadline.at, deadline.then.code())),
                 told: last(&*store, &product.name).await?,
                 progress: store.migration_progress(&product.name).await?,
                 stuck: store.migrations_stuck(&product.name, NAMED).await?,
@@ -84,14 +91,6 @@ fn with_passwords<'p>(
         return Err(Wrong(format!("there is no product{which} with passwords of its own")));
     }
     Ok(products)
-}
-
-const fn phase(phase: MigrationPhase) -> &'static str {
-    match phase {
-        MigrationPhase::Off => "off",
-        MigrationPhase::Optional => "optional",
-        MigrationPhase::Forced => "forced",
-    }
 }
 
 impl Found {

@@ -170,6 +170,9 @@ pub enum Action {
     /// Everybody who still has a password at a product was told of its deadline.
     #[serde(rename = "migration.reminded")]
     MigrationReminded,
+    /// The operator moved a product's phase on at run time.
+    #[serde(rename = "migration.phase_set")]
+    PhaseSet,
     /// An address came under, or left, an organization's management.
     #[serde(rename = "account.managed")]
     AccountManaged,

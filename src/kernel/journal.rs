@@ -259,6 +259,8 @@ pub enum Revocation {
     Product(ProductName),
     /// Keys changed: read them again.
     Keys,
+    /// A product's phase changed: build the configured world again.
+    Phases,
 }
 
 impl Batch {

@@ -28,6 +28,8 @@ pub enum Lookup {
     Reminder,
     /// An identity, or an address, of somebody who was deleted for good (rule H2).
     Tombstone,
+    /// The MAC over phases that were set at run time (rule H12).
+    Phases,
 }
 
 impl Lookup {
@@ -41,6 +43,7 @@ impl Lookup {
             Self::Decoy => "fedgate decoy 1",
             Self::Reminder => "fedgate reminder 1",
             Self::Tombstone => "fedgate tombstone 1",
+            Self::Phases => "fedgate phases 1",
         }
     }
 

@@ -148,7 +148,7 @@ impl Live {
             Revocation::Product(name) => self.registry.end_where(|entry| entry.live.product == *name),
             // Which sessions these mean is judged, or was resolved to login sessions by whoever wrote the row: nothing that is
             // in memory is believed any more.
-            Revocation::Organization(_) => {
+            Revocation::Organization(_) | Revocation::Phases => {
                 self.world.orgs.mark_stale();
                 0
             }

@@ -5,6 +5,7 @@ use super::Reads;
 use super::document::{Document, Mistake};
 use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, fingerprint};
 use super::overlay::overlay;
+use super::phases::{self, Phases};
 use super::rows::{self, Violated, Which};
 use crate::entropy::random;
 use crate::kernel::domain::{DomainProof, State};
@@ -65,6 +66,8 @@ pub struct Stored {
     pub heads: Option<Vec<OrganizationHead>>,
     /// Proofs of domains, as they were read.
     pub proofs: Vec<DomainProof>,
+    /// Phases of products that were set at run time, as they were read.
+    pub phases: Option<Vec<u8>>,
 }
 
 /// What proofs come to.
@@ -119,6 +122,7 @@ impl Stored {
             versions: store.newest_versions().await?,
             heads: Some(store.organization_heads().await?),
             proofs: store.domain_proofs().await?,
+            phases: store.setting(phases::SETTING).await?,
         })
     }
 
@@ -261,11 +265,13 @@ pub fn join(
     let holds =
         |org: &OrgName, domain: &DomainName| held.iter().any(|proof| proof.org == *org && proof.domain == *domain);
     let laid = overlay((floor, reads), &documents, &secrets, &holds);
-    let draft = laid.draft;
+    let mut draft = laid.draft;
     let mut batch = Batch::default();
     let ids = directories(&draft, &stored.directories, now, &mut batch);
     let keys = keys(kek, &draft, &ids, stored.keys.clone(), now, &mut batch)?;
     let macs = Keys::open(kek, &keys)?;
+    let set = Phases::open(stored.phases.as_deref(), &macs).map_err(|fault| Fault::Broken(fault.to_string()))?;
+    set.over(&mut draft.products);
     let mut news = Batch::default();
     // What is proved has rows of its own; these are the file's.
     let mut claimed = rows::domains(&floor.orgs, &stored.domains, (&macs, now), &mut news);

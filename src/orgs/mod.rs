@@ -3,8 +3,9 @@
 //! The file is the floor: what it says holds, and a document can only demand more. [`draft`] is the configured world without the
 //! store's part, [`document`] what an organization says of itself, [`overlay`] joins the two, [`strict`] says key by key what is
 //! stricter, [`roles`] who is invited to administer, [`loosen`] what a change gives away, `lockout` what would keep everybody
-//! out, [`change`] makes one, [`enrol`] gives what is named its rows in the store, [`rows`] says since when. Documents are read by the
-//! rules of the file, through [`Reads`]: there is no second set. Deliberately absent: who may change what (the admin API), and
+//! out, [`change`] makes one, [`enrol`] gives what is named its rows in the store, [`rows`] says since when, [`phases`] what was set
+//! of products' migration. Documents are read by the rules of the file, through [`Reads`]: there is no second set. Deliberately
+//! absent: who may change what (the admin API), and
 //! how domains are proved. A new key of a policy is a line in [`strict::KEYS`].
 
 pub mod change;
@@ -14,6 +15,7 @@ pub mod enrol;
 pub mod lockout;
 pub mod loosen;
 pub mod overlay;
+pub mod phases;
 pub mod roles;
 pub mod rows;
 pub mod strict;

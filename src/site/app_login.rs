@@ -6,7 +6,6 @@ use crate::login::local::{AppEntry, AppRefused};
 use crate::web::{AppLogin, PageRequest, Place};
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use std::sync::Arc;
 
 impl Site {
     pub(super) async fn app_login(&self, request: &PageRequest) -> AppLogin {
@@ -16,7 +15,11 @@ impl Site {
         let Some(api) = product.password_api.iter().find(|api| api.path == request.head.uri.path()) else {
             return AppLogin::Refused(render::empty(StatusCode::NOT_FOUND));
         };
-        let at = ProductHost { product: Arc::clone(product), host: host.clone(), cookie_domain: cookie_domain.clone() };
+        let at = ProductHost {
+            product: self.as_it_holds(product),
+            host: host.clone(),
+            cookie_domain: cookie_domain.clone(),
+        };
         let why = match self.login.judge_app(&visitor(request), &at, api, &request.body).await {
             AppEntry::Passed => return AppLogin::Passed,
             AppEntry::Refused(why) => why,

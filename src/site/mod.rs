@@ -22,6 +22,7 @@ mod texts;
 pub use texts::title as refusal_title;
 
 use crate::admin::Admin;
+use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::intent::{Declared, is_safe};
 use crate::login::{Cookies, Live, Login, Visitor};
@@ -41,6 +42,12 @@ pub struct Site {
 }
 
 impl Site {
+    /// A product as it holds now: routes know it by the file, and its phase may have moved on since (row T08).
+    fn as_it_holds(&self, product: &Arc<Product>) -> Arc<Product> {
+        let catalog = self.login.world().catalog.load();
+        catalog.products.get(&product.name).map_or_else(|| Arc::clone(product), Arc::clone)
+    }
+
     /// Routes over logins, live sessions, page templates and the admin API.
     pub fn new(login: Login, live: Arc<Live>, pages: Pages, admin: Arc<Admin>) -> Self {
         Self { login, live, pages, admin }
@@ -82,7 +89,7 @@ impl Routes for Site {
         match &request.place {
             Place::Login => self.on_login_host(&request, &visitor).await,
             Place::Product { product, host, doors, cookie_domain } => {
-                let (product, cookie_domain) = (Arc::clone(product), cookie_domain.clone());
+                let (product, cookie_domain) = (self.as_it_holds(product), cookie_domain.clone());
                 let at = crate::login::ProductHost { product, host: host.clone(), cookie_domain };
                 self.on_product_host(&request, &visitor, (&at, doors)).await
             }

@@ -30,7 +30,7 @@ const MERGE_STEPS: [&str; 3] = ["set_auth_mode", "revoke_sessions", "merge"];
 const KILLS: [&[usize]; 7] = [&[], &[0], &[1], &[2], &[0, 1], &[0, 2], &[1, 2]];
 
 /// A person with a record at `trello` whose password the product keeps.
-fn person(number: u8) -> (Batch, ProductAccount, String) {
+pub fn person(number: u8) -> (Batch, ProductAccount, String) {
     let now = Clock::system().now();
     let email = format!("person-{number}@free.example.test");
     let address = EmailAddress::parse(&email).unwrap();
@@ -72,7 +72,7 @@ fn person(number: u8) -> (Batch, ProductAccount, String) {
 }
 
 /// The file of the gateway, as another process opens it.
-fn open(world: &World) -> std::sync::Arc<dyn Store> {
+pub fn open(world: &World) -> std::sync::Arc<dyn Store> {
     store::open("sqlite:fedgate.db", &world.gateway.directory().join("state")).expect("the store")
 }
 

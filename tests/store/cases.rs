@@ -381,6 +381,7 @@ pub async fn the_feed_is_ordered_and_complete(store: AnyStore) {
         Revocation::Organization(OrgName::parse("acme").unwrap()),
         Revocation::Product(product()),
         Revocation::Keys,
+        Revocation::Phases,
     ];
     assert_eq!(store.feed(0).await.unwrap().cursor, 0);
     for revocation in &all {

@@ -60,10 +60,42 @@ impl Deadline {
     }
 }
 
+impl MigrationPhase {
+    /// The word for it, in files and rows.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Optional => "optional",
+            Self::Forced => "forced",
+        }
+    }
+
+    /// Reads [`Self::code`].
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Off, Self::Optional, Self::Forced].into_iter().find(|phase| phase.code() == code)
+    }
+}
+
 impl MigrationPlan {
     /// One phase for good.
     pub fn of(phase: MigrationPhase) -> Self {
         Self { phase, deadline: None }
+    }
+
+    /// This plan and another one laid over it: now and after its deadline at no earlier phase than either. A plan has one step: of two
+    /// deadlines that for the later phase is kept, and of two for one phase the earlier.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        let phase = self.phase.max(other.phase);
+        let both = [&self.deadline, &other.deadline].into_iter().flatten().filter(|deadline| deadline.then > phase);
+        let deadline = both.min_by_key(|deadline| (std::cmp::Reverse(deadline.then), deadline.at)).cloned();
+        Self { phase, deadline }
+    }
+
+    /// Whether another plan is nowhere behind this one from a time on.
+    pub fn leads_to(&self, other: &Self, now: Timestamp) -> bool {
+        let moments = [Some(now), self.deadline.as_ref().map(|it| it.at), other.deadline.as_ref().map(|it| it.at)];
+        moments.into_iter().flatten().filter(|at| *at >= now).all(|at| other.phase_at(at) >= self.phase_at(at))
     }
 
     /// The phase that holds at a time. A deadline never leads back to an earlier one (row T08).
@@ -98,6 +130,36 @@ mod tests {
             assert_eq!((plan.phase_at(before), plan.phase_at(at)), (phase, after));
         }
         assert_eq!(MigrationPlan::of(Optional).phase_at(at.plus(DAY)), Optional);
+    }
+
+    #[test]
+    fn t08_a_plan_over_another_is_behind_neither_and_to_lead_on_is_never_to_go_back() {
+        use MigrationPhase::{Forced, Off, Optional};
+        let at = |day: i64| Timestamp::from_seconds(day * 86_400);
+        let due = |phase, day: i64, then| {
+            let deadline = Deadline { at: at(day), then, remind: Vec::new() };
+            MigrationPlan { phase, deadline: Some(deadline) }
+        };
+        let of = MigrationPlan::of;
+        let plans = [
+            of(Off),
+            of(Optional),
+            of(Forced),
+            due(Off, 50, Optional),
+            due(Off, 60, Forced),
+            due(Optional, 40, Forced),
+        ];
+        for (first, second) in plans.iter().flat_map(|first| plans.iter().map(move |second| (first, second))) {
+            let joined = first.joined(second);
+            for day in [0, 90] {
+                let least = first.phase_at(at(day)).max(second.phase_at(at(day)));
+                assert_eq!(joined.phase_at(at(day)), least, "{first:?} {second:?} {day}");
+            }
+            let goes_back = (0..90).any(|day| second.phase_at(at(day)) < first.phase_at(at(day)));
+            assert_eq!(first.leads_to(second, at(0)), !goes_back, "{first:?} {second:?}");
+        }
+        assert_eq!(due(Off, 50, Optional).joined(&due(Off, 40, Forced)), due(Off, 40, Forced));
+        assert_eq!(of(Forced).joined(&due(Off, 40, Forced)), of(Forced));
     }
 
     #[test]

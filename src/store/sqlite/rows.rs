@@ -266,6 +266,7 @@ pub(super) fn revocation(row: &Row<'_>, first: usize) -> rusqlite::Result<Revoca
         "organization" => Revocation::Organization(parsed(row, subject, OrgName::parse)?),
         "product" => Revocation::Product(parsed(row, subject, ProductName::parse)?),
         "keys" => Revocation::Keys,
+        "phases" => Revocation::Phases,
         _ => return Err(damaged(first, format!("revocation of kind {kind}"))),
     })
 }
@@ -280,5 +281,6 @@ pub(super) fn revocation_columns(revocation: &Revocation) -> (&'static str, Stri
         Revocation::Organization(org) => ("organization", org.to_string(), ""),
         Revocation::Product(product) => ("product", product.to_string(), ""),
         Revocation::Keys => ("keys", String::new(), ""),
+        Revocation::Phases => ("phases", String::new(), ""),
     }
 }
