@@ -88,7 +88,9 @@ impl World {
     pub async fn bury(&self, deletion: &Deletion) -> Result<(), Unavailable> {
         let Some(account) = self.store.account(deletion.account).await? else { return Ok(()) };
         let now = self.clock.now();
-        let mut addresses: Vec<EmailAddress> = account.email.iter().cloned().collect();
+        // An address that was never proved was nobody's (§4 #2): it keeps nobody out.
+        let mut addresses: Vec<EmailAddress> =
+            account.email.iter().filter(|_| account.email_verified).cloned().collect();
         let mut batch = Batch::default();
         let catalog = self.catalog.load_full();
         for product in catalog.products.values() {
@@ -96,7 +98,6 @@ impl World {
             for address in self.store.addresses_of(record.id).await? {
                 let gone = CredentialChange::DropAddress(record.id, address.email.clone());
                 batch.changes.push(Change::Credential(gone));
-                // An address that was never proved was nobody's (§4 #2).
                 addresses.extend(Some(address.email).filter(|_| address.verified));
             }
             batch.changes.push(Change::Credential(CredentialChange::DropPassword(record.id)));

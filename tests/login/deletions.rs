@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use fedgate::kernel::model::{AccountStatus, ProductAccountState};
+use fedgate::kernel::journal::{Batch, Change, DeletionChange};
+use fedgate::kernel::model::{AccountStatus, Deletion, ProductAccountState};
 use fedgate::kernel::values::{AccountId, EmailAddress, ProductName};
 use serde_json::json;
 
@@ -131,6 +132,21 @@ async fn h2_after_the_day_neither_the_identity_nor_the_address_makes_the_person_
     eventually("the product knows", Duration::from_secs(30), closed).await;
     assert_eq!(adapter.faults(), Vec::<String>::new());
     assert_eq!(ground.events("account.deleted").len(), 1);
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn h2_an_address_that_a_deleted_account_never_proved_keeps_nobody_out() {
+    let ground = Ground::open(OPEN).await;
+    let squatter = ground.doors.unverified(ANN).await.account;
+    let now = ground.doors.node.login.world().clock.now();
+    let deletion = Deletion { account: squatter, was: AccountStatus::Active, org: None, at: now };
+    let scheduled = Change::Deletion(DeletionChange::Schedule(deletion));
+    ground.store().commit(Batch { changes: vec![scheduled], ..Batch::default() }).await.expect("scheduled");
+    ground.end_now(squatter).await;
+    assert_eq!(ground.status(squatter).await, AccountStatus::Deleted);
+    let page = ground.by_provider(&ground.browser(), ANN, "issuer", "ann").await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
     ground.doors.close().await;
 }
 
