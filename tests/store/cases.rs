@@ -389,7 +389,7 @@ pub async fn the_feed_is_ordered_and_complete(store: AnyStore) {
     }
     let feed = store.feed(0).await.unwrap();
     assert_eq!(feed.rows.iter().map(|row| row.revocation.clone()).collect::<Vec<_>>(), all);
-    assert!(feed.rows.is_sorted_by_key(|row| row.seq) && feed.rows[6].seq == feed.cursor);
+    assert!(feed.rows.is_sorted_by_key(|row| row.seq) && feed.rows.last().is_some_and(|last| last.seq == feed.cursor));
     let tail = store.feed(feed.rows[4].seq).await.unwrap();
     assert_eq!((tail.rows.as_slice(), tail.cursor), (&feed.rows[5..], feed.cursor));
     let end = store.feed(u64::MAX).await.unwrap();
