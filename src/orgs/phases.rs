@@ -42,7 +42,10 @@ struct Set {
 
 /// The row was written by somebody else, or cannot be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the stored phases of products were not written by this gateway: set them again with `fedgate migrate phase`")]
+#[error(
+    "the stored phases of products were not written by this gateway: take the row `migration.phases` out of the store's table `setting`, \
+     where the file's phases hold again, and set them anew with `fedgate migrate phase`"
+)]
 pub struct NotOurs;
 
 impl Phases {
