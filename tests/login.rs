@@ -62,6 +62,8 @@ mod product_passwords;
 mod profiles;
 #[path = "operator/provider.rs"]
 mod provider;
+#[path = "login/provider_steps.rs"]
+mod provider_steps;
 #[path = "login/removed_addresses.rs"]
 mod removed_addresses;
 #[path = "login/replay.rs"]

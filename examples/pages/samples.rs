@@ -207,6 +207,7 @@ fn locals() -> Vec<(&'static str, Page)> {
             ),
         ),
         ("code-app", code(CodeFrom::App, false)),
+        ("code-mailbox", code(CodeFrom::Mailbox("ann@example.com".to_owned()), false)),
         ("code-mail-failed", code(CodeFrom::Mail, true)),
         (
             "ask-reset",

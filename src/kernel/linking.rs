@@ -143,7 +143,7 @@ fn by_local(facts: &Facts<'_>, account: &Account) -> Linking {
         return Linking::Refuse(Refusal::StaleProof);
     }
     // Whoever enrolled a second step is asked for it, at the product's door (rule H1).
-    if facts.local.enrolled && !is_owned(facts, account, record, true) {
+    if facts.local.enrolled && !facts.has_stepped(account.id) && !is_owned(facts, account, record, true) {
         return Linking::Need(Need::LocalProof);
     }
     Linking::Move(account.clone(), None, trigger)
@@ -178,7 +178,7 @@ fn is_fresh(facts: &Facts<'_>) -> bool {
 /// Whether the record's owner has just proved that it is theirs (B22), with the second step where they enrolled one.
 fn is_owned(facts: &Facts<'_>, account: &Account, record: &ProductAccount, enrolled: bool) -> bool {
     let owner = facts.local.owner.filter(|owner| owner.is_of(account.id, account.epoch, record.id));
-    owner.is_some_and(|owner| owner.stepped() || !enrolled)
+    owner.is_some_and(|owner| owner.stepped() || !enrolled || facts.has_stepped(account.id))
 }
 
 fn by_address(facts: &Facts<'_>, key: &IdentityKey, name: Option<&String>) -> (&'static str, Linking) {
@@ -278,7 +278,7 @@ fn by_local_candidate(
     if is_owned(facts, account, record, candidate.enrolled) {
         return (row, Linking::Move(account.clone(), Some((key.clone(), LinkedBy::Owner)), trigger));
     }
-    if fits && !candidate.enrolled {
+    if fits && (!candidate.enrolled || facts.has_stepped(account.id)) {
         return (row, Linking::Move(account.clone(), Some((key.clone(), LinkedBy::Authority)), trigger));
     }
     if !may_be_set_aside(facts, (candidate, record), email) {

@@ -4,6 +4,7 @@
 //! signature or channel they checked themselves. There is no constructor for tests: tests judge real replies.
 
 mod standing;
+mod stepped;
 
 use super::model::{IdentityKey, Method};
 use super::saml::NameId;
@@ -71,22 +72,31 @@ impl Proof {
     }
 }
 
+/// Whose second step it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Stepper {
+    /// This account's.
+    Account(AccountId),
+    /// Of who has no account yet and gets one by the login that the step belongs to: of whoever has this identity.
+    Newcomer(IdentityKey),
+}
+
 /// Our own second step, taken by somebody: a code of an app, a passkey, a recovery code. Made by the judges of factors alone.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SecondStepProof {
-    account: AccountId,
+    stepper: Stepper,
     at: Timestamp,
 }
 
 impl SecondStepProof {
     /// Only the judges call this.
-    pub(in crate::kernel) fn new(account: AccountId, at: Timestamp) -> Self {
-        Self { account, at }
+    pub(in crate::kernel) fn new(stepper: Stepper, at: Timestamp) -> Self {
+        Self { stepper, at }
     }
 
     /// Whose factor it was.
-    pub fn account(&self) -> AccountId {
-        self.account
+    pub fn stepper(&self) -> &Stepper {
+        &self.stepper
     }
 
     /// When it was taken.
@@ -102,13 +112,23 @@ pub struct OwnerProof {
     account: AccountId,
     record: ProductAccountId,
     epoch: u32,
-    stepped: bool,
+    stepped_at: Option<Timestamp>,
 }
 
 impl OwnerProof {
     /// Only the judges call this.
-    pub(in crate::kernel) fn new(account: AccountId, record: ProductAccountId, epoch: u32, stepped: bool) -> Self {
-        Self { account, record, epoch, stepped }
+    pub(in crate::kernel) fn new(
+        account: AccountId,
+        record: ProductAccountId,
+        epoch: u32,
+        stepped_at: Option<Timestamp>,
+    ) -> Self {
+        Self { account, record, epoch, stepped_at }
+    }
+
+    /// Whose record it is.
+    pub fn account(&self) -> AccountId {
+        self.account
     }
 
     /// Whether it is of this account as it is now, and of this record of it: what was proved before the epoch rose is worth nothing
@@ -119,6 +139,11 @@ impl OwnerProof {
 
     /// Whether our own second step was taken with it.
     pub fn stepped(&self) -> bool {
-        self.stepped
+        self.stepped_at.is_some()
+    }
+
+    /// When it was.
+    pub fn stepped_at(&self) -> Option<Timestamp> {
+        self.stepped_at
     }
 }

@@ -33,6 +33,8 @@ pub enum Step {
     Account(Box<super::account::AccountStep>),
     /// A page of the emergency door.
     Emergency(Box<super::emergency::EmergencyStep>),
+    /// A page of a second step on the login host.
+    Stepping(Box<super::stepping::SteppingStep>),
     /// Go to another host.
     Leave {
         /// What is there.

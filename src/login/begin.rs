@@ -13,7 +13,7 @@ use super::{Login, Stop, TRIES};
 use crate::entropy::random;
 use crate::idp::ProviderUnavailable;
 use crate::idp::saml::{SamlLeaving, Way};
-use crate::kernel::admit::{Outcome, decide};
+use crate::kernel::admit::{Need, Outcome, decide};
 use crate::kernel::identify::{Asked, Show, identify};
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::model::{Directory, Passwords, Product};
@@ -123,7 +123,10 @@ impl Login {
             Outcome::Refuse(Refusal::LoginRequired) => {
                 return Ok(Some(self.ask_email(visitor, Some(target), String::new(), false)));
             }
-            Outcome::Refuse(Refusal::StaleProof) => {
+            // The second step is taken after the provider's proof (B9): there its person is asked.
+            Outcome::Refuse(Refusal::StaleProof) | Outcome::Need(Need::SecondStep)
+                if current.session.method.is_by_provider() =>
+            {
                 let hint = current.account.email.clone();
                 let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: false };
                 return self.leave(visitor, current.session.directory, Some(target), leaving).await.map(Some);

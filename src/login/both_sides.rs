@@ -11,16 +11,17 @@
 
 use super::answer::{Answer, Step, Towards};
 use super::codec::{Reader, Writer};
-use super::cookies::{self, CrossSite};
+use super::cookies;
 use super::handover::ProductHost;
 use super::local::{LocalPage, LocalStep};
 use super::moving::{Moving, begun};
 use super::record::Circumstances;
-use super::ticket::{Target, sha256};
+use super::session::Along;
+use super::standing::Standing;
+use super::ticket::Target;
 use super::world::{Browser, Visitor};
 use super::{Login, Stop, TRIES};
-use crate::entropy::random;
-use crate::kernel::admit::{Admitted, Outcome, Person, Record, decide};
+use crate::kernel::admit::{Admitted, Need, Outcome, Person, Record, decide};
 use crate::kernel::event::{Action, Outcome as EventOutcome};
 use crate::kernel::journal::{Batch, Change, CredentialChange, MigrationChange};
 use crate::kernel::local::Steps;
@@ -31,27 +32,16 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::standing::management;
 use crate::kernel::values::{DirectoryId, EmailAddress, Origin, ProductAccountId, Timestamp};
 use crate::keys::{Lookup, Purpose};
-use crate::store::NotCommitted;
+use crate::store::{Conflict, NotCommitted};
 use std::sync::Arc;
 
-/// What the cookie of a standing proof is bound to.
-const STANDING: &[u8] = b"standing proof";
-/// And the ticket of the owner's steps.
+/// What the ticket of the owner's steps is bound to.
 const OWNED: &[u8] = b"owned";
 /// And of the word that a record is not the person's.
 const DISOWNED: &[u8] = b"disowned";
-/// A proof with more groups than fit a cookie does not stand.
-const LARGEST: usize = 3_500;
 
 /// What the person said about the old record: that it is theirs, proved; or that it is not, and which.
-type Word = (Option<OwnerProof>, Option<ProductAccountId>);
-
-/// A provider's proof that waits in this browser.
-struct Standing {
-    secret: [u8; 32],
-    target: Target,
-    proof: Proof,
-}
+pub(super) type Word = (Option<OwnerProof>, Option<ProductAccountId>);
 
 /// What a product's door is asked to find out.
 #[derive(Clone, Debug)]
@@ -115,10 +105,6 @@ impl Wanted {
 }
 
 impl Login {
-    fn standing_key(&self) -> [u8; 32] {
-        self.world.keys.lookup(Lookup::Steps, &[STANDING])
-    }
-
     /// The provider's proof is good and the record at the product needs its owner's: on to the product's door, the proof in a cookie.
     pub(super) async fn ask_owner(
         &self,
@@ -135,7 +121,9 @@ impl Login {
         let Some(email) = own.or(addresses.first()).map(|address| address.email.clone()) else {
             return Err(refused(about));
         };
-        let Some((challenge, cookie)) = self.let_stand(visitor, target, proof) else { return Err(refused(about)) };
+        let Some((challenge, cookie)) = self.let_stand(visitor, Some(target), proof) else {
+            return Err(refused(about));
+        };
         let wanted = Wanted {
             challenge,
             target: target.clone(),
@@ -152,16 +140,6 @@ impl Login {
         Ok(Answer::of(Step::Go(url)).with_cookie(cookie))
     }
 
-    /// A cookie in which a provider's proof stands, and the digest of its secret. None where the proof is too large for one.
-    fn let_stand(&self, visitor: &Visitor, target: &Target, proof: &Proof) -> Option<([u8; 32], String)> {
-        let secret: [u8; 32] = random();
-        let text = proof.to_text(&self.standing_key(), &secret, visitor.now);
-        let bytes = target.write(Writer::default().time(visitor.now).raw(&secret).text(&text)).done();
-        let sealed = self.world.seal(Purpose::LoginUnderWay, STANDING, &bytes);
-        let cookie = cookies::set(cookies::STANDING, &sealed, Some(PROOF_LIFE), CrossSite::Lax);
-        (sealed.len() <= LARGEST).then_some((sha256(&secret), cookie))
-    }
-
     /// B23: the address was given up by an account, and nobody has it: the person says whether they have that account or begin anew.
     pub(super) async fn ask_whether_anew(
         &self,
@@ -169,7 +147,7 @@ impl Login {
         target: Option<&Target>,
         (proof, old, about): (&Proof, Option<ProductAccountId>, Circumstances),
     ) -> Result<Answer, Stop> {
-        let stands = target.and_then(|target| self.let_stand(visitor, target, proof));
+        let stands = target.and_then(|target| self.let_stand(visitor, Some(target), proof));
         let (Some((challenge, cookie)), Some(old)) = (stands, old) else {
             return Err(Stop::refused(Refusal::GivenUp, about));
         };
@@ -259,19 +237,8 @@ impl Login {
         self.to_review(wanted, &ticket)
     }
 
-    fn standing(&self, visitor: &Visitor) -> Option<Standing> {
-        let sealed = visitor.cookies.one(cookies::STANDING)?;
-        let bytes = self.world.unseal(Purpose::LoginUnderWay, STANDING, sealed)?;
-        let mut reader = Reader::new(&bytes);
-        let (made_at, secret) = (reader.time()?, reader.raw()?);
-        let proof = Proof::open(reader.text()?, &self.standing_key(), &secret, visitor.now)?;
-        let target = Target::read(&mut reader)?;
-        reader.ended()?;
-        (visitor.now.since(made_at) <= PROOF_LIFE).then_some(Standing { secret, target, proof })
-    }
-
     /// What the person said about the record, to the proof that stands in this browser: their steps, or that it is not theirs.
-    fn word(&self, visitor: &Visitor, standing: &Standing, ticket: &str) -> Option<Word> {
+    pub(super) fn word(&self, visitor: &Visitor, standing: &Standing, ticket: &str) -> Option<Word> {
         let owned = self.owned(visitor, standing, ticket).map(|owner| (Some(owner), None));
         owned.or_else(|| Some((None, Some(self.disowned(visitor, standing, ticket)?))))
     }
@@ -282,13 +249,13 @@ impl Login {
         let (made_at, challenge): (_, [u8; 32]) = (reader.time()?, reader.raw()?);
         let record = ProductAccountId::from_bytes(reader.raw()?);
         reader.ended()?;
-        let same = challenge == sha256(&standing.secret) && visitor.now.since(made_at) <= PROOF_LIFE;
+        let same = challenge == standing.challenge() && visitor.now.since(made_at) <= PROOF_LIFE;
         same.then_some(record)
     }
 
     /// The owner's steps, if they were made for the proof that stands in this browser.
     fn owned(&self, visitor: &Visitor, standing: &Standing, ticket: &str) -> Option<OwnerProof> {
-        self.owned_for(visitor, &sha256(&standing.secret), ticket)
+        self.owned_for(visitor, &standing.challenge(), ticket)
     }
 
     /// The owner's steps, if they were made for this challenge.
@@ -321,12 +288,13 @@ impl Login {
         let over = || Stop::refuse(Refusal::NotUnderWay);
         let standing = self.standing(visitor).ok_or_else(over)?;
         let word = self.word(visitor, &standing, ticket).ok_or_else(over)?;
-        let (target, proof) = (&standing.target, &standing.proof);
+        let (target, proof) = (standing.target.as_ref().ok_or_else(over)?, &standing.proof);
         let place = self.world.place(target).ok_or_else(over)?;
         let directory = self.world.directory(proof.claims().identity.directory).ok_or_else(over)?;
         for _ in 0..TRIES {
             let catalog = self.world.catalog.load_full();
-            let facts = self.world.facts_of_proof(visitor, &catalog, Some(&place.0), proof, word).await?;
+            let mut facts = self.world.facts_of_proof(visitor, &catalog, Some(&place.0), proof, word).await?;
+            facts.local.step = self.waiting_step(visitor, &standing);
             let decision = decide(&facts);
             let about = self.circumstances(&directory, proof, decision.trace);
             let admitted = match decision.outcome {
@@ -334,6 +302,10 @@ impl Login {
                 Outcome::Create(admitted) if word.1.is_some() => admitted,
                 // It moved meanwhile, or what was proved is not enough any more: a fresh login says so.
                 Outcome::Session(_) | Outcome::Link(_) | Outcome::Create(_) | Outcome::Reroute(_) => return Err(over()),
+                Outcome::Need(Need::SecondStep) => {
+                    let whose = (facts.stepper(), about);
+                    return self.ask_second_for_link(visitor, (&standing, ticket), whose).await;
+                }
                 Outcome::Need(need) => return Err(Stop::refused(need.refusal(), about)),
                 Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
             };
@@ -345,11 +317,16 @@ impl Login {
                 let at = (&place.0, directory.as_ref());
                 return Ok(self.review_page(visitor, at, (&says, &print, ticket), shown.is_some()));
             }
-            match self.commit_login(visitor, &admitted, proof, (about, moving.as_ref(), aside.as_ref())).await {
+            let mark = Some(standing.mark(visitor));
+            let along = Along { moving: moving.as_ref(), aside: aside.as_ref(), mark, ..Along::default() };
+            match self.commit_login(visitor, &admitted, proof, (about, along)).await {
                 Ok(made) => {
                     let answer = self.logged_in(visitor, made, (Some(target), Some(place.clone())), &admitted, true)?;
-                    return Ok(answer.with_cookie(cookies::expire(cookies::STANDING)));
+                    let answer = answer.with_cookie(cookies::expire(cookies::STANDING));
+                    return Ok(answer.with_cookie(cookies::expire(cookies::STEPPED)));
                 }
+                // Its button was pressed before, here or in another tab.
+                Err(NotCommitted::Conflict(Conflict::Taken(_))) => return Ok(self.on_to_product(target)),
                 Err(NotCommitted::Conflict(_)) => {}
                 Err(NotCommitted::Unavailable(fault)) => return Err(fault.into()),
             }

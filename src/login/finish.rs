@@ -8,6 +8,9 @@ use super::begin::Leaving;
 use super::cookies::{self, CrossSite};
 use super::current::Current;
 use super::record::Circumstances;
+use super::session::Along;
+use super::standing::Standing;
+use super::stepping::Stepped;
 use super::ticket::{PENDING_LIFE, Pending, Target, sha256, tag};
 use super::world::{Browser, Visitor};
 use super::{Login, Stop, TRIES};
@@ -20,8 +23,18 @@ use crate::kernel::proof::Proof;
 use crate::kernel::refusal::{ProofFault, Refusal};
 use crate::kernel::values::{DirectoryName, Origin};
 use crate::keys::Purpose;
-use crate::store::{NotCommitted, Taken};
+use crate::store::{Conflict, NotCommitted, Taken};
 use std::sync::Arc;
+
+/// How a login came to its proof.
+#[derive(Clone, Debug)]
+struct Begun<'a> {
+    target: Option<&'a Target>,
+    /// Its provider was told to ask the person anew: it is not told twice.
+    was_fresh: bool,
+    /// Taken in the commit, where the proof stood in the browser.
+    mark: Option<ReplayMark>,
+}
 
 impl Login {
     /// `GET` or `POST /login/callback[/…]`: a provider's reply, its parameters as raw bytes.
@@ -131,15 +144,51 @@ impl Login {
         pending: &Pending,
         proof: &Proof,
     ) -> Result<Answer, Stop> {
-        let target = pending.target.as_ref();
+        let begun = Begun { target: pending.target.as_ref(), was_fresh: pending.max_age != u32::MAX, mark: None };
+        self.admit_with(visitor, directory, (proof, begun), None).await
+    }
+
+    /// The same of a proof that stood while its person took a second step, by a form of ours.
+    pub(super) async fn admit_stepped(
+        &self,
+        visitor: &Visitor,
+        directory: &Arc<Directory>,
+        standing: &Standing,
+        stepped: &Stepped,
+    ) -> Result<Answer, Stop> {
+        let mark = Some(standing.mark(visitor));
+        let begun = Begun { target: standing.target.as_ref(), was_fresh: true, mark };
+        let mut answer = self.admit_with(visitor, directory, (&standing.proof, begun), Some(stepped)).await?;
+        // A form is answered by no redirect to another host (rule M12).
+        if let Step::Go(url) = &answer.step
+            && !url.starts_with('/')
+        {
+            let product = self.world.product_of(standing.target.as_ref());
+            let (towards, provider, url) = (Towards::Product, String::new(), url.clone());
+            answer.step = Step::Leave { towards, provider, url, product, by_form: true };
+        }
+        Ok(answer)
+    }
+
+    async fn admit_with(
+        &self,
+        visitor: &Visitor,
+        directory: &Arc<Directory>,
+        (proof, begun): (&Proof, Begun<'_>),
+        stepped: Option<&Stepped>,
+    ) -> Result<Answer, Stop> {
+        let (target, by_form) = (begun.target, stepped.is_some());
         let place = target.and_then(|target| self.world.place(target));
         if target.is_some() && place.is_none() {
             return Err(Stop::refused(Refusal::NotUnderWay, Circumstances::of_directory(directory)));
         }
+        // The provider answered from an old session of its own: it is told to ask the person, once (rule M6).
+        let afresh = Leaving { max_age: Some(super::ticket::FRESH_PROOF), by_form, ..Leaving::default() };
         for _ in 0..TRIES {
             let catalog = self.world.catalog.load_full();
             let product = place.as_ref().map(|(product, _)| product.as_ref());
-            let facts = self.world.facts_of_proof(visitor, &catalog, product, proof, (None, None)).await?;
+            let mut facts = self.world.facts_of_proof(visitor, &catalog, product, proof, (None, None)).await?;
+            facts.local.step = stepped.map(|stepped| stepped.proof.clone());
             let decision = decide(&facts);
             let about = self.circumstances(directory, proof, decision.trace);
             self.world.foreshadow(visitor, &facts, (&decision.outcome, &about));
@@ -147,14 +196,11 @@ impl Login {
                 Outcome::Session(admitted) | Outcome::Link(admitted) | Outcome::Create(admitted) => admitted,
                 Outcome::Reroute(to) => {
                     self.record_reroute(visitor, target, about).await?;
-                    let hint = proof.claims().email.clone();
-                    let leaving = Leaving { hint, max_age: None, by_form: false };
+                    let leaving = Leaving { hint: proof.claims().email.clone(), max_age: None, by_form };
                     return self.leave(visitor, to, target, leaving).await;
                 }
-                Outcome::Refuse(Refusal::StaleProof) if pending.max_age == u32::MAX => {
-                    // The provider answered from an old session of its own: it is told to ask the person, once (rule M6).
-                    let leaving = Leaving { max_age: Some(super::ticket::FRESH_PROOF), ..Leaving::default() };
-                    return self.leave(visitor, directory.id, target, leaving).await;
+                Outcome::Refuse(Refusal::StaleProof) if !begun.was_fresh => {
+                    return self.leave(visitor, directory.id, target, afresh).await;
                 }
                 Outcome::Need(need @ (Need::LocalProof | Need::LocalProofOrNew)) => {
                     let record = facts.record().map(|record| (record.id, need == Need::LocalProofOrNew));
@@ -164,6 +210,14 @@ impl Login {
                     let old = facts.given_up.as_ref().and_then(|old| old.product_account.as_ref());
                     let old = old.map(|record| record.id);
                     return self.ask_whether_anew(visitor, target, (proof, old, about)).await;
+                }
+                Outcome::Need(Need::SecondStep) => {
+                    return match self.ask_second(visitor, target, (proof, facts.stepper(), about)).await {
+                        Err(Stop::Refused(Refusal::StaleProof, _)) if !begun.was_fresh => {
+                            self.leave(visitor, directory.id, target, afresh).await
+                        }
+                        asked => asked,
+                    };
                 }
                 Outcome::Need(need) => return Err(Stop::refused(need.refusal(), about)),
                 Outcome::Refuse(Refusal::Inactive) => match self.offer_restore(visitor, &facts).await? {
@@ -176,13 +230,18 @@ impl Login {
                 Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
             };
             let moving = self.world.moving(&admitted, proof, &about).await?;
-            match self.commit_login(visitor, &admitted, proof, (about, moving.as_ref(), None)).await {
+            let along = Along { moving: moving.as_ref(), stepped, mark: begun.mark.clone(), ..Along::default() };
+            match self.commit_login(visitor, &admitted, proof, (about, along)).await {
                 Ok(made) => {
                     let offer = self.merge_offer(visitor, (&made, &admitted), target).await?;
-                    let mut answer = self.logged_in(visitor, made, (target, place), &admitted, false)?;
+                    let mut answer = self.logged_in(visitor, made, (target, place), &admitted, by_form)?;
                     // The login is made; what becomes of the other account is asked before the way goes on.
                     answer.step = offer.map_or(answer.step, Step::Go);
                     return Ok(answer);
+                }
+                // The code was used meanwhile, or the proof made its login in another tab.
+                Err(NotCommitted::Conflict(Conflict::Credential | Conflict::Taken(_))) if by_form => {
+                    return Ok(self.stepping_over(target));
                 }
                 Err(NotCommitted::Conflict(_)) => {}
                 Err(NotCommitted::Unavailable(fault)) => return Err(fault.into()),

@@ -269,7 +269,7 @@ impl Login {
         Ok(self.on_to_product(&taken.offer.target))
     }
 
-    fn on_to_product(&self, target: &Target) -> Answer {
+    pub(super) fn on_to_product(&self, target: &Target) -> Answer {
         let url = format!("{}{}", self.world.catalog.load().login.url(), target.path());
         let product = self.world.product_of(Some(target));
         let towards = Towards::Product;

@@ -4,6 +4,7 @@
 //! - `finish`: from the provider's reply to a login session.
 //! - `handover`: from the login session to a product's own session.
 //! - `step_up`: a proof of just now, in a session that lives.
+//! - `stepping`: our own second step, of people who come from a provider; `standing`: their proof meanwhile.
 //! - `logout`: of one product, or everywhere; `single_logout`: at a SAML provider, and by one.
 //! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
 //! - `account`: a person's own account: what it is, where it is logged in, and ending that.
@@ -49,7 +50,9 @@ mod session;
 mod shadow;
 mod single_logout;
 mod staff;
+mod standing;
 mod step_up;
+mod stepping;
 mod tally;
 mod ticket;
 mod tokens;
@@ -67,6 +70,7 @@ pub use lease::{FRESH, Lease};
 pub use live::Live;
 pub use merging::{MergeAsks, MergeStep};
 pub use shadow::Shadow;
+pub use stepping::{SteppingPage, SteppingStep};
 pub use tally::Tally;
 pub use ticket::{FRESH_PROOF as JUST_NOW, Target};
 pub use world::{Visitor, World};

@@ -4,6 +4,7 @@ use super::current::Current;
 use super::moving::Moving;
 use super::quarantine::Aside;
 use super::record::Circumstances;
+use super::stepping::Stepped;
 use super::ticket::Target;
 use super::world::{Browser, Visitor};
 use super::{Login, Stop};
@@ -11,7 +12,7 @@ use crate::entropy::random;
 use crate::idp::saml::LogoutHint;
 use crate::kernel::admit::{Admitted, Person, Record};
 use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
-use crate::kernel::journal::{Batch, Change};
+use crate::kernel::journal::{Batch, Change, ReplayMark};
 use crate::kernel::model::{Account, AccountStatus, LinkedIdentity, LoginSession, ProductAccount, ProductAccountState};
 use crate::kernel::proof::Proof;
 use crate::kernel::values::{AccountId, Device, DirectoryId, LoginSessionId, ProductAccountId, Token};
@@ -20,6 +21,19 @@ use crate::store::NotCommitted;
 
 /// Names are kept to this many characters (rule M26).
 const NAME_LIMIT: usize = 64;
+
+/// What goes into a login's commit beside it.
+#[derive(Clone, Default)]
+pub(super) struct Along<'a> {
+    /// The record moves to the one account.
+    pub moving: Option<&'a Moving>,
+    /// An account is put aside.
+    pub aside: Option<&'a Aside>,
+    /// What a second step used up, or what is enrolled by it for an account that the login makes.
+    pub stepped: Option<&'a Stepped>,
+    /// The standing proof that makes one login.
+    pub mark: Option<ReplayMark>,
+}
 
 /// What a login made.
 pub(super) struct Made {
@@ -38,10 +52,17 @@ impl Login {
         visitor: &Visitor,
         admitted: &Admitted,
         proof: &Proof,
-        (about, moving, aside): (Circumstances, Option<&Moving>, Option<&Aside>),
+        (about, along): (Circumstances, Along<'_>),
     ) -> Result<Made, NotCommitted> {
-        let mut batch = Batch::default();
+        let Along { moving, aside, stepped, mark } = along;
+        let mut batch = Batch { marks: mark.into_iter().collect(), ..Batch::default() };
         let mut account = self.write_account(visitor, admitted, moving, &mut batch);
+        if let Some(stepped) = stepped {
+            batch.changes.extend(stepped.changes.iter().cloned());
+            if let Some(first) = &stepped.first {
+                self.write_first(visitor, (&account, first), &mut batch)?;
+            }
+        }
         if let Some(aside) = aside {
             let target = &proof.claims().identity;
             self.write_aside(visitor, (aside, &account), (admitted, target), &mut batch)?;

@@ -76,14 +76,14 @@ impl Target {
     }
 }
 
-fn write_target(writer: Writer, target: Option<&Target>) -> Writer {
+pub(super) fn write_target(writer: Writer, target: Option<&Target>) -> Writer {
     match target {
         None => writer.byte(0),
         Some(target) => target.write(writer.byte(1)),
     }
 }
 
-fn read_target(reader: &mut Reader<'_>) -> Option<Option<Target>> {
+pub(super) fn read_target(reader: &mut Reader<'_>) -> Option<Option<Target>> {
     match reader.byte()? {
         0 => Some(None),
         1 => Target::read(reader).map(Some),

@@ -215,6 +215,13 @@ pub enum Letter {
         /// When.
         at: Timestamp,
     },
+    /// The code for the first second step of who logs in by a provider.
+    StepProof {
+        /// The code alone; no link.
+        proof: Proof,
+        /// It works until then.
+        until: Timestamp,
+    },
     /// The password was changed.
     PasswordChanged {
         /// Of what.
@@ -297,6 +304,7 @@ impl Letter {
             Self::OwnerProof { .. } => "owner-proof",
             Self::FactorEnrolled { .. } => "factor-enrolled",
             Self::FactorRemoved { .. } => "factor-removed",
+            Self::StepProof { .. } => "step-proof",
             Self::PasswordChanged { .. } => "password-changed",
             Self::SessionsEnded { .. } => "sessions-ended",
             Self::SetUpCode { .. } => "set-up-code",
@@ -310,6 +318,7 @@ impl Letter {
             Self::Reset { proof, .. }
             | Self::MailboxProof { proof, .. }
             | Self::OwnerProof { proof, .. }
+            | Self::StepProof { proof, .. }
             | Self::SetUpCode { proof, .. } => Some(proof),
             _ => None,
         }
@@ -321,6 +330,7 @@ impl Letter {
             Self::Reset { until, .. }
             | Self::MailboxProof { until, .. }
             | Self::OwnerProof { until, .. }
+            | Self::StepProof { until, .. }
             | Self::SetUpCode { until, .. } => *until,
             _ => now.plus(NEWS),
         }
@@ -381,6 +391,7 @@ impl Letter {
                 ("identity", plain(identity)),
                 ("until", when(*until)),
             ],
+            Self::StepProof { until, .. } => vec![("until", when(*until))],
             Self::FactorEnrolled { factor, at: time } | Self::FactorRemoved { factor, at: time } => {
                 vec![("factor", word(factor.words())), ("at", when(*time))]
             }

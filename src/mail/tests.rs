@@ -83,6 +83,7 @@ fn samples() -> Vec<(&'static str, Letter)> {
         ("announcement-without-text", announcement("")),
         ("reset", Letter::Reset { product: product.clone(), proof: link(), until }),
         ("mailbox-proof", Letter::MailboxProof { product: product.clone(), proof: link(), until }),
+        ("step-proof", Letter::StepProof { proof: Proof { link: None, ..link() }, until }),
         ("factor-enrolled", Letter::FactorEnrolled { factor: Factor::Passkey, at }),
         ("factor-removed", Letter::FactorRemoved { factor: Factor::RecoveryCodes, at }),
         ("moved-by-login", moved(true)),

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// Templates by kind.
-const TEMPLATES: [(&str, &str); 23] = [
+const TEMPLATES: [(&str, &str); 24] = [
     ("managed", include_str!("templates/managed.txt")),
     ("address-retired", include_str!("templates/address-retired.txt")),
     ("moved", include_str!("templates/moved.txt")),
@@ -23,6 +23,7 @@ const TEMPLATES: [(&str, &str); 23] = [
     ("key-expiry", include_str!("templates/key-expiry.txt")),
     ("provider-key", include_str!("templates/provider-key.txt")),
     ("domain", include_str!("templates/domain.txt")),
+    ("step-proof", include_str!("templates/step-proof.txt")),
     ("break-glass", include_str!("templates/break-glass.txt")),
     ("announcement", include_str!("templates/announcement.txt")),
     ("reset", include_str!("templates/reset.txt")),

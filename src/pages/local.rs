@@ -86,10 +86,12 @@ pub struct Code {
 }
 
 /// Where a code comes from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum CodeFrom {
     /// Eight digits in a mail, if the address is known.
     Mail,
+    /// Eight digits in a mail to this address, which is the person's.
+    Mailbox(String),
     /// Six digits of an app, or a recovery code.
     App,
     /// A recovery code: there is no app.
@@ -288,8 +290,13 @@ fn password(page: &Password) -> Value {
 }
 
 fn code(page: &Code) -> Value {
+    let mailbox = match &page.from {
+        CodeFrom::Mailbox(email) => Some(legible(email)),
+        CodeFrom::Mail | CodeFrom::App | CodeFrom::Recovery => None,
+    };
     context! {
-        form => view::form(&page.form), mail => page.from == CodeFrom::Mail, app => page.from == CodeFrom::App,
+        form => view::form(&page.form), mail => page.from == CodeFrom::Mail || mailbox.is_some(), mailbox,
+        app => page.from == CodeFrom::App,
         passkey => page.passkey.as_ref().map(view::form), failed => page.failed,
     }
 }

@@ -301,13 +301,13 @@ fn sentence(said: Said) -> (StatusCode, &'static str, &'static str, &'static str
 }
 
 /// In groups of four, to be typed.
-fn grouped(key: &str) -> String {
+pub(super) fn grouped(key: &str) -> String {
     let digits: Vec<char> = key.chars().collect();
     digits.chunks(4).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
 }
 
 /// The size with its quiet zone, and a path over the dark modules.
-fn qr(text: &str) -> Option<(u32, String)> {
+pub(super) fn qr(text: &str) -> Option<(u32, String)> {
     const QUIET: i32 = 4;
     let code = QrCode::encode_text(text, QrCodeEcc::Medium).ok()?;
     let mut path = String::new();

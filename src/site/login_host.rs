@@ -2,7 +2,7 @@
 
 use super::forms::Fields;
 use super::render::{self, At};
-use super::{Site, account, declared, emergency, local};
+use super::{Site, account, declared, emergency, local, stepping};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryName, OrgName, Origin, ProductName, ThirdPartyName};
 use crate::keys::KeyFault;
@@ -34,6 +34,9 @@ impl Site {
         }
         if path == account::ACCOUNT || path.starts_with("/account/") {
             return self.on_account(request, visitor).await;
+        }
+        if path == stepping::STEP || path.starts_with("/login/step/") {
+            return self.on_stepping(request, visitor, (&method, &path)).await;
         }
         if path.starts_with("/login/passkey") {
             return self.on_passkey(request, visitor, (&method, &path)).await;

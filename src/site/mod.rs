@@ -17,6 +17,7 @@ mod refuse;
 mod render;
 mod replay;
 mod saml;
+mod stepping;
 mod texts;
 
 pub use texts::title as refusal_title;

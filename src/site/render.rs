@@ -52,6 +52,10 @@ impl Site {
                 let host = self.login.world().catalog.load().login.host().to_owned();
                 super::emergency::page(*step, &host)?
             }
+            Step::Stepping(step) => {
+                let host = self.login.world().catalog.load().login.host().to_owned();
+                super::stepping::page(*step, &host)?
+            }
             Step::AskEmail(ask) => Page::Email(Email {
                 brand: ask.product.as_deref().map(brand),
                 form: form(&ask.form, identify_action(at))?,

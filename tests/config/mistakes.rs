@@ -23,9 +23,6 @@ const LOOM: &str = "[product.loom]\nhost = \"loom.example.com\"\nupstream = \"un
 const MAIL: &str = "[mail]\nfrom = \"login@example.net\"\n";
 const CLIENT: &str = "client_id = \"c\", client_secret_file = \"s\" }";
 
-const REQUIRED_STEP: &str = "[people]\nsecond_step = \"required\"\n[issuer]\nname = \"Example\"\n\
-    oidc = \"https://id.example\"\nclient_id = \"c\"\nclient_auth = \"none\"";
-
 fn row(code: Code, at: (usize, usize), text: String, write: &'static str) -> Mistake {
     Mistake { code, at, text, write }
 }
@@ -80,12 +77,6 @@ fn mistakes_of_shape() -> Vec<Mistake> {
             97,
             "sso = { oidc = \"https://a.example\", client_id = \"c\", client_auth = \"none\", client_secret_file = \"s\" }",
             "client_auth = \"basic\"",
-        ),
-        row(
-            C::Either,
-            (END + 2, 15),
-            with("passwords = \"here\"\nmigration = { phase = \"forced\" }", SSO, REQUIRED_STEP),
-            "let the issuer ask for one",
         ),
         in_product(
             C::Type,

@@ -46,7 +46,7 @@ pub async fn enrol(doors: &Doors, agent: &UserAgent, handle: &[u8]) -> (Page, Au
     enrol_on(doors, agent, &page, handle).await
 }
 
-async fn enrol_on(doors: &Doors, agent: &UserAgent, page: &Page, handle: &[u8]) -> (Page, Authenticator) {
+pub async fn enrol_on(doors: &Doors, agent: &UserAgent, page: &Page, handle: &[u8]) -> (Page, Authenticator) {
     let asked = options(page);
     assert_eq!(asked["rp"]["id"], ID, "the login host is the relying party, by its name alone (H6)");
     assert_eq!((&asked["attestation"], &asked["excludeCredentials"]), (&json!("none"), &json!([])));

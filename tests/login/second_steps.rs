@@ -9,7 +9,7 @@ use crate::support::page::Page;
 const ANN: &str = "ann@gmail.example.test";
 
 /// The seed that an enrolment page shows.
-fn seed(page: &Page) -> Seed {
+pub fn seed(page: &Page) -> Seed {
     let text = page.text();
     let key: String =
         text.split("Key: ").nth(1).expect("a key").chars().filter(|c| c.is_ascii_alphanumeric()).take(32).collect();
@@ -25,7 +25,7 @@ fn seed(page: &Page) -> Seed {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
-fn step() -> i64 {
+pub fn step() -> i64 {
     i64::try_from(std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs() / 30).expect("small")
 }
 

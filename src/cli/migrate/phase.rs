@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::entropy::random;
 use crate::kernel::event::{Action, Actor, AuditEvent, Outcome};
 use crate::kernel::journal::{Batch, Change, Revocation};
-use crate::kernel::model::{Catalog, Deadline, MigrationPhase, MigrationPlan, Product, SecondStep};
+use crate::kernel::model::{Catalog, Deadline, MigrationPhase, MigrationPlan, Product};
 use crate::kernel::standing::{Demand, management};
 use crate::kernel::values::{EventId, ProductName, Timestamp};
 use crate::keys::Keys;
@@ -127,14 +127,11 @@ fn asked_from(before: &MigrationPlan, asked: &MigrationPlan) -> MigrationPlan {
     }
 }
 
-/// What the file's reader refuses is refused here: nowhere to move to, or no way on.
+/// What the file's reader refuses is refused here: nowhere to move to.
 fn possible(catalog: &Catalog, asked: &MigrationPlan) -> Result<(), Wrong> {
     let last = asked.deadline.as_ref().map_or(asked.phase, |deadline| deadline.then);
     if last == MigrationPhase::Forced && catalog.issuer.is_none() {
         return Err(Wrong("nobody could log in: there is no [issuer] to move to".to_owned()));
-    }
-    if last == MigrationPhase::Forced && catalog.people.second_step == SecondStep::Required {
-        return Err(Wrong("logins by [issuer] cannot take the second step that [people] requires".to_owned()));
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ fn phase(word: Option<&str>) -> MigrationPhase {
 }
 
 impl Reader<'_> {
-    /// The plan. What cannot be meant is an error: no day, nothing to move, nowhere to move to, no way on.
+    /// The plan. What cannot be meant is an error: no day, nothing to move, nowhere to move to.
     pub(super) fn migration(&mut self, file: &File, name: &ProductName, product: &At<Product>) -> MigrationPlan {
         let Some(written) = &product.migration else { return MigrationPlan::default() };
         let now = phase(text(&written.phase));
@@ -37,7 +37,6 @@ impl Reader<'_> {
             let what = format!("nobody of [product.{name}] could log in: there is no account to move to");
             self.say.error(Code::Missing, written.span(), what, "write [issuer], or phase = \"off\"");
         }
-        self.no_dead_end(file, name, last);
         plan
     }
 
@@ -83,27 +82,5 @@ impl Reader<'_> {
             self.say.error(Code::Value, day.span(), what, "write deadline = 2026-12-31: the end of that day, UTC");
         }
         after.map(|after| Timestamp::from_seconds(after.and_utc().timestamp()))
-    }
-
-    /// Our own second step is asked for where passwords are typed, and the issuer's logins have no place to take it: whoever moved would
-    /// be turned away for ever.
-    fn no_dead_end(&mut self, file: &File, name: &ProductName, last: MigrationPhase) {
-        let people = file.people.as_ref().and_then(|people| people.second_step.as_ref());
-        let Some(required) = people.filter(|word| word.as_str() == "required") else { return };
-        let why = "logins by [issuer] cannot take the second step that [people] requires";
-        let write = "write second_step = \"optional\" and let the issuer ask for one, or phase = \"off\"";
-        match last {
-            MigrationPhase::Off => {}
-            MigrationPhase::Optional => {
-                let what = format!("nobody of [product.{name}] whom no organization manages can move: {why}");
-                self.say.warning(Code::WNoEffect, required.span(), what, write);
-            }
-            MigrationPhase::Forced => {
-                let what = format!(
-                    "people of [product.{name}] whom no organization manages could neither stay nor move: {why}"
-                );
-                self.say.error(Code::Either, required.span(), what, write);
-            }
-        }
     }
 }

@@ -1,10 +1,11 @@
 //! What phase B is told. The login room loads it; nothing here decides.
 
+use crate::kernel::linking::{self, Linking};
 use crate::kernel::model::{
     ACCOUNT_SOURCE, Account, Catalog, Directory, IdentityKey, LinkedIdentity, LoginSession, Method, Product,
     ProductAccount, ProductAccountState,
 };
-use crate::kernel::proof::{OwnerProof, Proof, SecondStepProof, Vouched};
+use crate::kernel::proof::{OwnerProof, Proof, SecondStepProof, Stepper, Vouched};
 use crate::kernel::standing::{self, Entrant, Groups, Management};
 use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, OrgName, ProductAccountId, Timestamp};
 use std::net::IpAddr;
@@ -285,14 +286,43 @@ impl<'a> Facts<'a> {
         Groups::of(self.asserted_by(), self.groups())
     }
 
+    /// Whose second step this login needs where one is needed: of the account that it enters as things are, or of nobody yet. `None`
+    /// where it enters none.
+    pub fn stepper(&self) -> Option<Stepper> {
+        match linking::link(self).1 {
+            Linking::Use(account) | Linking::Link(account, _) | Linking::Move(account, ..) => {
+                Some(Stepper::Account(account.id))
+            }
+            Linking::Create(_, key) | Linking::Replace(_, _, key) => Some(Stepper::Newcomer(key)),
+            Linking::Need(_) | Linking::Refuse(_) => None,
+        }
+    }
+
+    /// Whether this account's second step was taken on the login host, in this login.
+    pub(in crate::kernel) fn has_stepped(&self, account: AccountId) -> bool {
+        self.local.step.as_ref().is_some_and(|step| *step.stepper() == Stepper::Account(account))
+    }
+
     /// When our own second step was taken, in this login or in the session that stands for it; never somebody else's.
     pub(in crate::kernel) fn stepped_at(&self) -> Option<Timestamp> {
-        let taken = self.local.step.filter(|step| self.account().is_some_and(|account| account.id == step.account()));
+        let is_theirs = |stepper: &Stepper| match (stepper, self.account()) {
+            (Stepper::Account(whose), Some(account)) => account.id == *whose,
+            _ => self.method().is_by_provider() && self.stepper().as_ref() == Some(stepper),
+        };
+        let taken = self.local.step.as_ref().filter(|step| is_theirs(step.stepper())).map(SecondStepProof::at);
+        // Taken at the product's door, by the owner of the record that this login moves (B22).
+        let of_now = |owner: &OwnerProof| {
+            let account = self.account().or(self.meant().map(|meant| &meant.account));
+            let both = account.zip(self.record());
+            both.is_some_and(|(account, record)| owner.is_of(account.id, account.epoch, record.id))
+        };
+        let owner = self.local.owner.filter(of_now);
+        let by_owner = owner.filter(|owner| is_theirs(&Stepper::Account(owner.account())));
         let before = match self.evidence {
-            Evidence::Proof(_) => None,
+            Evidence::Proof(_) => by_owner.and_then(|owner| owner.stepped_at()),
             Evidence::Session { session, .. } => session.stepped_at,
         };
-        taken.map(|step| step.at()).or(before)
+        taken.or(before)
     }
 
     /// Whose policies judge this login: the managers'; for somebody without a proved address whoever claims the asserted or the

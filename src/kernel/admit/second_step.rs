@@ -21,7 +21,10 @@ fn is_asked(facts: &Facts<'_>) -> bool {
     match facts.method() {
         // Of the directory that its organization's policy names.
         Method::OrgSso if is_by_policy(facts) => links_enrolled(facts),
-        Method::OrgSso | Method::Issuer | Method::ThirdParty => policy == SecondStep::Required || links_enrolled(facts),
+        // Who is let in by nothing yet is not asked: what comes first may show who they are.
+        Method::OrgSso | Method::Issuer | Method::ThirdParty => {
+            (policy == SecondStep::Required && facts.stepper().is_some()) || links_enrolled(facts)
+        }
         Method::Password | Method::Adapter | Method::Recovery => match policy {
             SecondStep::Required => true,
             SecondStep::Optional => enrolled,

@@ -2,7 +2,7 @@
 
 use super::{Candidate, ComesFrom, Decision, Evidence, Facts, LinkFact, LocalFacts, Outcome, PasswordState, decide};
 use crate::kernel::model::*;
-use crate::kernel::proof::{Claims, Proof, SecondStepProof, Vouched};
+use crate::kernel::proof::{Claims, Proof, SecondStepProof, Stepper, Vouched};
 use crate::kernel::values::*;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -348,7 +348,7 @@ impl Case {
 
     /// The second step of this account is taken as well.
     pub(in crate::kernel) fn stepped(mut self, account: &Account) -> Self {
-        self.local.step = Some(SecondStepProof::new(account.id, NOW));
+        self.local.step = Some(SecondStepProof::new(Stepper::Account(account.id), NOW));
         self
     }
 

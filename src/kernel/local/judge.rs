@@ -12,7 +12,7 @@ use crate::kernel::live::step_up;
 use crate::kernel::model::{
     ACCOUNT_SOURCE, IdentityKey, LoginSession, MailboxProof, MailboxPurpose, Method, PasswordCredential, SubjectSource,
 };
-use crate::kernel::proof::{Claims, OwnerProof, Proof, SecondStepProof, Vouched};
+use crate::kernel::proof::{Claims, OwnerProof, Proof, SecondStepProof, Stepper, Vouched};
 use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, LoginSessionId, ProductAccountId, Timestamp};
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -170,7 +170,7 @@ impl Steps {
 
     /// The second step, once it was taken.
     pub fn second(&self) -> Option<SecondStepProof> {
-        self.stepped_at.map(|at| SecondStepProof::new(self.claimant.account, at))
+        self.stepped_at.map(|at| SecondStepProof::new(Stepper::Account(self.claimant.account), at))
     }
 
     /// That the record is its owner's, for linking it (B22). A mailbox is such a proof only where the mail named both sides (rule H1);
@@ -178,8 +178,8 @@ impl Steps {
     pub fn owner(&self) -> Option<OwnerProof> {
         let c = &self.claimant;
         let typed = matches!(self.method, Method::Password | Method::Adapter | Method::Passkey) || self.for_link;
-        let stepped = self.stepped_at.is_some() || self.method == Method::Passkey;
-        (typed && self.continues.is_none()).then(|| OwnerProof::new(c.account, c.record, c.epoch, stepped))
+        let stepped_at = self.stepped_at.or((self.method == Method::Passkey).then_some(self.at));
+        (typed && self.continues.is_none()).then(|| OwnerProof::new(c.account, c.record, c.epoch, stepped_at))
     }
 
     /// What is known of the password that was typed.
@@ -394,7 +394,7 @@ mod tests {
         let step = NOW.seconds() / 30;
         let (both, used) = proved().with_code(&seed, &seed.code(step), step - 1, NOW).unwrap();
         assert_eq!(used, step);
-        assert_eq!(both.second().map(|step| (step.account(), step.at())), Some((claimant().account, NOW)));
+        assert_eq!(both.second(), Some(SecondStepProof::new(Stepper::Account(claimant().account), NOW)));
         assert_eq!(proved().second(), None);
         assert_eq!(proved().password().map(|password| password.set_at), Some(NOW));
         assert_eq!(both.proof().claims().amr, ["pwd", "otp", "mfa"]);
@@ -425,7 +425,7 @@ mod tests {
     fn h3_an_emergency_proof_is_of_its_own_person_with_its_second_step() {
         let steps = by_emergency(&claimant(), &super::super::passkey::emergency_of(claimant().account), NOW).unwrap();
         assert_eq!((steps.method(), steps.password()), (Method::Emergency, None));
-        assert_eq!(steps.second().map(|step| step.account()), Some(claimant().account));
+        assert_eq!(steps.second().map(|step| step.stepper().clone()), Some(Stepper::Account(claimant().account)));
         assert_eq!(steps.proof().claims().amr, ["pop", "user", "mfa"]);
         let another = super::super::passkey::emergency_of(AccountId::from_bytes([9; 16]));
         assert_eq!(by_emergency(&claimant(), &another, NOW), None);

@@ -3,7 +3,7 @@
 //! Pure: secrets, salts, times and what was stored are arguments. `password` has the one form in which passwords rest (argon2id,
 //! over an imported hash where there was one), `imported` reads the hashes that products bring, `adapter` judges the answer of a product
 //! that keeps its passwords itself, `app` reads what apps post, `strength` judges new passwords, `passkey` the answers of
-//! authenticators, `totp` and `recovery` the other second steps; `judge` alone makes proofs of them. Deliberately absent: where rows rest (`store`), how often somebody may try
+//! authenticators, `totp` and `recovery` the other second steps; `judge` alone makes proofs of them, `second` of a second step beside a provider's login. Deliberately absent: where rows rest (`store`), how often somebody may try
 //! (`login/local`), the cost of waiting (a bounded pool there). A further kind of imported hash is a variant of
 //! [`imported::Scheme`].
 
@@ -14,6 +14,7 @@ mod judge;
 mod passkey;
 mod password;
 mod recovery;
+mod second;
 mod strength;
 mod totp;
 
@@ -28,5 +29,6 @@ pub use passkey::{
 };
 pub use password::{Salt, StoredPassword, TooLong, Typed};
 pub use recovery::{RECOVERY_CODES, RecoveryCode};
+pub use second::{second_by_code, second_by_first_code, second_by_new_passkey, second_by_passkey, second_by_recovery};
 pub use strength::{BreachedRange, Weakness, weakness};
 pub use totp::{SEED_BYTES, Seed, Step};

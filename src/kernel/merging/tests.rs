@@ -31,7 +31,7 @@ impl Two {
         Self {
             catalog: catalog(),
             product: Product { adapter: Some(adapter), ..product() },
-            owner: Some(OwnerProof::new(loser.id, second.id, loser.epoch, false)),
+            owner: Some(OwnerProof::new(loser.id, second.id, loser.epoch, None)),
             survivor: (survivor, first, vec![email("old@ann.example")], false),
             loser: (loser, second, vec![email(address)], false),
             email: email(address),
@@ -114,7 +114,7 @@ fn l10_h1_nothing_is_merged_without_a_fresh_proof_of_both_sides() {
     check(|two| two.owner = None, Err(Refusal::LocalProof));
     check(|two| two.loser.0.epoch += 1, Err(Refusal::LocalProof));
     check(
-        |two| two.owner = Some(OwnerProof::new(two.survivor.0.id, two.survivor.1.id, 1, true)),
+        |two| two.owner = Some(OwnerProof::new(two.survivor.0.id, two.survivor.1.id, 1, Some(NOW))),
         Err(Refusal::LocalProof),
     );
     check(|two| two.loser.3 = true, Err(Refusal::LocalProof));

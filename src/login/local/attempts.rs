@@ -8,7 +8,7 @@ use super::super::Stop;
 use super::super::world::{Visitor, World};
 use super::device::Device;
 use crate::kernel::journal::{Batch, Change, CredentialChange};
-use crate::kernel::values::ProductName;
+use crate::kernel::values::{AccountId, ProductName};
 use crate::keys::Lookup;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,6 +26,9 @@ pub(super) enum Attempt {
 
 /// Answers in a span from one network that did not hold at the emergency door.
 const EMERGENCY: u32 = 10;
+
+/// Tries of the digits of one mail.
+const MAILED_TRIES: u32 = 5;
 
 /// How long a bucket is filled before it empties.
 const SPAN: Duration = Duration::from_secs(15 * 60);
@@ -76,6 +79,35 @@ impl World {
                 (bucket(b"network", &network(visitor.client)), attempt.per_network()),
             ],
         };
+        self.count_tries(visitor, buckets).await
+    }
+
+    /// Counts a try of a second step on the login host, by whoever has just been proved by a provider to be its owner.
+    pub(in crate::login) async fn may_step(&self, visitor: &Visitor, whose: &str) -> Result<bool, Stop> {
+        let bucket = |kind: &[u8], value: &[u8]| {
+            self.keys.lookup(Lookup::Attempt, &[Attempt::Second.name(), b"login host", kind, value])
+        };
+        let buckets = vec![
+            (bucket(b"account", whose.as_bytes()), Attempt::Second.per_address()),
+            (bucket(b"network", &network(visitor.client)), Attempt::Second.per_network()),
+        ];
+        self.count_tries(visitor, buckets).await
+    }
+
+    /// Counts a mail with a code for a first second step.
+    pub(in crate::login) async fn may_mail_step(&self, visitor: &Visitor, account: AccountId) -> Result<bool, Stop> {
+        let parts: [&[u8]; 4] = [Attempt::Mail.name(), b"login host", b"account", &account.to_bytes()];
+        let bucket = self.keys.lookup(Lookup::Attempt, &parts);
+        self.count_tries(visitor, vec![(bucket, Attempt::Mail.per_address())]).await
+    }
+
+    /// Counts a try of the digits of one mail, of which this is the hash.
+    pub(in crate::login) async fn may_try_mailed(&self, visitor: &Visitor, hash: &[u8; 32]) -> Result<bool, Stop> {
+        let bucket = self.keys.lookup(Lookup::Attempt, &[Attempt::Mail.name(), b"login host", b"digits", hash]);
+        self.count_tries(visitor, vec![(bucket, MAILED_TRIES)]).await
+    }
+
+    async fn count_tries(&self, visitor: &Visitor, buckets: Vec<([u8; 32], u32)>) -> Result<bool, Stop> {
         let until = visitor.now.plus(SPAN);
         let count = |(bucket, _): &([u8; 32], u32)| {
             Change::Credential(CredentialChange::CountAttempt { bucket: *bucket, until })

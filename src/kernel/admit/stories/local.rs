@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::kernel::admit::PasswordState;
+use crate::kernel::proof::{SecondStepProof, Stepper};
 use crate::kernel::values::ProductName;
 
 /// A local account at the product: its password, typed at the product's door.
@@ -141,6 +142,35 @@ fn h1_a_link_to_somebody_with_a_second_step_asks_for_it() {
     let case = Case::candidate(C, &ann, ISSUER);
     check(&case, "link");
     check(&case.with(|case| case.candidates[0].enrolled = true), "second-step-needed");
+}
+
+#[test]
+fn b9_who_comes_by_a_provider_takes_the_step_of_the_account_that_is_entered_and_no_other() {
+    let (ann, bob) = (account(9, "ann@free.example"), account(8, "bob@free.example"));
+    let required = |case: &mut Case| case.catalog.people.second_step = SecondStep::Required;
+    let open = |case: &mut Case| case.product.as_mut().unwrap().signup = Signup::Open;
+    // An account that an address names is the one that the login links, and its step counts before the link.
+    let named = Case::candidate(ISSUER, &ann, C).with(|case| case.candidates[0].identities.clear()).with(required);
+    check(&named, "second-step-needed");
+    check(&named.clone().stepped(&bob), "second-step-needed");
+    check(&named.clone().stepped(&ann), "link");
+    assert_eq!(admitted(&named.stepped(&ann)).proved.stepped_at, Some(NOW));
+    // Who is new takes it as whoever has this identity, before there is an account.
+    let newcomer = Case::stranger(ISSUER, Some("new@free.example")).with(required).with(open);
+    check(&newcomer, "second-step-needed");
+    let step = |key: &IdentityKey| SecondStepProof::new(Stepper::Newcomer(key.clone()), NOW);
+    let own = newcomer.claims.identity.clone();
+    let other = IdentityKey { subject: "somebody else".to_owned(), ..own.clone() };
+    check(&newcomer.clone().with(|case| case.local.step = Some(step(&own))), "create");
+    check(&newcomer.clone().with(|case| case.local.step = Some(step(&other))), "second-step-needed");
+    check(&newcomer.stepped(&ann), "second-step-needed");
+    // A newcomer's step is none once the identity has an account.
+    let linked = Case::linked(ISSUER, None, &ann).with(required);
+    check(&linked.clone().with(|case| case.local.step = Some(step(&own))), "second-step-needed");
+    check(&linked.stepped(&ann), "session");
+    // Whom nothing lets in is not asked: what is missing first is said.
+    let closed = |case: &mut Case| case.product.as_mut().unwrap().signup = Signup::Closed;
+    check(&Case::stranger(ISSUER, Some("new@free.example")).with(required).with(closed), "no-account");
 }
 
 #[test]

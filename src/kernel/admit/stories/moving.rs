@@ -26,7 +26,7 @@ fn candidate(directory: u8, of: &Account) -> Case {
 }
 
 fn owner(of: &Account, epoch: u32, stepped: bool) -> impl Fn(&mut Case) {
-    let proof = OwnerProof::new(of.id, record(of, ProductAccountState::Local).id, epoch, stepped);
+    let proof = OwnerProof::new(of.id, record(of, ProductAccountState::Local).id, epoch, stepped.then_some(NOW));
     move |case| case.local.owner = Some(proof)
 }
 
@@ -46,9 +46,30 @@ fn b14_the_persons_own_identity_moves_the_record_with_a_fresh_proof() {
     let enrolled = case.with(|case| case.local.enrolled = true);
     check(&enrolled, "local-proof-needed");
     check(&enrolled.clone().with(owner(&ann, 1, false)), "local-proof-needed");
-    check(&enrolled.with(owner(&ann, 1, true)), "session");
+    check(&enrolled.clone().with(owner(&ann, 1, true)), "session");
+    // The step that was taken on the login host is that step; somebody else's is none.
+    check(&enrolled.clone().stepped(&ann), "session");
+    check(&enrolled.stepped(&account(8, "bob@free.example")), "local-proof-needed");
     // What moved already moves no more.
     assert_eq!(admitted(&Case::linked(GOOGLE, None, &ann).with(optional)).moves, None);
+}
+
+#[test]
+fn b9_the_owners_second_step_at_the_door_is_the_one_that_a_policy_requires_while_nothing_changed() {
+    let ann = account(9, "ann@gmail.com");
+    let required = |case: &mut Case| case.catalog.people.second_step = SecondStep::Required;
+    let case = candidate(GOOGLE, &ann).with(optional).with(required);
+    let case = case.with(|case| case.candidates[0].account.email_verified = false);
+    // What shows whose it is comes first, then the step.
+    check(&case, "local-proof-needed");
+    check(&case.clone().with(owner(&ann, 1, false)), "second-step-needed");
+    check(&case.clone().with(owner(&ann, 1, true)), "link");
+    assert_eq!(admitted(&case.clone().with(owner(&ann, 1, true))).proved.stepped_at, Some(NOW));
+    check(&case.with(owner(&ann, 0, true)), "local-proof-needed");
+    // An owner's proof of before the epoch rose is no step either, where nothing else asks for the owner.
+    let linked = Case::linked(ISSUER, None, &ann).with(required);
+    check(&linked.clone().with(owner(&ann, 1, true)), "session");
+    check(&linked.with(owner(&ann, 0, true)), "second-step-needed");
 }
 
 #[test]

@@ -37,13 +37,14 @@ impl Login {
         if visitor.now.since(shown.shown_at) > CHALLENGE_LIFE {
             return self.ceremony_page(visitor, start, true).await;
         }
-        let (presence, factor) = match self.judge_passkey(visitor, shown, credential).await? {
-            Ok(judged) => judged,
-            Err((fault, whose)) => {
-                self.refuse_passkey(visitor, &at, fault, whose).await;
-                return self.ceremony_page(visitor, start, true).await;
-            }
-        };
+        let (presence, factor) =
+            match self.judge_passkey(visitor, (credential, &shown.challenge), start.aim == Aim::First).await? {
+                Ok(judged) => judged,
+                Err((fault, whose)) => {
+                    self.refuse_passkey(visitor, &at, fault, whose).await;
+                    return self.ceremony_page(visitor, start, true).await;
+                }
+            };
         let used = CredentialChange::UseFactor { id: factor.id, counter: presence.counter(), at: visitor.now };
         let batch = Batch { marks: vec![shown.mark()], changes: vec![Change::Credential(used)], ..Batch::default() };
         match self.world.store.commit(batch).await {
@@ -61,19 +62,19 @@ impl Login {
         }
     }
 
-    /// Finds the credential and judges the answer by it.
-    async fn judge_passkey(
+    /// Finds the credential and judges the answer by it. `names`: it must say whose it is.
+    pub(in crate::login) async fn judge_passkey(
         &self,
         visitor: &Visitor,
-        shown: &Shown,
-        credential: &str,
+        (credential, challenge): (&str, &[u8; 32]),
+        names: bool,
     ) -> Result<Result<(Presence, Factor), (PasskeyFault, Option<AccountId>)>, Stop> {
         let assertion = match Assertion::parse(credential) {
             Ok(assertion) => assertion,
             Err(fault) => return Ok(Err((fault, None))),
         };
         // A discovered credential names its person (WebAuthn §7.2 step 6).
-        if shown.start.aim == Aim::First && !assertion.names_its_person() {
+        if names && !assertion.names_its_person() {
             return Ok(Err((PasskeyFault::UserHandle, None)));
         }
         let Some(factor) = self.world.store.factor_by_handle(assertion.handle()).await? else {
@@ -84,7 +85,7 @@ impl Login {
             return Err(Stop::Fault(format!("the passkey {} does not hold", factor.id)));
         }
         let login = self.world.catalog.load().login.clone();
-        let ceremony = Ceremony { challenge: &shown.challenge, login: &login };
+        let ceremony = Ceremony { challenge, login: &login };
         Ok(match assertion.judge(&factor, ceremony) {
             Ok(presence) => Ok((presence, factor)),
             Err(fault) => Err((fault, Some(factor.account))),

@@ -1,7 +1,6 @@
 //! The pages of ceremonies, on the login host. They need our script; without it each says so and leads back to the door.
 
 use super::super::super::answer::{Answer, Step};
-use super::super::super::handover::ProductHost;
 use super::super::super::world::{Browser, Visitor};
 use super::super::super::{Login, Stop};
 use super::super::answer::{CeremonyFor, LocalPage};
@@ -9,7 +8,7 @@ use super::super::door::said_page;
 use super::leave;
 use super::ticket::{Aim, CHALLENGE_LIFE, Shown, Start, Way};
 use crate::entropy::random;
-use crate::kernel::local::{ALGORITHMS, Steps, user_handle};
+use crate::kernel::local::{ALGORITHMS, user_handle};
 use crate::kernel::model::FactorKind;
 use crate::kernel::values::{AccountId, EmailAddress};
 use crate::store::Taken;
@@ -87,15 +86,16 @@ impl Login {
         let mut form = self.form(visitor, None, &browser);
         form.to = self.world.seal_shown(&shown, &browser.value);
         let (ceremony, options) = match (start.aim, &steps) {
-            (Aim::Enrol, Some(steps)) => (
-                CeremonyFor::Enrol { email: steps.claimant().email.clone() },
-                self.creation(visitor, &at, &shown, steps).await?,
-            ),
+            (Aim::Enrol, Some(steps)) => (CeremonyFor::Enrol { email: steps.claimant().email.clone() }, {
+                let claimant = steps.claimant();
+                let whose = (claimant.account, claimant.email.as_str());
+                self.creation(visitor, &at.product.label, &shown.challenge, whose).await?
+            }),
             (_, Some(steps)) => {
                 let handles = self.handles(visitor, steps.claimant().account).await?;
-                (CeremonyFor::Second, self.request(&shown, &handles))
+                (CeremonyFor::Second, self.request(&shown.challenge, &handles))
             }
-            (_, None) => (CeremonyFor::First, self.request(&shown, &[])),
+            (_, None) => (CeremonyFor::First, self.request(&shown.challenge, &[])),
         };
         let other = match start.aim {
             Aim::Enrol => "/.fedgate/security".to_owned(),
@@ -109,16 +109,16 @@ impl Login {
     }
 
     /// The credentials of a person, for an account that is known by now.
-    async fn handles(&self, visitor: &Visitor, account: AccountId) -> Result<Vec<Vec<u8>>, Stop> {
+    pub(in crate::login) async fn handles(&self, visitor: &Visitor, account: AccountId) -> Result<Vec<Vec<u8>>, Stop> {
         let factors = self.world.factors(visitor, account).await?;
         let passkeys = factors.into_iter().filter(|factor| factor.kind == FactorKind::Passkey);
         Ok(passkeys.filter_map(|factor| factor.handle).collect())
     }
 
     /// `PublicKeyCredentialRequestOptions` (WebAuthn §5.5).
-    fn request(&self, shown: &Shown, handles: &[Vec<u8>]) -> Value {
+    pub(in crate::login) fn request(&self, challenge: &[u8; 32], handles: &[Vec<u8>]) -> Value {
         json!({
-            "challenge": URL_SAFE_NO_PAD.encode(shown.challenge),
+            "challenge": URL_SAFE_NO_PAD.encode(challenge),
             "rpId": self.world.catalog.load().login.host(),
             "allowCredentials": listed(handles),
             "userVerification": "required",
@@ -127,17 +127,22 @@ impl Login {
     }
 
     /// `PublicKeyCredentialCreationOptions` (WebAuthn §5.4). The user handle is the account's id: random, and no address.
-    async fn creation(&self, visitor: &Visitor, at: &ProductHost, shown: &Shown, steps: &Steps) -> Result<Value, Stop> {
-        let claimant = steps.claimant();
-        let handles = self.handles(visitor, claimant.account).await?;
+    pub(in crate::login) async fn creation(
+        &self,
+        visitor: &Visitor,
+        label: &str,
+        challenge: &[u8; 32],
+        (account, email): (AccountId, &str),
+    ) -> Result<Value, Stop> {
+        let handles = self.handles(visitor, account).await?;
         let algorithms = ALGORITHMS.map(|number| json!({ "type": "public-key", "alg": number }));
         Ok(json!({
-            "challenge": URL_SAFE_NO_PAD.encode(shown.challenge),
-            "rp": { "id": self.world.catalog.load().login.host(), "name": at.product.label },
+            "challenge": URL_SAFE_NO_PAD.encode(challenge),
+            "rp": { "id": self.world.catalog.load().login.host(), "name": label },
             "user": {
-                "id": URL_SAFE_NO_PAD.encode(user_handle(FactorKind::Passkey, claimant.account)),
-                "name": claimant.email.as_str(),
-                "displayName": claimant.email.as_str(),
+                "id": URL_SAFE_NO_PAD.encode(user_handle(FactorKind::Passkey, account)),
+                "name": email,
+                "displayName": email,
             },
             "pubKeyCredParams": algorithms,
             "excludeCredentials": listed(&handles),

@@ -1,0 +1,232 @@
+//! Our own second step of people who log in by a provider (B9): asked for after the provider's proof, enrolled with the mailbox by who is
+//! known, and at once by who is new.
+
+use fedgate::kernel::model::ProductAccountState;
+use serde_json::json;
+
+use crate::doors::{PASSWORD, digits};
+use crate::moves::Ground;
+use crate::passkeys::{enrol_on, post, scene};
+use crate::second_steps::{seed, step};
+use crate::support::agent::UserAgent;
+use crate::support::html::tags;
+use crate::support::page::Page;
+
+const ANN: &str = "ann@free.example.test";
+const MALLORY: &str = "mallory@free.example.test";
+const REQUIRED: &str = "[people]\nsecond_step = \"required\"";
+const OPEN: &str = "migration = { phase = \"optional\" }\nsignup = \"open\"\ni_know_everyone_may_enter = true";
+
+/// The recovery codes of a page, and where it goes on.
+fn written_down(page: &Page) -> (Vec<String>, String) {
+    let text = page.text();
+    let codes = text.split_whitespace().filter(|word| word.len() == 11 && word.chars().nth(5) == Some('-'));
+    let codes: Vec<String> = codes.map(ToOwned::to_owned).collect();
+    assert_eq!(codes.len(), 10, "{}", page.describe());
+    let html = page.html();
+    let mut links = tags(&html).into_iter().filter(|tag| tag.attribute("class") == Some("button primary"));
+    let next = links.find_map(|tag| tag.attribute("href").map(ToOwned::to_owned)).expect("a way on");
+    (codes, next)
+}
+
+/// Somebody new, by the issuer, with an app of their own: the seed and the recovery codes.
+async fn newcomer(
+    ground: &Ground,
+    agent: &UserAgent,
+    login: &str,
+    email: &str,
+) -> (fedgate::kernel::local::Seed, Vec<String>) {
+    let page = ground.by_provider(agent, email, "issuer", login).await;
+    assert!(page.text().contains("Add an authenticator app"), "{}", page.describe());
+    assert!(!page.html().contains("Add a passkey instead"), "there is no account yet that it could be bound to");
+    let seed = seed(&page);
+    let failed = agent.submit(&page, "code", &[("code", "000000")]).await;
+    assert!(failed.text().contains("That code isn’t right"), "{}", failed.describe());
+    let shown = agent.submit(&failed, "code", &[("code", &seed.code(step() - 1))]).await;
+    let (codes, next) = written_down(&shown);
+    let page = agent.click(&shown, &next).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    (seed, codes)
+}
+
+#[tokio::test]
+async fn b9_who_is_new_enrols_at_once_and_takes_the_step_at_every_login() {
+    let ground = Ground::open_with(OPEN, REQUIRED, None).await;
+    let ann = ground.browser();
+    let page = ground.by_provider(&ann, ANN, "issuer", "ann").await;
+    assert!(page.text().contains("Add an authenticator app"), "{}", page.describe());
+    assert!(ground.events("jit.created").is_empty(), "nobody is made before the step");
+    let (app, recovery) = newcomer(&ground, &ann, "ann", ANN).await;
+    let who = ann.visit(&ground.doors.url("trello", "/.fedgate/session")).await.json();
+    assert_eq!((&who["second_step"]["enrolled"], &who["second_step"]["required"]), (&json!(true), &json!(true)));
+    assert!(who["second_step"]["taken_at"].is_string(), "{who}");
+    assert_eq!((ground.events("jit.created").len(), ground.events("factor.enrolled").len()), (1, 1));
+    // The other browser is asked, and the provider's word alone opens nothing.
+    let again = ground.browser();
+    let asked = ground.by_provider(&again, ANN, "issuer", "ann").await;
+    assert!(asked.text().contains("One more step"), "{}", asked.describe());
+    assert!(!ground.inside(&again).await);
+    let home = again.visit(&ground.doors.url("id", "/")).await;
+    assert!(!home.text().contains("Log out"), "the login host is not open either: {}", home.describe());
+    let old = again.submit(&asked, "code", &[("code", &app.code(step() - 1))]).await;
+    assert!(old.text().contains("That code isn’t right"), "it was used: {}", old.describe());
+    let page = again.submit(&old, "code", &[("code", &app.code(step()))]).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    // A recovery code in its place, once.
+    for (code, works) in [(&recovery[2], true), (&recovery[2], false)] {
+        let lost = ground.browser();
+        let asked = ground.by_provider(&lost, ANN, "issuer", "ann").await;
+        let page = lost.submit(&asked, "code", &[("code", code)]).await;
+        assert_eq!(ground.is_at_product(&page), works, "{}", page.describe());
+    }
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn b9_h1_who_is_known_shows_the_mailbox_before_the_first_second_step() {
+    let ground = Ground::open_with(OPEN, REQUIRED, None).await;
+    let record = ground.doors.person(ANN).await;
+    let ann = ground.browser();
+    let page = ground.by_provider(&ann, ANN, "issuer", "ann").await;
+    assert!(page.text().contains("We’ve sent eight digits"), "{}", page.describe());
+    assert_eq!(ground.state(&record).await, ProductAccountState::Local, "nothing moved yet");
+    let code = digits(&ground.doors.letter(ANN, 1).await);
+    let wrong = ann.submit(&page, "code", &[("code", "12345678")]).await;
+    assert!(wrong.text().contains("That code isn’t right"), "{}", wrong.describe());
+    let page = ann.submit(&wrong, "code", &[("code", &code)]).await;
+    let app = seed(&page);
+    let shown = ann.submit(&page, "code", &[("code", &app.code(step() - 1))]).await;
+    let (_, next) = written_down(&shown);
+    assert!(!ground.inside(&ann).await);
+    let page = ann.click(&shown, &next).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    ground.assert_moved(&record, ANN).await;
+    // What stood in the browser made its one login.
+    assert!(!ann.cookies("id.example.test").iter().any(|cookie| cookie.name.contains("standing")));
+    let again = ann.click(&shown, &next).await;
+    assert!(!again.text().contains("Write these down"), "{}", again.describe());
+    ground.doors.letter("authenticator app", 1).await;
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn h1_the_digits_of_a_mail_are_tried_five_times() {
+    let ground = Ground::open_with(OPEN, REQUIRED, None).await;
+    ground.doors.person(ANN).await;
+    let thief = ground.browser();
+    let mut page = ground.by_provider(&thief, ANN, "issuer", "ann").await;
+    let code = digits(&ground.doors.letter(ANN, 1).await);
+    for _ in 0..5 {
+        page = thief.submit(&page, "code", &[("code", "00000000")]).await;
+        assert!(page.text().contains("That code isn’t right"), "{}", page.describe());
+    }
+    let late = thief.submit(&page, "code", &[("code", &code)]).await;
+    assert!(late.text().contains("This page is over"), "{}", late.describe());
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn b9_a_page_of_a_second_step_is_good_in_its_browser_for_its_person_as_they_were() {
+    let ground = Ground::open_with(OPEN, REQUIRED, None).await;
+    let (app, _) = newcomer(&ground, &ground.browser(), "ann", ANN).await;
+    let (victim, thief) = (ground.browser(), ground.browser());
+    let asked = ground.by_provider(&victim, ANN, "issuer", "ann").await;
+    assert!(asked.text().contains("One more step"), "{}", asked.describe());
+    // Another browser, at its own page of another person.
+    newcomer(&ground, &ground.browser(), "mallory", MALLORY).await;
+    let theirs = ground.by_provider(&thief, MALLORY, "issuer", "mallory").await;
+    assert!(theirs.text().contains("One more step"), "{}", theirs.describe());
+    let bent = thief.submit(&asked, "code", &[("code", &app.code(step()))]).await;
+    assert!(bent.text().contains("This page is over"), "{}", bent.describe());
+    let wrong = thief.submit(&theirs, "code", &[("code", &app.code(step()))]).await;
+    assert!(wrong.text().contains("That code isn’t right"), "somebody else's app: {}", wrong.describe());
+    // The account's epoch rose meanwhile (H14): the page is worth nothing.
+    let email = fedgate::kernel::values::EmailAddress::parse(ANN).expect("an address");
+    let account = ground.store().accounts_by_email(&email).await.expect("the store").remove(0);
+    let raise = fedgate::kernel::journal::Change::RaiseEpoch(account.id);
+    let batch = fedgate::kernel::journal::Batch { changes: vec![raise], ..Default::default() };
+    ground.store().commit(batch).await.expect("raised");
+    let stale = victim.submit(&asked, "code", &[("code", &app.code(step()))]).await;
+    assert!(stale.text().contains("This page is over"), "{}", stale.describe());
+    assert!(!ground.inside(&victim).await && !ground.inside(&thief).await);
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn b9_m14_codes_are_tried_ten_times_in_a_quarter_of_an_hour() {
+    let ground = Ground::open_with(OPEN, REQUIRED, None).await;
+    let (app, _) = newcomer(&ground, &ground.browser(), "ann", ANN).await;
+    let thief = ground.browser();
+    let mut page = ground.by_provider(&thief, ANN, "issuer", "ann").await;
+    for _ in 0..10 {
+        page = thief.submit(&page, "code", &[("code", "000000")]).await;
+        assert!(page.text().contains("That code isn’t right"), "{}", page.describe());
+    }
+    let turned = thief.submit(&page, "code", &[("code", &app.code(step()))]).await;
+    assert!(turned.text().contains("Too many tries"), "{}", turned.describe());
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn b9_a_passkey_is_enrolled_and_taken_on_the_login_host() {
+    let ground = Ground::open_with(OPEN, REQUIRED, None).await;
+    ground.doors.person(ANN).await;
+    let ann = ground.browser();
+    let page = ground.by_provider(&ann, ANN, "issuer", "ann").await;
+    let code = digits(&ground.doors.letter(ANN, 1).await);
+    let page = ann.submit(&page, "code", &[("code", &code)]).await;
+    let ceremony = ann.submit(&page, "act", &[("act", "passkey")]).await;
+    let (shown, mut authenticator) = enrol_on(&ground.doors, &ann, &ceremony, b"ann's first").await;
+    let (_, next) = written_down(&shown);
+    let page = ann.click(&shown, &next).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    let again = ground.browser();
+    let asked = ground.by_provider(&again, ANN, "issuer", "ann").await;
+    let ceremony = again.submit(&asked, "/login/step/passkey", &[]).await;
+    // The answer to another page's challenge.
+    let other = authenticator.get(&scene(&ground.doors, &again.submit(&asked, "/login/step/passkey", &[]).await));
+    let refused = post(&again, &ceremony, &other).await;
+    assert!(refused.text().contains("That passkey didn’t work here"), "{}", refused.describe());
+    let answer = authenticator.get(&scene(&ground.doors, &refused));
+    let page = post(&again, &refused, &answer).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn b9_b22_a_link_waits_for_the_second_step_that_a_policy_requires() {
+    let ground = Ground::open_with(OPEN, REQUIRED, None).await;
+    let record = ground.doors.person(ANN).await;
+    let ann = ground.browser();
+    // No authority over the address: both sides are proved, and then the step.
+    let page = ground.by_provider(&ann, ANN, "other", "ann").await;
+    let asked = ann.submit(&page, "password", &[("password", PASSWORD)]).await;
+    assert!(asked.text().contains("We’ve sent eight digits"), "{}", asked.describe());
+    let code = digits(&ground.doors.letter(ANN, 1).await);
+    let page = ann.submit(&asked, "code", &[("code", &code)]).await;
+    let shown = ann.submit(&page, "code", &[("code", &seed(&page).code(step() - 1))]).await;
+    let (_, next) = written_down(&shown);
+    assert_eq!(ground.state(&record).await, ProductAccountState::Migrating, "its button was not pressed yet");
+    let review = ann.click(&shown, &next).await;
+    let page = ann.submit(&review, "/login/link", &[]).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    ground.assert_moved(&record, ANN).await;
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn t13_b9_everybody_must_move_and_take_a_second_step_and_there_is_a_way_on() {
+    let ground = Ground::open_with("migration = { phase = \"forced\" }", REQUIRED, None).await;
+    let record = ground.doors.unverified(ANN).await;
+    let app = ground.enrolled(&record).await;
+    let ann = ground.browser();
+    let asked = ground.doors.log_in(&ann, ANN, PASSWORD).await;
+    let page = ann.submit(&asked, "code", &[("code", &app.code(step()))]).await;
+    let page = ann.submit(&page, "/.fedgate/move", &[]).await;
+    let page = crate::world::sign_in(&ann, page, "ann").await;
+    let review = ann.submit(&page, "/.fedgate/prove", &[]).await;
+    let page = ann.submit(&review, "/login/link", &[]).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    ground.assert_moved(&record, ANN).await;
+    ground.doors.close().await;
+}
