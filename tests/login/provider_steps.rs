@@ -98,10 +98,15 @@ async fn b9_h1_who_is_known_shows_the_mailbox_before_the_first_second_step() {
     let shown = ann.submit(&page, "code", &[("code", &app.code(step() - 1))]).await;
     let (_, next) = written_down(&shown);
     assert!(!ground.inside(&ann).await);
+    // Somebody has a copy of what stands in the browser by now; it makes one login, and ann is faster.
+    let thief = ground.browser();
+    ann.cookies("id.example.test").into_iter().for_each(|cookie| thief.plant(cookie));
     let page = ann.click(&shown, &next).await;
     assert!(ground.is_at_product(&page), "{}", page.describe());
     ground.assert_moved(&record, ANN).await;
-    // What stood in the browser made its one login.
+    let late = thief.visit(&ground.doors.url("id", "/login/step/on")).await;
+    assert!(late.text().contains("This page is over"), "{}", late.describe());
+    assert!(!ground.inside(&thief).await);
     assert!(!ann.cookies("id.example.test").iter().any(|cookie| cookie.name.contains("standing")));
     let again = ann.click(&shown, &next).await;
     assert!(!again.text().contains("Write these down"), "{}", again.describe());
@@ -149,6 +154,23 @@ async fn b9_a_page_of_a_second_step_is_good_in_its_browser_for_its_person_as_the
     let stale = victim.submit(&asked, "code", &[("code", &app.code(step()))]).await;
     assert!(stale.text().contains("This page is over"), "{}", stale.describe());
     assert!(!ground.inside(&victim).await && !ground.inside(&thief).await);
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn b9_the_pages_of_several_tabs_are_good_for_their_one_person() {
+    let ground = Ground::open_with(OPEN, REQUIRED, None).await;
+    let (app, _) = newcomer(&ground, &ground.browser(), "ann", ANN).await;
+    let ann = ground.browser();
+    let first = ground.by_provider(&ann, ANN, "issuer", "ann").await;
+    let second = ann.visit(&ground.doors.url("trello", "/page")).await;
+    let second = ann.submit(&second, "email", &[("email", ANN)]).await;
+    let second = ann.submit(&second, "/.fedgate/depart", &[("way", "issuer")]).await;
+    assert!(second.text().contains("One more step"), "{}", second.describe());
+    let page = ann.submit(&first, "code", &[("code", &app.code(step()))]).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    let late = ann.submit(&second, "code", &[("code", &app.code(step() + 1))]).await;
+    assert!(late.text().contains("This page is over"), "{}", late.describe());
     ground.doors.close().await;
 }
 

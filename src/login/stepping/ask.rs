@@ -107,10 +107,8 @@ impl Login {
         (csrf, to): (&str, &str),
     ) -> Result<Option<(Asked, Standing, Whose)>, Stop> {
         let asked = self.world.open_asked(visitor, to).filter(|_| self.world.csrf_holds(visitor, csrf));
+        // Of several tabs the last one's proof stands; the page of each is good with it while it is of the same person.
         let (Some(asked), Some(standing)) = (asked, self.standing(visitor)) else { return Ok(None) };
-        if standing.challenge() != asked.challenge {
-            return Ok(None);
-        }
         let Some(stepper) = self.stepper_of(visitor, &standing, &asked.ticket).await? else { return Ok(None) };
         let whose = self.whose(visitor, stepper).await?;
         Ok((whose.name() == asked.whose).then_some((asked, standing, whose)))
