@@ -32,6 +32,8 @@ pub(super) struct Leaving {
     pub hint: Option<EmailAddress>,
     /// The provider must have asked the person no longer ago than this (rule M6).
     pub max_age: Option<Duration>,
+    /// An enrolled second step is asked for after it, whatever the policy says (rule H1).
+    pub demands_step: bool,
     /// Whether the request was a form.
     pub by_form: bool,
 }
@@ -128,7 +130,7 @@ impl Login {
                 if current.session.method.is_by_provider() =>
             {
                 let hint = current.account.email.clone();
-                let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: false };
+                let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: false, ..Leaving::default() };
                 return self.leave(visitor, current.session.directory, Some(target), leaving).await.map(Some);
             }
             Outcome::Need(need) => return Err(Stop::refused(need.refusal(), about)),
@@ -261,7 +263,12 @@ impl Login {
                 Ok(self.ask_email(visitor, target, prefill, true))
             }
             Show::OrgSso(directory) => {
-                let leaving = Leaving { hint: EmailAddress::parse(typed).ok(), max_age: None, by_form: true };
+                let leaving = Leaving {
+                    hint: EmailAddress::parse(typed).ok(),
+                    max_age: None,
+                    by_form: true,
+                    ..Leaving::default()
+                };
                 self.leave(visitor, directory, target, leaving).await
             }
             Show::SsoUnavailable => Err(Stop::refuse(Refusal::ProviderUnavailable)),
@@ -317,7 +324,12 @@ impl Login {
         let answer = match chosen {
             None => Ok(self.ask_email(visitor, target, String::new(), true)),
             Some((directory, _)) => {
-                let leaving = Leaving { hint: EmailAddress::parse(typed).ok(), max_age: None, by_form: true };
+                let leaving = Leaving {
+                    hint: EmailAddress::parse(typed).ok(),
+                    max_age: None,
+                    by_form: true,
+                    ..Leaving::default()
+                };
                 self.leave(visitor, directory, target, leaving).await
             }
         };
@@ -347,6 +359,7 @@ impl Login {
             seed: random(),
             left_at: visitor.now,
             max_age,
+            demands_step: leaving.demands_step,
             binding: [0; 16],
             target: target.cloned(),
         };

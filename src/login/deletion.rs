@@ -173,7 +173,12 @@ impl Login {
         }
         if visitor.now.since(own.session.auth_time) > PROOF_LIFE {
             // A session that was found open is no proof of its person.
-            let leaving = Leaving { hint: own.account.email.clone(), max_age: Some(FRESH_PROOF), by_form: true };
+            let leaving = Leaving {
+                hint: own.account.email.clone(),
+                max_age: Some(FRESH_PROOF),
+                by_form: true,
+                ..Leaving::default()
+            };
             return self.leave(visitor, own.session.directory, None, leaving).await;
         }
         let deletion = Deletion { account: own.account.id, was: own.account.status, org: None, at };

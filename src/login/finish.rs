@@ -32,6 +32,8 @@ struct Begun<'a> {
     target: Option<&'a Target>,
     /// Its provider was told to ask the person anew: it is not told twice.
     was_fresh: bool,
+    /// An enrolled second step is asked for, whatever the policy says.
+    demands_step: bool,
     /// Taken in the commit, where the proof stood in the browser.
     mark: Option<ReplayMark>,
 }
@@ -144,7 +146,12 @@ impl Login {
         pending: &Pending,
         proof: &Proof,
     ) -> Result<Answer, Stop> {
-        let begun = Begun { target: pending.target.as_ref(), was_fresh: pending.max_age != u32::MAX, mark: None };
+        let begun = Begun {
+            target: pending.target.as_ref(),
+            was_fresh: pending.max_age != u32::MAX,
+            demands_step: pending.demands_step,
+            mark: None,
+        };
         self.admit_with(visitor, directory, (proof, begun), None).await
     }
 
@@ -157,7 +164,7 @@ impl Login {
         stepped: &Stepped,
     ) -> Result<Answer, Stop> {
         let mark = Some(standing.mark(visitor));
-        let begun = Begun { target: standing.target.as_ref(), was_fresh: true, mark };
+        let begun = Begun { target: standing.target.as_ref(), was_fresh: true, demands_step: false, mark };
         let mut answer = self.admit_with(visitor, directory, (&standing.proof, begun), Some(stepped)).await?;
         // A form is answered by no redirect to another host (rule M12).
         if let Step::Go(url) = &answer.step
@@ -183,12 +190,14 @@ impl Login {
             return Err(Stop::refused(Refusal::NotUnderWay, Circumstances::of_directory(directory)));
         }
         // The provider answered from an old session of its own: it is told to ask the person, once (rule M6).
-        let afresh = Leaving { max_age: Some(super::ticket::FRESH_PROOF), by_form, ..Leaving::default() };
+        let demands_step = begun.demands_step;
+        let afresh = Leaving { max_age: Some(super::ticket::FRESH_PROOF), by_form, demands_step, ..Leaving::default() };
         for _ in 0..TRIES {
             let catalog = self.world.catalog.load_full();
             let product = place.as_ref().map(|(product, _)| product.as_ref());
             let mut facts = self.world.facts_of_proof(visitor, &catalog, product, proof, (None, None)).await?;
             facts.local.step = stepped.map(|stepped| stepped.proof.clone());
+            facts.local.demands_step = begun.demands_step;
             let decision = decide(&facts);
             let about = self.circumstances(directory, proof, decision.trace);
             self.world.foreshadow(visitor, &facts, (&decision.outcome, &about));
@@ -196,7 +205,8 @@ impl Login {
                 Outcome::Session(admitted) | Outcome::Link(admitted) | Outcome::Create(admitted) => admitted,
                 Outcome::Reroute(to) => {
                     self.record_reroute(visitor, target, about).await?;
-                    let leaving = Leaving { hint: proof.claims().email.clone(), max_age: None, by_form };
+                    let hint = proof.claims().email.clone();
+                    let leaving = Leaving { hint, by_form, demands_step: begun.demands_step, max_age: None };
                     return self.leave(visitor, to, target, leaving).await;
                 }
                 Outcome::Refuse(Refusal::StaleProof) if !begun.was_fresh => {
@@ -212,7 +222,10 @@ impl Login {
                     return self.ask_whether_anew(visitor, target, (proof, old, about)).await;
                 }
                 Outcome::Need(Need::SecondStep) => {
-                    return match self.ask_second(visitor, target, (proof, facts.stepper(), about)).await {
+                    return match self
+                        .ask_second(visitor, (target, begun.demands_step), (proof, facts.stepper(), about))
+                        .await
+                    {
                         Err(Stop::Refused(Refusal::StaleProof, _)) if !begun.was_fresh => {
                             self.leave(visitor, directory.id, target, afresh).await
                         }

@@ -279,9 +279,12 @@ impl Login {
     /// On to the product's door, which asks for the loser's own password and step; the offer waits in a cookie.
     async fn ask_loser(&self, visitor: &Visitor, taken: &Taken, to: &str) -> Result<Answer, Stop> {
         let Taken { offer, current, .. } = taken;
-        if visitor.now.since(current.session.auth_time) > PROOF_LIFE {
+        // Both must be of just now: the provider's proof, and the second step of whoever enrolled one (rule H1).
+        let stepped = current.session.stepped_at.is_some_and(|at| visitor.now.since(at) <= PROOF_LIFE);
+        let demands_step = taken.pair.survivor.3 && !stepped;
+        if demands_step || visitor.now.since(current.session.auth_time) > PROOF_LIFE {
             let hint = current.account.email.clone();
-            let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: true };
+            let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: true, demands_step };
             return self.leave(visitor, current.session.directory, Some(&offer.target), leaving).await;
         }
         let over = || Stop::refuse(Refusal::NotUnderWay);

@@ -323,6 +323,8 @@ fn is_same_login(current: &Current, account: &Account, admitted: &Admitted) -> b
         && session.directory == proved.directory
         && session.auth_time == proved.auth_time
         && session.provider_session == proved.provider_session
+        // A step that was just taken is told of by a session of its own.
+        && proved.stepped_at.is_none_or(|at| session.stepped_at == Some(at))
 }
 
 pub(super) fn subject(account: &Account) -> Subject {

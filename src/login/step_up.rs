@@ -90,8 +90,12 @@ impl Login {
         if is_fresh(proved_at(&current.session), within, visitor.now) {
             return Ok(None);
         }
-        let leaving =
-            super::begin::Leaving { hint: current.account.email.clone(), max_age: Some(within), by_form: false };
+        let leaving = super::begin::Leaving {
+            hint: current.account.email.clone(),
+            max_age: Some(within),
+            by_form: false,
+            ..Default::default()
+        };
         self.leave(visitor, current.session.directory, Some(target), leaving).await.map(Some)
     }
 

@@ -125,6 +125,8 @@ pub(super) struct Pending {
     pub max_age: u32,
     /// What made the connection then, for SAML (rule M4); zeros for others.
     pub binding: [u8; 16],
+    /// An enrolled second step is asked for, whatever the policy says (rule H1).
+    pub demands_step: bool,
     /// Where the login leads.
     pub target: Option<Target>,
 }
@@ -142,7 +144,7 @@ impl Pending {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let writer = Writer::default().raw(&self.directory.to_bytes()).raw(&self.seed);
-        let writer = writer.time(self.left_at).number(self.max_age).raw(&self.binding);
+        let writer = writer.time(self.left_at).number(self.max_age).raw(&self.binding).byte(self.demands_step.into());
         write_target(writer, self.target.as_ref()).done()
     }
 
@@ -150,10 +152,10 @@ impl Pending {
         let mut reader = Reader::new(bytes);
         let directory = DirectoryId::from_bytes(reader.raw()?);
         let (seed, left_at, max_age) = (reader.raw()?, reader.time()?, reader.number()?);
-        let binding = reader.raw()?;
+        let (binding, demands_step) = (reader.raw()?, reader.byte()? == 1);
         let target = read_target(&mut reader)?;
         reader.ended()?;
-        Some(Self { directory, seed, left_at, max_age, binding, target })
+        Some(Self { directory, seed, left_at, max_age, binding, demands_step, target })
     }
 }
 
@@ -246,6 +248,7 @@ mod tests {
             seed: [1; 32],
             left_at: at,
             max_age: 300,
+            demands_step: true,
             binding: [2; 16],
             target: Some(target()),
         };

@@ -217,6 +217,30 @@ async fn h1_an_enrolled_second_step_of_the_other_account_is_asked_for() {
 }
 
 #[tokio::test]
+async fn h1_an_enrolled_second_step_of_the_account_that_stays_is_asked_for_on_the_login_host() {
+    let two = Two::open(OPEN).await;
+    let (ground, agent) = (&two.ground, two.ground.browser());
+    let seed = ground.enrolled(&two.survivor).await;
+    let code = || seed.code(ground.doors.node.login.world().clock.now().seconds() / 30);
+    // Logins ask for none of it; the merge does, after the provider asked the person again.
+    let page = two.log_in(&agent).await;
+    let page = agent.submit(&page, "/login/merge", &[("act", "merge")]).await;
+    let page = sign_in(&agent, page, "mallory").await;
+    assert!(page.text().contains("One more step"), "{}", page.describe());
+    let wrong = agent.submit(&page, "code", &[("code", "000000")]).await;
+    assert!(wrong.text().contains("That code isn’t right"), "{}", wrong.describe());
+    let page = agent.submit(&wrong, "code", &[("code", &code())]).await;
+    assert!(page.text().contains("You have two"), "{}", page.describe());
+    let page = agent.submit(&page, "/login/merge", &[("act", "merge")]).await;
+    let review = agent.submit(&page, "/.fedgate/prove", &[("password", PASSWORD)]).await;
+    let page = agent.submit(&review, "/login/merge/review", &[]).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    assert_eq!(ground.state(&two.loser).await, ProductAccountState::Merged(two.survivor.id));
+    assert_eq!(ground.store().factors_of(two.survivor.account).await.unwrap().len(), 1, "the survivor's stays");
+    two.ground.doors.close().await;
+}
+
+#[tokio::test]
 async fn l11_a_product_that_is_down_hears_of_a_merge_later_and_its_password_is_dead_at_once() {
     let two = Two::open(OPEN).await;
     let (agent, thief) = (two.ground.browser(), two.ground.browser());

@@ -60,6 +60,8 @@ pub struct LocalFacts {
     pub account: Option<Account>,
     /// Whether the account to be logged in enrolled a second step.
     pub enrolled: bool,
+    /// The person is about to do what an enrolled second step is asked for, whatever the policy says of logins (rule H1: a merge).
+    pub demands_step: bool,
     /// The second step that was taken now. It counts for its own account alone.
     pub step: Option<SecondStepProof>,
     /// The password that was typed; none for other methods.

@@ -20,10 +20,10 @@ fn is_asked(facts: &Facts<'_>) -> bool {
     let enrolled = facts.local.enrolled;
     match facts.method() {
         // Of the directory that its organization's policy names.
-        Method::OrgSso if is_by_policy(facts) => links_enrolled(facts),
+        Method::OrgSso if is_by_policy(facts) => links_enrolled(facts) || is_demanded(facts),
         // Who is let in by nothing yet is not asked: what comes first may show who they are.
         Method::OrgSso | Method::Issuer | Method::ThirdParty => {
-            (policy == SecondStep::Required && facts.stepper().is_some()) || links_enrolled(facts)
+            (policy == SecondStep::Required && facts.stepper().is_some()) || links_enrolled(facts) || is_demanded(facts)
         }
         Method::Password | Method::Adapter | Method::Recovery => match policy {
             SecondStep::Required => true,
@@ -35,6 +35,11 @@ fn is_asked(facts: &Facts<'_>) -> bool {
         Method::Passkey => false,
         Method::Emergency => true,
     }
+}
+
+/// Whether the enrolled second step of the account that is entered is asked for by what its person is about to do.
+fn is_demanded(facts: &Facts<'_>) -> bool {
+    facts.local.demands_step && facts.local.enrolled && facts.stepper().is_some()
 }
 
 fn is_by_policy(facts: &Facts<'_>) -> bool {

@@ -30,7 +30,7 @@ impl Login {
         }
         if !is_fresh(proved_at(&current.session), FRESH_PROOF, visitor.now) {
             let hint = current.account.email.clone();
-            let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: false };
+            let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: false, ..Leaving::default() };
             return self.leave(visitor, current.session.directory, None, leaving).await;
         }
         let Some(email) = current.account.email.clone() else { return Ok(not_here()) };

@@ -42,14 +42,14 @@ impl Login {
     pub(in crate::login) async fn ask_second(
         &self,
         visitor: &Visitor,
-        target: Option<&Target>,
+        (target, demanded): (Option<&Target>, bool),
         (proof, stepper, about): (&Proof, Option<Stepper>, Circumstances),
     ) -> Result<Answer, Stop> {
         let stands = self.let_stand(visitor, target, proof);
         let (Some(stepper), Some((challenge, cookie))) = (stepper, stands) else {
             return Err(Stop::refused(Refusal::SecondStep, about));
         };
-        let asked = (challenge, String::new());
+        let asked = (challenge, String::new(), demanded);
         Ok(self.ask_what_is_missing(visitor, target, (proof, stepper, about), asked).await?.with_cookie(cookie))
     }
 
@@ -61,7 +61,7 @@ impl Login {
         (stepper, about): (Option<Stepper>, Circumstances),
     ) -> Result<Answer, Stop> {
         let Some(stepper) = stepper else { return Err(Stop::refused(Refusal::SecondStep, about)) };
-        let asked = (standing.challenge(), ticket.to_owned());
+        let asked = (standing.challenge(), ticket.to_owned(), false);
         self.ask_what_is_missing(visitor, standing.target.as_ref(), (&standing.proof, stepper, about), asked).await
     }
 
@@ -70,11 +70,11 @@ impl Login {
         visitor: &Visitor,
         target: Option<&Target>,
         (proof, stepper, about): (&Proof, Stepper, Circumstances),
-        (challenge, ticket): ([u8; 32], String),
+        (challenge, ticket, demanded): ([u8; 32], String, bool),
     ) -> Result<Answer, Stop> {
         let whose = self.whose(visitor, stepper).await?;
         let name = whose.name();
-        let asked = |stage| Asked { made_at: visitor.now, challenge, whose: name, ticket, stage };
+        let asked = |stage| Asked { made_at: visitor.now, challenge, whose: name, ticket, demanded, stage };
         if !whose.factors.is_empty() {
             return Ok(self.code_page(visitor, target, (&asked(Stage::Code), &whose), false));
         }
@@ -109,20 +109,24 @@ impl Login {
         let asked = self.world.open_asked(visitor, to).filter(|_| self.world.csrf_holds(visitor, csrf));
         // Of several tabs the last one's proof stands; the page of each is good with it while it is of the same person.
         let (Some(asked), Some(standing)) = (asked, self.standing(visitor)) else { return Ok(None) };
-        let Some(stepper) = self.stepper_of(visitor, &standing, &asked.ticket).await? else { return Ok(None) };
+        let Some(stepper) = self.stepper_of(visitor, &standing, &asked).await? else { return Ok(None) };
         let whose = self.whose(visitor, stepper).await?;
         Ok((whose.name() == asked.whose).then_some((asked, standing, whose)))
     }
 
-    async fn stepper_of(&self, visitor: &Visitor, standing: &Standing, ticket: &str) -> Result<Option<Stepper>, Stop> {
+    async fn stepper_of(&self, visitor: &Visitor, standing: &Standing, asked: &Asked) -> Result<Option<Stepper>, Stop> {
         let place = standing.target.as_ref().map(|target| self.world.place(target));
         let Some(product) = place.map_or(Some(None), |place| place.map(|(product, _)| Some(product))) else {
             return Ok(None);
         };
-        let word = if ticket.is_empty() { Some((None, None)) } else { self.word(visitor, standing, ticket) };
+        let word = match asked.ticket.as_str() {
+            "" => Some((None, None)),
+            ticket => self.word(visitor, standing, ticket),
+        };
         let Some(word) = word else { return Ok(None) };
         let catalog = self.world.catalog.load_full();
-        let facts = self.world.facts_of_proof(visitor, &catalog, product.as_deref(), &standing.proof, word).await?;
+        let mut facts = self.world.facts_of_proof(visitor, &catalog, product.as_deref(), &standing.proof, word).await?;
+        facts.local.demands_step = asked.demanded;
         let is_missing = matches!(decide(&facts).outcome, Outcome::Need(Need::SecondStep));
         Ok(facts.stepper().filter(|_| is_missing))
     }

@@ -17,6 +17,8 @@ pub(super) struct Asked {
     pub whose: String,
     /// The link that goes on after it (B22); empty: the login itself.
     pub ticket: String,
+    /// By what the person is about to do, whatever the policy says.
+    pub demanded: bool,
     pub stage: Stage,
 }
 
@@ -38,6 +40,7 @@ pub(super) enum Stage {
 impl Asked {
     fn encode(&self) -> Vec<u8> {
         let writer = Writer::default().time(self.made_at).raw(&self.challenge).text(&self.whose).text(&self.ticket);
+        let writer = writer.byte(self.demanded.into());
         let writer = match &self.stage {
             Stage::Code => writer.byte(0),
             Stage::Passkey(challenge) => writer.byte(1).raw(challenge),
@@ -52,6 +55,7 @@ impl Asked {
         let mut reader = Reader::new(bytes);
         let (made_at, challenge) = (reader.time()?, reader.raw()?);
         let (whose, ticket) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+        let demanded = reader.byte()? == 1;
         let stage = match reader.byte()? {
             0 => Stage::Code,
             1 => Stage::Passkey(reader.raw()?),
@@ -61,7 +65,7 @@ impl Asked {
             _ => return None,
         };
         reader.ended()?;
-        Some(Self { made_at, challenge, whose, ticket, stage })
+        Some(Self { made_at, challenge, whose, ticket, demanded, stage })
     }
 }
 
