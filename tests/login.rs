@@ -14,6 +14,8 @@ mod app_logins;
 mod conflicts;
 #[path = "login/connections.rs"]
 mod connections;
+#[path = "login/content.rs"]
+mod content;
 #[path = "login/crashes.rs"]
 mod crashes;
 #[path = "login/deadlines.rs"]

@@ -66,6 +66,31 @@ async fn m5_a_provider_rolls_its_key_over_and_no_login_is_lost_and_its_admins_ar
 }
 
 #[tokio::test]
+async fn n9_mistake_21_admins_are_told_once_that_a_certificate_has_ended() {
+    let authority = Authority::new();
+    let idp = Idp::start_with(&authority, &[2021]);
+    let mut company = Company::with(authority, idp, |idp| idp.entity_id().to_owned(), "").await;
+    assert!(logs_in(&company, "ann").await);
+    let folder = company.gateway.directory().join("state/outbox");
+    let mails = move || -> Vec<String> {
+        let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect()
+    };
+    crate::support::clock::eventually("a mail", std::time::Duration::from_secs(20), || !mails().is_empty()).await;
+    // What was read is read again, and nobody is told a second time.
+    company.gateway.restart();
+    company.idp.mode(json!({ "publish": [0] })).await;
+    assert!(logs_in(&company, "bob").await);
+    let told: Vec<_> =
+        company.events("provider.keys").into_iter().filter(|event| event["reason"] == "end-told").collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["after"]["told_days_before"], "0");
+    let mails = mails();
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    assert!(mails[0].contains("it@acme.example.test") && mails[0].contains("has expired"), "{mails:?}");
+}
+
+#[tokio::test]
 async fn m5_metadata_that_its_signer_did_not_sign_is_not_used() {
     let authority = Authority::new();
     let idp = Idp::start_with(&authority, &[2050, 2021]);

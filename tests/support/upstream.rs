@@ -1,17 +1,18 @@
 //! A product behind the gateway: it records every byte it is sent and answers as told.
 //!
 //! Paths of its own: `/page` (HTML with a WebSocket), `/live` (WebSocket echo), `/events` (an event each 100 ms), `/early` (413
-//! before the body is read), `/bytes/N` (N bytes), `/slow/MS` (answers late). Everything else is answered as [`Upstream::answer`]
+//! before the body is read), `/bytes/N` (N bytes), `/slow/MS` (answers late), `/mine` (what [`Upstream::holds`] gave the person of
+//! `X-Fedgate-User`; `POST` adds a board to it). Everything else is answered as [`Upstream::answer`]
 //! said, or with JSON of the request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,8 @@ pub struct Seen {
 struct State {
     seen: Mutex<Vec<Arc<Mutex<Seen>>>>,
     answers: Mutex<HashMap<String, Answer>>,
+    /// What people have here, by the product's own user ids.
+    content: Mutex<BTreeMap<String, Value>>,
     connections: AtomicUsize,
     streams: AtomicUsize,
     bytes: AtomicU64,
@@ -88,6 +91,16 @@ impl Upstream {
     /// What to say to this path (without its query) from now on.
     pub fn answer(&self, path: &str, answer: Answer) {
         lock(&self.state.answers).insert(path.to_owned(), answer);
+    }
+
+    /// What a person has here.
+    pub fn holds(&self, user: &str, content: Value) {
+        lock(&self.state.content).insert(user.to_owned(), content);
+    }
+
+    /// What everybody has here.
+    pub fn content(&self) -> BTreeMap<String, Value> {
+        lock(&self.state.content).clone()
     }
 
     /// Every request so far, oldest first.
@@ -203,7 +216,7 @@ async fn serve(stream: TcpStream, connection: usize, state: &State) -> std::io::
         let answer = lock(&state.answers).get(&path).cloned();
         let answer = match answer {
             Some(answer) => answer,
-            None => own_answer(&path, &seen).await,
+            None => own_answer(&path, &seen, state).await,
         };
         let mut bytes = answer.written();
         if lock(&seen).head.method == "HEAD" {
@@ -243,7 +256,22 @@ async fn body(reader: &mut Reader<TcpStream>, seen: &Mutex<Seen>, state: &State)
     }
 }
 
-async fn own_answer(path: &str, seen: &Mutex<Seen>) -> Answer {
+/// What the person has whom the gateway names; 404 for whoever has nothing.
+fn mine(seen: &Seen, state: &State) -> Answer {
+    let user = seen.head.first("x-fedgate-user").unwrap_or_default();
+    let mut all = lock(&state.content);
+    let Some(content) = all.get_mut(user) else { return Answer::new(404, &[], "nobody here") };
+    if seen.head.method == "POST" {
+        let board = String::from_utf8_lossy(&seen.body).into_owned();
+        content["boards"].as_array_mut().expect("boards").push(json!(board));
+    }
+    Answer::new(200, &[("content-type", "application/json")], content.to_string())
+}
+
+async fn own_answer(path: &str, seen: &Mutex<Seen>, state: &State) -> Answer {
+    if path == "/mine" {
+        return mine(&lock(seen), state);
+    }
     let number = |prefix: &str| path.strip_prefix(prefix).and_then(|rest| rest.parse::<u64>().ok());
     if let Some(count) = number("/bytes/") {
         let body = vec![b'x'; usize::try_from(count).expect("a test's size")];

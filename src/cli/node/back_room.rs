@@ -62,6 +62,9 @@ impl BackRoom {
             tasks.spawn(beside.post.keep_sending(stopped.clone()));
             tasks.spawn(Arc::clone(&world).keep_telling(stopped.clone()));
             tasks.spawn(Arc::clone(&world).keep_reminding(stopped.clone()));
+            let known = Arc::clone(&world);
+            let directories = move || known.catalog.load().directories.values().cloned().collect();
+            tasks.spawn(world.saml.clone().keep_watching(directories, stopped.clone()));
             tasks.spawn(beside.domains.keep_checking(stopped.clone()));
             tasks.close();
             tasks.wait().await;

@@ -2,7 +2,7 @@
 
 use super::{Extras, NotStarted, extra_roots};
 use crate::config::Config;
-use crate::idp::saml::KeyLetters;
+use crate::idp::saml::{KeyLetters, KeyNews};
 use crate::kernel::values::EmailAddress;
 use crate::login::World;
 use crate::mail::{Files, Letter, Ports, Post, Setup, Smtp, Transport, Way, queue};
@@ -41,19 +41,23 @@ pub(super) fn start(
     Ok(Arc::new(post))
 }
 
-/// What admins read when a provider's metadata has a new key (rule M5): those of its organization, and the operators.
+/// What admins read about a provider's keys (rule M5, N9): those of its organization, and the operators.
 pub(super) fn key_letters(world: &Arc<World>) -> KeyLetters {
     // The world owns the providers that call this: held strongly, it would never be let go.
     let world = Arc::downgrade(world);
-    Arc::new(move |directory, now| {
+    Arc::new(move |directory, news, now| {
         let (Some(world), Some(org)) = (world.upgrade(), directory.org()) else { return Ok(Vec::new()) };
         let effective = world.orgs.effective();
         let admins = effective.orgs.iter().filter(|known| known.name == *org).flat_map(|known| &known.admins);
         let mut to: Vec<EmailAddress> = admins.chain(&effective.staff.operators).cloned().collect();
         to.sort();
         to.dedup();
-        let letter = || Letter::ProviderKey { org: org.clone(), directory: directory.name.to_string(), at: now };
-        let letters: Vec<_> = to.into_iter().map(|admin| (admin, letter())).collect();
+        let (org, directory) = (org.clone(), directory.name.to_string());
+        let letter = match news {
+            KeyNews::New => Letter::ProviderKey { org, directory, at: now },
+            KeyNews::Ends { at, ended } => Letter::KeyExpiry { org, directory, at, ended },
+        };
+        let letters: Vec<_> = to.into_iter().map(|admin| (admin, letter.clone())).collect();
         if letters.is_empty() {
             return Ok(Vec::new());
         }

@@ -5,6 +5,7 @@
 
 mod consult;
 mod desk;
+mod ends;
 mod examine;
 mod leave;
 mod logout;
@@ -27,6 +28,7 @@ use crate::keys::Kek;
 use crate::outbound::Outbound;
 use crate::store::{Store, Taken};
 use desk::{DIRECTORIES, Desk};
+pub use ends::KeyNews;
 pub use leave::{Posting, SamlLeaving, Way};
 pub use logout::{Arrived, Heard, LogoutHint};
 use moka::sync::Cache;
@@ -113,7 +115,7 @@ impl SamlProviders {
         }))
     }
 
-    /// What is written to admins when a provider's metadata has a new key (rule M5). Said once, when the process is put together;
+    /// What is written to admins about a provider's keys (rule M5, N9). Said once, when the process is put together;
     /// without it nobody is written to.
     pub fn write_by(&self, letters: KeyLetters) {
         let _ = self.0.letters.set(letters);

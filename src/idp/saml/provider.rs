@@ -1,6 +1,7 @@
 //! A provider's metadata: fetched behind the requests, held to the entity id that it first had, kept for the day on which it cannot
 //! be fetched.
 
+use super::ends::KeyNews;
 use super::{Desk, Fault, SamlUnproved};
 use crate::entropy::random;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
@@ -36,8 +37,8 @@ const DEMO: &str = "urn:fedgate:demo";
 /// Settings of metadata, each with the directory's id behind it.
 const NAME: &str = "saml.metadata.";
 
-/// What is written to the admins of a directory's organization when its provider has a new key: goes into the fact's batch.
-pub type KeyLetters = Arc<dyn Fn(&Directory, Timestamp) -> Result<Vec<Change>, String> + Send + Sync>;
+/// What is written to the admins of a directory's organization about its provider's keys: goes into the fact's batch.
+pub type KeyLetters = Arc<dyn Fn(&Directory, KeyNews, Timestamp) -> Result<Vec<Change>, String> + Send + Sync>;
 
 /// A provider, as its metadata says.
 pub(in crate::idp) struct Provider {
@@ -208,10 +209,13 @@ impl Desk {
             if before.is_some()
                 && let Some(letters) = self.letters.get()
             {
-                batch.changes.extend(letters(directory, now).map_err(Fault)?);
+                batch.changes.extend(letters(directory, KeyNews::New, now).map_err(Fault)?);
             }
         }
         self.store.commit(batch).await.map_err(|fault| Fault(fault.to_string()))?;
+        if let Err(fault) = self.tell_ends(directory, provider).await {
+            tracing::warn!(directory = %directory.name, %fault, "the end of a key could not be told");
+        }
         Ok(())
     }
 }

@@ -44,6 +44,11 @@ pub fn daily(directory: DirectoryId, what: &str, now: Timestamp) -> ReplayMark {
     mark("daily", directory, what, now.plus(REMEMBERED))
 }
 
+/// A mark of something of one directory that is written down once until then.
+pub fn remembered(directory: DirectoryId, what: &str, until: Timestamp) -> ReplayMark {
+    mark("remembered", directory, what, until)
+}
+
 /// A mark of one message of one directory.
 pub(super) fn mark(what: &str, directory: DirectoryId, id: &str, until: Timestamp) -> ReplayMark {
     let mut context = Context::new(&SHA256);

@@ -40,7 +40,7 @@ pub use decrypt::{DecryptionKeys, NotDecryptionKeys};
 pub use envelope::ToSign;
 pub use fault::SamlFault;
 pub use gate::{Limits, decode_post, decode_redirect, pass};
-pub use judge::{Check, Judged, Judgement, daily, judge};
+pub use judge::{Check, Judged, Judgement, daily, judge, remembered};
 pub use keys::{EcdsaForm, Fingerprint, NotSigningKeys, SignatureAlgorithm, SigningKeys};
 pub use logout::{LogoutMessage, LogoutRequest};
 pub use metadata::{Binding, Endpoint, PartyMetadata, ProviderMetadata, ProviderMetadataFault, party_metadata};
