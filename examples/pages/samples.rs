@@ -4,7 +4,7 @@ use super::pages::{
     Anew, AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, Confirm, ConfirmLogout, Email, Enrol, Fault, Form,
     Go, Home, Hop, Href, Link, Local, Loop, Lost, Merge, MergeAsks, Move, Name, NewPassword, Notice, Opened, Page,
     Passkey, Password, Person, ProductLink, Prove, Recovery, Reenter, Reference, Refusal, Resend, Review, Security,
-    SignedOut, Submit, There, Towards, Utc, Way,
+    SignedOut, Steps, Submit, There, Towards, Utc, Way,
 };
 
 #[path = "account.rs"]
@@ -186,6 +186,18 @@ fn locals() -> Vec<(&'static str, Page)> {
             back: href("/"),
         }))
     };
+    let steps = |factors: &[&str], fresh, last_stays| {
+        local(Local::Steps(Steps {
+            brand: Brand { name: Name::configured("id.example.com"), colour: None },
+            form: form("/account/steps"),
+            factors: factors.iter().map(|name| ((*name).to_owned(), "01JD".to_owned())).collect(),
+            recovery_left: 9,
+            last_stays,
+            fresh,
+            may_add: true,
+            account: href("/account"),
+        }))
+    };
     let opened = |go_on: bool| {
         local(Local::Opened(Opened {
             brand: trello(),
@@ -207,6 +219,9 @@ fn locals() -> Vec<(&'static str, Page)> {
             ),
         ),
         ("code-app", code(CodeFrom::App, false)),
+        ("steps", steps(&["Authenticator app", "Ann’s phone"], true, false)),
+        ("steps-confirm", steps(&["Authenticator app"], false, true)),
+        ("steps-none", steps(&[], true, false)),
         ("code-mailbox", code(CodeFrom::Mailbox("ann@example.com".to_owned()), false)),
         ("code-mail-failed", code(CodeFrom::Mail, true)),
         (

@@ -7,7 +7,7 @@ use super::answer::{Answer, AskEmail, Choose, Form, Refused, Step, Towards, Way 
 use super::cookies::{self, CrossSite};
 use super::current::Current;
 use super::record::Circumstances;
-use super::ticket::{AT_MOST, Aim, FRESH_PROOF, PENDING_LIFE, Pending, Target, sha256, tag};
+use super::ticket::{AT_MOST, Aim, Errand, FRESH_PROOF, PENDING_LIFE, Pending, Target, sha256, tag};
 use super::world::{Browser, Visitor};
 use super::{Login, Stop, TRIES};
 use crate::entropy::random;
@@ -32,8 +32,8 @@ pub(super) struct Leaving {
     pub hint: Option<EmailAddress>,
     /// The provider must have asked the person no longer ago than this (rule M6).
     pub max_age: Option<Duration>,
-    /// An enrolled second step is asked for after it, whatever the policy says (rule H1).
-    pub demands_step: bool,
+    /// What it is for besides a login.
+    pub errand: Errand,
     /// Whether the request was a form.
     pub by_form: bool,
 }
@@ -359,7 +359,7 @@ impl Login {
             seed: random(),
             left_at: visitor.now,
             max_age,
-            demands_step: leaving.demands_step,
+            errand: leaving.errand,
             binding: [0; 16],
             target: target.cloned(),
         };

@@ -11,7 +11,7 @@ use super::record::Circumstances;
 use super::session::Along;
 use super::standing::Standing;
 use super::stepping::Stepped;
-use super::ticket::{PENDING_LIFE, Pending, Target, sha256, tag};
+use super::ticket::{Errand, PENDING_LIFE, Pending, Target, sha256, tag};
 use super::world::{Browser, Visitor};
 use super::{Login, Stop, TRIES};
 use crate::idp::{Redeem, Unproved};
@@ -32,8 +32,8 @@ struct Begun<'a> {
     target: Option<&'a Target>,
     /// Its provider was told to ask the person anew: it is not told twice.
     was_fresh: bool,
-    /// An enrolled second step is asked for, whatever the policy says.
-    demands_step: bool,
+    /// What it is for besides the login.
+    errand: Errand,
     /// Taken in the commit, where the proof stood in the browser.
     mark: Option<ReplayMark>,
 }
@@ -149,7 +149,7 @@ impl Login {
         let begun = Begun {
             target: pending.target.as_ref(),
             was_fresh: pending.max_age != u32::MAX,
-            demands_step: pending.demands_step,
+            errand: pending.errand,
             mark: None,
         };
         self.admit_with(visitor, directory, (proof, begun), None).await
@@ -160,11 +160,11 @@ impl Login {
         &self,
         visitor: &Visitor,
         directory: &Arc<Directory>,
-        standing: &Standing,
+        (standing, errand): (&Standing, Errand),
         stepped: &Stepped,
     ) -> Result<Answer, Stop> {
         let mark = Some(standing.mark(visitor));
-        let begun = Begun { target: standing.target.as_ref(), was_fresh: true, demands_step: false, mark };
+        let begun = Begun { target: standing.target.as_ref(), was_fresh: true, errand, mark };
         let mut answer = self.admit_with(visitor, directory, (&standing.proof, begun), Some(stepped)).await?;
         // A form is answered by no redirect to another host (rule M12).
         if let Step::Go(url) = &answer.step
@@ -190,14 +190,14 @@ impl Login {
             return Err(Stop::refused(Refusal::NotUnderWay, Circumstances::of_directory(directory)));
         }
         // The provider answered from an old session of its own: it is told to ask the person, once (rule M6).
-        let demands_step = begun.demands_step;
-        let afresh = Leaving { max_age: Some(super::ticket::FRESH_PROOF), by_form, demands_step, ..Leaving::default() };
+        let errand = begun.errand;
+        let afresh = Leaving { max_age: Some(super::ticket::FRESH_PROOF), by_form, errand, ..Leaving::default() };
         for _ in 0..TRIES {
             let catalog = self.world.catalog.load_full();
             let product = place.as_ref().map(|(product, _)| product.as_ref());
             let mut facts = self.world.facts_of_proof(visitor, &catalog, product, proof, (None, None)).await?;
             facts.local.step = stepped.map(|stepped| stepped.proof.clone());
-            facts.local.demands_step = begun.demands_step;
+            facts.local.demands_step = errand.demands_step();
             let decision = decide(&facts);
             let about = self.circumstances(directory, proof, decision.trace);
             self.world.foreshadow(visitor, &facts, (&decision.outcome, &about));
@@ -206,7 +206,7 @@ impl Login {
                 Outcome::Reroute(to) => {
                     self.record_reroute(visitor, target, about).await?;
                     let hint = proof.claims().email.clone();
-                    let leaving = Leaving { hint, by_form, demands_step: begun.demands_step, max_age: None };
+                    let leaving = Leaving { hint, by_form, errand, max_age: None };
                     return self.leave(visitor, to, target, leaving).await;
                 }
                 Outcome::Refuse(Refusal::StaleProof) if !begun.was_fresh => {
@@ -222,10 +222,7 @@ impl Login {
                     return self.ask_whether_anew(visitor, target, (proof, old, about)).await;
                 }
                 Outcome::Need(Need::SecondStep) => {
-                    return match self
-                        .ask_second(visitor, (target, begun.demands_step), (proof, facts.stepper(), about))
-                        .await
-                    {
+                    return match self.ask_second(visitor, (target, errand), (proof, facts.stepper(), about)).await {
                         Err(Stop::Refused(Refusal::StaleProof, _)) if !begun.was_fresh => {
                             self.leave(visitor, directory.id, target, afresh).await
                         }
@@ -248,6 +245,9 @@ impl Login {
                 Ok(made) => {
                     let offer = self.merge_offer(visitor, (&made, &admitted), target).await?;
                     let mut answer = self.logged_in(visitor, made, (target, place), &admitted, by_form)?;
+                    if errand == Errand::Steps {
+                        answer.step = Step::Go(super::stepping::OWN_STEPS.to_owned());
+                    }
                     // The login is made; what becomes of the other account is asked before the way goes on.
                     answer.step = offer.map_or(answer.step, Step::Go);
                     return Ok(answer);

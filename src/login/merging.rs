@@ -22,7 +22,7 @@ use super::current::Current;
 use super::moving::begun;
 use super::record::Circumstances;
 use super::session::Made;
-use super::ticket::{FRESH_PROOF, TARGET_LIFE, Target, sha256};
+use super::ticket::{Errand, FRESH_PROOF, TARGET_LIFE, Target, sha256};
 use super::world::Visitor;
 use super::{Login, Stop, TRIES};
 use crate::entropy::random;
@@ -284,7 +284,7 @@ impl Login {
         let demands_step = taken.pair.survivor.3 && !stepped;
         if demands_step || visitor.now.since(current.session.auth_time) > PROOF_LIFE {
             let hint = current.account.email.clone();
-            let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: true, demands_step };
+            let leaving = Leaving { hint, max_age: Some(FRESH_PROOF), by_form: true, errand: Errand::Merge };
             return self.leave(visitor, current.session.directory, Some(&offer.target), leaving).await;
         }
         let over = || Stop::refuse(Refusal::NotUnderWay);

@@ -70,7 +70,7 @@ pub use lease::{FRESH, Lease};
 pub use live::Live;
 pub use merging::{MergeAsks, MergeStep};
 pub use shadow::Shadow;
-pub use stepping::{SteppingPage, SteppingStep};
+pub use stepping::{OwnSteps, SteppingPage, SteppingStep};
 pub use tally::Tally;
 pub use ticket::{FRESH_PROOF as JUST_NOW, Target};
 pub use world::{Visitor, World};

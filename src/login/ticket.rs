@@ -125,10 +125,46 @@ pub(super) struct Pending {
     pub max_age: u32,
     /// What made the connection then, for SAML (rule M4); zeros for others.
     pub binding: [u8; 16],
-    /// An enrolled second step is asked for, whatever the policy says (rule H1).
-    pub demands_step: bool,
+    /// What it is for, where it is for more than a login.
+    pub errand: Errand,
     /// Where the login leads.
     pub target: Option<Target>,
+}
+
+/// What a login is for besides the login: it asks for the second step that is enrolled, whatever the policy says (rule H1).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Errand {
+    /// Nothing else.
+    #[default]
+    None,
+    /// Two accounts are to be merged.
+    Merge,
+    /// The person's own second steps are to be changed: the login ends at their page.
+    Steps,
+}
+
+impl Errand {
+    pub(super) const fn code(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Merge => 1,
+            Self::Steps => 2,
+        }
+    }
+
+    pub(super) const fn of(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::None),
+            1 => Some(Self::Merge),
+            2 => Some(Self::Steps),
+            _ => None,
+        }
+    }
+
+    /// Whether an enrolled second step is asked for.
+    pub(super) fn demands_step(self) -> bool {
+        self != Self::None
+    }
 }
 
 impl Pending {
@@ -144,7 +180,7 @@ impl Pending {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let writer = Writer::default().raw(&self.directory.to_bytes()).raw(&self.seed);
-        let writer = writer.time(self.left_at).number(self.max_age).raw(&self.binding).byte(self.demands_step.into());
+        let writer = writer.time(self.left_at).number(self.max_age).raw(&self.binding).byte(self.errand.code());
         write_target(writer, self.target.as_ref()).done()
     }
 
@@ -152,10 +188,10 @@ impl Pending {
         let mut reader = Reader::new(bytes);
         let directory = DirectoryId::from_bytes(reader.raw()?);
         let (seed, left_at, max_age) = (reader.raw()?, reader.time()?, reader.number()?);
-        let (binding, demands_step) = (reader.raw()?, reader.byte()? == 1);
+        let (binding, errand) = (reader.raw()?, Errand::of(reader.byte()?)?);
         let target = read_target(&mut reader)?;
         reader.ended()?;
-        Some(Self { directory, seed, left_at, max_age, binding, demands_step, target })
+        Some(Self { directory, seed, left_at, max_age, binding, errand, target })
     }
 }
 
@@ -248,7 +284,7 @@ mod tests {
             seed: [1; 32],
             left_at: at,
             max_age: 300,
-            demands_step: true,
+            errand: Errand::Steps,
             binding: [2; 16],
             target: Some(target()),
         };

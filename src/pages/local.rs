@@ -33,6 +33,8 @@ pub enum Local {
     Recovery(Recovery),
     /// What a person has enrolled.
     Security(Security),
+    /// The same of who logs in by a provider.
+    Steps(Steps),
     /// The account must move before anything else.
     Move(Move),
     /// Whether an account is the person's.
@@ -224,6 +226,27 @@ pub struct Security {
     pub back: Href,
 }
 
+/// A person's own second steps, on the login host. Its form posts `act`.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    /// The login host.
+    pub brand: Brand,
+    /// Posts `act`.
+    pub form: Form,
+    /// What they are called, and the value that removes them.
+    pub factors: Vec<(String, String)>,
+    /// Recovery codes left.
+    pub recovery_left: u32,
+    /// The only one has to stay: a policy requires one.
+    pub last_stays: bool,
+    /// The person was proved just now; else there is one button, which asks for that.
+    pub fresh: bool,
+    /// There may be more.
+    pub may_add: bool,
+    /// The person's account page.
+    pub account: Href,
+}
+
 impl Local {
     pub(super) fn brand(&self) -> &Brand {
         match self {
@@ -237,6 +260,7 @@ impl Local {
             Self::Passkey(page) => &page.brand,
             Self::Recovery(page) => &page.brand,
             Self::Security(page) => &page.brand,
+            Self::Steps(page) => &page.brand,
             Self::Move(page) => &page.brand,
             Self::Prove(page) => &page.brand,
             Self::Anew(page) => &page.brand,
@@ -259,6 +283,7 @@ impl Local {
             Self::Passkey(page) => ("local/passkey.html", 200, page.values()),
             Self::Recovery(page) => ("local/recovery.html", 200, recovery(page)),
             Self::Security(page) => ("local/security.html", 200, security(page)),
+            Self::Steps(page) => ("local/steps.html", 200, steps(page)),
             Self::Move(page) => ("local/move.html", 200, page.values()),
             Self::Prove(page) => ("local/prove.html", 200, page.values()),
             Self::Anew(page) => ("local/anew.html", page.status(), page.values()),
@@ -340,11 +365,20 @@ fn recovery(page: &Recovery) -> Value {
     context! { codes => page.codes.iter().map(|code| legible(code)).collect::<Vec<_>>(), next => page.next.as_str() }
 }
 
+fn factor((label, value): &(String, String)) -> Value {
+    let name = Name::configured(label);
+    context! { name => name.shown(), value }
+}
+
+fn steps(page: &Steps) -> Value {
+    context! {
+        factors => page.factors.iter().map(factor).collect::<Vec<_>>(), recovery_left => page.recovery_left,
+        last_stays => page.last_stays, fresh => page.fresh, may_add => page.may_add, form => view::form(&page.form),
+        account => page.account.as_str(),
+    }
+}
+
 fn security(page: &Security) -> Value {
-    let factor = |(label, value): &(String, String)| {
-        let name = Name::configured(label);
-        context! { name => name.shown(), value }
-    };
     context! {
         email => legible(&page.email), factors => page.factors.iter().map(factor).collect::<Vec<_>>(),
         recovery_left => page.recovery_left, last_stays => page.last_stays, asks_code => page.asks_code, passkey => page.passkey.as_ref().map(Href::as_str), failed => page.failed, form => view::form(&page.form), password => page.password.as_ref().map(Href::as_str),

@@ -29,7 +29,7 @@ pub use account::{Account, AccountWay, Device, Statement};
 pub use colour::{Colour, NotAColour};
 pub use href::{Href, NotAnHref};
 pub use local::{
-    AskReset, Code, CodeFrom, Confirm, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security,
+    AskReset, Code, CodeFrom, Confirm, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security, Steps,
 };
 pub use merging::{Merge, MergeAsks};
 pub use moving::{Anew, Move, Prove, Review};

@@ -12,7 +12,7 @@ use super::view;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 33] = [
+const TEMPLATES: [(&str, &str); 34] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
@@ -30,6 +30,7 @@ const TEMPLATES: [(&str, &str); 33] = [
     ("resend.html", include_str!("templates/resend.html")),
     ("lost.html", include_str!("templates/lost.html")),
     ("local/password.html", include_str!("templates/local/password.html")),
+    ("local/steps.html", include_str!("templates/local/steps.html")),
     ("local/code.html", include_str!("templates/local/code.html")),
     ("local/ask_reset.html", include_str!("templates/local/ask_reset.html")),
     ("local/new_password.html", include_str!("templates/local/new_password.html")),

@@ -32,6 +32,9 @@ impl Site {
         if [emergency::ENTER, emergency::NEW, emergency::OWN].contains(&path.as_str()) {
             return self.on_emergency(request, visitor, (&method, &path)).await;
         }
+        if path == stepping::OWN || path.starts_with("/account/steps/") {
+            return self.on_own_steps(request, visitor, (&method, &path)).await;
+        }
         if path == account::ACCOUNT || path.starts_with("/account/") {
             return self.on_account(request, visitor).await;
         }

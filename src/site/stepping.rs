@@ -8,7 +8,9 @@ use super::render::{At, brand, form};
 use crate::kernel::refusal::Refusal;
 use crate::login::local::CeremonyFor;
 use crate::login::{SteppingPage, SteppingStep, Visitor};
-use crate::pages::{Brand, Ceremony, Code, CodeFrom, Enrol, Href, Link, Local, Name, Notice, Page, Passkey, Recovery};
+use crate::pages::{
+    Brand, Ceremony, Code, CodeFrom, Enrol, Href, Link, Local, Name, Notice, Page, Passkey, Recovery, Steps,
+};
 use crate::web::PageRequest;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
@@ -22,6 +24,10 @@ const PASSKEY_ANSWER: &str = "/login/step/passkey/answer";
 const PASSKEY_NEW: &str = "/login/step/passkey/new";
 const MAIL: &str = "/login/step/mail";
 const APP: &str = "/login/step/app";
+/// A person's own second steps.
+pub(super) const OWN: &str = "/account/steps";
+const OWN_APP: &str = "/account/steps/app";
+const OWN_PASSKEY: &str = "/account/steps/passkey";
 
 impl Site {
     pub(super) async fn on_stepping(
@@ -46,6 +52,32 @@ impl Site {
             }
             ("POST", MAIL) => login.take_step_mail(visitor, sealed, form.text("code")).await,
             ("POST", APP) => login.take_first(visitor, sealed, (form.text("act"), form.text("code"))).await,
+            _ => return self.not_found(request),
+        };
+        self.respond(answer, At::Login)
+    }
+
+    /// `/account/steps…`.
+    pub(super) async fn on_own_steps(
+        &self,
+        request: &PageRequest,
+        visitor: &Visitor,
+        (method, path): (&Method, &str),
+    ) -> Response<Bytes> {
+        let form = Fields::of_form(request);
+        let login = &self.login;
+        let answer = match (method.as_str(), path) {
+            ("GET" | "HEAD", OWN | OWN_APP | OWN_PASSKEY) if is_page_navigation(request) => {
+                login.own_steps(visitor).await
+            }
+            ("GET" | "HEAD", OWN | OWN_APP | OWN_PASSKEY) => {
+                return self.refuse_request(request, visitor, Refusal::CrossSite).await;
+            }
+            ("POST", OWN) => login.change_own_steps(visitor, form.text("csrf"), form.text("act")).await,
+            ("POST", OWN_APP | OWN_PASSKEY) => {
+                let made = (form.text("code"), form.text("credential"), form.text("label"));
+                login.add_own_step(visitor, (form.text("csrf"), form.text("to")), made).await
+            }
             _ => return self.not_found(request),
         };
         self.respond(answer, At::Login)
@@ -80,6 +112,28 @@ pub(super) fn page(step: SteppingStep, host: &str) -> Option<Page> {
                 CeremonyFor::First | CeremonyFor::Second => (Ceremony::Second, PASSKEY_ANSWER),
             };
             let (form, other) = (form(&fields, action)?, Href::parse(&other).ok()?);
+            Local::Passkey(Passkey { brand, form, ceremony, options, other, failed })
+        }
+        SteppingPage::Own(own) => Local::Steps(Steps {
+            brand,
+            form: form(&own.form, OWN)?,
+            factors: own.factors,
+            recovery_left: own.recovery_left,
+            last_stays: own.last_stays,
+            fresh: own.fresh,
+            may_add: own.may_add,
+            account: Href::parse(super::account::ACCOUNT).ok()?,
+        }),
+        SteppingPage::OwnApp { form: fields, uri, key, failed } => {
+            let (form, qr, key) = (form(&fields, OWN_APP)?, qr(&uri)?, grouped(&key));
+            Local::Enrol(Enrol { brand, form, qr, key, passkey: false, failed })
+        }
+        SteppingPage::OwnPasskey { form: fields, ceremony, options, other, failed } => {
+            let ceremony = match ceremony {
+                CeremonyFor::Enrol { email } => Ceremony::Enrol { email: email.to_string() },
+                CeremonyFor::First | CeremonyFor::Second => Ceremony::Second,
+            };
+            let (form, other) = (form(&fields, OWN_PASSKEY)?, Href::parse(&other).ok()?);
             Local::Passkey(Passkey { brand, form, ceremony, options, other, failed })
         }
         SteppingPage::Recovery { codes, next } => {

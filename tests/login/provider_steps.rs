@@ -252,3 +252,90 @@ async fn t13_b9_everybody_must_move_and_take_a_second_step_and_there_is_a_way_on
     ground.assert_moved(&record, ANN).await;
     ground.doors.close().await;
 }
+
+/// The page of one's own second steps, after the login that it asks for.
+async fn steps_page(ground: &Ground, agent: &UserAgent, login: &str, app: Option<&str>) -> Page {
+    let page = agent.visit(&ground.doors.url("id", "/account/steps")).await;
+    let page = agent.submit(&page, "act", &[("act", "confirm")]).await;
+    let page = crate::world::sign_in(agent, page, login).await;
+    match app {
+        Some(code) => agent.submit(&page, "code", &[("code", code)]).await,
+        None => page,
+    }
+}
+
+#[tokio::test]
+async fn h1_m6_own_second_steps_are_changed_by_a_login_of_just_now_with_the_step_that_is_there() {
+    let ground = Ground::open_with(OPEN, "", None).await;
+    let ann = ground.browser();
+    let page = ground.by_provider(&ann, ANN, "issuer", "ann").await;
+    assert!(ground.is_at_product(&page), "nobody requires one: {}", page.describe());
+    let account = ann.visit(&ground.doors.url("id", "/account")).await;
+    assert!(account.text().contains("Passkeys and second step"), "{}", account.describe());
+    // Of just now, and nothing is there yet: an app, then a passkey.
+    let page = ann.visit(&ground.doors.url("id", "/account/steps")).await;
+    let page = ann.submit(&page, "act", &[("act", "add")]).await;
+    let app = seed(&page);
+    let wrong = ann.submit(&page, "code", &[("code", "000000")]).await;
+    assert!(wrong.text().contains("That code isn’t right"), "{}", wrong.describe());
+    let shown = ann.submit(&wrong, "code", &[("code", &app.code(step() - 1))]).await;
+    let (old, next) = written_down(&shown);
+    let page = ann.click(&shown, &next).await;
+    assert!(page.text().contains("Authenticator app") && page.text().contains("left: 10"), "{}", page.describe());
+    // Whoever finds the session open changes nothing: the step is asked for.
+    for act in ["add", "passkey", "codes"] {
+        assert!(page.forms().iter().all(|form| form.buttons.iter().all(|(_, value)| value != act)), "{act}");
+        let mut bent = page.clone();
+        bent.body = page.html().replace("value=\"confirm\"", &format!("value=\"{act}\"")).into();
+        let turned = ann.submit(&bent, "act", &[("act", act)]).await;
+        assert!(!turned.url.as_str().contains("/account/steps"), "{act}: {}", turned.describe());
+    }
+    let page = steps_page(&ground, &ann, "ann", Some(&app.code(step()))).await;
+    assert!(page.url.as_str().ends_with("/account/steps"), "{}", page.describe());
+    let ceremony = ann.submit(&page, "act", &[("act", "passkey")]).await;
+    let page = add_passkey(&ground, &ann, &ceremony).await;
+    assert!(page.text().contains("Ann’s phone"), "{}", page.describe());
+    // New codes end the old ones; the app goes, the passkey stays.
+    let shown = ann.submit(&page, "act", &[("act", "codes")]).await;
+    let (new, next) = written_down(&shown);
+    assert!(old.iter().all(|code| !new.contains(code)));
+    let page = ann.click(&shown, &next).await;
+    let id =
+        page.html().split("value=\"remove ").nth(1).and_then(|rest| rest.split('"').next()).expect("an id").to_owned();
+    let page = ann.submit(&page, "act", &[("act", &format!("remove {id}"))]).await;
+    assert!(!page.text().contains("Authenticator app") && page.text().contains("Ann’s phone"), "{}", page.describe());
+    let told = ["factor.enrolled", "factor.removed"].map(|action| ground.events(action).len());
+    assert_eq!(told, [3, 1]);
+    ground.doors.close().await;
+}
+
+/// A passkey beside the app that is there.
+async fn add_passkey(ground: &Ground, agent: &UserAgent, ceremony: &Page) -> Page {
+    let (page, _) = enrol_on(&ground.doors, agent, ceremony, b"ann's second").await;
+    page
+}
+
+#[tokio::test]
+async fn h6_own_second_steps_are_changed_from_their_own_page_alone_and_the_last_stays_where_it_must() {
+    let ground = Ground::open_with(OPEN, REQUIRED, None).await;
+    let ann = ground.browser();
+    newcomer(&ground, &ann, "ann", ANN).await;
+    let page = ann.visit(&ground.doors.url("id", "/account/steps")).await;
+    assert!(page.text().contains("add another before you take this one away"), "{}", page.describe());
+    let email = fedgate::kernel::values::EmailAddress::parse(ANN).expect("an address");
+    let account = ground.store().accounts_by_email(&email).await.expect("the store").remove(0);
+    let factor = ground.store().factors_of(account.id).await.expect("the store").remove(0);
+    let remove = format!("remove {}", factor.id);
+    let page = ann.submit(&page, "act", &[("act", &remove)]).await;
+    assert!(page.text().contains("add another"), "{}", page.describe());
+    assert_eq!(ground.store().factors_of(account.id).await.expect("the store").len(), 1);
+    // Without the cookie that comes with the page, which no neighbour can bring along, a form changes nothing.
+    assert_eq!(ann.forget(|cookie| cookie.name.contains("acts")), 1);
+    ann.submit(&page, "act", &[("act", "codes")]).await;
+    assert_eq!(ground.events("factor.enrolled").len(), 1, "no new codes");
+    // Nobody is logged in: there is no such page.
+    let stranger = ground.browser();
+    let page = stranger.visit(&ground.doors.url("id", "/account/steps")).await;
+    assert!(!page.text().contains("second step"), "{}", page.describe());
+    ground.doors.close().await;
+}

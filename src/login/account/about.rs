@@ -1,6 +1,7 @@
 //! What kind of account somebody has, who manages it, where it is changed, and what is asked of it.
 
 use super::super::handover::ProductHost;
+use super::super::stepping::OWN_STEPS;
 use super::super::world::{Visitor, World};
 use super::super::{Login, Stop};
 use super::Own;
@@ -187,7 +188,17 @@ impl Login {
         let required = standing::second_step(&catalog, &held) == Demanded::Required;
         let second_step = SecondStep { enrolled, required, taken_at: own.session.stepped_at };
         let update = at.and_then(|at| update(&catalog, at, own, visitor.now));
-        Ok(About { second_step, update, ..shape(&catalog, at, own, held.first()) })
+        let mut about = About { second_step, update, ..shape(&catalog, at, own, held.first()) };
+        // An organization's own directory answers for its people: ours is shown to them where it counts for something.
+        let ours = match about.kind {
+            Kind::Issuer | Kind::ThirdParty => true,
+            Kind::Organization => enrolled || required,
+            Kind::Local | Kind::Emergency => false,
+        };
+        if ours {
+            about.security_url = Some(format!("{}{OWN_STEPS}", catalog.login.url()));
+        }
+        Ok(about)
     }
 }
 

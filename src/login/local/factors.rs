@@ -16,7 +16,7 @@ use crate::mail::{self, Letter};
 impl Login {
     /// Whether a person's only second step has to stay: a policy requires one, and without it the password and a mailbox would be enough
     /// to enrol another (rule H1).
-    pub(super) async fn must_keep(&self, account: AccountId, factors: &[Factor]) -> Result<bool, Stop> {
+    pub(in crate::login) async fn must_keep(&self, account: AccountId, factors: &[Factor]) -> Result<bool, Stop> {
         if factors.len() != 1 {
             return Ok(false);
         }

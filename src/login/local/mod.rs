@@ -40,4 +40,5 @@ pub use bench::{Bench, Busy, Lane};
 pub use breached::{BadList, Breached};
 pub use create::{NewLocal, NotCreated};
 pub use known::Shares;
+pub(super) use security::FACTORS;
 pub use slot::Slots;

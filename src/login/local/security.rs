@@ -25,7 +25,7 @@ use crate::web::{Admission, Ask, Sessions as _};
 use std::time::Duration;
 
 /// Second steps that one person may have.
-pub(super) const FACTORS: usize = 5;
+pub(in crate::login) const FACTORS: usize = 5;
 /// Where a person's second steps are shown.
 const SECURITY: &str = "/.fedgate/security";
 /// How long a seed may be looked at before its first code.
@@ -197,7 +197,7 @@ impl Login {
         Ok(said_page(at, LocalPage::Recovery { codes, next: SECURITY.to_owned() }))
     }
 
-    pub(super) fn recovery_codes(&self, account: AccountId) -> (Vec<String>, CredentialChange) {
+    pub(in crate::login) fn recovery_codes(&self, account: AccountId) -> (Vec<String>, CredentialChange) {
         let codes: Vec<RecoveryCode> = (0..RECOVERY_CODES).map(|_| RecoveryCode::new(random())).collect();
         let hash = |code: &RecoveryCode| self.world.keys.lookup(Lookup::Recovery, &[&account.to_bytes(), code.bytes()]);
         let put = CredentialChange::PutRecoveryCodes(account, codes.iter().map(hash).collect());

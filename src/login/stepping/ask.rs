@@ -12,7 +12,7 @@ use crate::kernel::refusal::Refusal;
 use crate::login::answer::{Answer, Form, Step};
 use crate::login::record::Circumstances;
 use crate::login::standing::Standing;
-use crate::login::ticket::Target;
+use crate::login::ticket::{Errand, Target};
 use crate::login::world::{Browser, Visitor};
 use crate::login::{Login, Stop};
 
@@ -42,14 +42,14 @@ impl Login {
     pub(in crate::login) async fn ask_second(
         &self,
         visitor: &Visitor,
-        (target, demanded): (Option<&Target>, bool),
+        (target, errand): (Option<&Target>, Errand),
         (proof, stepper, about): (&Proof, Option<Stepper>, Circumstances),
     ) -> Result<Answer, Stop> {
         let stands = self.let_stand(visitor, target, proof);
         let (Some(stepper), Some((challenge, cookie))) = (stepper, stands) else {
             return Err(Stop::refused(Refusal::SecondStep, about));
         };
-        let asked = (challenge, String::new(), demanded);
+        let asked = (challenge, String::new(), errand);
         Ok(self.ask_what_is_missing(visitor, target, (proof, stepper, about), asked).await?.with_cookie(cookie))
     }
 
@@ -61,7 +61,7 @@ impl Login {
         (stepper, about): (Option<Stepper>, Circumstances),
     ) -> Result<Answer, Stop> {
         let Some(stepper) = stepper else { return Err(Stop::refused(Refusal::SecondStep, about)) };
-        let asked = (standing.challenge(), ticket.to_owned(), false);
+        let asked = (standing.challenge(), ticket.to_owned(), Errand::None);
         self.ask_what_is_missing(visitor, standing.target.as_ref(), (&standing.proof, stepper, about), asked).await
     }
 
@@ -70,11 +70,11 @@ impl Login {
         visitor: &Visitor,
         target: Option<&Target>,
         (proof, stepper, about): (&Proof, Stepper, Circumstances),
-        (challenge, ticket, demanded): ([u8; 32], String, bool),
+        (challenge, ticket, errand): ([u8; 32], String, Errand),
     ) -> Result<Answer, Stop> {
         let whose = self.whose(visitor, stepper).await?;
         let name = whose.name();
-        let asked = |stage| Asked { made_at: visitor.now, challenge, whose: name, ticket, demanded, stage };
+        let asked = |stage| Asked { made_at: visitor.now, challenge, whose: name, ticket, errand, stage };
         if !whose.factors.is_empty() {
             return Ok(self.code_page(visitor, target, (&asked(Stage::Code), &whose), false));
         }
@@ -126,7 +126,7 @@ impl Login {
         let Some(word) = word else { return Ok(None) };
         let catalog = self.world.catalog.load_full();
         let mut facts = self.world.facts_of_proof(visitor, &catalog, product.as_deref(), &standing.proof, word).await?;
-        facts.local.demands_step = asked.demanded;
+        facts.local.demands_step = asked.errand.demands_step();
         let is_missing = matches!(decide(&facts).outcome, Outcome::Need(Need::SecondStep));
         Ok(facts.stepper().filter(|_| is_missing))
     }

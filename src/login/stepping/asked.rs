@@ -5,6 +5,7 @@ use crate::kernel::migration::PROOF_LIFE;
 use crate::kernel::values::Timestamp;
 use crate::keys::Purpose;
 use crate::login::codec::{Reader, Writer};
+use crate::login::ticket::Errand;
 use crate::login::world::{Browser, Visitor, World};
 
 /// What a page asks.
@@ -17,8 +18,8 @@ pub(super) struct Asked {
     pub whose: String,
     /// The link that goes on after it (B22); empty: the login itself.
     pub ticket: String,
-    /// By what the person is about to do, whatever the policy says.
-    pub demanded: bool,
+    /// What the login is for.
+    pub errand: Errand,
     pub stage: Stage,
 }
 
@@ -40,7 +41,7 @@ pub(super) enum Stage {
 impl Asked {
     fn encode(&self) -> Vec<u8> {
         let writer = Writer::default().time(self.made_at).raw(&self.challenge).text(&self.whose).text(&self.ticket);
-        let writer = writer.byte(self.demanded.into());
+        let writer = writer.byte(self.errand.code());
         let writer = match &self.stage {
             Stage::Code => writer.byte(0),
             Stage::Passkey(challenge) => writer.byte(1).raw(challenge),
@@ -55,7 +56,7 @@ impl Asked {
         let mut reader = Reader::new(bytes);
         let (made_at, challenge) = (reader.time()?, reader.raw()?);
         let (whose, ticket) = (reader.text()?.to_owned(), reader.text()?.to_owned());
-        let demanded = reader.byte()? == 1;
+        let errand = Errand::of(reader.byte()?)?;
         let stage = match reader.byte()? {
             0 => Stage::Code,
             1 => Stage::Passkey(reader.raw()?),
@@ -65,7 +66,7 @@ impl Asked {
             _ => return None,
         };
         reader.ended()?;
-        Some(Self { made_at, challenge, whose, ticket, demanded, stage })
+        Some(Self { made_at, challenge, whose, ticket, errand, stage })
     }
 }
 

@@ -27,10 +27,10 @@ use crate::mail::{self, Letter, Proof as MailProof};
 use crate::store::{NotCommitted, Unavailable};
 
 /// What a passkey is called whose owner calls it nothing.
-const UNNAMED: &str = "Passkey";
+pub(super) const UNNAMED: &str = "Passkey";
 
 /// What is enrolled, beside the recovery codes that come with it.
-enum New {
+pub(super) enum New {
     App(Seed, TimeStep),
     Passkey(NewPasskey, String),
 }
@@ -42,8 +42,13 @@ pub(in crate::login) struct FirstApp {
 }
 
 impl FirstApp {
-    fn of(new: New) -> Self {
+    pub(super) fn of(new: New) -> Self {
         Self { new, codes: (0..RECOVERY_CODES).map(|_| RecoveryCode::new(random())).collect() }
+    }
+
+    /// One more: its person has recovery codes already.
+    pub(super) fn further(new: New) -> Self {
+        Self { new, codes: Vec::new() }
     }
 
     /// To be written down, shown once.
@@ -294,9 +299,11 @@ impl Login {
         };
         factor.mac = keys.mac_factor(&factor);
         let hash = |code: &RecoveryCode| keys.lookup(Lookup::Recovery, &[&account.id.to_bytes(), code.bytes()]);
-        let codes = first.codes.iter().map(hash).collect();
+        let codes: Vec<_> = first.codes.iter().map(hash).collect();
         batch.changes.push(Change::Credential(CredentialChange::AddFactor(factor)));
-        batch.changes.push(Change::Credential(CredentialChange::PutRecoveryCodes(account.id, codes)));
+        if !codes.is_empty() {
+            batch.changes.push(Change::Credential(CredentialChange::PutRecoveryCodes(account.id, codes)));
+        }
         if let Some(email) = &account.email {
             let letter = Letter::FactorEnrolled { factor: told, at: visitor.now };
             let queued = mail::queue(keys, visitor.now, &[(email.clone(), letter)], Some(account.id));

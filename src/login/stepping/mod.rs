@@ -9,12 +9,13 @@
 //! they enrolled goes into the commit that makes the account.
 //!
 //! - `asked`: what a page asks, sealed into its form. `ask`: who is asked for what. `code`, `passkey`: what is enrolled is taken.
-//!   `first`: what is not enrolled yet is. `settled`: on with the login.
+//!   `first`: what is not enrolled yet is. `settled`: on with the login. `own`: a person's own second steps, from a session.
 
 mod ask;
 mod asked;
 mod code;
 mod first;
+mod own;
 mod passkey;
 mod settled;
 
@@ -32,6 +33,26 @@ pub struct SteppingStep {
     pub product: Option<Arc<Product>>,
     /// What is on it.
     pub page: SteppingPage,
+}
+
+/// The page of a person's own second steps.
+pub(super) const OWN_STEPS: &str = "/account/steps";
+
+/// What a person has enrolled, and may change.
+#[derive(Debug)]
+pub struct OwnSteps {
+    /// The form of the buttons.
+    pub form: Form,
+    /// Labels and ids.
+    pub factors: Vec<(String, String)>,
+    /// Recovery codes left.
+    pub recovery_left: u32,
+    /// The only one has to stay: a policy requires one.
+    pub last_stays: bool,
+    /// The person was proved just now, with the second step that is enrolled: else there is one button, which does that.
+    pub fresh: bool,
+    /// There may be more.
+    pub may_add: bool,
 }
 
 /// What is on a page.
@@ -79,6 +100,32 @@ pub enum SteppingPage {
         /// What the browser is asked, as JSON.
         options: String,
         /// Begins the login anew.
+        other: String,
+        /// The last answer did not hold.
+        failed: bool,
+    },
+    /// What a person has enrolled.
+    Own(OwnSteps),
+    /// A new app, from a session.
+    OwnApp {
+        /// The form; `to` carries the seed, sealed.
+        form: Form,
+        /// The `otpauth` address, for a QR code.
+        uri: String,
+        /// The key in base32.
+        key: String,
+        /// The last code was not right.
+        failed: bool,
+    },
+    /// A new passkey, from a session.
+    OwnPasskey {
+        /// The form; `to` carries the challenge, sealed.
+        form: Form,
+        /// Whose.
+        ceremony: CeremonyFor,
+        /// What the browser is asked, as JSON.
+        options: String,
+        /// Back.
         other: String,
         /// The last answer did not hold.
         failed: bool,

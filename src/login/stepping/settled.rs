@@ -12,7 +12,7 @@ use crate::keys::Lookup;
 use crate::login::answer::{Answer, Step, Towards};
 use crate::login::cookies::{self, CrossSite};
 use crate::login::standing::Standing;
-use crate::login::ticket::Target;
+use crate::login::ticket::{Errand, Target};
 use crate::login::world::Visitor;
 use crate::login::{Login, Stop};
 use crate::store::NotCommitted;
@@ -39,7 +39,7 @@ impl Login {
         mut stepped: Stepped,
     ) -> Result<Answer, Stop> {
         if asked.ticket.is_empty() {
-            return self.log_in_stepped(visitor, standing, &stepped).await;
+            return self.log_in_stepped(visitor, (standing, asked.errand), &stepped).await;
         }
         let changes = std::mem::take(&mut stepped.changes);
         match self.world.store.commit(Batch { changes, ..Batch::default() }).await {
@@ -64,7 +64,7 @@ impl Login {
         let target = standing.target.as_ref();
         let codes = stepped.first.as_ref().map(FirstApp::codes).unwrap_or_default();
         let (Some(account), Some(first)) = (&whose.account, &stepped.first) else {
-            let answer = self.log_in_stepped(visitor, standing, &stepped).await?;
+            let answer = self.log_in_stepped(visitor, (standing, asked.errand), &stepped).await?;
             return Ok(self.with_codes(answer, target, codes));
         };
         let mut batch = Batch::default();
@@ -102,14 +102,19 @@ impl Login {
         let step = standing.as_ref().and_then(|standing| self.waiting_step(visitor, standing));
         let (Some(standing), Some(proof)) = (standing, step) else { return self.home(visitor).await };
         let stepped = Stepped { proof, changes: Vec::new(), first: None };
-        let answer = self.log_in_stepped(visitor, &standing, &stepped).await;
+        let answer = self.log_in_stepped(visitor, (&standing, Errand::None), &stepped).await;
         self.settle(visitor, standing.target.as_ref(), answer).await.with_cookie(cookies::expire(cookies::STEPPED))
     }
 
-    async fn log_in_stepped(&self, visitor: &Visitor, standing: &Standing, stepped: &Stepped) -> Result<Answer, Stop> {
+    async fn log_in_stepped(
+        &self,
+        visitor: &Visitor,
+        (standing, errand): (&Standing, Errand),
+        stepped: &Stepped,
+    ) -> Result<Answer, Stop> {
         let over = || Stop::refuse(Refusal::NotUnderWay);
         let directory = self.world.directory(standing.proof.claims().identity.directory).ok_or_else(over)?;
-        let answer = self.admit_stepped(visitor, &directory, standing, stepped).await?;
+        let answer = self.admit_stepped(visitor, &directory, (standing, errand), stepped).await?;
         Ok(answer.with_cookie(cookies::expire(cookies::STANDING)))
     }
 
