@@ -270,6 +270,7 @@ pub fn heads(input: &[u8]) {
         site: text("sec-fetch-site"),
         accept: text("accept"),
         origin: text("origin"),
+        ..Declared::default()
     };
     let own = "https://trello.example.com";
     if declared.may_upgrade(own) {

@@ -13,6 +13,7 @@
 //!              person); profile (whose word a linked account
 //!              follows); oidc, local (passwords, passkeys, codes), request; saml: gate, XML, C14N, verify, decrypt, judge, what it writes
 //! clock    [2] the one clock             entropy  [2] the one source of randomness
+//! language [2] what people read, in their language: catalogues, parsed once; which is chosen
 //! store    [3] the Store port; SQLite; one conformance suite defines the port
 //! outbound [3] the one HTTP client       keys     [3] signing, sealing, MACs       web  [3] ports between data path and login
 //! seeing   [3] metrics and logs        dns      [3] what name servers say, each asked alone
@@ -72,6 +73,7 @@ pub mod gateway;
 pub mod idp;
 pub mod kernel;
 pub mod keys;
+pub mod language;
 pub mod login;
 pub mod mail;
 pub mod orgs;

@@ -17,7 +17,7 @@ use reach::{FILE, Reached, reached};
 /// Rooms and their layers, as the map in `src/lib.rs` numbers them. `main.rs` and `lib.rs` are the roots and may use everything.
 const LAYERS: &[(u8, &[&str])] = &[
     (1, &["kernel"]),
-    (2, &["clock", "entropy"]),
+    (2, &["clock", "entropy", "language"]),
     (3, &["store", "outbound", "dns", "keys", "web", "seeing"]),
     (4, &["accounts", "idp", "mail", "audit", "orgs"]),
     (5, &["login", "domains", "provision", "oauth"]),

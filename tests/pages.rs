@@ -2,14 +2,24 @@
 //!
 //! The samples are those of `cargo run --example pages`, which the browser tests judge for accessibility.
 
+use fedgate::language;
 use fedgate::pages;
-use fedgate::pages::{Html, Pages};
+use fedgate::pages::{Html, Pages, Reader};
 
 #[path = "../examples/pages/samples.rs"]
 mod samples;
 
-fn compiled() -> Pages {
-    Pages::new("id.example.com").expect("the templates compile")
+/// Pages as who reads English sees them.
+struct English(Pages);
+
+impl English {
+    fn render(&self, page: &pages::Page) -> Html {
+        self.0.render(page, &Reader::english())
+    }
+}
+
+fn compiled() -> English {
+    English(Pages::new("id.example.com", &[]).expect("the templates compile"))
 }
 
 /// The document without its style sheet, so that a change of looks does not touch every snapshot.

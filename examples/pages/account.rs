@@ -1,9 +1,11 @@
 //! The account page in its states.
 
+use super::super::language::Text;
 use super::super::pages::{
-    Account, AccountWay, Brand, Device, Link, Local, Name, Notice, Page, Person, Statement, Utc,
+    Account, AccountWay, Brand, By, Device, Link, Local, Name, Notice, Page, Person, Statement, Utc,
 };
 use super::{ann, form, href, trello};
+use fedgate::kernel::values::Device as Seen;
 
 /// File name and page.
 pub fn all() -> Vec<(&'static str, Page)> {
@@ -13,7 +15,7 @@ pub fn all() -> Vec<(&'static str, Page)> {
     alone.sessions.truncate(1);
     alone.ended = true;
     let mut many = on_login_host(vec![Statement::Linked(issuer())], products());
-    many.ways = vec![way("Open your profile", "/account/profile"), way("Change the password", "/account/password")];
+    many.ways = vec![way("account-profile", "/account/profile"), way("account-password", "/account/password")];
     many.logins = vec![(Name::configured("Google"), Utc(1_763_776_000)), (issuer(), Utc(1_795_312_327))];
     many.more = 12;
     let managed = vec![
@@ -34,14 +36,14 @@ fn page(account: Account) -> Page {
     Page::Account(Box::new(account))
 }
 
-fn way(label: &str, to: &str) -> AccountWay {
-    AccountWay { label: label.to_owned(), href: href(to) }
+fn way(label: &'static str, to: &str) -> AccountWay {
+    AccountWay { label: Text::of(label), href: href(to) }
 }
 
 fn on_login_host(statements: Vec<Statement>, products: Vec<(Name, bool)>) -> Account {
-    let by = || Name::configured("Atlassian");
-    let here = device(("Firefox on Linux", true), &["Loom", "Trello"], by());
-    let phone = device(("Chrome on Android", false), &["Loom"], by());
+    let by = || By::Provider(Name::configured("Atlassian"));
+    let here = device(("Firefox/Linux", true), &["Loom", "Trello"], by());
+    let phone = device(("Chrome/Android", false), &["Loom"], by());
     Account {
         brand: None,
         person: ann(),
@@ -49,7 +51,7 @@ fn on_login_host(statements: Vec<Statement>, products: Vec<(Name, bool)>) -> Acc
         ways: Vec::new(),
         products,
         logins: Vec::new(),
-        sessions: vec![here, phone, device(("An unknown browser", false), &[], by())],
+        sessions: vec![here, phone, device(("/", false), &[], by())],
         more: 0,
         form: form("/account/sessions"),
         logout: href("/logout"),
@@ -63,20 +65,20 @@ fn at_product(must: bool) -> Account {
     let mut statements = vec![Statement::Local(Name::configured("Trello"))];
     statements.push(Statement::Move(Name::configured("Atlassian"), must));
     statements.extend(must.then_some(Statement::SecondStepMissing));
-    let by = || Name::configured("a password");
+    let by = || By::Words("by-password");
     Account {
         brand: Some(trello()),
         person: Person { name: String::new(), email: "lee@mail.example".to_owned() },
         statements,
         ways: vec![
-            way("Move your login", "https://trello.example.com/.fedgate/move"),
-            way("Change the password", "https://trello.example.com/.fedgate/security/password"),
-            way("Passkeys and second step", "https://trello.example.com/.fedgate/security"),
+            way("account-move", "https://trello.example.com/.fedgate/move"),
+            way("account-password", "https://trello.example.com/.fedgate/security/password"),
+            way("account-security", "https://trello.example.com/.fedgate/security"),
         ],
         products: vec![(Name::configured("Trello"), true)],
         sessions: vec![
-            device(("Safari on iPhone", true), &["Trello"], by()),
-            device(("Edge on Windows", false), &["Trello"], by()),
+            device(("Safari/iPhone", true), &["Trello"], by()),
+            device(("Edge/Windows", false), &["Trello"], by()),
         ],
         form: form("/.fedgate/account/sessions"),
         logout: href("/.fedgate/logout"),
@@ -84,10 +86,10 @@ fn at_product(must: bool) -> Account {
     }
 }
 
-fn device((name, this): (&str, bool), products: &[&str], by: Name) -> Device {
+fn device((name, this): (&str, bool), products: &[&str], by: By) -> Device {
     Device {
-        id: format!("01JD{}", name.len()),
-        name: name.to_owned(),
+        id: format!("01JD{}", Seen::from_code(name).shown().len()),
+        seen_as: Some(Seen::from_code(name)),
         products: products.iter().map(|product| Name::configured(product)).collect(),
         by,
         since: Utc(1_795_312_327),
@@ -97,12 +99,12 @@ fn device((name, this): (&str, bool), products: &[&str], by: Name) -> Device {
 }
 
 fn ask_admin() -> Page {
-    let text = "“Acme” manages this account, and keeps its password. Ask an admin (i•••@a•••) to change it.";
+    let text = Text::of("ask-admin-text-contact").with("org", "“Acme”").with("contact", "i•••@a•••");
     Page::Local(Box::new(Local::Notice(Notice {
         brand: Brand { name: Name::configured("id.example.com"), colour: None },
         status: 403,
-        title: "Ask your admin".to_owned(),
-        text: text.to_owned(),
-        next: Link { label: "Back to your account".to_owned(), href: href("/account") },
+        title: Text::of("ask-admin-title"),
+        text,
+        next: Link { label: Text::of("back-to-account"), href: href("/account") },
     })))
 }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use fedgate::language;
 use fedgate::pages;
 
 mod samples;
@@ -27,11 +28,12 @@ fn main() -> ExitCode {
 
 fn write_all(folder: &std::path::Path) -> Result<usize, Box<dyn std::error::Error>> {
     std::fs::create_dir_all(folder)?;
-    let renderer = pages::Pages::new("id.example.com")?;
+    let renderer = pages::Pages::new("id.example.com", &[])?;
     let all = samples::all();
     for (name, page) in &all {
         // A refresh at once would leave the file before anyone could look at it; one after a day changes nothing else.
-        let body = renderer.render(page).body.replace("content=\"0; url=", "content=\"86400; url=");
+        let body =
+            renderer.render(page, &pages::Reader::english()).body.replace("content=\"0; url=", "content=\"86400; url=");
         std::fs::write(folder.join(format!("{name}.html")), body)?;
     }
     Ok(all.len())

@@ -1,5 +1,6 @@
 //! One sample of every page and of every state that looks different. Shared by the gallery and the snapshot tests.
 
+use super::language::{Fact, Text};
 use super::pages::{
     Anew, AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, Confirm, ConfirmLogout, Email, Enrol, Fault, Form,
     Go, Home, Hop, Href, Link, Local, Loop, Lost, Merge, MergeAsks, Move, Name, NewPassword, Notice, Opened, Page,
@@ -161,13 +162,13 @@ fn locals() -> Vec<(&'static str, Page)> {
             failed,
         }))
     };
-    let new_password = |asks_current, wrong: Option<&str>| {
+    let new_password = |asks_current, wrong: Option<&'static str>| {
         local(Local::NewPassword(NewPassword {
             brand: trello(),
             form: form("/.fedgate/reset/password"),
             email: "ann@acme.example".to_owned(),
             asks_current,
-            wrong: wrong.map(ToOwned::to_owned),
+            wrong: wrong.map(Text::of),
         }))
     };
     let security = |factors, passkey: bool, last_stays| {
@@ -229,7 +230,7 @@ fn locals() -> Vec<(&'static str, Page)> {
             local(Local::AskReset(AskReset { brand: loom(), form: form("/.fedgate/reset"), invalid: false })),
         ),
         ("new-password", new_password(false, None)),
-        ("new-password-wrong", new_password(true, Some("That is too short. Use at least eight characters."))),
+        ("new-password-wrong", new_password(true, Some("weak-short"))),
         ("opened", opened(true)),
         ("opened-elsewhere", opened(false)),
         (
@@ -237,9 +238,9 @@ fn locals() -> Vec<(&'static str, Page)> {
             local(Local::Notice(Notice {
                 brand: trello(),
                 status: 429,
-                title: "Too many tries".to_owned(),
-                text: "Wait a quarter of an hour and try again.".to_owned(),
-                next: Link { label: "Back to the start".to_owned(), href: href("/.fedgate/login") },
+                title: Text::of("said-too-many"),
+                text: Text::of("said-too-many-text"),
+                next: Link { label: Text::of("back-to-start"), href: href("/.fedgate/login") },
             })),
         ),
         (
@@ -368,21 +369,17 @@ fn moves() -> Vec<(&'static str, Page)> {
             stay: href("https://trello.example.com/"),
         }))
     };
-    let blocked = "A company manages the other one. Ask an admin of that company.".to_owned();
+    let blocked = Text::of("merge-not-managed");
     vec![
         (
             "confirm",
             local(Local::Confirm(Confirm {
                 brand: trello(),
                 form: form("/account/delete"),
-                title: "Delete your account?".to_owned(),
-                text: vec![
-                    "You are logged out everywhere at once. Until 6 December 2026 you can log in and keep it."
-                        .to_owned(),
-                    "After that it is gone for good.".to_owned(),
-                ],
-                label: "Delete my account".to_owned(),
-                stay: Link { label: "Keep it".to_owned(), href: href("/account") },
+                title: Text::of("delete-title"),
+                text: vec![Text::of("delete-until").and("day", Fact::Day(1_796_521_927)), Text::of("delete-after")],
+                label: Text::of("delete-go"),
+                stay: Link { label: Text::of("delete-keep"), href: href("/account") },
             })),
         ),
         ("merge", merge(MergeAsks::Offered { later: true }, &[])),
@@ -445,19 +442,19 @@ fn logouts() -> Vec<(&'static str, Page)> {
 }
 
 fn refusals() -> Vec<(&'static str, Page)> {
-    let link = |label: &str, to| Link { label: label.to_owned(), href: href(to) };
+    let link = |label: &'static str, to| Link { label: Text::of(label), href: href(to) };
     vec![
         (
             "refusal",
             Page::Refusal(Refusal {
                 status: 403,
                 brand: Some(loom()),
-                title: "This account can’t open Loom".to_owned(),
-                what: "You logged in, but your account is not on the list of people who may open Loom.".to_owned(),
-                can_do: "Log in with another account, or ask for access.".to_owned(),
-                ask: "Your IT team. Give them the reference below.".to_owned(),
+                title: Text::of("refused-not-allowed"),
+                what: Text::of("refused-not-allowed-what").with("product", "Loom"),
+                can_do: Text::of("refused-not-allowed-do"),
+                ask: Text::of("ask-it"),
                 reference: reference(),
-                actions: vec![link("Use another account", "/login?other=1"), link("Back to your products", "/")],
+                actions: vec![link("use-other-account", "/login?other=1"), link("log-out", "/logout")],
             }),
         ),
         (
@@ -465,10 +462,10 @@ fn refusals() -> Vec<(&'static str, Page)> {
             Page::Refusal(Refusal {
                 status: 503,
                 brand: None,
-                title: "Your organization’s login isn’t answering".to_owned(),
-                what: "Your organization’s login service isn’t answering.".to_owned(),
-                can_do: "Try again in a few minutes.".to_owned(),
-                ask: "Your organization’s IT team, if it stays like this.".to_owned(),
+                title: Text::of("refused-provider-unavailable"),
+                what: Text::of("refused-provider-unavailable-what").with("provider", "Acme"),
+                can_do: Text::of("refused-provider-unavailable-do"),
+                ask: Text::of("ask-it"),
                 reference: reference(),
                 actions: Vec::new(),
             }),
@@ -491,9 +488,8 @@ fn replays() -> Vec<(&'static str, Page)> {
             "lost",
             Page::Lost(Lost {
                 brand: trello(),
-                what: "Your session had ended, and it was larger than the 1.0 MB that can be kept during a login."
-                    .to_owned(),
-                can_do: "Go back to the page you came from and send it again.".to_owned(),
+                what: Text::of("lost-too-large").and("limit", Fact::Bytes(1024 * 1024)),
+                can_do: Text::of("lost-do-again"),
                 back: href("/"),
             }),
         ),

@@ -233,7 +233,7 @@ impl Told<'_> {
 
     fn because(&self, way: &Foreseen) -> String {
         match way.verdict {
-            Verdict::Refused(refusal) => refusal_title(refusal).to_owned(),
+            Verdict::Refused(refusal) => refusal_title(refusal),
             Verdict::GoesTo(directory) => format!("{} is required", self.label(directory)),
             Verdict::Enters | Verdict::Links | Verdict::Creates | Verdict::Needs(_) => {
                 "nothing is in the way".to_owned()

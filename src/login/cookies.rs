@@ -3,6 +3,7 @@
 //! All are `__Host-` cookies: Secure, without Domain, with Path=/, so that no sibling can set them (rule H6). A name that comes
 //! twice is read as absent: of two values one may be somebody else's.
 
+use crate::kernel::values::Language;
 use http::{HeaderMap, header::COOKIE};
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ pub(super) const STEPPED: &str = "__Host-fedgate-stepped";
 pub(super) const MERGE: &str = "__Host-fedgate-merge";
 /// What the owner of a record proved a moment ago at this product's door (B11).
 pub(super) const OWNER: &str = "__Host-fedgate-owner";
+
+/// The language that a person picked on this host: a tag, and nothing that tells who they are.
+pub const LANGUAGE: &str = "__Host-fedgate-language";
 
 /// The cookies of a request.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +87,11 @@ pub(super) fn set(name: &str, value: &str, life: Option<Duration>, cross: CrossS
     };
     let age = life.map(|life| format!("; Max-Age={}", life.as_secs())).unwrap_or_default();
     format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite={same_site}{age}")
+}
+
+/// Keeps a picked language on this host for a year.
+pub fn language(language: &Language) -> String {
+    set(LANGUAGE, language.as_str(), Some(Duration::from_secs(365 * 86_400)), CrossSite::Lax)
 }
 
 /// A `Set-Cookie` value that removes the cookie.

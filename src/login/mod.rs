@@ -60,10 +60,11 @@ mod watch;
 mod world;
 
 pub use account::{
-    About, AccountChange, AccountPage, AccountStep, Kind, Manager, Overview, SecondStep, SeenSession, Told, Update,
+    About, AccountChange, AccountPage, AccountStep, Kind, Manager, Overview, SecondStep, SeenBy, SeenSession, Told,
+    Update,
 };
 pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, There, Towards, Way};
-pub use cookies::{Cookies, SESSION};
+pub use cookies::{Cookies, LANGUAGE, SESSION, language as language_cookie};
 pub use emergency::{EmergencyPage, EmergencyStep, Enrolled, NotPrepared, Removed};
 pub use handover::ProductHost;
 pub use lease::{FRESH, Lease};

@@ -14,7 +14,7 @@ use crate::idp::saml::SamlProviders;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::model::{Catalog, Directory, Product};
-use crate::kernel::values::{EventId, Origin, Timestamp};
+use crate::kernel::values::{EventId, Language, Origin, Timestamp, Wishes};
 use crate::keys::{Kek, Keys, Purpose};
 use crate::orgs::lockout::{is_locked_out, is_of_file};
 use crate::orgs::{DraftOrg, Enrolled, Fault, Mode, Orgs};
@@ -76,6 +76,12 @@ pub struct Visitor {
     pub request_id: String,
     /// Read once per request.
     pub now: Timestamp,
+    /// The language of the answer: the request's wishes led to it, and nothing of an account.
+    pub language: Language,
+    /// What the request asks for, the most wanted first.
+    pub wishes: Wishes,
+    /// Where the same page can be asked for again; none where that would not be the same.
+    pub back: Option<String>,
 }
 
 /// The login host's browser cookie: its value, and whether it must be set.

@@ -5,6 +5,8 @@ use super::name::{Name, legible};
 use super::page::{Brand, Form, Person};
 use super::utc::Utc;
 use super::view;
+use crate::kernel::values::Device as Seen;
+use crate::language::Text;
 use minijinja::{Value, context};
 
 /// Everything about a person's own account. Its form posts `act`: `others`, or `end` and a session's id.
@@ -57,7 +59,7 @@ pub enum Statement {
 #[derive(Clone, Debug)]
 pub struct AccountWay {
     /// Begins with a verb.
-    pub label: String,
+    pub label: Text,
     /// Where.
     pub href: Href,
 }
@@ -67,12 +69,12 @@ pub struct AccountWay {
 pub struct Device {
     /// Its id.
     pub id: String,
-    /// The browser, coarsely.
-    pub name: String,
+    /// The browser, coarsely; none where it said nothing.
+    pub seen_as: Option<Seen>,
     /// Products that are open in it.
     pub products: Vec<Name>,
     /// What it was logged in by.
-    pub by: Name,
+    pub by: By,
     /// When.
     pub since: Utc,
     /// When it was last used.
@@ -81,24 +83,56 @@ pub struct Device {
     pub this: bool,
 }
 
+/// What a session was begun with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum By {
+    /// What has a message of its own, by its id: a password, a passkey.
+    Words(&'static str),
+    /// A provider.
+    Provider(Name),
+}
+
+impl By {
+    fn value(&self) -> Value {
+        match self {
+            Self::Words(id) => view::said(&Text::of(id)),
+            Self::Provider(name) => Value::from(name.shown()),
+        }
+    }
+}
+
+impl Device {
+    fn name(&self) -> Text {
+        match self.seen_as.map(Seen::parts) {
+            None => Text::of("device-none"),
+            Some((None, None)) => Text::of("device-unknown"),
+            Some((None, Some(system))) => Text::of("device-browser").with("system", system),
+            Some((Some(browser), None)) => Text::of("device-alone").with("browser", browser),
+            Some((Some(browser), Some(system))) => {
+                Text::of("device-known").with("browser", browser).with("system", system)
+            }
+        }
+    }
+}
+
 impl Account {
     pub(super) fn values(&self) -> Value {
         let device = |device: &Device| {
             context! {
-                id => device.id.as_str(), name => legible(&device.name), by => device.by.shown(), this => device.this,
+                id => device.id.as_str(), name => view::said(&device.name()), by => device.by.value(), this => device.this,
                 products => device.products.iter().map(Name::shown).collect::<Vec<_>>().join(", "),
-                since => device.since.day(), since_machine => device.since.machine(),
-                seen => device.last_seen.minute(), seen_machine => device.last_seen.machine(),
+                since => device.since.0, since_machine => device.since.machine(),
+                seen => device.last_seen.0, seen_machine => device.last_seen.machine(),
             }
         };
         let product = |(name, local): &(Name, bool)| context! { name => name.shown(), local };
         let login = |(name, since): &(Name, Utc)| {
-            context! { name => name.shown(), since => since.day(), machine => since.machine() }
+            context! { name => name.shown(), since => since.0, machine => since.machine() }
         };
         context! {
             person => view::person(&self.person),
             statements => self.statements.iter().map(Statement::values).collect::<Vec<_>>(),
-            ways => self.ways.iter().map(|way| context! { label => legible(&way.label), href => way.href.as_str() })
+            ways => self.ways.iter().map(|way| context! { label => view::said(&way.label), href => way.href.as_str() })
                 .collect::<Vec<_>>(),
             products => self.products.iter().map(product).collect::<Vec<_>>(),
             logins => self.logins.iter().map(login).collect::<Vec<_>>(),

@@ -9,6 +9,7 @@ use super::name::{Name, legible};
 use super::page::{Brand, Form, Go, Link, Way};
 use super::passkey::Passkey;
 use super::view;
+use crate::language::Text;
 
 /// A page of a local login.
 #[derive(Clone, Debug)]
@@ -123,7 +124,7 @@ pub struct NewPassword {
     /// Whether the old one is asked for.
     pub asks_current: bool,
     /// What was wrong with the last one.
-    pub wrong: Option<String>,
+    pub wrong: Option<Text>,
 }
 
 /// A mailed link.
@@ -145,9 +146,9 @@ pub struct Notice {
     /// HTTP status.
     pub status: u16,
     /// Heading.
-    pub title: String,
+    pub title: Text,
     /// What happened and what to do.
-    pub text: String,
+    pub text: Text,
     /// Where to go on.
     pub next: Link,
 }
@@ -160,11 +161,11 @@ pub struct Confirm {
     /// The form.
     pub form: Form,
     /// Heading.
-    pub title: String,
+    pub title: Text,
     /// What happens, a paragraph each.
-    pub text: Vec<String>,
+    pub text: Vec<Text>,
     /// What the button says.
-    pub label: String,
+    pub label: Text,
     /// Away, with nothing changed.
     pub stay: Link,
 }
@@ -333,7 +334,7 @@ fn ask_reset(page: &AskReset) -> Value {
 fn new_password(page: &NewPassword) -> Value {
     context! {
         form => view::form(&page.form), email => legible(&page.email), asks_current => page.asks_current,
-        wrong => page.wrong.as_deref().map(legible),
+        wrong => page.wrong.as_ref().map(view::said),
     }
 }
 
@@ -343,16 +344,16 @@ fn opened(page: &Opened) -> Value {
 
 fn notice(page: &Notice) -> Value {
     context! {
-        title => legible(&page.title), text => legible(&page.text), label => legible(&page.next.label),
+        title => view::said(&page.title), text => view::said(&page.text), label => view::said(&page.next.label),
         href => page.next.href.as_str(),
     }
 }
 
 fn confirm(page: &Confirm) -> Value {
     context! {
-        form => view::form(&page.form), title => legible(&page.title), label => legible(&page.label),
-        text => page.text.iter().map(|line| legible(line)).collect::<Vec<_>>(),
-        stay => page.stay.href.as_str(), stay_label => legible(&page.stay.label),
+        form => view::form(&page.form), title => view::said(&page.title), label => view::said(&page.label),
+        text => page.text.iter().map(view::said).collect::<Vec<_>>(),
+        stay => page.stay.href.as_str(), stay_label => view::said(&page.stay.label),
     }
 }
 

@@ -6,6 +6,7 @@ use super::href::Href;
 use super::name::{Name, legible};
 use super::page::{Brand, Form};
 use super::view;
+use crate::language::Text;
 
 /// Two accounts. `POST` with the field `act` where there is something to choose.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub enum MergeAsks {
         later: bool,
     },
     /// Why they cannot be made one; `act`: `apart`.
-    Blocked(String),
+    Blocked(Text),
     /// The button merges them.
     Review {
         /// The facts changed since the page was shown: 409.
@@ -58,7 +59,7 @@ impl Merge {
     pub(super) fn values(&self) -> Value {
         let (later, blocked) = match &self.asks {
             MergeAsks::Offered { later } => (*later, None),
-            MergeAsks::Blocked(why) => (false, Some(legible(why))),
+            MergeAsks::Blocked(why) => (false, Some(view::said(why))),
             MergeAsks::Review { .. } => (false, None),
         };
         context! {

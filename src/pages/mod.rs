@@ -3,7 +3,7 @@
 //! Owned here: the templates and the one style sheet (`templates/`), the vocabulary of pages ([`Page`]), the rules for showing
 //! foreign names ([`Name`]) and colours ([`Colour`]), and the response headers that every page carries ([`Html::headers`]).
 //!
-//! Deliberately absent: any decision (callers hand over facts and finished sentences), routes, cookies, CSRF tokens (they arrive as
+//! Deliberately absent: any decision (callers hand over facts and messages, which are said here in the reader's language), routes, cookies, CSRF tokens (they arrive as
 //! opaque text), JavaScript (but `passkey`'s, which no browser can do without), external resources, and HSTS (the listener sets it, because only it knows about TLS).
 //!
 //! # Adding a page
@@ -13,6 +13,7 @@
 mod account;
 mod colour;
 mod href;
+mod languages;
 mod local;
 mod merging;
 mod moving;
@@ -25,9 +26,10 @@ mod tests;
 mod utc;
 mod view;
 
-pub use account::{Account, AccountWay, Device, Statement};
+pub use account::{Account, AccountWay, By, Device, Statement};
 pub use colour::{Colour, NotAColour};
 pub use href::{Href, NotAnHref};
+pub use languages::{CATALOGUES, english, shipped};
 pub use local::{
     AskReset, Code, CodeFrom, Confirm, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security, Steps,
 };
@@ -39,6 +41,5 @@ pub use page::{
     Reenter, Reference, Refusal, Resend, SignedOut, Submit, There, Towards, Way,
 };
 pub use passkey::{Ceremony, Passkey, SCRIPT, SCRIPT_PATH};
-pub use render::{BadTemplate, Html, Pages};
+pub use render::{BadTemplate, Html, Pages, Picker, Reader};
 pub use utc::Utc;
-pub use view::bytes;

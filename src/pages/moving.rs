@@ -116,7 +116,7 @@ impl Move {
     pub(super) fn values(&self) -> Value {
         context! {
             form => view::form(&self.form), email => legible(&self.email), provider => self.provider.shown(),
-            must => self.must, last_day => self.last_day.map(Utc::day), stay => self.stay.as_str(),
+            must => self.must, last_day => self.last_day.map(|at| at.0), stay => self.stay.as_str(),
         }
     }
 }

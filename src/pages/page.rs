@@ -9,6 +9,7 @@ use super::local::Local;
 use super::name::Name;
 use super::utc::Utc;
 use crate::kernel::model::Product;
+use crate::language::Text;
 use url::Url;
 
 /// Every page of the login host.
@@ -260,7 +261,7 @@ pub struct Reference {
 #[derive(Clone, Debug)]
 pub struct Link {
     /// What it says: begins with a verb.
-    pub label: String,
+    pub label: Text,
     /// Where it leads.
     pub href: Href,
 }
@@ -273,13 +274,13 @@ pub struct Refusal {
     /// None where the product is not known.
     pub brand: Option<Brand>,
     /// Heading.
-    pub title: String,
+    pub title: Text,
     /// What happened.
-    pub what: String,
+    pub what: Text,
     /// What the person can do now.
-    pub can_do: String,
+    pub can_do: Text,
     /// Whom to ask.
-    pub ask: String,
+    pub ask: Text,
     /// Reference and time.
     pub reference: Reference,
     /// The first is drawn as the main one.
@@ -353,9 +354,9 @@ pub struct Lost {
     /// The product that it was sent to.
     pub brand: Brand,
     /// What happened.
-    pub what: String,
+    pub what: Text,
     /// What the person can do now.
-    pub can_do: String,
+    pub can_do: Text,
     /// On to the product.
     pub back: Href,
 }

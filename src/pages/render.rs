@@ -4,10 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 
+use super::href::Href;
+use super::languages;
 use super::page::Page;
 use super::view;
+use crate::kernel::values::{Language, Wishes};
+use crate::language::{Catalogue, Languages, Text, Unsaid};
+use std::sync::Arc;
 
 const STYLE: &str = include_str!("templates/style.css");
 
@@ -58,6 +63,7 @@ const BROKEN: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf
 
 /// The compiled templates. One value for the whole process; cheap to share behind an `Arc`.
 pub struct Pages {
+    languages: Arc<Languages>,
     templates: Environment<'static>,
     login_host: String,
     csp: String,
@@ -67,6 +73,31 @@ pub struct Pages {
     /// Those of a page whose form goes to a provider, by its scheme.
     headers_of_submit: HeaderMap,
     headers_of_plain_submit: HeaderMap,
+}
+
+/// Who reads a page.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// Out of those that there are ([`Pages::choose`]); another reads English.
+    pub language: Language,
+    /// Where the page can be shown again in another language.
+    pub picker: Option<Picker>,
+}
+
+/// How another language is picked: `POST` with the fields `language` and `back`.
+#[derive(Clone, Debug)]
+pub struct Picker {
+    /// Sets the cookie.
+    pub action: Href,
+    /// Shows the same page again: a path of this host that may be asked for twice.
+    pub back: Href,
+}
+
+impl Reader {
+    /// Reads English and picks nothing.
+    pub fn english() -> Self {
+        Self { language: Language::english(), picker: None }
+    }
 }
 
 /// A page, ready to be sent.
@@ -86,14 +117,22 @@ pub enum BadTemplate {
     /// A template.
     #[error("a page template does not compile: {0}")]
     Template(#[from] minijinja::Error),
+    /// A catalogue.
+    #[error(transparent)]
+    Catalogue(#[from] crate::language::BadCatalogue),
     /// The policy.
     #[error("the content security policy does not fit a header: {0}")]
     Policy(#[from] http::header::InvalidHeaderValue),
 }
 
 impl Pages {
-    /// Compiles the templates. `login_host` is the public name that people see at the foot of each page.
-    pub fn new(login_host: &str) -> Result<Self, BadTemplate> {
+    /// Compiles the templates and parses our catalogues and `added` ones. `login_host` is the public name that people see at the foot
+    /// of each page.
+    ///
+    /// # Errors
+    /// [`BadTemplate`]: a defect of the program.
+    pub fn new(login_host: &str, added: &[Catalogue]) -> Result<Self, BadTemplate> {
+        let languages = Arc::new(languages::all(added)?);
         let mut templates = Environment::new();
         templates.set_auto_escape_callback(|_| AutoEscape::Html);
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -109,6 +148,7 @@ impl Pages {
         let headers_of_plain_submit = fixed(&submit_policy(&csp, "http:"))?;
         let login_host = login_host.to_owned();
         Ok(Self {
+            languages,
             templates,
             login_host,
             csp,
@@ -119,15 +159,43 @@ impl Pages {
         })
     }
 
-    /// Renders a page. A template that fails is logged and gives a 500 page of fixed text.
-    pub fn render(&self, page: &Page) -> Html {
+    /// Which of the languages a request's wishes lead to. Nothing else does (rule H18).
+    pub fn choose(&self, wishes: &Wishes) -> Language {
+        self.languages.choose(wishes)
+    }
+
+    /// Whether there are pages in a language.
+    pub fn speaks(&self, language: &Language) -> bool {
+        self.languages.all().any(|(spoken, _)| spoken == language)
+    }
+
+    /// Says a message, for programs.
+    ///
+    /// # Errors
+    /// [`Unsaid`]: a defect of ours.
+    pub fn say(&self, text: &Text, language: &Language) -> Result<String, Unsaid> {
+        self.languages.speaker(language).text(text)
+    }
+
+    fn picker(&self, picker: &Picker, now: &str) -> Value {
+        let one = |(tag, name): (&Language, &str)| context! { tag => tag.as_str(), name, now => tag.as_str() == now };
+        let languages: Vec<Value> = self.languages.all().map(one).collect();
+        context! { action => picker.action.as_str(), back => picker.back.as_str(), languages }
+    }
+
+    /// Renders a page for its reader. A template that fails is logged and gives a 500 page of fixed text.
+    pub fn render(&self, page: &Page, reader: &Reader) -> Html {
         let headers = match page {
             Page::Submit(page) if page.action.scheme() == "https" => self.headers_of_submit.clone(),
             Page::Submit(_) => self.headers_of_plain_submit.clone(),
             page if page.has_script() => self.headers_with_script.clone(),
             _ => self.headers.clone(),
         };
-        let view = view::of(page, &self.login_host);
+        let speaker = self.languages.speaker(&reader.language);
+        let has_choice = self.languages.all().nth(1).is_some();
+        let picker = reader.picker.as_ref().filter(|_| has_choice);
+        let picker = picker.map(|picker| self.picker(picker, speaker.tag()));
+        let view = view::of(page, &self.login_host, (speaker, picker));
         let rendered = self.templates.get_template(view.template).and_then(|template| template.render(view.values));
         match rendered {
             Ok(body) => Html { status: view.status, body, headers },

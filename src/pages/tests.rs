@@ -2,12 +2,17 @@
 
 use super::{
     Brand, Ceremony, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Html, Link, Local, Loop, Name,
-    Page, Pages, Passkey, Person, ProductLink, Reenter, Reference, Refusal, SCRIPT, SCRIPT_PATH, SignedOut, Submit,
-    There, Towards, Utc, Way,
+    Page, Pages, Passkey, Person, ProductLink, Reader, Reenter, Reference, Refusal, SCRIPT, SCRIPT_PATH, SignedOut,
+    Submit, There, Towards, Utc, Way,
 };
+use crate::language::Text;
+
+fn fault() -> Page {
+    Page::Fault(Fault { reference: Reference { code: "A".to_owned(), at: Utc(0) } })
+}
 
 fn pages() -> Pages {
-    Pages::new("id.example.com").expect("the templates compile")
+    Pages::new("id.example.com", &[]).expect("the templates compile")
 }
 
 /// Everything that stands between `<` and `>`, and the style sheet.
@@ -20,10 +25,11 @@ const HOSTILE: &str = "\"'><script>alert(1)</script>\u{202e}";
 
 #[test]
 fn every_field_of_every_page_is_escaped() {
-    let pages = Pages::new(HOSTILE).expect("the templates compile");
+    let pages = Pages::new(HOSTILE, &[]).expect("the templates compile");
     for page in hostile() {
         // The one script of ours that stands in a page.
-        let body = pages.render(&page).body.replace("<script>document.forms[0].submit()</script>", "");
+        let body =
+            pages.render(&page, &Reader::english()).body.replace("<script>document.forms[0].submit()</script>", "");
         assert!(!body.contains("<script") && !body.contains('\u{202e}'), "{body}");
         assert!(body.matches("&lt;script&gt;").count() >= 2, "the hostile text is not on the page: {body}");
         let outside: String = tags(&body).split('"').step_by(2).collect();
@@ -43,7 +49,7 @@ fn the_one_script_is_ours_and_runs_on_pages_of_ceremonies_alone() {
         other: href(),
         failed: false,
     })));
-    let html = pages().render(&page);
+    let html = pages().render(&page, &Reader::english());
     assert_eq!(html.body.matches("<script").count(), 1, "{}", html.body);
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, SCRIPT.as_bytes());
     let digest = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
@@ -104,12 +110,12 @@ fn hostile() -> Vec<Page> {
         Page::Refusal(Refusal {
             status: 403,
             brand: Some(brand()),
-            title: text(),
-            what: text(),
-            can_do: text(),
-            ask: text(),
+            title: Text::of("app-rule").with("title", HOSTILE).with("product", HOSTILE),
+            what: Text::of("refused-proof-what").with("provider", HOSTILE),
+            can_do: Text::of("refused-proof-do"),
+            ask: Text::of("ask-it"),
             reference: reference(),
-            actions: vec![Link { label: text(), href: href() }],
+            actions: vec![Link { label: Text::of("on-to").with("product", HOSTILE), href: href() }],
         }),
         Page::Loop(Loop { brand: Some(brand()), reference: reference(), again: href() }),
         Page::Fault(Fault { reference: reference() }),
@@ -126,7 +132,7 @@ fn hostile() -> Vec<Page> {
 #[test]
 fn the_policy_names_the_style_sheet_by_its_digest() {
     use base64::Engine as _;
-    let html = pages().render(&Page::Fault(Fault { reference: Reference { code: "A".to_owned(), at: Utc(0) } }));
+    let html = pages().render(&fault(), &Reader::english());
     let style =
         html.body.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).expect("a style sheet");
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, style.as_bytes());
@@ -147,7 +153,7 @@ fn the_policy_names_the_style_sheet_by_its_digest() {
 #[test]
 fn m12_a_form_that_posts_itself_may_be_sent_on_to_another_host_and_runs_its_one_script() {
     let page = hostile().into_iter().find(|page| matches!(page, Page::Submit(_))).expect("one");
-    let html = pages().render(&page);
+    let html = pages().render(&page, &Reader::english());
     let directives: Vec<&str> = csp(&html).split("; ").collect();
     assert!(directives.contains(&"form-action https:"), "{}", csp(&html));
     let script = html.body.split("<script>").nth(1).and_then(|rest| rest.split("</script>").next()).expect("a script");
@@ -160,8 +166,7 @@ fn m12_a_form_that_posts_itself_may_be_sent_on_to_another_host_and_runs_its_one_
 
 #[test]
 fn every_page_carries_the_login_hosts_headers() {
-    let headers =
-        pages().render(&Page::Fault(Fault { reference: Reference { code: "A".to_owned(), at: Utc(0) } })).headers;
+    let headers = pages().render(&fault(), &Reader::english()).headers;
     let mut listed: Vec<String> =
         headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ASCII"))).collect();
     listed.sort();

@@ -1,4 +1,4 @@
-//! A moment as people read it beside a reference.
+//! A moment, as programs read it; how people do is their language's (`language::Speaker`).
 
 use crate::kernel::values::Timestamp;
 
@@ -12,38 +12,14 @@ impl From<Timestamp> for Utc {
     }
 }
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// The last second of the year 9999.
 const LAST: i64 = 253_402_300_799;
 
 impl Utc {
-    /// `22 Nov 2026, 01:52:07 UTC`: no reader takes the day for the month.
-    pub fn spoken(self) -> String {
-        format!("{}, {} UTC", self.day(), self.clock())
-    }
-
     /// `2026-11-22T01:52:07Z` (RFC 3339).
     pub fn machine(self) -> String {
         let (year, month, day) = self.date();
         format!("{year:04}-{month:02}-{day:02}T{}Z", self.clock())
-    }
-
-    /// `22 Nov 2026`: a day.
-    pub fn day(self) -> String {
-        let (year, month, day) = self.date();
-        let name = usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or("");
-        format!("{day} {name} {year}")
-    }
-
-    /// `01:52 UTC`: a moment of today.
-    pub fn short(self) -> String {
-        let clock = self.clock();
-        format!("{} UTC", clock.get(..5).unwrap_or(&clock))
-    }
-
-    /// `22 Nov 2026, 01:52 UTC`.
-    pub fn minute(self) -> String {
-        format!("{}, {}", self.day(), self.short())
     }
 
     fn clock(self) -> String {
@@ -68,16 +44,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_reads_the_same_for_people_and_machines() {
-        for (seconds, machine, spoken) in [
-            (0, "1970-01-01T00:00:00Z", "1 Jan 1970, 00:00:00 UTC"),
-            (951_782_399, "2000-02-28T23:59:59Z", "28 Feb 2000, 23:59:59 UTC"),
-            (951_782_400, "2000-02-29T00:00:00Z", "29 Feb 2000, 00:00:00 UTC"),
-            (1_795_312_327, "2026-11-22T01:52:07Z", "22 Nov 2026, 01:52:07 UTC"),
-            (i64::MIN, "1970-01-01T00:00:00Z", "1 Jan 1970, 00:00:00 UTC"),
-            (i64::MAX, "9999-12-31T23:59:59Z", "31 Dec 9999, 23:59:59 UTC"),
+    fn a_moment_is_told_in_one_form() {
+        for (seconds, machine) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_795_312_327, "2026-11-22T01:52:07Z"),
+            (i64::MIN, "1970-01-01T00:00:00Z"),
+            (i64::MAX, "9999-12-31T23:59:59Z"),
         ] {
-            assert_eq!((Utc(seconds).machine().as_str(), Utc(seconds).spoken().as_str()), (machine, spoken));
+            assert_eq!(Utc(seconds).machine(), machine);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use minijinja::{Value, context};
 
+use crate::language::{Speaker, Text};
+
 use super::colour::Colour;
 use super::name::{Name, legible};
 use super::page::{
@@ -23,7 +25,7 @@ pub(super) struct View {
 }
 
 /// The view of a page. `login_host` stands at the foot.
-pub(super) fn of(page: &Page, login_host: &str) -> View {
+pub(super) fn of(page: &Page, login_host: &str, (speaker, picker): (Speaker, Option<Value>)) -> View {
     let (template, status, brand, values) = match page {
         Page::Email(page) => ("email.html", 200, page.brand.as_ref(), email(page)),
         Page::Choice(page) => ("choice.html", 200, page.brand.as_ref(), choice(page)),
@@ -44,7 +46,10 @@ pub(super) fn of(page: &Page, login_host: &str) -> View {
         Page::Account(page) => ("account.html", 200, page.brand.as_ref(), page.values()),
         Page::Lost(page) => ("lost.html", 200, Some(&page.brand), lost(page)),
     };
-    let frame = context! { login_host => legible(login_host), brand => brand.map(mark) };
+    let frame = context! {
+        login_host => legible(login_host), brand => brand.map(mark), picker,
+        language => speaker.tag(), direction => speaker.direction(), t => Value::from_object(speaker),
+    };
     View { template, status, values: context! { ..values, ..frame } }
 }
 
@@ -117,16 +122,13 @@ fn reenter(page: &Reenter) -> Value {
 }
 
 fn refusal(page: &Refusal) -> Value {
-    let actions: Vec<Value> = page
-        .actions
-        .iter()
-        .map(|link| context! { label => legible(&link.label), href => link.href.as_str() })
-        .collect();
+    let actions: Vec<Value> =
+        page.actions.iter().map(|link| context! { label => said(&link.label), href => link.href.as_str() }).collect();
     context! {
-        title => legible(&page.title),
-        what => legible(&page.what),
-        can_do => legible(&page.can_do),
-        ask => legible(&page.ask),
+        title => said(&page.title),
+        what => said(&page.what),
+        can_do => said(&page.can_do),
+        ask => said(&page.ask),
         reference => reference(&page.reference),
         actions,
     }
@@ -153,24 +155,18 @@ fn home(page: &Home) -> Value {
 fn resend(page: &Resend) -> Value {
     let path: String = legible(&page.path).chars().take(LONGEST_PATH).collect();
     context! {
-        form => form(&page.form), method => legible(&page.method), path, size => bytes(page.size),
-        spoken => page.at.short(), machine => page.at.machine(), failed => page.failed,
+        form => form(&page.form), method => legible(&page.method), path, size => page.size,
+        at => page.at.0, machine => page.at.machine(), failed => page.failed,
     }
 }
 
 fn lost(page: &Lost) -> Value {
-    context! { what => legible(&page.what), can_do => legible(&page.can_do), back => page.back.as_str() }
+    context! { what => said(&page.what), can_do => said(&page.can_do), back => page.back.as_str() }
 }
 
-/// A size as people write it, in steps of 1,000: `17 bytes`, `2.1 kB`, `25.0 MB`. A limit of 1 MiB reads as 1.0 MB.
-pub fn bytes(count: u64) -> String {
-    let tenths = |unit: u64| format!("{}.{}", count / unit, count % unit * 10 / unit);
-    match count {
-        1 => "1 byte".to_owned(),
-        0..1_000 => format!("{count} bytes"),
-        1_000..1_000_000 => format!("{} kB", tenths(1_000)),
-        _ => format!("{} MB", tenths(1_000_000)),
-    }
+/// A message for a template's speaker.
+pub(super) fn said(text: &Text) -> Value {
+    Value::from_object(text.clone())
 }
 
 pub(super) fn form(form: &Form) -> Value {
@@ -186,7 +182,7 @@ pub(super) fn person(person: &Person) -> Value {
 }
 
 fn reference(reference: &Reference) -> Value {
-    context! { code => legible(&reference.code), spoken => reference.at.spoken(), machine => reference.at.machine() }
+    context! { code => legible(&reference.code), at => reference.at.0, machine => reference.at.machine() }
 }
 
 /// The product's tile. The icon's colours stand without `#`, which a data URL would take for a fragment.

@@ -6,11 +6,13 @@ use super::login_host::is_page_navigation;
 use super::render::{self, At, brand, form, person};
 use crate::kernel::model::{Product, ProductAccountState};
 use crate::kernel::refusal::Refusal;
+use crate::language::{Fact, Text};
 use crate::login::{
-    About, AccountChange, AccountPage, AccountStep, Kind, Manager, Overview, ProductHost, SeenSession, Told, Visitor,
+    About, AccountChange, AccountPage, AccountStep, Kind, Manager, Overview, ProductHost, SeenBy, SeenSession, Told,
+    Visitor,
 };
 use crate::pages::{
-    Account, AccountWay, Brand, Confirm, Device, Href, Link, Local, Name, Notice, Page, Statement, Utc,
+    Account, AccountWay, Brand, By, Confirm, Device, Href, Link, Local, Name, Notice, Page, Statement, Utc,
 };
 use crate::web::{LiveSession, PageRequest};
 use bytes::Bytes;
@@ -52,7 +54,7 @@ impl Site {
             ("POST", SESSIONS) => self.end_sessions(request, visitor, None).await,
             _ => return self.not_found(request),
         };
-        self.respond(answer, At::Login)
+        self.respond(answer, At::Login, visitor)
     }
 
     /// `/.fedgate/account…` on a product's host.
@@ -71,7 +73,7 @@ impl Site {
             ("POST", SESSIONS_HERE) => self.end_sessions(request, visitor, Some(at)).await,
             _ => return self.not_found(request),
         };
-        self.respond(answer, At::Product)
+        self.respond(answer, At::Product, visitor)
     }
 
     async fn end_sessions(
@@ -153,39 +155,22 @@ pub(super) fn page(step: AccountStep, host: &str) -> Option<Page> {
         AccountPage::Overview(overview) => overview_page(*overview, product.as_deref()),
         AccountPage::AskAdmin(manager) => ask_admin(named(), &manager, if product.is_some() { HERE } else { ACCOUNT }),
         AccountPage::Delete { form: fields, at } => {
-            let text = [
-                format!("You are logged out everywhere at once. Until {} you can log in and keep it.", Utc::from(at).day()),
-                "After that it is gone for good: its address and its logins open nothing here any more, and no new account is made for \
-                 them. What you have in products stays there, without you."
-                    .to_owned(),
-            ];
-            let (title, label) = ("Delete your account?", "Delete my account");
-            agree(named(), form(&fields, DELETE)?, (title, text.to_vec(), label), ("Keep it", ACCOUNT))
+            let text = vec![Text::of("delete-until").and("day", Fact::Day(at.seconds())), Text::of("delete-after")];
+            agree(named(), form(&fields, DELETE)?, ("delete-title", text, "delete-go"), ("delete-keep", ACCOUNT))
         }
         AccountPage::Restore { form: fields, at } => {
-            let text = [
-                format!("You asked for that. On {} it is gone for good.", Utc::from(at).day()),
-                "Keep it, and everything is as it was; you log in once more then.".to_owned(),
-            ];
-            let (title, label) = ("Your account is going to be deleted", "Keep my account");
-            agree(named(), form(&fields, RESTORE)?, (title, text.to_vec(), label), ("Leave it so", "/"))
+            let text = vec![Text::of("restore-when").and("day", Fact::Day(at.seconds())), Text::of("restore-keep")];
+            agree(named(), form(&fields, RESTORE)?, ("restore-title", text, "restore-go"), ("restore-leave", "/"))
         }
         AccountPage::Deleting { at } => {
-            let text = format!(
-                "You are logged out everywhere. Log in before {} if you want to keep the account.",
-                Utc::from(at).day()
-            );
-            said(named(), ("Your account will be deleted", text), ("Back to the start", "/"))
+            let text = Text::of("deleting-text").and("day", Fact::Day(at.seconds()));
+            said(named(), ("deleting-title", text), ("back-to-start", "/"))
         }
-        AccountPage::Restored => {
-            let text = "Nothing of it is deleted. Log in again to go on.".to_owned();
-            said(named(), ("Your account stays", text), ("Log in", "/"))
-        }
+        AccountPage::Restored => said(named(), ("restored-title", Text::of("restored-text")), ("log-in", "/")),
         AccountPage::NotFound => {
-            let text = "It is over already, or it is not one of yours. Nothing was changed.";
             let href = Href::parse(if product.is_some() { HERE } else { ACCOUNT }).ok()?;
-            let next = Link { label: "Back to your account".to_owned(), href };
-            let (title, text) = ("There is nothing here".to_owned(), text.to_owned());
+            let next = Link { label: Text::of("back-to-account"), href };
+            let (title, text) = (Text::of("nothing-here-title"), Text::of("nothing-here-text"));
             let notice = Notice { brand: named(), status: StatusCode::NOT_FOUND.as_u16(), title, text, next };
             Some(Page::Local(Box::new(Local::Notice(notice))))
         }
@@ -195,33 +180,33 @@ pub(super) fn page(step: AccountStep, host: &str) -> Option<Page> {
 fn agree(
     brand: Brand,
     form: crate::pages::Form,
-    (title, text, label): (&str, Vec<String>, &str),
-    (stay, href): (&str, &str),
+    (title, text, label): (&'static str, Vec<Text>, &'static str),
+    (stay, href): (&'static str, &str),
 ) -> Option<Page> {
-    let stay = Link { label: stay.to_owned(), href: Href::parse(href).ok()? };
-    let (title, label) = (title.to_owned(), label.to_owned());
+    let stay = Link { label: Text::of(stay), href: Href::parse(href).ok()? };
+    let (title, label) = (Text::of(title), Text::of(label));
     Some(Page::Local(Box::new(Local::Confirm(Confirm { brand, form, title, text, label, stay }))))
 }
 
-fn said(brand: Brand, (title, text): (&str, String), (label, href): (&str, &str)) -> Option<Page> {
-    let next = Link { label: label.to_owned(), href: Href::parse(href).ok()? };
-    let (status, title) = (StatusCode::OK.as_u16(), title.to_owned());
+fn said(brand: Brand, (title, text): (&'static str, Text), (label, href): (&'static str, &str)) -> Option<Page> {
+    let next = Link { label: Text::of(label), href: Href::parse(href).ok()? };
+    let (status, title) = (StatusCode::OK.as_u16(), Text::of(title));
     Some(Page::Local(Box::new(Local::Notice(Notice { brand, status, title, text, next }))))
 }
 
 /// MSG-ASK-ADMIN.
 pub(super) fn ask_admin(brand: Brand, manager: &Manager, back: &str) -> Option<Page> {
     let org = Name::organization(&manager.label).shown();
-    let contact = manager.contact.as_ref().map(|contact| format!(" ({contact})")).unwrap_or_default();
+    let text = match &manager.contact {
+        Some(contact) => Text::of("ask-admin-text-contact").with("contact", contact),
+        None => Text::of("ask-admin-text"),
+    };
     let notice = Notice {
         brand,
         status: StatusCode::FORBIDDEN.as_u16(),
-        title: "Ask your admin".to_owned(),
-        text: format!(
-            "{} manages this account, and keeps its password. Ask an admin{contact} to change it.",
-            capital(&org)
-        ),
-        next: Link { label: "Back to your account".to_owned(), href: Href::parse(back).ok()? },
+        title: Text::of("ask-admin-title"),
+        text: text.with("org", &capital(&org)),
+        next: Link { label: Text::of("back-to-account"), href: Href::parse(back).ok()? },
     };
     Some(Page::Local(Box::new(Local::Notice(notice))))
 }
@@ -256,9 +241,16 @@ fn overview_page(overview: Overview, product: Option<&Product>) -> Option<Page> 
 fn device(session: SeenSession) -> Device {
     Device {
         id: session.id,
-        name: session.device.unwrap_or_else(|| "A browser".to_owned()),
+        seen_as: session.device,
         products: session.products.iter().map(|label| Name::configured(label)).collect(),
-        by: Name::configured(&session.by),
+        by: match session.by {
+            SeenBy::Provider(Some(label)) => By::Provider(Name::configured(&label)),
+            SeenBy::Provider(None) => By::Words("by-provider"),
+            SeenBy::Password => By::Words("by-password"),
+            SeenBy::Passkey => By::Words("by-passkey"),
+            SeenBy::Recovery => By::Words("by-recovery"),
+            SeenBy::Emergency => By::Words("by-emergency"),
+        },
         since: Utc::from(session.since),
         last_seen: Utc::from(session.last_seen),
         this: session.this,
@@ -288,18 +280,18 @@ fn statements(about: &About) -> Vec<Statement> {
 
 fn ways(about: &About) -> Option<Vec<AccountWay>> {
     let mut found = Vec::new();
-    let mut add = |label: &str, url: Option<&str>| -> Option<()> {
+    let mut add = |label: &'static str, url: Option<&str>| -> Option<()> {
         if let Some(url) = url {
-            found.push(AccountWay { label: label.to_owned(), href: Href::parse(url).ok()? });
+            found.push(AccountWay { label: Text::of(label), href: Href::parse(url).ok()? });
         }
         Some(())
     };
-    add("Move your login", about.update.as_ref().map(|update| update.url.as_str()))?;
+    add("account-move", about.update.as_ref().map(|update| update.url.as_str()))?;
     let is_local = about.kind == Kind::Local;
-    add("Open your profile", about.profile_url.as_ref().map(|_| PROFILE))?;
+    add("account-profile", about.profile_url.as_ref().map(|_| PROFILE))?;
     let password = about.password_url.as_deref().map(|url| if is_local { url } else { PASSWORD });
-    add("Change the password", password)?;
-    add("Passkeys and second step", about.security_url.as_deref())?;
-    add("Delete the account", (!is_local && about.manager.is_none()).then_some(DELETE))?;
+    add("account-password", password)?;
+    add("account-security", about.security_url.as_deref())?;
+    add("account-delete", (!is_local && about.manager.is_none()).then_some(DELETE))?;
     Some(found)
 }

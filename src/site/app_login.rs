@@ -1,6 +1,7 @@
 //! Refusals of an app's login, in the shape that the product's app knows (`password_api`).
 
-use super::{Site, render, texts, visitor};
+use super::{Site, render, texts};
+use crate::language::{Fact, Text};
 use crate::login::ProductHost;
 use crate::login::local::{AppEntry, AppRefused};
 use crate::web::{AppLogin, PageRequest, Place};
@@ -20,11 +21,14 @@ impl Site {
             host: host.clone(),
             cookie_domain: cookie_domain.clone(),
         };
-        let why = match self.login.judge_app(&visitor(request), &at, api, &request.body).await {
+        let visitor = self.visitor(request);
+        let why = match self.login.judge_app(&visitor, &at, api, &request.body).await {
             AppEntry::Passed => return AppLogin::Passed,
             AppEntry::Refused(why) => why,
         };
-        let mut response: Response<Bytes> = render::json(api.refuse.with(&sentence(&why, &product.label)));
+        // A sentence that cannot be said is a defect of ours; the status alone still refuses.
+        let said = self.pages.say(&sentence(&why, &product.label), &visitor.language).unwrap_or_default();
+        let mut response: Response<Bytes> = render::json(api.refuse.with(&said));
         let status = match why {
             AppRefused::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::from_u16(api.refuse.status).unwrap_or(StatusCode::UNAUTHORIZED),
@@ -34,22 +38,18 @@ impl Site {
     }
 }
 
-fn sentence(why: &AppRefused, product: &str) -> String {
+fn sentence(why: &AppRefused, product: &str) -> Text {
     match why {
-        AppRefused::Malformed => "That request can’t be read.".to_owned(),
-        AppRefused::Wrong => "That didn’t work. Check the address and the password.".to_owned(),
-        AppRefused::Company(label) if label.is_empty() => {
-            "Your company logs its people in itself. Log in in a browser.".to_owned()
-        }
-        AppRefused::Company(label) => {
-            format!("{label} logs its people in itself. Log in to {product} in a browser.")
-        }
-        AppRefused::InBrowser => format!("Log in to {product} in a browser, with the account that you use there."),
-        AppRefused::SecondStep => format!("Your account asks for a second step. Log in to {product} in a browser."),
-        AppRefused::TooMany => "Too many tries. Wait a quarter of an hour and try again.".to_owned(),
+        AppRefused::Malformed => Text::of("app-malformed"),
+        AppRefused::Wrong => Text::of("app-wrong"),
+        AppRefused::Company(label) if label.is_empty() => Text::of("app-company"),
+        AppRefused::Company(label) => Text::of("app-company-named").with("org", label).with("product", product),
+        AppRefused::InBrowser => Text::of("app-in-browser").with("product", product),
+        AppRefused::SecondStep => Text::of("app-second-step").with("product", product),
+        AppRefused::TooMany => Text::of("app-too-many"),
         AppRefused::Rule(refusal) => {
-            format!("{}. Log in to {product} in a browser to learn more.", texts::title(*refusal))
+            Text::of("app-rule").and("title", Fact::Said(texts::title(*refusal))).with("product", product)
         }
-        AppRefused::Unavailable => "Logins can’t be checked just now. Try again in a moment.".to_owned(),
+        AppRefused::Unavailable => Text::of("app-unavailable"),
     }
 }

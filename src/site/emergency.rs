@@ -5,6 +5,7 @@ use super::forms::Fields;
 use super::login_host::is_page_navigation;
 use super::render::{At, form};
 use crate::kernel::refusal::Refusal;
+use crate::language::Text;
 use crate::login::{EmergencyPage, EmergencyStep, Visitor};
 use crate::pages::{Brand, Ceremony, Href, Link, Local, Name, Notice, Page, Passkey};
 use crate::web::PageRequest;
@@ -45,7 +46,7 @@ impl Site {
             }
             _ => return self.not_found(request),
         };
-        self.respond(answer, At::Login)
+        self.respond(answer, At::Login, visitor)
     }
 }
 
@@ -56,22 +57,20 @@ pub(super) fn page(step: EmergencyStep, host: &str) -> Option<Page> {
         EmergencyPage::Enter => (Ceremony::Emergency, ENTER),
         EmergencyPage::Enrol(email) => (Ceremony::EmergencyEnrol { email }, NEW),
         EmergencyPage::Enrolled => {
-            let text = "It opens the emergency door of this login service, and nothing else. Everybody who administers your \
-                        organization is told whenever it is used.";
-            return notice(brand, (StatusCode::OK, "Your emergency passkey is enrolled", text), "/");
+            let (title, text) = ("emergency-enrolled", "emergency-enrolled-text");
+            return notice(brand, (StatusCode::OK, title, text), "/");
         }
         EmergencyPage::Over => {
-            let text = "It was used, or its time is over. Ask the operator of this login service for a new one.";
-            return notice(brand, (StatusCode::BAD_REQUEST, "This link has expired", text), "/");
+            let (title, text) = ("emergency-over", "emergency-over-text");
+            return notice(brand, (StatusCode::BAD_REQUEST, title, text), "/");
         }
         EmergencyPage::NotHere => {
-            let text = "Log in by your organization first. Whom it doesn’t name for emergencies enrols by a link from the operator of \
-                        this login service, and so does who has a second step here.";
-            return notice(brand, (StatusCode::FORBIDDEN, "You can’t enrol here", text), "/");
+            let (title, text) = ("emergency-not-here", "emergency-not-here-text");
+            return notice(brand, (StatusCode::FORBIDDEN, title, text), "/");
         }
         EmergencyPage::TooMany => {
-            let text = "Wait a quarter of an hour and try again, or try from another network.";
-            return notice(brand, (StatusCode::TOO_MANY_REQUESTS, "Too many tries", text), ENTER);
+            let (title, text) = ("said-too-many", "emergency-too-many-text");
+            return notice(brand, (StatusCode::TOO_MANY_REQUESTS, title, text), ENTER);
         }
     };
     let form = form(&step.form, action)?;
@@ -79,8 +78,8 @@ pub(super) fn page(step: EmergencyStep, host: &str) -> Option<Page> {
     Some(Page::Local(Box::new(Local::Passkey(Passkey { brand, form, ceremony, options, other, failed }))))
 }
 
-fn notice(brand: Brand, (status, title, text): (StatusCode, &str, &str), href: &str) -> Option<Page> {
-    let next = Link { label: "On to the login".to_owned(), href: Href::parse(href).ok()? };
-    let notice = Notice { brand, status: status.as_u16(), title: title.to_owned(), text: text.to_owned(), next };
+fn notice(brand: Brand, (status, title, text): (StatusCode, &'static str, &'static str), href: &str) -> Option<Page> {
+    let next = Link { label: Text::of("emergency-go"), href: Href::parse(href).ok()? };
+    let notice = Notice { brand, status: status.as_u16(), title: Text::of(title), text: Text::of(text), next };
     Some(Page::Local(Box::new(Local::Notice(notice))))
 }

@@ -2,6 +2,7 @@
 
 use super::render::{brand, form};
 use crate::kernel::local::Weakness;
+use crate::language::Text;
 use crate::login::local::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Shown, Wrong};
 use crate::login::{Form, Way as LoginWay};
 use crate::pages::{
@@ -48,6 +49,7 @@ pub(super) mod paths {
 pub(super) fn page(step: LocalStep) -> Option<Page> {
     let LocalStep { product, page } = step;
     let brand = brand(&product);
+    let of_product = |id: &'static str| Text::of(id).with("product", &product.label);
     let local = match page {
         LocalPage::Password { form: fields, email, ways, passkey, failed } => Local::Password(Password {
             passkey: Href::parse(&passkey).ok()?,
@@ -79,7 +81,7 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
         }
         LocalPage::NewPassword { form: fields, email, asks_current, wrong } => {
             let action = if asks_current { paths::CHANGE } else { paths::NEW_PASSWORD };
-            let wrong = wrong.map(|wrong| what_is_wrong(wrong).to_owned());
+            let wrong = wrong.map(what_is_wrong);
             let email = email.to_string();
             Local::NewPassword(NewPassword { brand, form: form(&fields, action)?, email, asks_current, wrong })
         }
@@ -91,25 +93,19 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
             not_me: form(&not_me, paths::NOT_ME)?,
         }),
         LocalPage::KeptByProduct { url } => {
-            let (label, href) = match &url {
-                Some(url) => ("Get a new password", url.as_str()),
-                None => ("Back to the start", "/.fedgate/login?return_to=%2F"),
+            let (label, href, text) = match &url {
+                Some(url) => ("kept-go", url.as_str(), "kept-text"),
+                None => ("back-to-start", "/.fedgate/login?return_to=%2F", "kept-text-ask"),
             };
-            let next = Link { label: label.to_owned(), href: Href::parse(href).ok()? };
-            let title = format!("{} keeps your password", product.label);
-            let text = match &url {
-                Some(_) => KEPT_BY_PRODUCT.replace("{product}", &product.label),
-                None => format!(
-                    "{} Ask the people who run it for a new one.",
-                    KEPT_BY_PRODUCT.replace("{product}", &product.label)
-                ),
-            };
+            let next = Link { label: Text::of(label), href: Href::parse(href).ok()? };
+            // One text for everybody (MSG-RESET-AT-ORG stands in it): it says nothing about any address.
+            let (title, text) = (of_product("kept-title"), of_product(text));
             Local::Notice(Notice { brand, status: StatusCode::OK.as_u16(), title, text, next })
         }
         LocalPage::Said(said) => {
             let (status, title, text, label, href) = sentence(said);
-            let next = Link { label: label.to_owned(), href: Href::parse(href).ok()? };
-            let (title, text) = (title.replace("{product}", &product.label), text.replace("{product}", &product.label));
+            let next = Link { label: of_product(label), href: Href::parse(href).ok()? };
+            let (title, text) = (of_product(title), of_product(text));
             Local::Notice(Notice { brand, status: status.as_u16(), title, text, next })
         }
         LocalPage::Enrol { form: fields, uri, key, passkey, failed } => {
@@ -130,9 +126,9 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
         LocalPage::Enrolled { next } => Local::Notice(Notice {
             brand,
             status: StatusCode::OK.as_u16(),
-            title: "Your passkey is added".to_owned(),
-            text: "From now on you can log in with it, and it is asked for after your password.".to_owned(),
-            next: Link { label: "On".to_owned(), href: Href::parse(&next).ok()? },
+            title: Text::of("passkey-added"),
+            text: Text::of("passkey-added-text"),
+            next: Link { label: Text::of("on"), href: Href::parse(&next).ok()? },
         }),
         LocalPage::Recovery { codes, next } => {
             Local::Recovery(Recovery { brand, codes, next: Href::parse(&next).ok()? })
@@ -217,86 +213,35 @@ fn way(way: LoginWay) -> Way {
     Way { name, go: Go::Post(way.name), primary: way.first }
 }
 
-fn what_is_wrong(wrong: Wrong) -> &'static str {
-    match wrong {
-        Wrong::Weak(Weakness::Short) => "That is too short. Use at least eight characters.",
-        Wrong::Weak(Weakness::Guessable) => "That is easy to guess. Add a word or two that nobody would expect.",
-        Wrong::Weak(Weakness::Breached) => "That password is in lists of stolen ones. Choose another.",
-        Wrong::Length => "A password has at most 512 characters.",
-        Wrong::Current => "Your password now wasn’t right.",
-    }
+const fn what_is_wrong(wrong: Wrong) -> Text {
+    Text::of(match wrong {
+        Wrong::Weak(Weakness::Short) => "weak-short",
+        Wrong::Weak(Weakness::Guessable) => "weak-guessable",
+        Wrong::Weak(Weakness::Breached) => "weak-breached",
+        Wrong::Length => "weak-length",
+        Wrong::Current => "weak-current",
+    })
 }
 
-/// One text for everybody (MSG-RESET-AT-ORG stands in it): it says nothing about any address.
-const KEPT_BY_PRODUCT: &str = "If you log in through your company or another account, your password is kept there: change it there. \
-     A password of {product} alone is changed in {product} itself.";
+/// Where a login begins again.
+const AGAIN: &str = "/.fedgate/login?return_to=%2F";
 
 /// Status, heading, text, and the label and address of the way on.
-fn sentence(said: Said) -> (StatusCode, &'static str, &'static str, &'static str, &'static str) {
+const fn sentence(said: Said) -> (StatusCode, &'static str, &'static str, &'static str, &'static str) {
     match said {
-        Said::Changed => (
-            StatusCode::OK,
-            "Your password is changed",
-            "Everywhere else you have been logged out. Log in with the new password.",
-            "Log in",
-            "/.fedgate/login?return_to=%2F",
-        ),
-        Said::Ended => (
-            StatusCode::OK,
-            "Thank you",
-            "The request is ended and nothing was changed. You need do nothing more.",
-            "On to {product}",
-            "/",
-        ),
-        Said::TooMany => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many tries",
-            "Wait a quarter of an hour and try again. In a browser that you have logged in with before you need not wait.",
-            "Back to the start",
-            "/.fedgate/login?return_to=%2F",
-        ),
-        Said::Over => (
-            StatusCode::BAD_REQUEST,
-            "This has expired",
-            "It was used, its time is over, or it was begun in another browser. Start again.",
-            "Start again",
-            "/.fedgate/login?return_to=%2F",
-        ),
-        Said::EnrolmentOver => (
-            StatusCode::BAD_REQUEST,
-            "Your passkey wasn’t added",
-            "The page was open for too long, or something of your account changed meanwhile. Start again at {product}.",
-            "Back to the start",
-            "/",
-        ),
-        Said::Busy => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Very busy just now",
-            "Many people are logging in. Try again in a moment.",
-            "Try again",
-            "/.fedgate/login?return_to=%2F",
-        ),
-        Said::Away => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "{product} isn’t answering",
-            "Passwords can’t be checked just now. Nothing is wrong with yours: try again in a moment.",
-            "Try again",
-            "/.fedgate/login?return_to=%2F",
-        ),
-        Said::NoSignup => (
-            StatusCode::OK,
-            "Use your work address",
-            "Accounts of {product} come from your organization. Log in with your work address, or ask your IT team for access.",
-            "Log in",
-            "/.fedgate/login?return_to=%2F",
-        ),
-        Said::KeptElsewhere => (
-            StatusCode::FORBIDDEN,
-            "Your password is kept elsewhere",
-            "Your password is kept by your organization, or by the account that you log in to {product} with. Change it there.",
-            "Log in",
-            "/.fedgate/login?return_to=%2F",
-        ),
+        Said::Changed => (StatusCode::OK, "said-changed", "said-changed-text", "log-in", AGAIN),
+        Said::Ended => (StatusCode::OK, "said-ended", "said-ended-text", "on-to", "/"),
+        Said::TooMany => (StatusCode::TOO_MANY_REQUESTS, "said-too-many", "said-too-many-text", "back-to-start", AGAIN),
+        Said::Over => (StatusCode::BAD_REQUEST, "said-over", "said-over-text", "said-over-go", AGAIN),
+        Said::EnrolmentOver => {
+            (StatusCode::BAD_REQUEST, "said-enrolment-over", "said-enrolment-over-text", "back-to-start", "/")
+        }
+        Said::Busy => (StatusCode::SERVICE_UNAVAILABLE, "said-busy", "said-busy-text", "try-again", AGAIN),
+        Said::Away => (StatusCode::SERVICE_UNAVAILABLE, "said-away", "said-away-text", "try-again", AGAIN),
+        Said::NoSignup => (StatusCode::OK, "use-work-address", "said-no-signup-text", "log-in", AGAIN),
+        Said::KeptElsewhere => {
+            (StatusCode::FORBIDDEN, "said-kept-elsewhere", "said-kept-elsewhere-text", "log-in", AGAIN)
+        }
     }
 }
 

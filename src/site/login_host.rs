@@ -95,7 +95,7 @@ impl Site {
             ("GET" | "HEAD", "/favicon.ico" | "/robots.txt") => return render::empty(StatusCode::NOT_FOUND),
             _ => return self.not_found(request),
         };
-        self.respond(answer, At::Login)
+        self.respond(answer, At::Login, visitor)
     }
 
     /// The public keys of our client at one directory's provider, where it proves itself by them (rule H20).
@@ -133,7 +133,7 @@ impl Site {
         let fresh = fields.text("fresh").parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
         let fresh = fresh.map(Duration::from_secs);
         let answer = self.login.enter(visitor, target, fields.text("hint"), fresh).await;
-        self.respond(answer, At::Login)
+        self.respond(answer, At::Login, visitor)
     }
 
     async fn callback(&self, request: &PageRequest, visitor: &Visitor, directory: &str) -> Response<Bytes> {
@@ -144,7 +144,7 @@ impl Site {
             _ => return render::empty(StatusCode::METHOD_NOT_ALLOWED),
         };
         let answer = self.reply(visitor, &directory, &parameters).await;
-        self.respond(answer, At::Login)
+        self.respond(answer, At::Login, visitor)
     }
 
     /// The path alone cannot tell a third party from an organization's main directory of the same name; the configuration refuses

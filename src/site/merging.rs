@@ -5,6 +5,7 @@ use super::forms::Fields;
 use super::local::paths;
 use super::render::form;
 use crate::kernel::merging::Blocked;
+use crate::language::Text;
 use crate::login::{Answer, MergeAsks as Asked, MergeStep, Visitor};
 use crate::pages::{Brand, Href, Merge, MergeAsks, Name};
 use crate::web::PageRequest;
@@ -27,7 +28,7 @@ pub(super) fn page(step: MergeStep, brand: Brand) -> Option<Merge> {
     let action = if matches!(asks, Asked::Review { .. }) { paths::MERGE_REVIEW } else { paths::MERGE };
     let asks = match asks {
         Asked::Offered { later } => MergeAsks::Offered { later },
-        Asked::Blocked(why) => MergeAsks::Blocked(why_not(why).to_owned()),
+        Asked::Blocked(why) => MergeAsks::Blocked(why_not(why)),
         Asked::Review { changed } => MergeAsks::Review { changed },
     };
     Some(Merge {
@@ -43,10 +44,10 @@ pub(super) fn page(step: MergeStep, brand: Brand) -> Option<Merge> {
 }
 
 /// MSG-MERGE-BLOCKED.
-const fn why_not(why: Blocked) -> &'static str {
+const fn why_not(why: Blocked) -> Text {
     match why {
-        Blocked::Product => "It keeps people’s accounts apart.",
-        Blocked::Managed => "A company manages the other one. Ask an admin of that company.",
-        Blocked::Elsewhere => "The other one opens more than this: it is an account in other places too.",
+        Blocked::Product => Text::of("merge-not-product"),
+        Blocked::Managed => Text::of("merge-not-managed"),
+        Blocked::Elsewhere => Text::of("merge-not-elsewhere"),
     }
 }

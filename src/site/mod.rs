@@ -7,6 +7,7 @@ mod account;
 mod app_login;
 mod emergency;
 mod forms;
+mod languages;
 mod local;
 mod login_host;
 mod merging;
@@ -20,18 +21,18 @@ mod saml;
 mod stepping;
 mod texts;
 
-pub use texts::title as refusal_title;
+pub use texts::refusal_title;
 
 use crate::admin::Admin;
 use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::intent::{Declared, is_safe};
-use crate::login::{Cookies, Live, Login, Visitor};
+use crate::login::{Live, Login};
 use crate::pages::Pages;
 use crate::web::{AppLogin, Offer, PageRequest, Place, Routes, Turned};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, header};
+use http::{HeaderMap, Method, Response};
 use std::sync::Arc;
 
 /// Our own routes.
@@ -74,7 +75,7 @@ impl Routes for Site {
             // Bearer tokens alone: no cookie says anything there, so no other site can make a browser act (rule M19).
             return self.admin.answer(&request).await;
         }
-        let visitor = visitor(&request);
+        let visitor = self.visitor(&request);
         if Self::is_foreign(&request, &own) {
             return self.refuse_request(&request, &visitor, Refusal::CrossSite).await;
         }
@@ -86,6 +87,12 @@ impl Routes for Site {
         if is_page && is_prefetch(&request.head.headers) {
             // Speculation must not act, nor spend anything one-use (rule M11).
             return render::empty(http::StatusCode::NO_CONTENT);
+        }
+        if request.head.method == Method::POST && request.door.is_none() {
+            let pick = if matches!(request.place, Place::Login) { languages::PICK } else { languages::PICK_HERE };
+            if request.head.uri.path() == pick {
+                return self.pick(&request);
+            }
         }
         match &request.place {
             Place::Login => self.on_login_host(&request, &visitor).await,
@@ -110,19 +117,6 @@ impl Routes for Site {
     }
 }
 
-/// Who asks.
-fn visitor(request: &PageRequest) -> Visitor {
-    let fields = &request.head.headers;
-    let user_agent = fields.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    Visitor {
-        cookies: Cookies::of(fields),
-        client: request.client,
-        user_agent: user_agent.map(|text| text.chars().filter(|c| !c.is_control()).take(256).collect()),
-        request_id: request.request_id.clone(),
-        now: request.now,
-    }
-}
-
 /// What the browser says about the request.
 fn declared(fields: &HeaderMap) -> Declared<'_> {
     let text = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
@@ -131,6 +125,8 @@ fn declared(fields: &HeaderMap) -> Declared<'_> {
         site: text("sec-fetch-site"),
         origin: text("origin"),
         accept: text("accept"),
+        accept_language: text("accept-language"),
+        picked: None,
     }
 }
 

@@ -51,7 +51,7 @@ impl Site {
             }
             _ => return self.not_found(request),
         };
-        self.respond(answer, At::Login)
+        self.respond(answer, At::Login, visitor)
     }
 }
 

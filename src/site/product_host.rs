@@ -39,13 +39,13 @@ impl Site {
             (None, "GET" | "HEAD", "/.fedgate/session") => self.who(visitor, at).await,
             (None, "GET" | "HEAD", "/.fedgate/logout") | (Some(Door::Logout), "GET" | "HEAD", _) => {
                 let answer = self.login.confirm_product_logout(visitor, at).await;
-                self.respond(answer, At::Product)
+                self.respond(answer, At::Product, visitor)
             }
             (None, "POST", "/.fedgate/logout") | (Some(Door::Logout), "POST", _) => {
                 let form = Fields::of_form(request);
                 let everywhere = form.text("scope") == "everywhere";
                 let answer = self.login.leave_session(visitor, at, everywhere, form.text("to")).await;
-                forget_pages(self.respond(answer, At::Product))
+                forget_pages(self.respond(answer, At::Product, visitor))
             }
             // The password is kept where people log in; the answer is the same for everybody (row T06).
             (Some(Door::Reset), "GET" | "HEAD" | "POST", _) => self.reset(),
@@ -78,7 +78,7 @@ impl Site {
         let return_to = return_to(doors, fields.text("return_to"));
         let again = fields.text("again").parse().unwrap_or(0);
         let answer = self.login.leave_product(visitor, at, &return_to, again).await;
-        self.respond(answer, At::Product)
+        self.respond(answer, At::Product, visitor)
     }
 
     /// A path asks for a proof of just now; `for=security` asks for one before a person's own credentials are changed.
@@ -99,7 +99,7 @@ impl Site {
             (_, None) => return render::redirect(&return_to(doors, fields.text("return_to")), &[], false),
         };
         let answer = self.login.step_up(visitor, at, &return_to, within).await;
-        self.respond(answer, At::Product)
+        self.respond(answer, At::Product, visitor)
     }
 
     async fn finish(&self, request: &PageRequest, visitor: &Visitor, at: &ProductHost) -> Response<Bytes> {
@@ -107,7 +107,7 @@ impl Site {
             return self.refuse_request(request, visitor, Refusal::CrossSite).await;
         }
         let answer = self.login.finish_at_product(visitor, at, Fields::of_query(request).text("code")).await;
-        self.respond(answer, At::Product)
+        self.respond(answer, At::Product, visitor)
     }
 
     /// `GET /.fedgate/session`: who is logged in, as JSON; 401 without a session.

@@ -31,7 +31,7 @@ impl Site {
             (None, "POST", path) => self.act_local(request, visitor, at, path).await?,
             _ => return None,
         };
-        Some(self.respond(answer, At::Product))
+        Some(self.respond(answer, At::Product, visitor))
     }
 
     async fn show_local(

@@ -7,8 +7,9 @@ use crate::entropy::random;
 use crate::kernel::event::{Action, AuditEvent, Client, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::values::{EventId, Reference};
+use crate::kernel::values::{EventId, Language, Reference};
 use crate::login::{Refused, Visitor};
+use crate::pages::Reader;
 use crate::web::{PageRequest, Place, Turned};
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -34,6 +35,7 @@ impl Site {
             client: visitor.client,
             request_id: visitor.request_id.clone(),
             now: visitor.now,
+            wishes: visitor.wishes.clone(),
         })
     }
 
@@ -53,9 +55,10 @@ impl Site {
         }
         if !turned.page {
             let status = texts::status(turned.refusal);
+            let title = self.pages.say(&texts::title(turned.refusal), &Language::english()).unwrap_or_default();
             let mut problem = serde_json::json!({
                     "type": "about:blank",
-                    "title": texts::title(turned.refusal),
+                    "title": title,
                     "status": status.as_u16(),
                     "code": turned.refusal.code(),
                     "ref": reference.to_string(),
@@ -63,7 +66,7 @@ impl Site {
                     "login_url": turned.login_url,
             });
             if let Some(kept) = turned.kept {
-                super::replay::tell(&mut problem, kept);
+                super::replay::tell(&mut problem, kept, |text| self.pages.say(text, &Language::english()));
             }
             return render::problem(status, &problem);
         }
@@ -77,7 +80,9 @@ impl Site {
             to: None,
         };
         let step = crate::login::Step::Refused(refused);
-        self.respond(crate::login::Answer { step, cookies: Vec::new(), clear_site: false }, render::At::Login)
+        let answer = crate::login::Answer { step, cookies: Vec::new(), clear_site: false };
+        let reader = Reader { language: self.pages.choose(&turned.wishes), picker: None };
+        self.respond_to(answer, render::At::Login, &reader)
     }
 
     /// Refusals of strangers are written beside the answer: nobody is admitted by one, so it need not wait.

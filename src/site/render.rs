@@ -5,10 +5,11 @@ use super::local::paths;
 use super::texts;
 use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;
-use crate::login::{Answer, Form, Person, Refused, Step, There, Towards};
+use crate::language::Text;
+use crate::login::{Answer, Form, Person, Refused, Step, There, Towards, Visitor};
 use crate::pages::{
     Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form as PageForm, Go, Home, Hop, Href, Html, Link, Loop, Name,
-    Page, Person as PagePerson, ProductLink, Reenter, Reference, Refusal as RefusalPage, SignedOut, Submit,
+    Page, Person as PagePerson, ProductLink, Reader, Reenter, Reference, Refusal as RefusalPage, SignedOut, Submit,
     There as PageThere, Towards as PageTowards, Utc, Way,
 };
 use bytes::Bytes;
@@ -26,13 +27,18 @@ pub(super) enum At {
 
 impl Site {
     /// The response of an answer.
-    pub(super) fn respond(&self, answer: Answer, at: At) -> Response<Bytes> {
+    pub(super) fn respond(&self, answer: Answer, at: At, visitor: &Visitor) -> Response<Bytes> {
+        self.respond_to(answer, at, &reader(visitor, at))
+    }
+
+    /// The response of an answer, for somebody whose wishes are known.
+    pub(super) fn respond_to(&self, answer: Answer, at: At, reader: &Reader) -> Response<Bytes> {
         let Answer { step, cookies, clear_site } = answer;
         match step {
             Step::Go(to) => redirect(&to, &cookies, clear_site),
             Step::Leave { url, by_form: false, .. } => redirect(&url, &cookies, clear_site),
             step => match self.page(step, at) {
-                Some(page) => html(self.pages.render(&page), &cookies),
+                Some(page) => html(self.pages.render(&page, reader), &cookies),
                 None => {
                     tracing::error!("a page could not be put together");
                     empty(StatusCode::INTERNAL_SERVER_ERROR)
@@ -147,22 +153,22 @@ impl Site {
         let actions = match (texts.other_account, other) {
             // Trying again as the same person would end here again.
             (true, Some(other)) => vec![
-                Link { label: "Use another account".to_owned(), href: Href::parse(&other).ok()? },
-                Link { label: "Log out".to_owned(), href: Href::parse("/logout").ok()? },
+                Link { label: Text::of("use-other-account"), href: Href::parse(&other).ok()? },
+                Link { label: Text::of("log-out"), href: Href::parse("/logout").ok()? },
             ],
             // What came from a provider cannot be tried again from here.
             _ if matches!(refused.refusal, Refusal::Logout(_)) => {
-                vec![Link { label: "Log out".to_owned(), href: Href::parse("/logout").ok()? }]
+                vec![Link { label: Text::of("log-out"), href: Href::parse("/logout").ok()? }]
             }
-            _ => vec![Link { label: "Try again".to_owned(), href: again(refused)? }],
+            _ => vec![Link { label: Text::of("try-again"), href: again(refused)? }],
         };
         Some(Page::Refusal(RefusalPage {
             status: texts.status.as_u16(),
             brand: refused.product.as_deref().map(brand),
             title: texts.title,
             what: texts.what,
-            can_do: texts.can_do.to_owned(),
-            ask: texts.ask.to_owned(),
+            can_do: texts.can_do,
+            ask: texts.ask,
             reference: reference(refused),
             actions,
         }))
@@ -171,16 +177,22 @@ impl Site {
 
 /// The store is out: nobody new gets in, and trying again later helps (rule M2).
 fn outage_page(reference: Reference) -> Option<Page> {
+    let [title, what, can_do, ask] = texts::OUTAGE;
     Some(Page::Refusal(RefusalPage {
         status: StatusCode::SERVICE_UNAVAILABLE.as_u16(),
         brand: None,
-        title: texts::OUTAGE.0.to_owned(),
-        what: texts::OUTAGE.1.to_owned(),
-        can_do: texts::OUTAGE.2.to_owned(),
-        ask: texts::OUTAGE.3.to_owned(),
+        title,
+        what,
+        can_do,
+        ask,
         reference,
-        actions: vec![Link { label: "Try again".to_owned(), href: Href::parse("/").ok()? }],
+        actions: vec![Link { label: Text::of("try-again"), href: Href::parse("/").ok()? }],
     }))
+}
+
+/// Who reads an answer's page.
+fn reader(visitor: &Visitor, at: At) -> Reader {
+    Reader { language: visitor.language.clone(), picker: super::languages::picker(visitor, at) }
 }
 
 fn page_towards(towards: Towards, provider: &str) -> PageTowards {

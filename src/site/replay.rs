@@ -2,7 +2,8 @@
 
 use super::Site;
 use super::render::{self, brand};
-use crate::pages::{Form, Href, Lost as LostPage, Page, Resend, Utc};
+use crate::language::{Fact, Text, Unsaid};
+use crate::pages::{Form, Href, Lost as LostPage, Page, Reader, Resend, Utc};
 use crate::web::{Kept, Lost, Offer, Unsent};
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -15,7 +16,10 @@ impl Site {
     /// Asks whether a kept request shall be sent now, or says why there is none.
     pub(super) fn replay_page(&self, offer: &Offer) -> Response<Bytes> {
         match page(offer) {
-            Some(page) => render::html(self.pages.render(&page), &[]),
+            Some(page) => render::html(
+                self.pages.render(&page, &Reader { language: self.pages.choose(&offer.wishes), picker: None }),
+                &[],
+            ),
             None => {
                 tracing::error!("a page could not be put together");
                 render::empty(StatusCode::INTERNAL_SERVER_ERROR)
@@ -29,8 +33,8 @@ fn page(offer: &Offer) -> Option<Page> {
     Some(match &offer.request {
         Ok(unsent) => Page::Resend(resend(brand, unsent)?),
         Err(lost) => {
-            let (what, can_do) = texts(*lost, &offer.product.label);
-            Page::Lost(LostPage { brand, what, can_do: can_do.to_owned(), back: Href::parse("/").ok()? })
+            let (what, can_do) = texts(*lost, Fact::shown(&offer.product.label));
+            Page::Lost(LostPage { brand, what, can_do, back: Href::parse("/").ok()? })
         }
     })
 }
@@ -49,42 +53,29 @@ fn resend(brand: crate::pages::Brand, unsent: &Unsent) -> Option<Resend> {
 }
 
 /// Adds to a script's 401 whether its request was kept: `spooled`, and where it was not a sentence why.
-pub(super) fn tell(problem: &mut Value, kept: Kept) {
+pub(super) fn tell(problem: &mut Value, kept: Kept, say: impl Fn(&Text) -> Result<String, Unsaid>) {
     let Value::Object(fields) = problem else { return };
     fields.insert("spooled".to_owned(), Value::Bool(kept == Kept::Yes));
-    if let Kept::No(lost) = kept {
-        fields.insert("detail".to_owned(), Value::String(texts(lost, "the product").0));
+    if let Kept::No(lost) = kept
+        && let Ok(text) = say(&texts(lost, Fact::Said(Text::of("the-product"))).0)
+    {
+        fields.insert("detail".to_owned(), Value::String(text));
     }
 }
 
 /// What happened, and what the person can do.
-fn texts(lost: Lost, product: &str) -> (String, &'static str) {
-    const AGAIN: &str = "Go back to the page you came from and send it again.";
-    match lost {
-        Lost::TooLarge(limit) => {
-            let limit = crate::pages::bytes(limit);
-            (format!("Your session had ended, and it was larger than the {limit} that can be kept during a login."), AGAIN)
-        }
-        Lost::NoRoom => ("Your session had ended, and there was no room to keep it during the login.".to_owned(), AGAIN),
-        Lost::Gone => (
-            "It was kept for 15 minutes, only once, and only in the browser that sent it. It is not here any more.".to_owned(),
-            AGAIN,
-        ),
-        Lost::Elsewhere => ("Another server had kept it, and it cannot be reached from here.".to_owned(), AGAIN),
-        Lost::Another => (
-            "It was kept for the person whose session had ended, and you logged in with another account. It was deleted."
-                .to_owned(),
-            "If it was yours, log in with the account you had, and send it again.",
-        ),
-        Lost::Changed => (
-            format!("Since you sent it, your account or {product} has changed. It was deleted, so that it does no harm."),
-            AGAIN,
-        ),
-        Lost::Sent => (
-            format!("{product} has received it. It is sent once only."),
-            "Look there first, before you send it again.",
-        ),
-    }
+fn texts(lost: Lost, product: Fact) -> (Text, Text) {
+    let (what, can_do) = match lost {
+        Lost::TooLarge(_) => ("lost-too-large", "lost-do-again"),
+        Lost::NoRoom => ("lost-no-room", "lost-do-again"),
+        Lost::Gone => ("lost-gone", "lost-do-again"),
+        Lost::Elsewhere => ("lost-elsewhere", "lost-do-again"),
+        Lost::Another => ("lost-another", "lost-do-another"),
+        Lost::Changed => ("lost-changed", "lost-do-again"),
+        Lost::Sent => ("lost-sent", "lost-do-sent"),
+    };
+    let limit = if let Lost::TooLarge(limit) = lost { limit } else { 0 };
+    (Text::of(what).and("product", product).and("limit", Fact::Bytes(limit)), Text::of(can_do))
 }
 
 #[cfg(test)]
@@ -95,7 +86,7 @@ mod tests {
     fn h9_a_script_is_told_whether_its_request_was_kept() {
         let check = |kept, spooled: bool, detail: Option<&str>| {
             let mut problem = serde_json::json!({ "status": 401 });
-            tell(&mut problem, kept);
+            tell(&mut problem, kept, crate::pages::english);
             assert_eq!(problem["spooled"], spooled);
             let said = problem["detail"].as_str();
             assert!(detail.is_none_or(|part| said.is_some_and(|said| said.contains(part))), "{said:?}");

@@ -28,12 +28,12 @@ impl Site {
                 let form = Fields::of_form(request);
                 let (relay_state, response) = (form.text("RelayState"), form.text("SAMLResponse"));
                 let answer = self.login.consume(visitor, &directory.name, relay_state, response).await;
-                self.respond(answer, At::Login)
+                self.respond(answer, At::Login, visitor)
             }
             // The back button leads here.
             (&Method::GET | &Method::HEAD, "acs") => {
                 let answer = self.login.home(visitor).await;
-                self.respond(answer, At::Login)
+                self.respond(answer, At::Login, visitor)
             }
             (&Method::GET | &Method::POST, "slo") => self.saml_logout(request, visitor, &directory).await,
             (_, "metadata" | "acs" | "slo") => render::empty(StatusCode::METHOD_NOT_ALLOWED),
@@ -51,7 +51,7 @@ impl Site {
         let is_query = request.head.method == Method::GET;
         let fields = if is_query { Fields::of_query(request) } else { Fields::of_form(request) };
         let is_request = match (fields.text("SAMLRequest"), fields.text("SAMLResponse")) {
-            ("", "") => return self.respond(self.login.confirm_logout(visitor).await, At::Login),
+            ("", "") => return self.respond(self.login.confirm_logout(visitor).await, At::Login, visitor),
             (request, _) => !request.is_empty(),
         };
         let arrived = if is_query {
@@ -61,7 +61,7 @@ impl Site {
             Arrived::Post { is_request, message, relay_state: fields.text("RelayState").to_owned() }
         };
         let answer = self.login.on_provider_logout(visitor, directory, is_request, arrived).await;
-        self.respond(answer, At::Login)
+        self.respond(answer, At::Login, visitor)
     }
 
     fn saml_directory(&self, name: &str) -> Option<Arc<Directory>> {

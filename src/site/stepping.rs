@@ -6,6 +6,7 @@ use super::local::{grouped, qr};
 use super::login_host::is_page_navigation;
 use super::render::{At, brand, form};
 use crate::kernel::refusal::Refusal;
+use crate::language::Text;
 use crate::login::local::CeremonyFor;
 use crate::login::{SteppingPage, SteppingStep, Visitor};
 use crate::pages::{
@@ -54,7 +55,7 @@ impl Site {
             ("POST", APP) => login.take_first(visitor, sealed, (form.text("act"), form.text("code"))).await,
             _ => return self.not_found(request),
         };
-        self.respond(answer, At::Login)
+        self.respond(answer, At::Login, visitor)
     }
 
     /// `/account/steps…`.
@@ -80,7 +81,7 @@ impl Site {
             }
             _ => return self.not_found(request),
         };
-        self.respond(answer, At::Login)
+        self.respond(answer, At::Login, visitor)
     }
 }
 
@@ -139,24 +140,17 @@ pub(super) fn page(step: SteppingStep, host: &str) -> Option<Page> {
         SteppingPage::Recovery { codes, next } => {
             Local::Recovery(Recovery { brand, codes, next: Href::parse(&next).ok()? })
         }
-        SteppingPage::TooMany { again } => notice(
-            brand,
-            StatusCode::TOO_MANY_REQUESTS,
-            ("Too many tries", "Wait a quarter of an hour, then log in again."),
-            &again,
-        )?,
-        SteppingPage::Over { again } => notice(
-            brand,
-            StatusCode::BAD_REQUEST,
-            ("This page is over", "Its time ran out, or it was used in another tab. Nothing happened: log in again."),
-            &again,
-        )?,
+        SteppingPage::TooMany { again } => {
+            notice(brand, StatusCode::TOO_MANY_REQUESTS, ("said-too-many", "step-too-many-text"), &again)?
+        }
+        SteppingPage::Over { again } => {
+            notice(brand, StatusCode::BAD_REQUEST, ("step-over", "step-over-text"), &again)?
+        }
     };
     Some(Page::Local(Box::new(local)))
 }
 
-fn notice(brand: Brand, status: StatusCode, (title, text): (&str, &str), again: &str) -> Option<Local> {
-    let next = Link { label: "Log in again".to_owned(), href: Href::parse(again).ok()? };
-    let (title, text) = (title.to_owned(), text.to_owned());
-    Some(Local::Notice(Notice { brand, status: status.as_u16(), title, text, next }))
+fn notice(brand: Brand, status: StatusCode, (title, text): (&'static str, &'static str), again: &str) -> Option<Local> {
+    let next = Link { label: Text::of("step-again"), href: Href::parse(again).ok()? };
+    Some(Local::Notice(Notice { brand, status: status.as_u16(), title: Text::of(title), text: Text::of(text), next }))
 }

@@ -17,7 +17,7 @@ use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{
     AccountId, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp,
-    Token,
+    Token, Wishes,
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -208,6 +208,8 @@ pub struct Turned {
     pub request_id: String,
     /// Read once.
     pub now: Timestamp,
+    /// Which languages the request asks for.
+    pub wishes: Wishes,
 }
 
 /// What becomes of an app's login at a product's own JSON path (`password_api`).

@@ -3,7 +3,7 @@
 
 use super::Ask;
 use crate::kernel::model::Product;
-use crate::kernel::values::{AccountId, ProductSessionId, Timestamp};
+use crate::kernel::values::{AccountId, ProductSessionId, Timestamp, Wishes};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -84,6 +84,8 @@ pub struct Offer {
     pub product: Arc<Product>,
     /// The request, or why there is none.
     pub request: Result<Unsent, Lost>,
+    /// Which languages the request asks for.
+    pub wishes: Wishes,
 }
 
 /// A request that waits for its person's click.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fedgate::cli::node::{Extras, Node};
 use fedgate::config::{Machine, read};
-use fedgate::kernel::values::{DirectoryName, Origin, ProductName, Timestamp};
+use fedgate::kernel::values::{DirectoryName, Language, Origin, ProductName, Timestamp, Wishes};
 use fedgate::login::{Answer, Cookies, ProductHost, Step, Visitor};
 use http::HeaderMap;
 use url::Url;
@@ -28,7 +28,16 @@ fn visitor(agent: &UserAgent, url: &str, now: Timestamp) -> Visitor {
     let cookies = agent.cookie_header(url).expect("cookies");
     fields.insert("cookie", cookies.parse().expect("a header value"));
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Visitor { cookies: Cookies::of(&fields), client, user_agent: None, request_id: "r".to_owned(), now }
+    Visitor {
+        cookies: Cookies::of(&fields),
+        client,
+        user_agent: None,
+        request_id: "r".to_owned(),
+        now,
+        language: Language::english(),
+        wishes: Wishes::default(),
+        back: None,
+    }
 }
 
 fn gave_session(answer: &Answer) -> bool {

@@ -252,7 +252,7 @@ impl Node {
         let live = Arc::new(Live::new(Arc::clone(&world)));
         let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;
         let login = Login::new(Arc::clone(&world), Arc::clone(&live));
-        let pages = Pages::new(&config.login.to_string()).map_err(|why| NotStarted::new("pages", &why))?;
+        let pages = Pages::new(&config.login.to_string(), &[]).map_err(|why| NotStarted::new("pages", &why))?;
         let log_name = audit_key::log_name(store.as_ref(), &config.login).await?;
         let issued = Arc::default();
         let acme = acme::start(&config, &extras, &world, (&issued, &seeing)).await?;

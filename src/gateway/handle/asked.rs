@@ -25,7 +25,7 @@ impl Asked {
             Some(mode) => mode == "navigate",
             None => {
                 let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-                Declared { mode: None, site: None, accept, origin: None }.is_navigation()
+                Declared { accept, ..Declared::default() }.is_navigation()
             }
         };
         Self { safe: intent::is_safe(request.method().as_str()), page }
@@ -44,7 +44,15 @@ pub(in crate::gateway) fn declared(headers: &HeaderMap) -> Declared<'_> {
         site: once(HeaderName::from_static("sec-fetch-site")),
         accept: text(header::ACCEPT),
         origin: once(header::ORIGIN),
+        accept_language: text(header::ACCEPT_LANGUAGE),
+        picked: picked(headers),
     }
+}
+
+/// The language that the person picked on this host; read for refusals alone.
+fn picked(headers: &HeaderMap) -> Option<&str> {
+    let texts = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(';')).find_map(|pair| pair.trim().strip_prefix("__Host-fedgate-language="))
 }
 
 /// Methods by which a server sends back what it was sent, our fields to it included (RFC 9110 §9.3.8).

@@ -10,6 +10,7 @@ use crate::gateway::upload::RequestBody;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::intent::{self, Declared};
 use crate::kernel::request::path::NormalPath;
+use crate::kernel::values::Wishes;
 use crate::web::Turned;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode};
@@ -52,6 +53,7 @@ impl Step<'_> {
             client: self.client,
             request_id: self.id().to_owned(),
             now: self.now,
+            wishes: Wishes::of(said.picked, "", said.accept_language),
         };
         answer::page(self.line.core.shared.routes.refuse(turned))
     }

@@ -7,6 +7,7 @@ use crate::kernel::live::step_up::is_fresh;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::intent;
 use crate::kernel::request::path::NormalPath;
+use crate::kernel::values::Wishes;
 use crate::web::{LiveSession, Turned};
 use http::{HeaderMap, Method, StatusCode, header};
 use std::sync::Arc;
@@ -58,6 +59,8 @@ impl Step<'_> {
             client: self.client,
             request_id: self.id().to_owned(),
             now: self.now,
+            // A script is answered: in English.
+            wishes: Wishes::default(),
         };
         answer::page(self.line.core.shared.routes.refuse(turned))
     }

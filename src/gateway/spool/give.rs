@@ -17,6 +17,7 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::request::cookies;
 use crate::kernel::request::intent;
 use crate::kernel::request::path::NormalPath;
+use crate::kernel::values::Wishes;
 use crate::web::{Admission, LiveSession, Lost, Offer, Replays, Taken, Unsent};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -46,6 +47,7 @@ struct Visit<'a> {
     target: &'a Arc<Target>,
     replays: &'a dyn Replays,
     live: Arc<LiveSession>,
+    wishes: Wishes,
 }
 
 impl Step<'_> {
@@ -84,7 +86,8 @@ impl Step<'_> {
         };
         trace.sid = trace.wanted.then(|| live.sid.to_string());
         let Some(replays) = self.line.core.shared.sessions.replays() else { return Ok(self.malformed()) };
-        let visit = Visit { step: self, target, replays, live };
+        let wishes = Wishes::of(said.picked, "", said.accept_language);
+        let visit = Visit { step: self, target, replays, live, wishes };
         if !acts {
             return Ok(visit.show(&head.headers, &form, handle).await);
         }
@@ -291,7 +294,7 @@ impl Visit<'_> {
 
     fn offer(&self, request: Result<Unsent, Lost>) -> Answer {
         let product = Arc::clone(&self.target.site.product);
-        answer::page(self.step.line.core.shared.routes.offer(Offer { product, request }))
+        answer::page(self.step.line.core.shared.routes.offer(Offer { product, request, wishes: self.wishes.clone() }))
     }
 
     fn remove(&self, ticket: &Ticket) {

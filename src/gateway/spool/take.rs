@@ -13,6 +13,7 @@ use crate::gateway::upload::RequestBody;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::cookies::SessionCookie;
 use crate::kernel::request::path::NormalPath;
+use crate::kernel::values::Wishes;
 use crate::web::{Ask, Expired, Kept, Lost, Replays, Turned};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
@@ -177,6 +178,7 @@ impl Step<'_> {
                 client: self.client,
                 request_id: self.id().to_owned(),
                 now: self.now,
+                wishes: Wishes::default(),
             }))
         };
         if let Ok((_, cookie)) = kept {

@@ -13,6 +13,10 @@ pub struct Declared<'a> {
     pub accept: Option<&'a str>,
     /// `Origin`.
     pub origin: Option<&'a str>,
+    /// `Accept-Language`.
+    pub accept_language: Option<&'a str>,
+    /// The picked language, out of our cookie.
+    pub picked: Option<&'a str>,
 }
 
 /// Methods that change nothing (RFC 9110 §9.2.1).

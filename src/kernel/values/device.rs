@@ -61,6 +61,12 @@ impl Device {
         Self { browser: find(&BROWSERS, browser), system: find(&SYSTEMS, system) }
     }
 
+    /// The browser and the system, each where it was recognized.
+    pub fn parts(self) -> (Option<&'static str>, Option<&'static str>) {
+        let known = |name: &'static str| (name != OTHER).then_some(name);
+        (known(self.browser), known(self.system))
+    }
+
     /// As people read it: `Firefox on Linux`, `A browser on Windows`, `An unknown browser`.
     pub fn shown(self) -> String {
         match (self.browser, self.system) {

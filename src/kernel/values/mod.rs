@@ -7,6 +7,7 @@ mod device;
 mod domain;
 mod email;
 mod ids;
+mod language;
 mod names;
 mod network;
 mod origin;
@@ -22,6 +23,7 @@ pub use ids::{
     AccountId, ApiTokenId, DirectoryId, EventId, FactorId, LoginSessionId, MailId, MailboxProofId, MigrationId,
     NotAnId, ProductAccountId, ProductSessionId,
 };
+pub use language::{Language, NotALanguage, Wishes};
 pub use names::{DirectoryName, NotAName, OrgName, PolicyName, ProductName, ThirdPartyName};
 pub use network::Network;
 pub use origin::{NotAnOrigin, Origin};

@@ -22,7 +22,7 @@ use super::handover::ProductHost;
 use super::world::Visitor;
 use super::{Login, Stop};
 use crate::kernel::model::{Account, LinkedIdentity, LoginSession, Product, ProductAccount};
-use crate::kernel::values::{EmailAddress, Timestamp};
+use crate::kernel::values::{Device, EmailAddress, Timestamp};
 use crate::web::LiveSession;
 use std::sync::Arc;
 
@@ -88,17 +88,32 @@ pub struct Overview {
     pub ended: bool,
 }
 
+/// What a session was logged in by, as its person is told.
+#[derive(Debug)]
+pub enum SeenBy {
+    /// A provider, by its name where it is still there.
+    Provider(Option<String>),
+    /// A product's own password.
+    Password,
+    /// A passkey of ours.
+    Passkey,
+    /// A recovery code.
+    Recovery,
+    /// A passkey for emergencies.
+    Emergency,
+}
+
 /// A session as its person sees it.
 #[derive(Debug)]
 pub struct SeenSession {
     /// Its id, for the button.
     pub id: String,
     /// The browser, coarsely; none where that was not recorded.
-    pub device: Option<String>,
+    pub device: Option<Device>,
     /// Products that are open in it.
     pub products: Vec<String>,
     /// What it was logged in by.
-    pub by: String,
+    pub by: SeenBy,
     /// When.
     pub since: Timestamp,
     /// When it was last used.

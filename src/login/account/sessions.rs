@@ -6,6 +6,7 @@ use super::super::handover::ProductHost;
 use super::super::session::subject;
 use super::super::world::Visitor;
 use super::super::{Login, Stop};
+use super::SeenBy;
 use super::page::{account_answer, twin_of};
 use super::{AccountPage, Own, SeenSession};
 use crate::kernel::event::{Action, Outcome};
@@ -68,16 +69,16 @@ impl Login {
         let by = match session.method {
             Method::OrgSso | Method::Issuer | Method::ThirdParty => {
                 let directory = catalog.directories.get(&session.directory);
-                directory.map_or_else(|| "a provider".to_owned(), |directory| directory.label.clone())
+                SeenBy::Provider(directory.map(|directory| directory.label.clone()))
             }
-            Method::Password | Method::Adapter | Method::Reset => "a password".to_owned(),
-            Method::Passkey => "a passkey".to_owned(),
-            Method::Recovery => "a recovery code".to_owned(),
-            Method::Emergency => "an emergency passkey".to_owned(),
+            Method::Password | Method::Adapter | Method::Reset => SeenBy::Password,
+            Method::Passkey => SeenBy::Passkey,
+            Method::Recovery => SeenBy::Recovery,
+            Method::Emergency => SeenBy::Emergency,
         };
         SeenSession {
             id: session.id.to_string(),
-            device: session.device.map(|device| device.shown()),
+            device: session.device,
             products,
             by,
             since: session.created_at,

@@ -7,7 +7,7 @@
   const trouble = document.getElementById("passkey-trouble");
   const say = (text) => { trouble.textContent = text; trouble.hidden = false; };
   if (!window.PublicKeyCredential) {
-    say("This browser knows no passkeys. Use the other way.");
+    say(form.dataset.unknown);
     return;
   }
   button.hidden = false;
@@ -64,9 +64,7 @@
       post(await navigator.credentials[ask]({ publicKey: options }));
     } catch (error) {
       button.disabled = false;
-      say(error.name === "InvalidStateError"
-        ? "This device already has a passkey for this account."
-        : "Nothing came of that. Try again, or use the other way.");
+      say(error.name === "InvalidStateError" ? form.dataset.twice : form.dataset.nothing);
     }
   });
   wait();
