@@ -248,6 +248,16 @@ fn doubtful_files_are_used_with_a_warning() {
     warns(&with("allow = { orgs = [\"acme\"], people = [\"ann@eu.acme.com\"] }", SSO, ""), Code::WSubdomain);
     warns(&good.replace("okta.example\"", "okta.example/\""), Code::WIssuerSlash);
     warns(&with("", &sso("subject = \"email\""), ""), Code::WSubjectEmail);
+    // The same of SAML, whatever the attribute is called (mistake 22).
+    for name in [
+        "mail",
+        "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
+        "urn:oid:0.9.2342.19200300.100.1.3",
+    ] {
+        let saml =
+            |subject: &str| format!("sso = {{ saml = \"https://idp.acme.com/metadata\", subject = \"{subject}\" }}");
+        warns(&with("", &saml(name), ""), Code::WSubjectEmail);
+    }
     warns(&good.replace("[\"acme.com\"]", "[]"), Code::WNoEffect);
     for list in ["scopes = [\"openid\"]", "algorithms = [\"RS256\"]"] {
         let saml = format!("sso = {{ saml = \"https://idp.acme.com/metadata\", {list} }}");

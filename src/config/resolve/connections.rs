@@ -15,6 +15,8 @@ const DEFAULT_ALGORITHMS: [&str; 4] = ["RS256", "PS256", "ES256", "EdDSA"];
 const DEFAULT_SCOPES: [&str; 3] = ["openid", "email", "profile"];
 /// Claims that follow a person's address: a subject read from them changes hands (rule C1).
 const ADDRESSES: [&str; 5] = ["email", "mail", "upn", "preferred_username", "unique_name"];
+/// Attributes that are addresses by their object identifiers: `mail` (RFC 4524 §2.16) and `userPrincipalName`.
+const ADDRESS_ATTRIBUTES: [&str; 2] = ["urn:oid:0.9.2342.19200300.100.1.3", "urn:oid:1.2.840.113556.1.4.656"];
 
 /// Whose connection it is.
 pub struct Whose<'a> {
@@ -211,6 +213,7 @@ impl Reader<'_> {
 
     fn subject(&mut self, written: &Connection) -> SubjectSource {
         if written.saml.is_some() {
+            self.stable_attribute(written);
             // Each assertion says which name space its subject is of.
             return SubjectSource(text(&written.subject).unwrap_or("NameID").to_owned());
         }
@@ -222,6 +225,18 @@ impl Reader<'_> {
             self.say.warning(Code::WSubjectEmail, subject.span(), what, "write subject = \"sub\" (Entra: \"oid\")");
         }
         SubjectSource(text(&written.subject).or(from_reply).unwrap_or("sub").to_owned())
+    }
+
+    /// An attribute that is an address, as the subject of SAML (§4 #22).
+    fn stable_attribute(&mut self, written: &Connection) {
+        let Some(subject) = &written.subject else { return };
+        let name = subject.as_str();
+        let last = name.rsplit(['/', ':']).next().unwrap_or(name).to_ascii_lowercase();
+        if ADDRESSES.contains(&last.as_str()) || ADDRESS_ATTRIBUTES.contains(&name) || last == "emailaddress" {
+            let what = format!("`{name}` is an address: it changes, and the next person gets it");
+            let write = "write the name of an attribute that never changes, or leave it out for a persistent NameID";
+            self.say.warning(Code::WSubjectEmail, subject.span(), what, write);
+        }
     }
 
     fn served(&mut self, written: &Connection, whose: &Whose<'_>) -> Vec<DomainName> {
