@@ -22,8 +22,8 @@
 //! orgs     [4] organizations at run time: their documents laid over the file, rows for what is named, what loosens
 //! accounts [4] what products are asked about their own accounts: the adapter
 //! mail     [4] letters queued with their fact, sent by SMTP or as files
-//! login    [5] begin, finish, handover, step up, logout; live sessions, lease, revocation; account: a person's own; both_sides, moving,
-//!              moved: from a product's password to the one account; merging: two accounts made one; profile:
+//! login    [5] begin, finish, handover, step up, logout; live sessions, lease, revocation; account: a person's own; both_sides, review,
+//!              another, moving, moved: from a product's password to the one account; merging: two accounts made one; profile:
 //!              what changes later; deletion: 14 days, then a tombstone; import: people whom a product brings;
 //!              shadow: what another file would have decided
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled

@@ -6,6 +6,8 @@ mod support;
 
 #[path = "login/account.rs"]
 mod account;
+#[path = "login/addresses.rs"]
+mod addresses;
 #[path = "login/api_tokens.rs"]
 mod api_tokens;
 #[path = "login/app_logins.rs"]

@@ -2,10 +2,10 @@
 
 use super::language::{Fact, Text};
 use super::pages::{
-    Anew, AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, Confirm, ConfirmLogout, Email, Enrol, Fault, Form,
-    Go, Home, Hop, Href, Link, Local, Loop, Lost, Merge, MergeAsks, Move, Name, NewPassword, Notice, Opened, Page,
-    Passkey, Password, Person, ProductLink, Prove, Recovery, Reenter, Reference, Refusal, Resend, Review, Security,
-    SignedOut, Steps, Submit, There, Towards, Utc, Way,
+    AddressCode, AddressOpened, Anew, AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, Confirm,
+    ConfirmLogout, Email, Enrol, Fault, Form, Go, Home, Hop, Href, Link, Local, Loop, Lost, Merge, MergeAsks, Move,
+    Name, NewPassword, Notice, Opened, Page, Passkey, Password, Person, ProductLink, Prove, Recovery, Reenter,
+    Reference, Refusal, Resend, Review, Security, SignedOut, Steps, Submit, There, Towards, Utc, Way, WhichAddress,
 };
 
 #[path = "account.rs"]
@@ -343,7 +343,7 @@ fn moves() -> Vec<(&'static str, Page)> {
             stay: href("https://trello.example.com/"),
         }))
     };
-    let review = |removed: &[&str], work, changed| {
+    let review = |removed: &[&str], work: Option<Name>, changed| {
         local(Local::Review(Review {
             brand: trello(),
             form: form("/login/link"),
@@ -351,9 +351,37 @@ fn moves() -> Vec<(&'static str, Page)> {
             removed: removed.iter().map(|text| (*text).to_owned()).collect(),
             provider: provider(),
             identity: "ann@acme.example".to_owned(),
+            another: work.is_none().then(|| href("/login/link/address?t=8hW2")),
             work,
             changed,
             stay: href("https://trello.example.com/"),
+        }))
+    };
+    let which = |proved: &[&str], unproved: &[&str], invalid| {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        local(Local::WhichAddress(WhichAddress {
+            brand: trello(),
+            form: form("/login/link/address"),
+            back: (!proved.is_empty()).then(|| href("/login/link?t=8hW2")),
+            proved: owned(proved),
+            unproved: owned(unproved),
+            invalid,
+        }))
+    };
+    let address_code = |failed| {
+        local(Local::AddressCode(AddressCode {
+            brand: trello(),
+            form: form("/login/link/address/code"),
+            email: "ann@new.example".to_owned(),
+            failed,
+            another: href("/login/link/address?t=8hW2"),
+        }))
+    };
+    let address_opened = |own: bool| {
+        local(Local::AddressOpened(AddressOpened {
+            brand: trello(),
+            go_on: own.then(|| form("/login/link/address/opened")),
+            not_me: form("/login/link/address/not-me"),
         }))
     };
     let merge = |asks, removed: &[&str]| {
@@ -402,6 +430,12 @@ fn moves() -> Vec<(&'static str, Page)> {
             "review-changed",
             review(&["ann@old.example", "a.archer@older.example"], Some(Name::organization("Acme")), true),
         ),
+        ("which-address", which(&["ann@acme.example", "ann@old.example"], &["a.archer@older.example"], false)),
+        ("which-address-none", which(&[], &["a.archer@older.example"], true)),
+        ("address-code", address_code(false)),
+        ("address-code-failed", address_code(true)),
+        ("address-opened", address_opened(true)),
+        ("address-opened-elsewhere", address_opened(false)),
         (
             "hop-review",
             Page::Hop(Hop { brand: Some(trello()), towards: Towards::Review, href: href("/login/link?t=8hW2") }),

@@ -134,6 +134,15 @@ pub enum Action {
     /// A move that had begun was taken back; nothing was committed.
     #[serde(rename = "migration.rolled_back")]
     MigrationRolledBack,
+    /// A person asked, in the review of a move, for another address than the record's (row T19); refused for the people of a company.
+    #[serde(rename = "email.change_requested")]
+    EmailChangeRequested,
+    /// The mailbox of that address is the person's. Nothing has changed yet.
+    #[serde(rename = "email.change_confirmed")]
+    EmailChangeConfirmed,
+    /// Whoever reads that mailbox says that they never asked.
+    #[serde(rename = "email.change_cancelled")]
+    EmailChangeCancelled,
     /// A record moved to the one account; `reason` is the trigger.
     #[serde(rename = "migration.committed")]
     MigrationCommitted,

@@ -5,7 +5,7 @@
 
 mod pick;
 
-pub use pick::{NoPick, Reduction, reduce};
+pub use pick::{Choice, NoPick, Reduction, choose, reduce};
 
 use super::model::ProductAccountState;
 use super::values::ProductAccountId;

@@ -11,28 +11,23 @@
 
 use super::answer::{Answer, Step, Towards};
 use super::codec::{Reader, Writer};
-use super::cookies;
 use super::handover::ProductHost;
-use super::local::{LocalPage, LocalStep};
-use super::moving::{Moving, begun};
+use super::moving::begun;
 use super::record::Circumstances;
-use super::session::Along;
 use super::standing::Standing;
 use super::ticket::Target;
-use super::world::{Browser, Visitor};
-use super::{Login, Stop, TRIES};
-use crate::kernel::admit::{Admitted, Need, Outcome, Person, Record, decide};
+use super::world::Visitor;
+use super::{Login, Stop};
 use crate::kernel::event::{Action, Outcome as EventOutcome};
 use crate::kernel::journal::{Batch, Change, CredentialChange, MigrationChange};
 use crate::kernel::local::Steps;
 use crate::kernel::migration::{MigrationEvent, PROOF_LIFE, transition};
-use crate::kernel::model::{Directory, IdentityKey, MigrationStep, Product, SubjectSource, Trigger};
+use crate::kernel::model::{Directory, IdentityKey, MigrationStep, SubjectSource, Trigger};
 use crate::kernel::proof::{OwnerProof, Proof};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::standing::management;
 use crate::kernel::values::{DirectoryId, EmailAddress, Origin, ProductAccountId, Timestamp};
-use crate::keys::{Lookup, Purpose};
-use crate::store::{Conflict, NotCommitted};
+use crate::keys::Purpose;
+use crate::store::NotCommitted;
 use std::sync::Arc;
 
 /// What the ticket of the owner's steps is bound to.
@@ -267,160 +262,6 @@ impl Login {
         let same = challenge == *asked && visitor.now.since(made_at) <= PROOF_LIFE;
         let steps = Steps::open(text, &self.world.steps_key(), &challenge, visitor.now)?;
         steps.owner().filter(|_| same)
-    }
-
-    /// `GET /login/link?t=…`: both sides are proved; the page names both and waits for its button (row T12, §4 #14).
-    pub async fn review(&self, visitor: &Visitor, ticket: &str) -> Answer {
-        let answer = self.try_review(visitor, ticket, None).await;
-        self.settle(visitor, None, answer).await
-    }
-
-    /// `POST /login/link`: the person's word, for what the page showed.
-    pub async fn confirm_link(&self, visitor: &Visitor, csrf: &str, to: &str) -> Answer {
-        let Some((shown, ticket)) = to.split_once('~').filter(|_| self.world.csrf_holds(visitor, csrf)) else {
-            return self.home(visitor).await;
-        };
-        let answer = self.try_review(visitor, ticket, Some(shown)).await;
-        self.settle(visitor, None, answer).await
-    }
-
-    async fn try_review(&self, visitor: &Visitor, ticket: &str, shown: Option<&str>) -> Result<Answer, Stop> {
-        let over = || Stop::refuse(Refusal::NotUnderWay);
-        let standing = self.standing(visitor).ok_or_else(over)?;
-        let word = self.word(visitor, &standing, ticket).ok_or_else(over)?;
-        let (target, proof) = (standing.target.as_ref().ok_or_else(over)?, &standing.proof);
-        let place = self.world.place(target).ok_or_else(over)?;
-        let directory = self.world.directory(proof.claims().identity.directory).ok_or_else(over)?;
-        for _ in 0..TRIES {
-            let catalog = self.world.catalog.load_full();
-            let mut facts = self.world.facts_of_proof(visitor, &catalog, Some(&place.0), proof, word).await?;
-            facts.local.step = self.waiting_step(visitor, &standing);
-            let decision = decide(&facts);
-            let about = self.circumstances(&directory, proof, decision.trace);
-            let admitted = match decision.outcome {
-                Outcome::Session(admitted) | Outcome::Link(admitted) if admitted.terms().moves.is_some() => admitted,
-                Outcome::Create(admitted) if word.1.is_some() => admitted,
-                // It moved meanwhile, or what was proved is not enough any more: a fresh login says so.
-                Outcome::Session(_) | Outcome::Link(_) | Outcome::Create(_) | Outcome::Reroute(_) => return Err(over()),
-                Outcome::Need(Need::SecondStep) => {
-                    let whose = (facts.stepper(), about);
-                    return self.ask_second_for_link(visitor, (&standing, ticket), whose).await;
-                }
-                Outcome::Need(need) => return Err(Stop::refused(need.refusal(), about)),
-                Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
-            };
-            let moving = self.world.moving(&admitted, proof, &about).await?;
-            let aside = self.world.aside(&admitted).await?;
-            let says = Says::of(&admitted, moving.as_ref(), proof);
-            let print = self.print(&says, ticket);
-            if shown != Some(print.as_str()) {
-                let at = (&place.0, directory.as_ref());
-                return Ok(self.review_page(visitor, at, (&says, &print, ticket), shown.is_some()));
-            }
-            let mark = Some(standing.mark(visitor));
-            let along = Along { moving: moving.as_ref(), aside: aside.as_ref(), mark, ..Along::default() };
-            match self.commit_login(visitor, &admitted, proof, (about, along)).await {
-                Ok(made) => {
-                    let answer = self.logged_in(visitor, made, (Some(target), Some(place.clone())), &admitted, true)?;
-                    let answer = answer.with_cookie(cookies::expire(cookies::STANDING));
-                    return Ok(answer.with_cookie(cookies::expire(cookies::STEPPED)));
-                }
-                // Its button was pressed before, here or in another tab.
-                Err(NotCommitted::Conflict(Conflict::Taken(_))) => return Ok(self.on_to_product(target)),
-                Err(NotCommitted::Conflict(_)) => {}
-                Err(NotCommitted::Unavailable(fault)) => return Err(fault.into()),
-            }
-        }
-        Err(Stop::Fault("other commits were first too often".into()))
-    }
-
-    /// A keyed digest of what a review page says: a page whose facts have changed is shown again (row T12).
-    fn print(&self, says: &Says, ticket: &str) -> String {
-        let text = format!("{says:?}");
-        let hash = self.world.keys.lookup(Lookup::Steps, &[b"review", text.as_bytes(), ticket.as_bytes()]);
-        hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    fn review_page(
-        &self,
-        visitor: &Visitor,
-        (product, directory): (&Arc<Product>, &Directory),
-        (says, print, ticket): (&Says, &str, &str),
-        changed: bool,
-    ) -> Answer {
-        let browser = Browser::of(visitor);
-        let mut form = self.form(visitor, None, &browser);
-        form.to = format!("{print}~{ticket}");
-        let catalog = self.world.catalog.load();
-        let work = EmailAddress::parse(&says.kept)
-            .ok()
-            .and_then(|kept| management(&catalog, &kept).map(|held| held.org.label.clone()));
-        let host = product.hosts.first().map(Origin::url).unwrap_or_default();
-        let page = if let Some(set_aside) = says.anew {
-            LocalPage::Anew {
-                form,
-                email: says.kept.clone(),
-                provider: directory.label.clone(),
-                identity: says.identity.clone(),
-                set_aside,
-                changed,
-                stay: host + "/",
-            }
-        } else {
-            LocalPage::Review {
-                form,
-                kept: says.kept.clone(),
-                removed: says.removed.clone(),
-                provider: directory.label.clone(),
-                identity: says.identity.clone(),
-                work,
-                changed,
-                stay: host + "/",
-            }
-        };
-        let mut answer = Answer::of(Step::Local(Box::new(LocalStep { product: Arc::clone(product), page })));
-        answer.cookies.extend(browser.cookie());
-        answer
-    }
-}
-
-/// What a review page says: what the person agrees to.
-#[derive(Debug)]
-struct Says {
-    kept: String,
-    removed: Vec<String>,
-    identity: String,
-    /// The person begins anew, and whether an older account is put aside for it.
-    anew: Option<bool>,
-    #[expect(dead_code, reason = "part of the digest by its Debug form")]
-    account: String,
-}
-
-impl Says {
-    fn of(admitted: &Admitted, moving: Option<&Moving>, proof: &Proof) -> Self {
-        let terms = admitted.terms();
-        let record = terms.entry.as_ref().map(|entry| match &entry.record {
-            Record::Known(record) => record.id.to_string(),
-            Record::New => String::new(),
-        });
-        let account = match &terms.person {
-            Person::Known(account) => format!("{} {}", account.id, account.epoch),
-            Person::New(_) => String::new(),
-        };
-        let aside = terms.sets_aside.as_ref().map(|old| format!("{} {}", old.id, old.epoch));
-        let claims = proof.claims();
-        let name = claims.name.clone().unwrap_or_default();
-        Self {
-            kept: match (moving, &terms.person) {
-                (Some(moving), _) => moving.kept().to_string(),
-                (None, Person::New(draft)) => draft.email.to_string(),
-                (None, Person::Known(_)) => String::new(),
-            },
-            removed: moving.into_iter().flat_map(Moving::removed).map(ToString::to_string).collect(),
-            anew: matches!(terms.person, Person::New(_)).then_some(aside.is_some()),
-            identity: claims.email.as_ref().map_or(name, ToString::to_string),
-            account: format!("{account} {record:?} {aside:?} {:?}", claims.identity),
-        }
     }
 }
 

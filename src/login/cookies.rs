@@ -28,6 +28,8 @@ pub(super) const ACTS: &str = "__Host-fedgate-acts";
 pub(super) const STANDING: &str = "__Host-fedgate-standing";
 /// A second step that was taken on the login host, for the proof that stands there.
 pub(super) const STEPPED: &str = "__Host-fedgate-stepped";
+/// A review that waits on the login host for the mailbox of another address (row T19).
+pub(super) const ADDRESS: &str = "__Host-fedgate-address";
 /// An offer to merge two accounts, while the other one is proved at the product's door (row L10).
 pub(super) const MERGE: &str = "__Host-fedgate-merge";
 /// What the owner of a record proved a moment ago at this product's door (B11).

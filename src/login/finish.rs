@@ -239,7 +239,14 @@ impl Login {
                 },
                 Outcome::Refuse(refusal) => return Err(Stop::refused(refusal, about)),
             };
-            let moving = self.world.moving(&admitted, proof, &about).await?;
+            let moving = match self.world.moving(&admitted, proof, (&about, None)).await {
+                // No address of the record is proved: whoever shows that it is theirs chooses one, and proves it (row T16).
+                Err(Stop::Refused(Refusal::EmailProof, about)) if target.is_some() => {
+                    let record = admitted.known_record().map(|record| (record.id, false));
+                    return self.ask_owner(visitor, directory, target, (proof, record, *about)).await;
+                }
+                moving => moving?,
+            };
             let along = Along { moving: moving.as_ref(), stepped, mark: begun.mark.clone(), ..Along::default() };
             match self.commit_login(visitor, &admitted, proof, (about, along)).await {
                 Ok(made) => {

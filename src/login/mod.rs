@@ -5,6 +5,7 @@
 //! - `handover`: from the login session to a product's own session.
 //! - `step_up`: a proof of just now, in a session that lives.
 //! - `stepping`: our own second step, of people who come from a provider; `standing`: their proof meanwhile.
+//! - `both_sides`, `review`, `another`: a move that its person reviews, and the address that stays.
 //! - `logout`: of one product, or everywhere; `single_logout`: at a SAML provider, and by one.
 //! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
 //! - `account`: a person's own account: what it is, where it is logged in, and ending that.
@@ -16,6 +17,7 @@
 //! What is under way is sealed into the browser (`ticket`); the store is written only when somebody was proved.
 
 mod account;
+mod another;
 mod answer;
 mod backroom;
 mod begin;
@@ -45,6 +47,7 @@ mod quarantine;
 mod record;
 mod registry;
 pub mod reminders;
+mod review;
 mod saml;
 mod session;
 mod shadow;
@@ -63,6 +66,7 @@ pub use account::{
     About, AccountChange, AccountPage, AccountStep, Kind, Manager, Overview, SecondStep, SeenBy, SeenSession, Told,
     Update,
 };
+pub use another::{AddressAsks, AddressStep};
 pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, There, Towards, Way};
 pub use cookies::{Cookies, LANGUAGE, SESSION, language as language_cookie};
 pub use emergency::{EmergencyPage, EmergencyStep, Enrolled, NotPrepared, Removed};

@@ -10,12 +10,13 @@ use crate::entropy::random;
 use crate::kernel::admit::{Admitted, Person, Record};
 use crate::kernel::event::{Action, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange, MigrationChange};
-use crate::kernel::migration::{INTENT_LIFE, NoPick, Reduction, Transition, reduce, to_linked};
+use crate::kernel::local::ProvedAddress;
+use crate::kernel::migration::{Choice, INTENT_LIFE, NoPick, Reduction, Transition, choose, reduce, to_linked};
 use crate::kernel::model::{
     Account, Address, IdentityKey, LinkedBy, Method, Migration, MigrationStep, Passwords, ProductAccount,
     ProductAccountState, RemovedAlias, Trigger,
 };
-use crate::kernel::proof::{Proof, Vouched};
+use crate::kernel::proof::{Claims, Proof, Vouched};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::standing::management;
 use crate::kernel::values::{EmailAddress, MigrationId, ProductAccountId, ProductName, Timestamp};
@@ -42,6 +43,11 @@ impl Moving {
         &self.reduction.kept.email
     }
 
+    /// When that one was proved, where it is known.
+    pub(super) fn kept_since(&self) -> Option<Timestamp> {
+        self.reduction.kept.verified_at
+    }
+
     /// Addresses that log in no longer.
     pub(super) fn removed(&self) -> impl Iterator<Item = &EmailAddress> {
         self.reduction.removed.iter().map(|address| &address.email)
@@ -54,6 +60,33 @@ impl Moving {
     /// The record as it is then.
     pub(super) fn moved(&self) -> ProductAccount {
         ProductAccount { state: ProductAccountState::Linked, ..self.record.clone() }
+    }
+}
+
+/// The address that the person wants to keep, instead of the one that would be picked (rows T12, T16, T19).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Chosen {
+    /// One that is proved: the record's own, or the issuer's.
+    Own(EmailAddress),
+    /// Its mailbox proved it.
+    Mailbox(ProvedAddress),
+}
+
+impl Chosen {
+    pub(super) fn email(&self) -> &EmailAddress {
+        match self {
+            Self::Own(email) => email,
+            Self::Mailbox(proved) => proved.email(),
+        }
+    }
+
+    /// The choice as it is good for this record now; none once its account has changed since (§4 #17).
+    fn choice(&self, (record, epoch): (ProductAccountId, u32), issuers: bool, now: Timestamp) -> Option<Choice> {
+        let proved_at = match self {
+            Self::Own(_) => issuers.then_some(now),
+            Self::Mailbox(proved) => Some(proved.good_for(record, epoch)?),
+        };
+        Some(Choice { email: self.email().clone(), proved_at })
     }
 }
 
@@ -81,12 +114,12 @@ pub(super) fn begun(
 }
 
 impl World {
-    /// What an admission that moves a record does to it; none where it moves nothing.
+    /// What an admission that moves a record does to it; none where it moves nothing. `chosen` is what the person chose in its review.
     pub(super) async fn moving(
         &self,
         admitted: &Admitted,
         proof: &Proof,
-        about: &Circumstances,
+        (about, chosen): (&Circumstances, Option<&Chosen>),
     ) -> Result<Option<Moving>, Stop> {
         let terms = admitted.terms();
         let Some(trigger) = terms.moves else { return Ok(None) };
@@ -104,32 +137,24 @@ impl World {
         }
         let by_company = terms.managed_by.is_some() && terms.proves_address;
         let catalog = self.catalog.load();
-        // Whose word makes an address the account's: the company's for its people, the issuer's, and a third party's for addresses that
-        // nobody manages. A linked person's foreign address is nobody's word about the account (rules C2, C3, M7).
-        let proven = claims.email.as_ref().filter(|email| {
-            let vouched = claims.email_verified == Vouched::Yes;
-            let by_word = match claims.method {
-                Method::Issuer => vouched,
-                Method::ThirdParty => vouched && management(&catalog, email).is_none(),
-                _ => false,
-            };
-            by_company || by_word
-        });
-        let mut addresses = self.store.addresses_of(record.id).await?;
-        // Imported without a row of its own: the account's live address is the record's.
-        if let (true, Some(email)) = (addresses.is_empty(), &account.email) {
-            addresses.push(Address {
-                product_account: record.id,
-                email: email.clone(),
-                verified: account.email_verified,
-                verified_at: account.email_proved_at,
-                primary: true,
-                added_at: account.created_at,
-                last_login_at: account.last_login_at,
-            });
-        }
+        let proven = claims.email.as_ref().filter(|_| by_company || self.is_its_word(claims));
+        let addresses = self.addresses_to_reduce(record, account).await?;
         let manager = |email: &EmailAddress| management(&catalog, email).map(|held| held.org.name.clone());
-        match reduce(&addresses, proven, manager) {
+        let reduced = match chosen {
+            None => reduce(&addresses, proven, manager),
+            Some(_) if terms.managed_by.is_some() => Err(NoPick::Managed),
+            Some(chosen) => {
+                let issuers = self.issuers_address(proof).as_ref() == Some(chosen.email());
+                let Some(choice) = chosen.choice((record.id, account.epoch), issuers, self.clock.now()) else {
+                    return refused(Refusal::NotUnderWay);
+                };
+                if !self.may_keep(record, &choice.email, &claims.identity).await? {
+                    return refused(Refusal::Conflict);
+                }
+                choose((record.id, &addresses), &choice, proven, manager)
+            }
+        };
+        match reduced {
             // Once it is committed there is no way back from an address that is somebody else's (§3.5, rule H19).
             Ok(reduction) if self.is_anothers(record, &reduction.kept.email).await? => refused(Refusal::Conflict),
             Ok(reduction) => Ok(Some(Moving {
@@ -144,7 +169,77 @@ impl World {
             })),
             Err(NoPick::NoneVerified) => refused(Refusal::EmailProof),
             Err(NoPick::TwoOrganizations) => refused(Refusal::TwoOrganizations),
+            Err(NoPick::Managed) => refused(Refusal::Conflict),
         }
+    }
+
+    /// Whether a provider's word makes an address the account's: the issuer's, and a third party's for addresses that nobody manages
+    /// (a company's for its people is for the caller to see). A linked person's foreign address is nobody's word about the account
+    /// (rules C2, C3, M7).
+    fn is_its_word(&self, claims: &Claims) -> bool {
+        let vouched = claims.email_verified == Vouched::Yes;
+        match claims.method {
+            Method::Issuer => vouched,
+            Method::ThirdParty => {
+                let catalog = self.catalog.load();
+                let managed = claims.email.as_ref().is_some_and(|email| management(&catalog, email).is_some());
+                vouched && !managed
+            }
+            _ => false,
+        }
+    }
+
+    /// The address that the account issuer itself proved: it may be chosen although the record never had it (T22). Nobody else's word
+    /// brings a record a new address without its mailbox.
+    pub(super) fn issuers_address(&self, proof: &Proof) -> Option<EmailAddress> {
+        let claims = proof.claims();
+        let vouched = claims.method == Method::Issuer && claims.email_verified == Vouched::Yes;
+        claims.email.clone().filter(|_| vouched)
+    }
+
+    /// The addresses of a record that has not moved.
+    pub(super) async fn addresses_to_reduce(
+        &self,
+        record: &ProductAccount,
+        account: &Account,
+    ) -> Result<Vec<Address>, Unavailable> {
+        let mut addresses = self.store.addresses_of(record.id).await?;
+        // Imported without a row of its own: the account's live address is the record's.
+        if let (true, Some(email)) = (addresses.is_empty(), &account.email) {
+            addresses.push(Address {
+                product_account: record.id,
+                email: email.clone(),
+                verified: account.email_verified,
+                verified_at: account.email_proved_at,
+                primary: true,
+                added_at: account.created_at,
+                last_login_at: account.last_login_at,
+            });
+        }
+        Ok(addresses)
+    }
+
+    /// Whether a person whom nobody manages may choose this address for the record: no company's, nobody else's at the product in any
+    /// state, and of nobody who was deleted (§3.5, rules H2, H19).
+    pub(super) async fn may_keep(
+        &self,
+        record: &ProductAccount,
+        email: &EmailAddress,
+        identity: &IdentityKey,
+    ) -> Result<bool, Unavailable> {
+        if management(&self.catalog.load(), email).is_some() {
+            return Ok(false);
+        }
+        let holder = self.store.product_account_by_address(&record.product, email).await?;
+        if holder.is_some_and(|holder| holder.id != record.id) {
+            return Ok(false);
+        }
+        for other in self.store.accounts_by_email(email).await? {
+            if other.id != record.account && self.store.product_account(&record.product, other.id).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(!self.is_anothers(record, email).await? && !self.is_buried(identity, Some(email)).await?)
     }
 }
 

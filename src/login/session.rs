@@ -133,6 +133,10 @@ impl Login {
             account.email_verified = true;
         }
         if let Some(moving) = moving {
+            if account.email.as_ref() != Some(moving.kept()) {
+                // When another address was proved says nothing about this one (rule C6).
+                account.email_proved_at = moving.kept_since();
+            }
             account.email = Some(moving.kept().clone());
             account.email_verified = true;
         }

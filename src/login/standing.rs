@@ -10,6 +10,7 @@ use crate::entropy::random;
 use crate::kernel::journal::{MarkKind, ReplayMark};
 use crate::kernel::migration::PROOF_LIFE;
 use crate::kernel::proof::Proof;
+use crate::kernel::values::Timestamp;
 use crate::keys::{Lookup, Purpose};
 
 /// What the cookie is bound to.
@@ -22,7 +23,10 @@ pub(super) struct Standing {
     secret: [u8; 32],
     /// Where its person was going; none: to the login host itself.
     pub target: Option<Target>,
+    /// What the provider proved.
     pub proof: Proof,
+    /// When it was set down: it stands for ten minutes from then.
+    pub made_at: Timestamp,
 }
 
 impl Standing {
@@ -67,6 +71,6 @@ impl Login {
         let proof = Proof::open(reader.text()?, &self.standing_key(), &secret, visitor.now)?;
         let target = read_target(&mut reader)?;
         reader.ended()?;
-        (visitor.now.since(made_at) <= PROOF_LIFE).then_some(Standing { secret, target, proof })
+        (visitor.now.since(made_at) <= PROOF_LIFE).then_some(Standing { secret, target, proof, made_at })
     }
 }

@@ -2,6 +2,7 @@
 
 use minijinja::{Value, context};
 
+use super::address::{AddressCode, AddressOpened, WhichAddress};
 use super::href::Href;
 use super::merging::Merge;
 use super::moving::{Anew, Move, Prove, Review};
@@ -44,6 +45,12 @@ pub enum Local {
     Anew(Anew),
     /// Both sides of a link, before its button.
     Review(Review),
+    /// Which address stays.
+    WhichAddress(WhichAddress),
+    /// The digits that were mailed to it.
+    AddressCode(AddressCode),
+    /// The link of that mail.
+    AddressOpened(AddressOpened),
     /// Two accounts of one person.
     Merge(Merge),
     /// One thing to agree to.
@@ -266,6 +273,9 @@ impl Local {
             Self::Prove(page) => &page.brand,
             Self::Anew(page) => &page.brand,
             Self::Review(page) => &page.brand,
+            Self::WhichAddress(page) => &page.brand,
+            Self::AddressCode(page) => &page.brand,
+            Self::AddressOpened(page) => &page.brand,
             Self::Merge(page) => &page.brand,
             Self::Confirm(page) => &page.brand,
         }
@@ -289,6 +299,9 @@ impl Local {
             Self::Prove(page) => ("local/prove.html", 200, page.values()),
             Self::Anew(page) => ("local/anew.html", page.status(), page.values()),
             Self::Review(page) => ("local/review.html", page.status(), page.values()),
+            Self::WhichAddress(page) => ("local/which_address.html", 200, page.values()),
+            Self::AddressCode(page) => ("local/address_code.html", 200, page.values()),
+            Self::AddressOpened(page) => ("local/address_opened.html", 200, page.values()),
             Self::Confirm(page) => ("local/confirm.html", 200, confirm(page)),
             Self::Merge(page) => {
                 let (template, status) = page.kind();

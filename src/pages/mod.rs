@@ -11,6 +11,7 @@
 //! list of samples (`examples/pages/samples.rs`), which the snapshots and the gallery for the browser tests share.
 
 mod account;
+mod address;
 mod colour;
 mod href;
 mod languages;
@@ -27,6 +28,7 @@ mod utc;
 mod view;
 
 pub use account::{Account, AccountWay, By, Device, Statement};
+pub use address::{AddressCode, AddressOpened, WhichAddress};
 pub use colour::{Colour, NotAColour};
 pub use href::{Href, NotAnHref};
 pub use languages::{CATALOGUES, english, shipped};

@@ -71,6 +71,8 @@ pub struct Review {
     pub identity: String,
     /// The organization that manages the address.
     pub work: Option<Name>,
+    /// Where another address is chosen; none for who is managed (row T20).
+    pub another: Option<Href>,
     /// The facts changed since the page was shown: 409.
     pub changed: bool,
     /// Away, with nothing changed.
@@ -140,7 +142,7 @@ impl Review {
             form => view::form(&self.form), kept => legible(&self.kept), provider => self.provider.shown(),
             removed => self.removed.iter().map(|address| legible(address)).collect::<Vec<_>>(),
             identity => legible(&self.identity), work => self.work.as_ref().map(Name::shown), changed => self.changed,
-            stay => self.stay.as_str(),
+            another => self.another.as_ref().map(Href::as_str), stay => self.stay.as_str(),
         }
     }
 }

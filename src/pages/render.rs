@@ -17,7 +17,7 @@ use std::sync::Arc;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 34] = [
+const TEMPLATES: [(&str, &str); 37] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
@@ -52,6 +52,9 @@ const TEMPLATES: [(&str, &str); 34] = [
     ("local/merge_review.html", include_str!("templates/local/merge_review.html")),
     ("local/anew.html", include_str!("templates/local/anew.html")),
     ("local/review.html", include_str!("templates/local/review.html")),
+    ("local/which_address.html", include_str!("templates/local/which_address.html")),
+    ("local/address_code.html", include_str!("templates/local/address_code.html")),
+    ("local/address_opened.html", include_str!("templates/local/address_opened.html")),
 ];
 
 /// Posts the form of [`Page::Submit`], whose policy names this script by its digest. Without scripts the button does.

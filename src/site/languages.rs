@@ -6,7 +6,7 @@
 use super::forms::Fields;
 use super::local::paths;
 use super::render::{self, At};
-use super::{Site, account};
+use super::{Site, account, another, stepping};
 use crate::kernel::values::{Language, Wishes};
 use crate::login::{Cookies, LANGUAGE, Visitor, language_cookie};
 use crate::pages::{Href, Picker};
@@ -67,7 +67,7 @@ impl Site {
 const LONGEST: usize = 2048;
 
 /// Pages that show the same when they are asked for again: nothing is used up by them, and nothing is done.
-const REPEATABLE: [&str; 18] = [
+const REPEATABLE: [&str; 20] = [
     "/",
     "/login",
     "/login/to",
@@ -76,6 +76,8 @@ const REPEATABLE: [&str; 18] = [
     "/logout",
     "/logout/done",
     account::ACCOUNT,
+    stepping::OWN,
+    another::ADDRESS,
     paths::LINK,
     paths::MERGE,
     paths::SIGN_IN,

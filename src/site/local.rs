@@ -168,7 +168,7 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
             changed,
             stay: Href::parse(&stay).ok()?,
         }),
-        LocalPage::Review { form: fields, kept, removed, provider, identity, work, changed, stay } => {
+        LocalPage::Review { form: fields, kept, removed, provider, identity, work, another, changed, stay } => {
             Local::Review(Review {
                 brand,
                 form: form(&fields, paths::LINK)?,
@@ -177,10 +177,12 @@ pub(super) fn page(step: LocalStep) -> Option<Page> {
                 provider: Name::configured(&provider),
                 identity,
                 work: work.map(|org| Name::organization(&org)),
+                another: another.map(|path| Href::parse(&path)).transpose().ok()?,
                 changed,
                 stay: Href::parse(&stay).ok()?,
             })
         }
+        LocalPage::Address(step) => super::another::page(step, brand)?,
         LocalPage::Merge(step) => Local::Merge(super::merging::page(step, brand)?),
         LocalPage::AskAdmin(manager) => {
             return super::account::ask_admin(brand, &manager, super::account::HERE);

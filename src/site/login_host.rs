@@ -2,7 +2,7 @@
 
 use super::forms::Fields;
 use super::render::{self, At};
-use super::{Site, account, declared, emergency, local, stepping};
+use super::{Site, account, another, declared, emergency, local, stepping};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryName, OrgName, Origin, ProductName, ThirdPartyName};
 use crate::keys::KeyFault;
@@ -43,6 +43,12 @@ impl Site {
         }
         if path.starts_with("/login/passkey") {
             return self.on_passkey(request, visitor, (&method, &path)).await;
+        }
+        if path.starts_with(another::ADDRESS) {
+            return match self.on_address(request, visitor, (method.as_str(), &path)).await {
+                Some(answer) => self.respond(answer, At::Login, visitor),
+                None => self.not_found(request),
+            };
         }
         let answer = match (method.as_str(), path.as_str()) {
             ("GET" | "HEAD", "/.well-known/jwks.json") => return public_keys(self.login.world().keys.jwks()),

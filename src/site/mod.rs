@@ -4,6 +4,7 @@
 //! Deliberately absent: any decision. A path is one arm in `login_host` or `product_host`; a refusal's text is one arm in `texts`.
 
 mod account;
+mod another;
 mod app_login;
 mod emergency;
 mod forms;

@@ -115,6 +115,14 @@ impl Admitted {
     pub fn terms(&self) -> &Terms {
         &self.terms
     }
+
+    /// The record at the product that is entered, where it exists.
+    pub fn known_record(&self) -> Option<&ProductAccount> {
+        match &self.terms.entry.as_ref()?.record {
+            Record::Known(record) => Some(record),
+            Record::New => None,
+        }
+    }
 }
 
 /// Turns an unopposed linking decision into the outcome.

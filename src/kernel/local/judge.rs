@@ -20,7 +20,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
 /// How long the second step may take after the first.
-const BETWEEN: Duration = Duration::from_secs(10 * 60);
+pub(super) const BETWEEN: Duration = Duration::from_secs(10 * 60);
 
 /// Who is said to log in, as the store has them.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -94,17 +94,29 @@ pub fn by_mailbox(
     browser: &[u8; 16],
     now: Timestamp,
 ) -> Option<Steps> {
+    let held = mailbox_holds(proof, (claimant.record, claimant.epoch), shown, browser, now);
+    // A mail about an address that shall be the record's says nothing about who may log in to it.
+    (held && proof.purpose != MailboxPurpose::Address).then(|| Steps {
+        for_link: proof.purpose == MailboxPurpose::Owner,
+        ..first(claimant, Method::Reset, "email", now)
+    })
+}
+
+/// Whether what is shown is what was mailed, in the browser that began, in time, for this record, whose account has not changed since.
+pub(super) fn mailbox_holds(
+    proof: &MailboxProof,
+    (record, epoch): (ProductAccountId, u32),
+    shown: Shown<'_>,
+    browser: &[u8; 16],
+    now: Timestamp,
+) -> bool {
     let held = match shown {
         Shown::Code(hashes) => holds(&proof.code, hashes),
         Shown::Link(hashes) => holds(&proof.link, hashes),
     };
     let same_browser: bool = proof.browser.ct_eq(browser).into();
-    let alive = now < proof.expires_at && proof.account_epoch == claimant.epoch;
-    let theirs = proof.product_account == Some(claimant.record);
-    (held && same_browser && alive && theirs).then(|| Steps {
-        for_link: proof.purpose == MailboxPurpose::Owner,
-        ..first(claimant, Method::Reset, "email", now)
-    })
+    let alive = now < proof.expires_at && proof.account_epoch == epoch;
+    held && same_browser && alive && proof.product_account == Some(record)
 }
 
 /// What a person shows of a mail.

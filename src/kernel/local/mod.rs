@@ -3,11 +3,13 @@
 //! Pure: secrets, salts, times and what was stored are arguments. `password` has the one form in which passwords rest (argon2id,
 //! over an imported hash where there was one), `imported` reads the hashes that products bring, `adapter` judges the answer of a product
 //! that keeps its passwords itself, `app` reads what apps post, `strength` judges new passwords, `passkey` the answers of
-//! authenticators, `totp` and `recovery` the other second steps; `judge` alone makes proofs of them, `second` of a second step beside a provider's login. Deliberately absent: where rows rest (`store`), how often somebody may try
+//! authenticators, `totp` and `recovery` the other second steps; `judge` alone makes proofs of them, `second` of a second step beside a
+//! provider's login, and `address` of a mailbox that becomes a record's address. Deliberately absent: where rows rest (`store`), how often somebody may try
 //! (`login/local`), the cost of waiting (a bounded pool there). A further kind of imported hash is a variant of
 //! [`imported::Scheme`].
 
 mod adapter;
+mod address;
 mod app;
 mod imported;
 mod judge;
@@ -21,6 +23,7 @@ mod totp;
 pub use adapter::{
     ANSWER_LIMIT, AdapterAct, AdapterAnswer, AdapterCall, Odd, by_adapter, done, owner, token_owner, verify_password,
 };
+pub use address::{ProvedAddress, address_by_mailbox};
 pub use app::{APP_BODY, AppLogin, read_app_login};
 pub use imported::{NotImportable, Scheme};
 pub use judge::{Claimant, Shown, Steps, by_emergency, by_mailbox, by_passkey, by_password};

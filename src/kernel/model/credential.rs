@@ -86,7 +86,7 @@ pub struct Factor {
 pub enum MailboxPurpose {
     /// A new password.
     Reset,
-    /// An address of an account that was never proved.
+    /// An address that a record shall have when it moves (rows T16, T19).
     Address,
     /// That a record is theirs, beside a provider's proof (B22).
     Owner,

@@ -10,7 +10,7 @@ use crate::kernel::model::{
     Account, Catalog, Method, MigrationPhase, Passwords, ProductAccount, ProductAccountState, SecondStep as Demanded,
 };
 use crate::kernel::standing::{self, Groups, Management};
-use crate::kernel::values::{AccountId, Timestamp};
+use crate::kernel::values::{AccountId, OrgName, Timestamp};
 use crate::mail::mask;
 use crate::store::Unavailable;
 use crate::web::LiveSession;
@@ -210,6 +210,15 @@ impl World {
         let catalog = self.catalog.load();
         let proved = standing::proved_addresses(&account, &further);
         Ok(standing::managements(&catalog, &proved, Groups::Unknown).first().map(manager))
+    }
+}
+
+impl World {
+    /// The organization, as people who ask its admins are told.
+    pub(in crate::login) fn manager_named(&self, org: &OrgName) -> Option<Manager> {
+        let catalog = self.catalog.load();
+        let org = catalog.orgs.get(org)?;
+        Some(Manager { label: org.label.clone(), contact: org.admins.first().map(mask) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a person meets in a local login.
 
 use super::super::account::Manager;
+use super::super::another::AddressStep;
 use super::super::answer::{Form, Way};
 use super::super::merging::MergeStep;
 use crate::kernel::local::Weakness;
@@ -182,11 +183,15 @@ pub enum LocalPage {
         identity: String,
         /// The organization that manages the address.
         work: Option<String>,
+        /// Where another address is chosen; none for who is managed (row T20).
+        another: Option<String>,
         /// The facts are others than those that were shown.
         changed: bool,
         /// Back to the product, with nothing changed.
         stay: String,
     },
+    /// Another address for the review (rows T12, T16, T19); shown on the login host.
+    Address(AddressStep),
     /// Two accounts of one person here (row L10); shown on the login host.
     Merge(MergeStep),
     /// What a person has enrolled.

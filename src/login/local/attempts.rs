@@ -122,6 +122,21 @@ impl World {
         Ok(true)
     }
 
+    /// Counts a mail that a person of this product asks for, by each of these names for it. `false`: there were too many.
+    pub(in crate::login) async fn may_mail(
+        &self,
+        visitor: &Visitor,
+        product: &ProductName,
+        names: [&str; 2],
+    ) -> Result<bool, Stop> {
+        for name in names {
+            if !self.may_try(Attempt::Mail, visitor, (product, name), None).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether an answer at the emergency door is judged at all. Nobody guesses a signature: this is for noise, counts what did not hold,
     /// and is by network alone, so that no flood from elsewhere shuts the door (rule M14) and no number of good logins does.
     pub(in crate::login) async fn may_try_emergency(&self, visitor: &Visitor) -> Result<bool, Stop> {

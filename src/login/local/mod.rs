@@ -34,6 +34,8 @@ mod second;
 mod security;
 mod slot;
 
+pub(in crate::login) use reset::{LIFE, Secrets, TRIES};
+
 pub use answer::{Asks, CeremonyFor, LocalPage, LocalStep, Said, Shown, Wrong};
 pub use app::{AppEntry, AppRefused};
 pub use bench::{Bench, Busy, Lane};

@@ -1,6 +1,7 @@
 //! A new password by mail (rule H1): eight digits for the page that waits, a link whose `GET` shows and whose `POST` acts, both good
 //! once, for fifteen minutes, in the browser that began. Everybody sees the same pages, known or not (rule H18).
 
+use super::super::another::OPENED;
 use super::super::answer::{Answer, Step};
 use super::super::both_sides::Wanted;
 use super::super::handover::ProductHost;
@@ -26,9 +27,9 @@ use crate::store::NotCommitted;
 use std::time::Duration;
 
 /// How long a proof lives.
-const LIFE: Duration = Duration::from_secs(15 * 60);
+pub(in crate::login) const LIFE: Duration = Duration::from_secs(15 * 60);
 /// Codes that may be tried.
-const TRIES: u32 = 5;
+pub(in crate::login) const TRIES: u32 = 5;
 
 /// What a mailbox is proved for, with what the page that waits must know.
 pub(super) enum For<'a> {
@@ -58,7 +59,7 @@ impl For<'_> {
 }
 
 /// What a mail says.
-pub(super) struct Secrets {
+pub(in crate::login) struct Secrets {
     /// Eight digits.
     pub code: String,
     /// The link's token.
@@ -66,7 +67,7 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    fn fresh() -> Self {
+    pub(in crate::login) fn fresh() -> Self {
         let number = u64::from_be_bytes(random()) % 100_000_000;
         Self { code: format!("{number:08}"), link: Token::new(random()) }
     }
@@ -149,7 +150,9 @@ impl Login {
             return Ok(said(at, Said::TooMany));
         }
         let known = self.world.known(at, &email).await?;
-        let owner = known.filter(|known| known.record.state == ProductAccountState::Local && !known.record.off);
+        // Also while it moves: a new password ends a move that somebody else began (§4 #17).
+        let is_local = |state| matches!(state, ProductAccountState::Local | ProductAccountState::Migrating);
+        let owner = known.filter(|known| is_local(known.record.state) && !known.record.off);
         self.begin_proof(visitor, at, target, (For::Reset, email, owner.as_ref())).await
     }
 
@@ -345,10 +348,12 @@ impl Login {
 
     async fn by_link(&self, at: &ProductHost, token: &str) -> Result<Option<MailboxProof>, Stop> {
         let found = self.find_link(token).await?;
-        Ok(found.filter(|proof| proof.product == at.product.name))
+        // What is mailed about an address that a record shall have is used where its review is.
+        let here = |proof: &MailboxProof| proof.product == at.product.name && proof.purpose != MailboxPurpose::Address;
+        Ok(found.filter(here))
     }
 
-    async fn find_link(&self, token: &str) -> Result<Option<MailboxProof>, Stop> {
+    pub(in crate::login) async fn find_link(&self, token: &str) -> Result<Option<MailboxProof>, Stop> {
         let Some(token) = Token::parse(token.as_bytes()) else { return Ok(None) };
         for hash in self.world.keys.lookups(Lookup::MailLink, &[token.bytes()]) {
             if let Some(proof) = self.world.store.mailbox_proof_by_link(&hash).await? {
@@ -362,6 +367,10 @@ impl Login {
     /// if it can still be told where.
     pub async fn follow_link(&self, visitor: &Visitor, token: &str) -> Answer {
         match self.find_link(token).await {
+            // Its review is open here.
+            Ok(Some(proof)) if proof.purpose == MailboxPurpose::Address => {
+                Answer::of(Step::Go(format!("{OPENED}?token={token}")))
+            }
             Ok(Some(proof)) => {
                 let host = self.product_url(&proof.product);
                 Answer::of(Step::Go(format!("{host}/.fedgate/reset/link?token={token}")))

@@ -53,14 +53,17 @@ impl Login {
         Ok(self.ask_what_is_missing(visitor, target, (proof, stepper, about), asked).await?.with_cookie(cookie))
     }
 
-    /// The same of a proof that stands already, on the way to a link (B22).
+    /// The same of a proof that stands already, on the way to a link (B22). `ticket` is the review's.
     pub(in crate::login) async fn ask_second_for_link(
         &self,
         visitor: &Visitor,
-        (standing, ticket): (&Standing, &str),
-        (stepper, about): (Option<Stepper>, Circumstances),
+        ticket: &str,
+        about: Circumstances,
     ) -> Result<Answer, Stop> {
-        let Some(stepper) = stepper else { return Err(Stop::refused(Refusal::SecondStep, about)) };
+        let standing = self.standing(visitor).ok_or_else(|| Stop::refuse(Refusal::NotUnderWay))?;
+        let Some(stepper) = self.stepper_of(visitor, &standing, (ticket, Errand::None)).await? else {
+            return Err(Stop::refused(Refusal::SecondStep, about));
+        };
         let asked = (standing.challenge(), ticket.to_owned(), Errand::None);
         self.ask_what_is_missing(visitor, standing.target.as_ref(), (&standing.proof, stepper, about), asked).await
     }
@@ -76,7 +79,7 @@ impl Login {
         let name = whose.name();
         let asked = |stage| Asked { made_at: visitor.now, challenge, whose: name, ticket, errand, stage };
         if !whose.factors.is_empty() {
-            return Ok(self.code_page(visitor, target, (&asked(Stage::Code), &whose), false));
+            return Ok(self.step_code_page(visitor, target, (&asked(Stage::Code), &whose), false));
         }
         // Nobody enrols by an old session at a provider (rule M6).
         if visitor.now.since(proof.claims().auth_time) > PROOF_LIFE {
@@ -109,29 +112,37 @@ impl Login {
         let asked = self.world.open_asked(visitor, to).filter(|_| self.world.csrf_holds(visitor, csrf));
         // Of several tabs the last one's proof stands; the page of each is good with it while it is of the same person.
         let (Some(asked), Some(standing)) = (asked, self.standing(visitor)) else { return Ok(None) };
-        let Some(stepper) = self.stepper_of(visitor, &standing, &asked).await? else { return Ok(None) };
+        let Some(stepper) = self.stepper_of(visitor, &standing, (&asked.ticket, asked.errand)).await? else {
+            return Ok(None);
+        };
         let whose = self.whose(visitor, stepper).await?;
         Ok((whose.name() == asked.whose).then_some((asked, standing, whose)))
     }
 
-    async fn stepper_of(&self, visitor: &Visitor, standing: &Standing, asked: &Asked) -> Result<Option<Stepper>, Stop> {
+    async fn stepper_of(
+        &self,
+        visitor: &Visitor,
+        standing: &Standing,
+        (ticket, errand): (&str, Errand),
+    ) -> Result<Option<Stepper>, Stop> {
         let place = standing.target.as_ref().map(|target| self.world.place(target));
         let Some(product) = place.map_or(Some(None), |place| place.map(|(product, _)| Some(product))) else {
             return Ok(None);
         };
-        let word = match asked.ticket.as_str() {
+        let word = match ticket.split('.').next().unwrap_or_default() {
             "" => Some((None, None)),
-            ticket => self.word(visitor, standing, ticket),
+            // Behind a dot stands the address that its person chose.
+            owned => self.word(visitor, standing, owned),
         };
         let Some(word) = word else { return Ok(None) };
         let catalog = self.world.catalog.load_full();
         let mut facts = self.world.facts_of_proof(visitor, &catalog, product.as_deref(), &standing.proof, word).await?;
-        facts.local.demands_step = asked.errand.demands_step();
+        facts.local.demands_step = errand.demands_step();
         let is_missing = matches!(decide(&facts).outcome, Outcome::Need(Need::SecondStep));
         Ok(facts.stepper().filter(|_| is_missing))
     }
 
-    pub(super) fn code_page(
+    pub(super) fn step_code_page(
         &self,
         visitor: &Visitor,
         target: Option<&Target>,

@@ -32,7 +32,7 @@ impl Login {
                     let stepped = Stepped { proof, changes: used, first: None };
                     self.go_on(visitor, (&standing, &asked), stepped).await
                 }
-                None => Ok(self.code_page(visitor, target, (&asked, &whose), true)),
+                None => Ok(self.step_code_page(visitor, target, (&asked, &whose), true)),
             }
         };
         let answer = answer.await;
