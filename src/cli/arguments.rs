@@ -132,8 +132,8 @@ pub enum Keys {
 /// `fedgate migrate`: the way from products' own passwords to the one account.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Migrate {
-    /// How many accounts of each product still have a password of its own, how many have moved, and which moves the product has not
-    /// heard of.
+    /// How many accounts of each product still have a password of its own, organization by organization, how many have moved, what keeps
+    /// whom from it, and which moves the product has not heard of.
     #[command(
         after_help = "Example:\n  fedgate migrate status --product trello\n\nStatus 1: a product could not be told of a move."
     )]
@@ -141,6 +141,9 @@ pub enum Migrate {
         /// Of this product only.
         #[arg(long, value_name = "P")]
         product: Option<String>,
+        /// Name the people of this organization who still log in by a password.
+        #[arg(long, value_name = "ORG")]
+        org: Option<String>,
     },
     /// Moves a product's phase on, at once or at the end of a day, on every node within a second. The file stays the floor; nothing that
     /// has moved ever moves back.

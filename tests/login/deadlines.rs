@@ -174,6 +174,11 @@ async fn n8_m13_everybody_who_has_a_password_to_lose_is_told_once_by_whoever_is_
 
 /// A gateway that has made its store and is not running, `trello` with a deadline in three days, and so many people with a password.
 async fn standing(count: u32) -> (Gateway, Vec<Upstream>) {
+    standing_with(count, "").await
+}
+
+/// The same with more tables.
+async fn standing_with(count: u32, more: &str) -> (Gateway, Vec<Upstream>) {
     let (trello, loom) = (Upstream::start(), Upstream::start());
     let keys = format!("passwords = \"here\"\n{}", plan(Clock::system().now(), 3));
     let file = Configuration::new()
@@ -181,7 +186,8 @@ async fn standing(count: u32) -> (Gateway, Vec<Upstream>) {
         .product("loom", &loom.url(), "allow = { people = [\"p0@free.example.test\"] }")
         .table(
             "[issuer]\nname = \"Example\"\noidc = \"https://127.0.0.1:9\"\nclient_id = \"c\"\nclient_auth = \"none\"",
-        );
+        )
+        .table(more);
     let mut gateway = Gateway::start(&file);
     gateway.stop();
     let store = store::open("sqlite:fedgate.db", &gateway.directory().join("state")).expect("the store");
@@ -233,6 +239,76 @@ async fn t13_n8_a_batch_that_is_killed_goes_on_where_it_was_and_tells_nobody_twi
     assert_eq!(queued(&gateway).0, i64::from(PEOPLE));
     let (_, out, _) = gateway.command(&["migrate", "status"]);
     assert!(out.contains("becomes forced at") && out.contains("3000 letters queued"), "{out}");
+}
+
+#[tokio::test]
+async fn t08_the_status_says_who_of_which_company_still_has_a_password_and_what_keeps_whom() {
+    let company = |name: &str, sso: &str| {
+        format!(
+            "[org.{name}]\ndomains = [\"{name}.example.test\"]\nadmins = [\"it@free.example.test\"]\n\
+             sso = {{ oidc = \"https://127.0.0.1:9\", client_id = \"{name}\", client_auth = \"none\" }}\n\
+             [org.{name}.policy]\nsso = \"{sso}\"\n"
+        )
+    };
+    let orgs = format!("{}{}", company("acme", "off"), company("globex", "enforced"));
+    let (gateway, _upstreams) = standing_with(2, &orgs).await;
+    let store = store::open("sqlite:fedgate.db", &gateway.directory().join("state")).expect("the store");
+    let (both, both_record) = person(20, "both@acme.example.test", true);
+    let (aside, _) = person(21, "aside@free.example.test", false);
+    let (mut gone, _) = person(22, "gone@free.example.test", true);
+    for change in &mut gone.changes {
+        if let Change::CreateAccount(account) = change {
+            account.status = AccountStatus::Deactivated;
+        }
+    }
+    let mut aside = aside;
+    for change in &mut aside.changes {
+        if let Change::CreateAccount(account) = change {
+            (account.status, account.email) = (AccountStatus::Quarantined, None);
+        }
+    }
+    let people = [
+        person(10, "ann@acme.example.test", true).0,
+        person(11, "bea@acme.example.test", true).0,
+        person(12, "cara@globex.example.test", true).0,
+        // Never proved: no company's (§4 #18).
+        person(13, "dan@acme.example.test", false).0,
+    ];
+    for batch in people.into_iter().chain([both, aside, gone]) {
+        store.commit(batch).await.expect("a person");
+    }
+    let second = Address {
+        product_account: both_record.id,
+        email: EmailAddress::parse("both@globex.example.test").unwrap(),
+        verified: true,
+        verified_at: None,
+        primary: false,
+        added_at: Timestamp::from_seconds(1),
+        last_login_at: None,
+    };
+    let change = Change::Credential(CredentialChange::PutAddress(second));
+    store.commit(Batch { changes: vec![change], ..Batch::default() }).await.expect("an address");
+    store.close().await;
+    let (status, out, err) = gateway.command(&["migrate", "status", "--json", "--org", "acme"]);
+    assert!(status.success(), "{out}{err}");
+    let said: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((&said["accounts"]["local"], &said["accounts"]["put_aside"]), (&json!(8), &json!(1)), "{out}");
+    let people = json!({ "proved": 2, "unproved": 1, "two_organizations": 1, "inactive": 1 });
+    assert_eq!(said["people"], people, "{out}");
+    let acme = json!({ "org": "acme", "by_password": 2, "sso_enforced": 0 });
+    let globex = json!({ "org": "globex", "by_password": 0, "sso_enforced": 1 });
+    assert_eq!(said["organizations"], json!([acme, globex]), "{out}");
+    let mut still: Vec<&str> =
+        said["still"].as_array().expect("a list").iter().filter_map(|one| one["email"].as_str()).collect();
+    still.sort_unstable();
+    assert_eq!(still, ["ann@acme.example.test", "bea@acme.example.test"], "{out}");
+    let (_, out, _) = gateway.command(&["migrate", "status"]);
+    assert!(out.contains("acme: 2 still by password") && out.contains("1 put aside"), "{out}");
+    assert!(!out.contains("ann@acme"), "nobody is named unasked: {out}");
+    let (status, _, err) = gateway.command(&["migrate", "status", "--org", "initech"]);
+    assert!(!status.success() && err.contains("no organization called initech"), "{err}");
+    let (_, out, _) = gateway.command(&["migrate", "phase", "trello", "forced", "--dry-run"]);
+    assert!(out.contains("4 with a proved address, 1 without, 1 of companies"), "{out}");
 }
 
 #[tokio::test]

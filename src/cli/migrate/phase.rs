@@ -3,23 +3,19 @@
 use super::super::node::state;
 use super::super::stored::{self, Wrong};
 use super::super::{Common, Screen, acquainted};
+use super::census::Census;
 use super::with_passwords;
 use crate::clock::Clock;
 use crate::entropy::random;
 use crate::kernel::event::{Action, Actor, AuditEvent, Outcome};
 use crate::kernel::journal::{Batch, Change, Revocation};
 use crate::kernel::model::{Catalog, Deadline, MigrationPhase, MigrationPlan, Product};
-use crate::kernel::standing::{Demand, management};
-use crate::kernel::values::{EventId, ProductName, Timestamp};
+use crate::kernel::values::{EventId, Timestamp};
 use crate::keys::Keys;
 use crate::orgs::phases::{Phases, SETTING};
-use crate::store::Store;
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use std::process::ExitCode;
-
-/// Records of one reading.
-const PAGE: usize = 500;
 
 /// What was asked for.
 pub(super) struct Wanted<'a> {
@@ -28,17 +24,6 @@ pub(super) struct Wanted<'a> {
     pub deadline: Option<&'a str>,
     pub force: bool,
     pub dry_run: bool,
-}
-
-/// People with a password of the product: whom the phase hits.
-#[derive(Debug, Default)]
-struct Census {
-    /// Their company's own login is what counts already.
-    companies: u64,
-    /// Have a proved address: the issuer's word may be enough.
-    proved: u64,
-    /// Have none: they prove both sides.
-    unproved: u64,
 }
 
 pub(super) fn set(wanted: &Wanted<'_>, common: &Common, screen: &mut Screen<'_>) -> Result<ExitCode, Wrong> {
@@ -68,7 +53,8 @@ pub(super) fn set(wanted: &Wanted<'_>, common: &Common, screen: &mut Screen<'_>)
             )?;
             return Ok(ExitCode::FAILURE);
         }
-        let census = census(&*store, &catalog, &product.name).await?;
+        let census = Census::of(&*store, &catalog, &product.name, None).await?;
+        let (companies, proved, unproved) = (census.companies(), census.with_proved(), census.unproved);
         if !wanted.dry_run {
             phases.set(floor, if wanted.force { &asked } else { &after });
             let mut event = AuditEvent::new(EventId::mint(now, random()), now, Action::PhaseSet, Outcome::Success);
@@ -82,7 +68,6 @@ pub(super) fn set(wanted: &Wanted<'_>, common: &Common, screen: &mut Screen<'_>)
             store.commit(Batch { changes, revocations, events: vec![event], ..Batch::default() }).await?;
         }
         if common.json {
-            let Census { companies, proved, unproved } = census;
             let people = json!({ "companies": companies, "proved": proved, "unproved": unproved });
             let said = json!({ "product": product.name.to_string(), "dry_run": wanted.dry_run, "before": written(&before),
                                "after": written(&after), "people": people });
@@ -92,8 +77,7 @@ pub(super) fn set(wanted: &Wanted<'_>, common: &Common, screen: &mut Screen<'_>)
             writeln!(screen.out, "{} {would} {}", product.name, spoken(&after, now))?;
             writeln!(
                 screen.out,
-                "  people with a password: {} with a proved address, {} without, {} of companies with a login of their own",
-                census.proved, census.unproved, census.companies
+                "  people with a password: {proved} with a proved address, {unproved} without, {companies} of companies with a login of their own"
             )?;
         }
         Ok(ExitCode::SUCCESS)
@@ -134,31 +118,6 @@ fn possible(catalog: &Catalog, asked: &MigrationPlan) -> Result<(), Wrong> {
         return Err(Wrong("nobody could log in: there is no [issuer] to move to".to_owned()));
     }
     Ok(())
-}
-
-async fn census(store: &dyn Store, catalog: &Catalog, product: &ProductName) -> Result<Census, Wrong> {
-    let (mut census, mut after) = (Census::default(), None);
-    loop {
-        let records = store.local_records(product, after, PAGE).await?;
-        let Some(last) = records.last() else { return Ok(census) };
-        after = Some(last.id);
-        for record in &records {
-            let mut proved = store.proved_addresses_of(record.account).await?;
-            let account = store.account(record.account).await?;
-            proved.extend(account.and_then(|account| account.email.filter(|_| account.email_verified)));
-            let is_companys = |email| {
-                let demand = management(catalog, email).map(|held| held.demand(catalog));
-                matches!(demand, Some(Demand::Enforced(_) | Demand::Unusable))
-            };
-            if proved.iter().any(is_companys) {
-                census.companies += 1;
-            } else if proved.is_empty() {
-                census.unproved += 1;
-            } else {
-                census.proved += 1;
-            }
-        }
-    }
 }
 
 fn written(plan: &MigrationPlan) -> Value {
