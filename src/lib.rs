@@ -14,7 +14,7 @@
 //!              follows); oidc, local (passwords, passkeys, codes), request; saml: gate, XML, C14N, verify, decrypt, judge, what it writes
 //! clock    [2] the one clock             entropy  [2] the one source of randomness
 //! language [2] what people read, in their language: catalogues, parsed once; which is chosen
-//! store    [3] the Store port; SQLite; one conformance suite defines the port
+//! store    [3] the Store port; SQLite and PostgreSQL over one set of statements; one conformance suite defines the port
 //! outbound [3] the one HTTP client       keys     [3] signing, sealing, MACs       web  [3] ports between data path and login
 //! seeing   [3] metrics and logs        dns      [3] what name servers say, each asked alone
 //! idp      [4] providers asked and cached; the second opinion on SAML, in a sandboxed process of its own

@@ -34,6 +34,7 @@ const IMPURE: &[&str] = &[
     "hyper",
     "hyper_util",
     "rusqlite",
+    "tokio_postgres",
     "moka",
     "notify",
     "socket2",

@@ -1,4 +1,5 @@
-//! The store's conformance suite, run against each store, and what is special to SQLite: its file, its clock, its death.
+//! The store's conformance suite, run against each store, what is special to SQLite (its file, its clock, its death) and
+//! to PostgreSQL (its server, and who else uses it).
 //!
 //! A new store is a line like [`mod sqlite`]'s. A new rule of the port is a function in `store/cases.rs`, or in the file of its part
 //! of the port, and its name below.
@@ -21,6 +22,10 @@ mod migrations;
 mod organizations;
 #[path = "store/outbox.rs"]
 mod outbox;
+#[path = "store/postgres.rs"]
+mod postgres;
+#[path = "support/postgres.rs"]
+mod server;
 
 /// One test for each case of the suite; `$open` makes an empty store in a folder.
 macro_rules! conformance {
@@ -126,4 +131,8 @@ macro_rules! conformance {
 
 mod sqlite {
     conformance!(crate::file::open);
+}
+
+mod postgresql {
+    conformance!(crate::postgres::open);
 }

@@ -8,6 +8,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::{Batch, Revocation};
 use crate::kernel::values::{EventId, Timestamp};
 use crate::store::{Feed, Unavailable};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -31,6 +32,8 @@ const GAP: Duration = Duration::from_secs(60);
 /// What the loop remembers between two turns.
 struct Turns {
     cursor: u64,
+    /// Rows behind the cursor that were applied already: it waits where a row may still come late, and they are read again.
+    ahead: BTreeSet<u64>,
     last_good: Duration,
     touched: Duration,
     watched: Duration,
@@ -59,6 +62,7 @@ impl Live {
         let now = self.world.clock.since_boot();
         let mut turns = Turns {
             cursor,
+            ahead: BTreeSet::new(),
             last_good: now,
             touched: now,
             watched: now,
@@ -116,12 +120,16 @@ impl Live {
             self.distrust();
         }
         for row in &feed.rows {
+            if !turns.ahead.insert(row.seq) {
+                continue;
+            }
             // First counted, then applied: a session that is being read meanwhile is either found or read again.
             self.applied.fetch_add(1, Ordering::Release);
             self.apply(&row.revocation).await;
             self.world.tally.revocation_applied(feed.now.since(row.at));
         }
         turns.cursor = feed.cursor;
+        turns.ahead = turns.ahead.split_off(&feed.cursor.saturating_add(1));
         if !self.reopen_if_behind(began, turns).await {
             return self.out("the keys could not be read again", turns);
         }

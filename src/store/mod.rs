@@ -2,7 +2,7 @@
 //!
 //! The only write is [`Store::commit`]; one writer per process takes batches, assigns log positions and commits them in groups.
 //! Reads are separate methods and may be inline. The conformance suite is the port's definition: a store that passes it is a
-//! store. [`open`] names the concrete ones; to add one, add a file and a line there.
+//! store. [`open`] names the concrete ones; both ask their tables in the words of [`sql`].
 
 mod admins;
 mod credentials;
@@ -11,6 +11,8 @@ mod domains;
 mod migrations;
 mod organizations;
 mod outbox;
+mod postgres;
+mod sql;
 mod sqlite;
 
 pub use admins::Admins;
@@ -20,6 +22,7 @@ pub use domains::DomainProofs;
 pub use migrations::Migrations;
 pub use organizations::Organizations;
 pub use outbox::Outbox;
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
 use crate::clock::Clock;
@@ -41,15 +44,15 @@ use tokio::sync::Notify;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Neither `sqlite:FILE` nor `postgres://…`.
-    #[error("a store is `sqlite:` and a file, like `sqlite:fedgate.db`")]
+    #[error("a store is `sqlite:` and a file, like `sqlite:fedgate.db`, or `postgres://USER@HOST/DATABASE`")]
     Address,
-    /// PostgreSQL.
-    #[error("postgres:// is not built into this version; write `sqlite:fedgate.db`")]
-    NotBuilt,
-    /// The file was written by a newer version of this program.
+    /// The server's address, its answer, or what it lacks. Never with the password.
+    #[error("the PostgreSQL store cannot be opened: {0}")]
+    Server(String),
+    /// The store was written by a newer version of this program, which this one cannot share it with.
     #[error("the store has version {found} and this program knows {known}: it was written by a newer one")]
     Newer {
-        /// The file's version.
+        /// The store's version.
         found: i64,
         /// The newest one known here.
         known: usize,
@@ -62,14 +65,15 @@ pub enum OpenError {
     Database(#[from] rusqlite::Error),
 }
 
-/// Opens the store that an address names: `sqlite:FILE`, relative to the state folder. It keeps this machine's time.
+/// Opens the store that an address names: `sqlite:FILE`, relative to the state folder, which keeps this machine's time, or
+/// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, which keeps the server's.
 ///
 /// # Errors
-/// [`OpenError`] says what to write, or what the disk said.
+/// [`OpenError`] says what to write, or what the disk or the server said.
 pub fn open(url: &str, state: &Path) -> Result<Arc<dyn Store>, OpenError> {
     match url.split_once(':') {
         Some(("sqlite", file)) if !file.is_empty() => Ok(Arc::new(Sqlite::open(&state.join(file), Clock::system())?)),
-        Some(("postgres" | "postgresql", _)) => Err(OpenError::NotBuilt),
+        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(Postgres::open(url, state, Clock::system())?)),
         _ => Err(OpenError::Address),
     }
 }
@@ -138,7 +142,8 @@ pub struct Committed {
 pub struct Feed {
     /// Rows after the cursor that was asked for, in order.
     pub rows: Vec<FeedRow>,
-    /// Where to ask from next.
+    /// Where to ask from next. It may be before the last of the rows, where one may still come late in between: whoever asks from there
+    /// knows by their positions which rows were read before.
     pub cursor: u64,
     /// The store's clock at the reading.
     pub now: Timestamp,

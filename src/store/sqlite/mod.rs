@@ -1,36 +1,23 @@
 //! The store in one SQLite file: write-ahead log, synced at every commit, one writer thread ([`writer`]), reads inline.
 //!
 //! Reads run where they are asked, on prepared statements (about 5 µs; a hop to another thread would cost more), over a few
-//! read-only connections. The tables are in `schema.sql`, what a batch does to them in [`change`].
+//! read-only connections. The tables are in `schema.sql`, what a batch does to them in [`sql`](super::sql).
 
-mod admins;
-mod change;
-mod credentials;
-mod deletions;
-mod domains;
-mod migrations;
-mod organizations;
-mod outbox;
-mod profiles;
-mod quarantine;
-mod read;
-mod rows;
 mod schema;
 mod writer;
 
-use super::{Committed, NotCommitted, OpenError, Touch, Unavailable};
+use super::sql::writer::{QUEUE, Work, Writer};
+use super::sql::{FEED, Params, Read, Row, Tables, params, rows};
+use super::{Committed, Feed, FeedRow, NotCommitted, OpenError, Touch, Unavailable};
 use crate::clock::Clock;
 use crate::kernel::journal::Batch;
 use crate::kernel::values::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, params_from_iter};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use writer::{Work, Writer};
-
-/// Work that may wait for the writer. Senders wait beyond it, so that a slow disk slows logins down and eats no memory.
-const QUEUE: usize = 1024;
+use writer::File;
 
 /// A SQLite file as a store.
 pub struct Sqlite {
@@ -56,7 +43,7 @@ impl Sqlite {
         let nudge = Arc::new(Notify::new());
         let (queue, inbox) = mpsc::channel(QUEUE);
         let (tell, stopped) = watch::channel(false);
-        let writer = Writer { db, clock: clock.clone(), nudge: Arc::clone(&nudge) };
+        let writer = Writer { db: File { db, clock: clock.clone() }, nudge: Arc::clone(&nudge) };
         std::thread::Builder::new().name("store".to_owned()).spawn(move || {
             writer.run(inbox);
             tell.send_replace(true);
@@ -75,7 +62,47 @@ impl Sqlite {
         answer.await.map_err(|_| Unavailable("the store's writer stopped".to_owned()))
     }
 
-    async fn commit_batch(&self, batch: Batch) -> Result<Committed, NotCommitted> {
+    /// Runs a read on this thread's connection. Threads are spread over the connections, so that cores do not wait for each
+    /// other as long as there are not more of them than connections.
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Unavailable> {
+        let mut hash = DefaultHasher::new();
+        std::thread::current().id().hash(&mut hash);
+        let count = u64::try_from(self.readers.len()).unwrap_or(1).max(1);
+        let start = usize::try_from(hash.finish() % count).unwrap_or(0);
+        let own = self.readers.iter().cycle().skip(start).take(self.readers.len());
+        let free = own.clone().find_map(|reader| reader.try_lock().ok());
+        let Some(db) = free.or_else(|| {
+            let first = own.clone().next()?;
+            Some(first.lock().unwrap_or_else(PoisonError::into_inner))
+        }) else {
+            return Err(Unavailable("the store has no connection".to_owned()));
+        };
+        let db = db.as_ref().ok_or_else(|| Unavailable("the store is closed".to_owned()))?;
+        query(db).map_err(|fault| Unavailable(fault.to_string()))
+    }
+}
+
+impl Tables for Sqlite {
+    async fn all<T: Send>(
+        &self,
+        sql: &str,
+        key: Params<'_>,
+        mut decode: impl FnMut(&Row<'_>) -> Read<T> + Send,
+    ) -> Result<Vec<T>, Unavailable> {
+        let read = self.read(|db| {
+            let mut statement = db.prepare_cached(sql)?;
+            let mut found = statement.query(params_from_iter(key.iter().map(|value| value.value())))?;
+            let mut rows = Vec::new();
+            while let Some(row) = found.next()? {
+                rows.push(decode(&Row::Sqlite(row)));
+            }
+            Ok(rows)
+        })?;
+        let rows: Read<Vec<T>> = read.into_iter().collect();
+        rows.map_err(|fault| Unavailable(fault.to_string()))
+    }
+
+    async fn write(&self, batch: Batch) -> Result<Committed, NotCommitted> {
         self.ask(|reply| Work::Commit(Box::new(batch), reply)).await?
     }
 
@@ -101,22 +128,32 @@ impl Sqlite {
         }
     }
 
-    /// Runs a read on this thread's connection. Threads are spread over the connections, so that cores do not wait for each
-    /// other as long as there are not more of them than connections.
-    fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Unavailable> {
-        let mut hash = DefaultHasher::new();
-        std::thread::current().id().hash(&mut hash);
-        let count = u64::try_from(self.readers.len()).unwrap_or(1).max(1);
-        let start = usize::try_from(hash.finish() % count).unwrap_or(0);
-        let own = self.readers.iter().cycle().skip(start).take(self.readers.len());
-        let free = own.clone().find_map(|reader| reader.try_lock().ok());
-        let Some(db) = free.or_else(|| {
-            let first = own.clone().next()?;
-            Some(first.lock().unwrap_or_else(PoisonError::into_inner))
-        }) else {
-            return Err(Unavailable("the store has no connection".to_owned()));
-        };
-        let db = db.as_ref().ok_or_else(|| Unavailable("the store is closed".to_owned()))?;
-        query(db).map_err(|fault| Unavailable(fault.to_string()))
+    fn nudged(&self) -> Arc<Notify> {
+        Arc::clone(&self.nudge)
+    }
+
+    async fn read_feed(&self, after: u64) -> Result<Feed, Unavailable> {
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        // One statement is one snapshot. The counter, not the newest row: it stays when a sweep has emptied the table.
+        let sql =
+            "SELECT * FROM (SELECT seq, at, kind, subject, detail FROM revocation WHERE seq > ? ORDER BY seq LIMIT ?)
+                   UNION ALL SELECT seq, NULL, NULL, NULL, NULL FROM sqlite_sequence WHERE name = 'revocation'";
+        let mut last = 0;
+        let found = self
+            .all(sql, params![after, FEED], |row| {
+                let seq = row.get::<i64>(0)?.cast_unsigned();
+                if row.is_null(1)? {
+                    last = seq;
+                    return Ok(None);
+                }
+                Ok(Some(FeedRow { seq, at: rows::time(row, 1)?, revocation: rows::revocation(row, 2)? }))
+            })
+            .await?;
+        let mut rows: Vec<FeedRow> = found.into_iter().flatten().collect();
+        // That the parts of a compound come in their own order is nowhere promised.
+        rows.sort_unstable_by_key(|row| row.seq);
+        let full = rows.len() >= usize::try_from(FEED).unwrap_or(usize::MAX);
+        let cursor = rows.last().filter(|_| full).map_or(last, |row| row.seq);
+        Ok(Feed { rows, cursor, now: self.clock.now() })
     }
 }

@@ -1,5 +1,6 @@
 //! How values of the model stand in columns, both ways. A value that does not parse is a damaged file: an error, never a guess.
 
+use super::{Damaged, Read, Row};
 use crate::kernel::journal::Revocation;
 use crate::kernel::model::{
     Account, AccountStatus, IdentityKey, LinkedBy, LinkedIdentity, LoginSession, Method, ProductAccount,
@@ -9,76 +10,69 @@ use crate::kernel::values::{
     AccountId, Device, DirectoryId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName,
     ProductSessionId, SessionKey, Timestamp,
 };
-use rusqlite::types::Type;
-use rusqlite::{Error, Row};
 use std::collections::BTreeMap;
 
-/// A column holds what no version of this program writes there.
-#[derive(Debug, thiserror::Error)]
-#[error("damaged: {0}")]
-struct Damaged(String);
-
 /// Reads a column's text through a parser.
-pub(super) fn parsed<T, E: std::fmt::Display>(
+pub(in crate::store) fn parsed<T, E: std::fmt::Display>(
     row: &Row<'_>,
     column: usize,
     parse: impl FnOnce(&str) -> Result<T, E>,
-) -> rusqlite::Result<T> {
-    let text = row.get_ref(column)?.as_str()?;
+) -> Read<T> {
+    let text = row.text(column)?;
     parse(text).map_err(|fault| damaged(column, fault.to_string()))
 }
 
-fn damaged(column: usize, fault: String) -> Error {
-    Error::FromSqlConversionFailure(column, Type::Text, Box::new(Damaged(fault)))
+fn damaged(column: usize, fault: String) -> Damaged {
+    Damaged(format!("column {column}: {fault}"))
 }
 
-pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+pub(in crate::store) fn time(row: &Row<'_>, column: usize) -> Read<Timestamp> {
     row.get(column).map(Timestamp::from_millis)
 }
 
-pub(super) fn time_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
+pub(in crate::store) fn time_if_any(row: &Row<'_>, column: usize) -> Read<Option<Timestamp>> {
+    Ok(row.get::<Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
-pub(super) fn list(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+pub(in crate::store) fn list(row: &Row<'_>, column: usize) -> Read<Vec<String>> {
     parsed(row, column, |text| serde_json::from_str(text))
 }
 
 /// Products as the column `ask_before` holds them.
-pub(super) fn products(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<ProductName>> {
+pub(in crate::store) fn products(row: &Row<'_>, column: usize) -> Read<Vec<ProductName>> {
     let names = list(row, column)?;
     let products: Result<Vec<_>, _> = names.iter().map(|name| ProductName::parse(name)).collect();
     products.map_err(|fault| damaged(column, fault.to_string()))
 }
 
 /// Lists as JSON.
-pub(super) fn json(list: &[String]) -> String {
+pub(in crate::store) fn json(list: &[String]) -> String {
     serde_json::Value::from(list).to_string()
 }
 
 /// Named times, as JSON.
-pub(super) fn times_json(times: &Since) -> String {
+pub(in crate::store) fn times_json(times: &Since) -> String {
     let millis: BTreeMap<&str, i64> = times.iter().map(|(name, time)| (name.as_str(), time.millis())).collect();
     serde_json::json!(millis).to_string()
 }
 
 /// Reads [`times_json`].
-pub(super) fn times(row: &Row<'_>, column: usize) -> rusqlite::Result<Since> {
+pub(in crate::store) fn times(row: &Row<'_>, column: usize) -> Read<Since> {
     let read = |text: &str| serde_json::from_str::<BTreeMap<String, i64>>(text);
     let millis = parsed(row, column, read)?;
     Ok(millis.into_iter().map(|(name, millis)| (name, Timestamp::from_millis(millis))).collect())
 }
 
 /// The column text of [`products`].
-pub(super) fn products_json(list: &[ProductName]) -> String {
+pub(in crate::store) fn products_json(list: &[ProductName]) -> String {
     json(&list.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
 /// Columns of [`account`].
-pub(super) const ACCOUNT: &str =
+pub(in crate::store) const ACCOUNT: &str =
     "id, status, delete_at, email, email_verified, email_proved_at, name, epoch, created_at, last_login_at";
 
-pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+pub(in crate::store) fn account(row: &Row<'_>) -> Read<Account> {
     let delete_at = time_if_any(row, 2)?;
     let status = parsed(row, 1, |text| match (text, delete_at) {
         ("active", _) => Ok(AccountStatus::Active),
@@ -88,7 +82,7 @@ pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         ("deleted", _) => Ok(AccountStatus::Deleted),
         _ => Err("account status"),
     })?;
-    let has_email = row.get_ref(3)?.data_type() != Type::Null;
+    let has_email = !row.is_null(3)?;
     Ok(Account {
         id: AccountId::from_bytes(row.get(0)?),
         status,
@@ -103,7 +97,7 @@ pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
 }
 
 /// The columns `status` and `delete_at`.
-pub(super) fn status_columns(status: AccountStatus) -> (&'static str, Option<i64>) {
+pub(in crate::store) fn status_columns(status: AccountStatus) -> (&'static str, Option<i64>) {
     match status {
         AccountStatus::Active => ("active", None),
         AccountStatus::Deactivated => ("deactivated", None),
@@ -114,7 +108,7 @@ pub(super) fn status_columns(status: AccountStatus) -> (&'static str, Option<i64
 }
 
 /// What an account was before its deletion was asked for.
-pub(super) fn was(row: &Row<'_>, column: usize) -> rusqlite::Result<AccountStatus> {
+pub(in crate::store) fn was(row: &Row<'_>, column: usize) -> Read<AccountStatus> {
     parsed(row, column, |text| match text {
         "active" => Ok(AccountStatus::Active),
         "deactivated" => Ok(AccountStatus::Deactivated),
@@ -123,9 +117,9 @@ pub(super) fn was(row: &Row<'_>, column: usize) -> rusqlite::Result<AccountStatu
 }
 
 /// Columns of [`product_account`].
-pub(super) const PRODUCT_ACCOUNT: &str = "id, product, account, sub, state, merged_into, off, created_at";
+pub(in crate::store) const PRODUCT_ACCOUNT: &str = "id, product, account, sub, state, merged_into, off, created_at";
 
-pub(super) fn product_account(row: &Row<'_>) -> rusqlite::Result<ProductAccount> {
+pub(in crate::store) fn product_account(row: &Row<'_>) -> Read<ProductAccount> {
     Ok(ProductAccount {
         id: ProductAccountId::from_bytes(row.get(0)?),
         product: parsed(row, 1, ProductName::parse)?,
@@ -138,8 +132,8 @@ pub(super) fn product_account(row: &Row<'_>) -> rusqlite::Result<ProductAccount>
 }
 
 /// Reads [`state_columns`].
-pub(super) fn state(row: &Row<'_>, column: usize, survivor: usize) -> rusqlite::Result<ProductAccountState> {
-    let merged_into = row.get::<_, Option<[u8; 16]>>(survivor)?.map(ProductAccountId::from_bytes);
+pub(in crate::store) fn state(row: &Row<'_>, column: usize, survivor: usize) -> Read<ProductAccountState> {
+    let merged_into = row.get::<Option<[u8; 16]>>(survivor)?.map(ProductAccountId::from_bytes);
     parsed(row, column, |text| match (text, merged_into) {
         ("local", _) => Ok(ProductAccountState::Local),
         ("migrating", _) => Ok(ProductAccountState::Migrating),
@@ -151,7 +145,7 @@ pub(super) fn state(row: &Row<'_>, column: usize, survivor: usize) -> rusqlite::
 }
 
 /// The columns `state` and `merged_into`.
-pub(super) fn state_columns(state: ProductAccountState) -> (&'static str, Option<[u8; 16]>) {
+pub(in crate::store) fn state_columns(state: ProductAccountState) -> (&'static str, Option<[u8; 16]>) {
     match state {
         ProductAccountState::Local => ("local", None),
         ProductAccountState::Migrating => ("migrating", None),
@@ -162,9 +156,9 @@ pub(super) fn state_columns(state: ProductAccountState) -> (&'static str, Option
 }
 
 /// Columns of [`identity`].
-pub(super) const IDENTITY: &str = "directory, source, subject, account, linked_by, linked_at, suspended";
+pub(in crate::store) const IDENTITY: &str = "directory, source, subject, account, linked_by, linked_at, suspended";
 
-pub(super) fn identity(row: &Row<'_>) -> rusqlite::Result<LinkedIdentity> {
+pub(in crate::store) fn identity(row: &Row<'_>) -> Read<LinkedIdentity> {
     Ok(LinkedIdentity {
         key: IdentityKey {
             directory: DirectoryId::from_bytes(row.get(0)?),
@@ -185,7 +179,7 @@ pub(super) fn identity(row: &Row<'_>) -> rusqlite::Result<LinkedIdentity> {
 }
 
 /// The column `linked_by`.
-pub(super) fn linked_by_column(by: LinkedBy) -> &'static str {
+pub(in crate::store) fn linked_by_column(by: LinkedBy) -> &'static str {
     match by {
         LinkedBy::FirstLogin => "first_login",
         LinkedBy::Authority => "authority",
@@ -195,11 +189,11 @@ pub(super) fn linked_by_column(by: LinkedBy) -> &'static str {
 }
 
 /// Columns of [`login_session`].
-pub(super) const LOGIN_SESSION: &str = "id, key, account, directory, method, amr, groups, auth_time, browser, \
+pub(in crate::store) const LOGIN_SESSION: &str = "id, key, account, directory, method, amr, groups, auth_time, browser, \
      provider_session, logout_hint, created_at, last_seen, idle_millis, abs_at, account_epoch, ask_before, mac, \
      confined_to, stepped_at, name_key, device";
 
-pub(super) fn login_session(row: &Row<'_>) -> rusqlite::Result<LoginSession> {
+pub(in crate::store) fn login_session(row: &Row<'_>) -> Read<LoginSession> {
     Ok(LoginSession {
         id: LoginSessionId::from_bytes(row.get(0)?),
         key: SessionKey(row.get(1)?),
@@ -214,26 +208,26 @@ pub(super) fn login_session(row: &Row<'_>) -> rusqlite::Result<LoginSession> {
         logout_hint: row.get(10)?,
         created_at: time(row, 11)?,
         last_seen: time(row, 12)?,
-        idle_millis: row.get::<_, i64>(13)?.cast_unsigned(),
+        idle_millis: row.get::<i64>(13)?.cast_unsigned(),
         abs_at: time(row, 14)?,
         account_epoch: row.get(15)?,
         ask_before: products(row, 16)?,
-        confined_to: match row.get::<_, Option<String>>(18)? {
+        confined_to: match row.get::<Option<String>>(18)? {
             Some(_) => Some(parsed(row, 18, ProductName::parse)?),
             None => None,
         },
-        stepped_at: row.get::<_, Option<i64>>(19)?.map(Timestamp::from_millis),
+        stepped_at: row.get::<Option<i64>>(19)?.map(Timestamp::from_millis),
         name_key: row.get(20)?,
-        device: row.get::<_, Option<String>>(21)?.map(|code| Device::from_code(&code)),
+        device: row.get::<Option<String>>(21)?.map(|code| Device::from_code(&code)),
         mac: row.get(17)?,
     })
 }
 
 /// Columns of [`product_session`].
-pub(super) const PRODUCT_SESSION: &str = "id, key, parent, product, host, account, product_account, created_at, \
+pub(in crate::store) const PRODUCT_SESSION: &str = "id, key, parent, product, host, account, product_account, created_at, \
      last_seen, idle_millis, abs_at, account_epoch, mac";
 
-pub(super) fn product_session(row: &Row<'_>) -> rusqlite::Result<ProductSession> {
+pub(in crate::store) fn product_session(row: &Row<'_>) -> Read<ProductSession> {
     Ok(ProductSession {
         id: ProductSessionId::from_bytes(row.get(0)?),
         key: SessionKey(row.get(1)?),
@@ -244,7 +238,7 @@ pub(super) fn product_session(row: &Row<'_>) -> rusqlite::Result<ProductSession>
         product_account: ProductAccountId::from_bytes(row.get(6)?),
         created_at: time(row, 7)?,
         last_seen: time(row, 8)?,
-        idle_millis: row.get::<_, i64>(9)?.cast_unsigned(),
+        idle_millis: row.get::<i64>(9)?.cast_unsigned(),
         abs_at: time(row, 10)?,
         account_epoch: row.get(11)?,
         mac: row.get(12)?,
@@ -252,7 +246,7 @@ pub(super) fn product_session(row: &Row<'_>) -> rusqlite::Result<ProductSession>
 }
 
 /// Reads the columns `kind`, `subject` and `detail` from `first` on.
-pub(super) fn revocation(row: &Row<'_>, first: usize) -> rusqlite::Result<Revocation> {
+pub(in crate::store) fn revocation(row: &Row<'_>, first: usize) -> Read<Revocation> {
     let subject = first + 1;
     let kind: String = row.get(first)?;
     Ok(match kind.as_str() {
@@ -272,7 +266,7 @@ pub(super) fn revocation(row: &Row<'_>, first: usize) -> rusqlite::Result<Revoca
 }
 
 /// The columns `kind`, `subject` and `detail`.
-pub(super) fn revocation_columns(revocation: &Revocation) -> (&'static str, String, &str) {
+pub(in crate::store) fn revocation_columns(revocation: &Revocation) -> (&'static str, String, &str) {
     match revocation {
         Revocation::LoginSession(id) => ("login_session", id.to_string(), ""),
         Revocation::ProductSession(id) => ("product_session", id.to_string(), ""),

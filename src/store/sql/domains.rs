@@ -1,13 +1,12 @@
-//! Proofs of domains in SQLite: one table, see `domains.sql`.
+//! Proofs of domains: one table, see `domains.sql`.
 
 use super::change::{At, Halt};
-use super::{Sqlite, rows};
+use super::{Read, Row, Tables, params, rows};
 use crate::kernel::domain::{ClaimMode, DomainProof, ProofMethod, State};
 use crate::kernel::journal::domain::DomainChange;
 use crate::kernel::values::{DomainName, OrgName, Timestamp};
 use crate::store::{Conflict, DomainProofs, Unavailable};
 use async_trait::async_trait;
-use rusqlite::{Row, params};
 
 const COLUMNS: &str = "org, domain, token, state, claim, method, added_at, seen_at, verified_at, claimed_at, last_ok_at, \
      failing_since, due_since, checked_at, next_check_at, version, mac";
@@ -73,28 +72,28 @@ impl At<'_> {
 }
 
 #[async_trait]
-impl DomainProofs for Sqlite {
+impl<D: Tables> DomainProofs for D {
     async fn domain_proofs(&self) -> Result<Vec<DomainProof>, Unavailable> {
-        self.all(&format!("SELECT {COLUMNS} FROM domain_proof ORDER BY org, domain"), [], proof)
+        self.all(&format!("SELECT {COLUMNS} FROM domain_proof ORDER BY org, domain"), params![], proof).await
     }
 
     async fn domain_proof(&self, org: &OrgName, domain: &DomainName) -> Result<Option<DomainProof>, Unavailable> {
         let sql = format!("SELECT {COLUMNS} FROM domain_proof WHERE org = ? AND domain = ?");
-        Ok(self.all(&sql, params![org.as_str(), domain.as_str()], proof)?.pop())
+        Ok(self.all(&sql, params![org.as_str(), domain.as_str()], proof).await?.pop())
     }
 
     async fn domain_proofs_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DomainProof>, Unavailable> {
         let sql = format!(
             "SELECT {COLUMNS} FROM domain_proof WHERE is_over = 0 AND next_check_at <= ? ORDER BY next_check_at LIMIT ?"
         );
-        self.all(&sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], proof)
+        self.all(&sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], proof).await
     }
 }
 
-fn proof(row: &Row<'_>) -> rusqlite::Result<DomainProof> {
-    let time = |column| row.get::<_, Option<i64>>(column).map(|millis| millis.map(Timestamp::from_millis));
+fn proof(row: &Row<'_>) -> Read<DomainProof> {
+    let time = |column| row.get::<Option<i64>>(column).map(|millis| millis.map(Timestamp::from_millis));
     let method = |text: &str| ProofMethod::from_code(text).ok_or("method of a proof");
-    let has_method = row.get_ref(5)? != rusqlite::types::ValueRef::Null;
+    let has_method = !row.is_null(5)?;
     Ok(DomainProof {
         org: rows::parsed(row, 0, OrgName::parse)?,
         domain: rows::parsed(row, 1, DomainName::parse)?,

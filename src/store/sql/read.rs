@@ -1,7 +1,7 @@
 //! The port's methods: writes go to the writer, reads are one prepared statement each.
 
-use super::super::{Committed, Feed, FeedRow, LoggedEvent, NotCommitted, Store, Touch, Unavailable};
-use super::{Sqlite, rows, writer};
+use super::super::{Committed, Feed, LoggedEvent, NotCommitted, Store, Touch, Unavailable};
+use super::{Read, Row, Tables, params, rows};
 use crate::kernel::event::AuditEvent;
 use crate::kernel::journal::{Batch, CheckpointRow, DomainRow, KeyRow, PolicyRow};
 use crate::kernel::model::{
@@ -12,65 +12,13 @@ use crate::kernel::values::{
     ProductName, ProductSessionId, SessionKey, Timestamp,
 };
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension as _, Params, Row, params};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// Rows of one reading of the feed at most; the cursor then stands at the last of them and the next reading goes on.
-const FEED: u32 = 10_000;
-
-impl Sqlite {
-    pub(super) fn one<T>(
-        &self,
-        sql: &str,
-        key: impl Params,
-        decode: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, Unavailable> {
-        self.read(|db| db.prepare_cached(sql)?.query_row(key, decode).optional())
-    }
-
-    pub(super) fn all<T>(
-        &self,
-        sql: &str,
-        key: impl Params,
-        decode: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, Unavailable> {
-        self.read(|db| db.prepare_cached(sql)?.query_map(key, decode)?.collect())
-    }
-
-    /// Rows and cursor of one snapshot.
-    fn read_feed(&self, after: u64) -> Result<Feed, Unavailable> {
-        let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let (rows, last) = self.read(|db| {
-            // One statement is one snapshot. The counter, not the newest row: it stays when a sweep has emptied the table.
-            let mut statement = db.prepare_cached(
-                "SELECT * FROM (SELECT seq, at, kind, subject, detail FROM revocation WHERE seq > ? ORDER BY seq LIMIT ?)
-                 UNION ALL SELECT seq, NULL, NULL, NULL, NULL FROM sqlite_sequence WHERE name = 'revocation'",
-            )?;
-            let mut found = statement.query(params![after, FEED])?;
-            let (mut rows, mut last) = (Vec::new(), 0);
-            while let Some(row) = found.next()? {
-                let seq = row.get::<_, i64>(0)?.cast_unsigned();
-                if row.get::<_, Option<i64>>(1)?.is_some() {
-                    rows.push(FeedRow { seq, at: rows::time(row, 1)?, revocation: rows::revocation(row, 2)? });
-                } else {
-                    last = seq;
-                }
-            }
-            // That the parts of a compound come in their own order is nowhere promised.
-            rows.sort_unstable_by_key(|row: &FeedRow| row.seq);
-            Ok((rows, last))
-        })?;
-        let full = rows.len() >= usize::try_from(FEED).unwrap_or(usize::MAX);
-        let cursor = rows.last().filter(|_| full).map_or(last, |row| row.seq);
-        Ok(Feed { rows, cursor, now: self.clock.now() })
-    }
-}
-
 #[async_trait]
-impl Store for Sqlite {
+impl<D: Tables> Store for D {
     async fn commit(&self, batch: Batch) -> Result<Committed, NotCommitted> {
-        self.commit_batch(batch).await
+        self.write(batch).await
     }
 
     async fn touch(&self, touches: Vec<Touch>) -> Result<(), Unavailable> {
@@ -78,27 +26,27 @@ impl Store for Sqlite {
     }
 
     async fn feed(&self, after: u64) -> Result<Feed, Unavailable> {
-        self.read_feed(after)
+        self.read_feed(after).await
     }
 
     fn nudge(&self) -> Arc<Notify> {
-        Arc::clone(&self.nudge)
+        self.nudged()
     }
 
     async fn login_session(&self, key: &SessionKey) -> Result<Option<LoginSession>, Unavailable> {
         let sql = format!("SELECT {} FROM login_session WHERE key = ?", rows::LOGIN_SESSION);
-        self.one(&sql, params![key.0], rows::login_session)
+        self.one(&sql, params![key.0], rows::login_session).await
     }
 
     async fn login_session_by_id(&self, id: LoginSessionId) -> Result<Option<LoginSession>, Unavailable> {
         let sql = format!("SELECT {} FROM login_session WHERE id = ?", rows::LOGIN_SESSION);
-        self.one(&sql, params![id.to_bytes()], rows::login_session)
+        self.one(&sql, params![id.to_bytes()], rows::login_session).await
     }
 
     async fn login_sessions_of(&self, account: AccountId) -> Result<Vec<LoginSession>, Unavailable> {
         let columns = rows::LOGIN_SESSION;
         let sql = format!("SELECT {columns} FROM login_session WHERE account = ? ORDER BY created_at DESC, id DESC");
-        self.all(&sql, params![account.to_bytes()], rows::login_session)
+        self.all(&sql, params![account.to_bytes()], rows::login_session).await
     }
 
     async fn login_sessions_named(
@@ -108,7 +56,7 @@ impl Store for Sqlite {
     ) -> Result<Vec<LoginSession>, Unavailable> {
         let columns = rows::LOGIN_SESSION;
         let sql = format!("SELECT {columns} FROM login_session WHERE name_key = ? AND directory = ? ORDER BY id");
-        self.all(&sql, params![name_key, directory.to_bytes()], rows::login_session)
+        self.all(&sql, params![name_key, directory.to_bytes()], rows::login_session).await
     }
 
     async fn login_sessions(
@@ -119,12 +67,12 @@ impl Store for Sqlite {
         let sql = format!("SELECT {} FROM login_session WHERE id > ? ORDER BY id LIMIT ?", rows::LOGIN_SESSION);
         // Every id is longer than no bytes, and so comes after them.
         let after = after.map(|id| id.to_bytes().to_vec()).unwrap_or_default();
-        self.all(&sql, params![after, i64::try_from(limit).unwrap_or(i64::MAX)], rows::login_session)
+        self.all(&sql, params![after, i64::try_from(limit).unwrap_or(i64::MAX)], rows::login_session).await
     }
 
     async fn product_session(&self, key: &SessionKey) -> Result<Option<ProductSession>, Unavailable> {
         let sql = format!("SELECT {} FROM product_session WHERE key = ?", rows::PRODUCT_SESSION);
-        self.one(&sql, params![key.0], rows::product_session)
+        self.one(&sql, params![key.0], rows::product_session).await
     }
 
     async fn product_sessions_of(&self, account: AccountId) -> Result<Vec<ProductSession>, Unavailable> {
@@ -134,17 +82,17 @@ impl Store for Sqlite {
              ORDER BY created_at DESC, id DESC",
             rows::PRODUCT_SESSION
         );
-        self.all(&sql, params![account.to_bytes()], rows::product_session)
+        self.all(&sql, params![account.to_bytes()], rows::product_session).await
     }
 
     async fn product_session_by_id(&self, id: ProductSessionId) -> Result<Option<ProductSession>, Unavailable> {
         let sql = format!("SELECT {} FROM product_session WHERE id = ?", rows::PRODUCT_SESSION);
-        self.one(&sql, params![id.to_bytes()], rows::product_session)
+        self.one(&sql, params![id.to_bytes()], rows::product_session).await
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, Unavailable> {
         let sql = format!("SELECT {} FROM account WHERE id = ?", rows::ACCOUNT);
-        self.one(&sql, params![id.to_bytes()], rows::account)
+        self.one(&sql, params![id.to_bytes()], rows::account).await
     }
 
     async fn accounts_by_email(&self, email: &EmailAddress) -> Result<Vec<Account>, Unavailable> {
@@ -154,7 +102,7 @@ impl Store for Sqlite {
              ) ORDER BY id",
             rows::ACCOUNT
         );
-        self.all(&sql, params![email.as_str()], rows::account)
+        self.all(&sql, params![email.as_str()], rows::account).await
     }
 
     async fn addresses(&self, after: Option<&EmailAddress>, limit: usize) -> Result<Vec<EmailAddress>, Unavailable> {
@@ -167,18 +115,18 @@ impl Store for Sqlite {
                    ORDER BY email LIMIT ?2";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let after = after.map_or("", EmailAddress::as_str);
-        self.all(sql, params![after, limit], |row| rows::parsed(row, 0, EmailAddress::parse))
+        self.all(sql, params![after, limit], |row| rows::parsed(row, 0, EmailAddress::parse)).await
     }
 
     async fn identity(&self, key: &IdentityKey) -> Result<Option<LinkedIdentity>, Unavailable> {
         let columns = rows::IDENTITY;
         let sql = format!("SELECT {columns} FROM linked_identity WHERE directory = ? AND source = ? AND subject = ?");
-        self.one(&sql, params![key.directory.to_bytes(), key.source.0, key.subject], rows::identity)
+        self.one(&sql, params![key.directory.to_bytes(), key.source.0, key.subject], rows::identity).await
     }
 
     async fn identities_of(&self, account: AccountId) -> Result<Vec<LinkedIdentity>, Unavailable> {
         let sql = format!("SELECT {} FROM linked_identity WHERE account = ? ORDER BY linked_at", rows::IDENTITY);
-        self.all(&sql, params![account.to_bytes()], rows::identity)
+        self.all(&sql, params![account.to_bytes()], rows::identity).await
     }
 
     async fn product_account(
@@ -187,21 +135,21 @@ impl Store for Sqlite {
         account: AccountId,
     ) -> Result<Option<ProductAccount>, Unavailable> {
         let sql = format!("SELECT {} FROM product_account WHERE product = ? AND account = ?", rows::PRODUCT_ACCOUNT);
-        self.one(&sql, params![product.as_str(), account.to_bytes()], rows::product_account)
+        self.one(&sql, params![product.as_str(), account.to_bytes()], rows::product_account).await
     }
 
     async fn product_account_by_id(&self, id: ProductAccountId) -> Result<Option<ProductAccount>, Unavailable> {
         let sql = format!("SELECT {} FROM product_account WHERE id = ?", rows::PRODUCT_ACCOUNT);
-        self.one(&sql, params![id.to_bytes()], rows::product_account)
+        self.one(&sql, params![id.to_bytes()], rows::product_account).await
     }
 
     async fn asserted_sub(&self, product: &ProductName, email: &EmailAddress) -> Result<Option<String>, Unavailable> {
         let sql = "SELECT sub FROM asserted_address WHERE product = ? AND email = ?";
-        self.one(sql, params![product.as_str(), email.as_str()], |row| row.get(0))
+        self.one(sql, params![product.as_str(), email.as_str()], |row| row.get(0)).await
     }
 
     async fn directories(&self) -> Result<Vec<DirectoryRow>, Unavailable> {
-        self.all("SELECT id, name, fingerprint, created_at FROM directory ORDER BY created_at, id", [], |row| {
+        self.all("SELECT id, name, fingerprint, created_at FROM directory ORDER BY created_at, id", params![], |row| {
             Ok(DirectoryRow {
                 id: DirectoryId::from_bytes(row.get(0)?),
                 name: row.get(1)?,
@@ -209,10 +157,11 @@ impl Store for Sqlite {
                 created_at: rows::time(row, 3)?,
             })
         })
+        .await
     }
 
     async fn domains(&self) -> Result<Vec<DomainRow>, Unavailable> {
-        self.all("SELECT domain, org, claimed_at, mac FROM domain ORDER BY domain", [], |row| {
+        self.all("SELECT domain, org, claimed_at, mac FROM domain ORDER BY domain", params![], |row| {
             Ok(DomainRow {
                 domain: rows::parsed(row, 0, DomainName::parse)?,
                 org: rows::parsed(row, 1, OrgName::parse)?,
@@ -220,11 +169,12 @@ impl Store for Sqlite {
                 mac: row.get(3)?,
             })
         })
+        .await
     }
 
     async fn policies(&self) -> Result<Vec<PolicyRow>, Unavailable> {
         let sql = "SELECT org, fingerprint, epoch, changed_at, name, since, mac FROM policy ORDER BY org, name";
-        self.all(sql, [], |row| {
+        self.all(sql, params![], |row| {
             Ok(PolicyRow {
                 org: rows::parsed(row, 0, OrgName::parse)?,
                 name: rows::parsed(row, 4, PolicyName::parse)?,
@@ -235,10 +185,11 @@ impl Store for Sqlite {
                 mac: row.get(6)?,
             })
         })
+        .await
     }
 
     async fn keys(&self) -> Result<Vec<KeyRow>, Unavailable> {
-        self.all("SELECT kind, generation, sealed, created_at FROM key ORDER BY generation, kind", [], |row| {
+        self.all("SELECT kind, generation, sealed, created_at FROM key ORDER BY generation, kind", params![], |row| {
             Ok(KeyRow {
                 kind: row.get(0)?,
                 generation: row.get(1)?,
@@ -246,14 +197,16 @@ impl Store for Sqlite {
                 created_at: rows::time(row, 3)?,
             })
         })
+        .await
     }
 
     async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, Unavailable> {
-        self.one("SELECT value FROM setting WHERE name = ?", params![name], |row| row.get(0))
+        self.one("SELECT value FROM setting WHERE name = ?", params![name], |row| row.get(0)).await
     }
 
     async fn log_size(&self) -> Result<u64, Unavailable> {
-        self.read(writer::log_size)
+        let sql = "SELECT coalesce(max(position) + 1, 0) FROM event";
+        Ok(self.one(sql, params![], |row| row.get::<i64>(0)).await?.unwrap_or(0).cast_unsigned())
     }
 
     async fn log(&self, from: u64, limit: usize) -> Result<Vec<LoggedEvent>, Unavailable> {
@@ -261,29 +214,30 @@ impl Store for Sqlite {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let sql = "SELECT position, bytes FROM event WHERE position >= ? ORDER BY position LIMIT ?";
         self.all(sql, params![from, limit], |row| {
-            Ok(LoggedEvent { position: row.get::<_, i64>(0)?.cast_unsigned(), bytes: row.get(1)? })
+            Ok(LoggedEvent { position: row.get::<i64>(0)?.cast_unsigned(), bytes: row.get(1)? })
         })
+        .await
     }
 
     async fn leaf_hashes(&self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, Unavailable> {
         let bound = |position| i64::try_from(position).unwrap_or(i64::MAX);
         let sql = "SELECT leaf FROM event WHERE position >= ? AND position < ? ORDER BY position";
-        self.all(sql, params![bound(from), bound(to)], |row| row.get(0))
+        self.all(sql, params![bound(from), bound(to)], |row| row.get(0)).await
     }
 
     async fn events_by_reference(&self, reference: &str) -> Result<Vec<AuditEvent>, Unavailable> {
         let sql = "SELECT bytes FROM event WHERE reference = ? ORDER BY position";
-        let bytes: Vec<Vec<u8>> = self.all(sql, params![reference], |row| row.get(0))?;
+        let bytes: Vec<Vec<u8>> = self.all(sql, params![reference], |row| row.get(0)).await?;
         let events: Result<_, _> = bytes.iter().map(|bytes| serde_json::from_slice(bytes)).collect();
         events.map_err(|fault| Unavailable(format!("an event does not read: {fault}")))
     }
 
     async fn checkpoints(&self) -> Result<Vec<CheckpointRow>, Unavailable> {
-        self.all("SELECT size, at, note FROM checkpoint ORDER BY size", [], checkpoint)
+        self.all("SELECT size, at, note FROM checkpoint ORDER BY size", params![], checkpoint).await
     }
 
     async fn newest_checkpoint(&self) -> Result<Option<CheckpointRow>, Unavailable> {
-        self.one("SELECT size, at, note FROM checkpoint ORDER BY size DESC LIMIT 1", [], checkpoint)
+        self.one("SELECT size, at, note FROM checkpoint ORDER BY size DESC LIMIT 1", params![], checkpoint).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64, Unavailable> {
@@ -295,6 +249,6 @@ impl Store for Sqlite {
     }
 }
 
-fn checkpoint(row: &Row<'_>) -> rusqlite::Result<CheckpointRow> {
-    Ok(CheckpointRow { size: row.get::<_, i64>(0)?.cast_unsigned(), at: rows::time(row, 1)?, note: row.get(2)? })
+fn checkpoint(row: &Row<'_>) -> Read<CheckpointRow> {
+    Ok(CheckpointRow { size: row.get::<i64>(0)?.cast_unsigned(), at: rows::time(row, 1)?, note: row.get(2)? })
 }

@@ -1,41 +1,59 @@
 //! Applies one batch inside the writer's transaction. Unique constraints decide races: an insert that changes no row lost one.
 
 use super::super::Conflict;
-use super::rows;
+use super::{Params, Read, Row, params, rows};
 use crate::kernel::event::leaf_hash;
 use crate::kernel::journal::{Batch, Change, CheckpointRow, DomainRow, KeyRow, PolicyRow, ReplayMark};
 use crate::kernel::model::{
     Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use crate::kernel::values::{AccountId, EmailAddress, LoginSessionId, ProductName, Timestamp};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, params};
 use std::time::Duration;
 
 /// Marks and revocations outlive their use by this long: a clock that jumps by a day reopens nothing (rule M3).
 pub(super) const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why a batch stops.
-pub(super) enum Halt {
+#[derive(Debug)]
+pub(in crate::store) enum Halt {
     /// This batch lost; the others of its group go on.
     Conflict(Conflict),
-    /// The file cannot be written: the whole group is lost.
-    Fault(String),
+    /// The database does not take this batch's values, whatever is in the tables; the others of its group go on.
+    Refused(String),
+    /// The database cannot be written: the whole group is lost.
+    Fault(Lost),
 }
 
-impl From<rusqlite::Error> for Halt {
-    fn from(fault: rusqlite::Error) -> Self {
-        match fault.sqlite_error_code() {
-            // What an `ON CONFLICT` did not catch: a row that refers to one that is not there.
-            Some(ErrorCode::ConstraintViolation) => Self::Conflict(Conflict::Row),
-            _ => Self::Fault(fault.to_string()),
-        }
+/// A group that cannot be committed.
+#[derive(Debug)]
+pub(in crate::store) struct Lost {
+    /// Why.
+    pub fault: String,
+    /// Whether the same may do once more: nothing of it is or will be in the tables.
+    pub again: bool,
+}
+
+impl Lost {
+    /// For good.
+    pub(in crate::store) fn for_good(fault: impl ToString) -> Self {
+        Self { fault: fault.to_string(), again: false }
     }
 }
 
+/// A connection inside the writer's transaction.
+pub(in crate::store) trait Writing {
+    /// Runs a statement and says how many rows it changed.
+    fn execute(&self, sql: &str, row: Params<'_>) -> Result<u64, Halt>;
+    /// Runs a query and shows each row.
+    fn query(&self, sql: &str, key: Params<'_>, each: &mut dyn FnMut(&Row<'_>) -> Read<()>) -> Result<(), Halt>;
+    /// `DELETE` of the rows of a table for which this holds; what deletes too many for one transaction leaves some.
+    fn delete(&self, table: &str, when: &str) -> String;
+}
+
 /// Where the writer stands while it applies a batch.
-pub(super) struct At<'a> {
+pub(in crate::store) struct At<'a> {
     /// The connection, inside a transaction.
-    pub db: &'a Connection,
+    pub db: &'a dyn Writing,
     /// The store's clock.
     pub now: Timestamp,
     /// The latest time this store ever saw (rule M3).
@@ -60,7 +78,7 @@ impl At<'_> {
         }
         let mut position = self.log_size;
         for event in &batch.events {
-            let bytes = event.bytes().map_err(|fault| Halt::Fault(fault.to_string()))?;
+            let bytes = event.bytes().map_err(|fault| Halt::Refused(fault.to_string()))?;
             let row = params![position.cast_signed(), leaf_hash(&bytes), event.reference, bytes, event.org];
             self.run("INSERT INTO event (position, leaf, reference, bytes, org) VALUES (?, ?, ?, ?, ?)", row)?;
             position += 1;
@@ -68,12 +86,29 @@ impl At<'_> {
         Ok(position)
     }
 
-    fn run(&self, sql: &str, row: impl Params) -> Result<usize, Halt> {
-        Ok(self.db.prepare_cached(sql)?.execute(row)?)
+    fn run(&self, sql: &str, row: Params<'_>) -> Result<u64, Halt> {
+        self.db.execute(sql, row)
+    }
+
+    /// The first row of a query.
+    pub(super) fn first<T>(
+        &self,
+        sql: &str,
+        key: Params<'_>,
+        mut decode: impl FnMut(&Row<'_>) -> Read<T>,
+    ) -> Result<Option<T>, Halt> {
+        let mut found = None;
+        self.db.query(sql, key, &mut |row| {
+            if found.is_none() {
+                found = Some(decode(row)?);
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Runs a statement that must change a row.
-    pub(super) fn must(&self, sql: &str, row: impl Params, otherwise: Conflict) -> Result<(), Halt> {
+    pub(super) fn must(&self, sql: &str, row: Params<'_>, otherwise: Conflict) -> Result<(), Halt> {
         if self.run(sql, row)? == 0 { Err(Halt::Conflict(otherwise)) } else { Ok(()) }
     }
 
@@ -152,7 +187,7 @@ impl At<'_> {
     fn put_domain(&self, d: &DomainRow) -> Result<(), Halt> {
         self.must(
             "INSERT INTO domain (domain, org, claimed_at, mac) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (domain) DO UPDATE SET claimed_at = ?3, mac = ?4 WHERE org = ?2",
+             ON CONFLICT (domain) DO UPDATE SET claimed_at = ?3, mac = ?4 WHERE domain.org = ?2",
             params![d.domain.as_str(), d.org.as_str(), d.claimed_at.millis(), d.mac],
             Conflict::Row,
         )
@@ -163,7 +198,7 @@ impl At<'_> {
         self.must(
             "INSERT INTO policy (org, name, fingerprint, epoch, changed_at, since, mac) VALUES (?1, ?5, ?2, ?3, ?4, ?6, ?7)
              ON CONFLICT (org, name) DO UPDATE SET fingerprint = ?2, epoch = ?3, changed_at = ?4, since = ?6, mac = ?7
-             WHERE epoch < ?3",
+             WHERE policy.epoch < ?3",
             params![
                 p.org.as_str(),
                 p.fingerprint,
@@ -195,7 +230,7 @@ impl At<'_> {
         )
     }
 
-    pub(super) fn any(&self, sql: &str, row: impl Params) -> Result<(), Halt> {
+    pub(super) fn any(&self, sql: &str, row: Params<'_>) -> Result<(), Halt> {
         self.run(sql, row).map(|_| ())
     }
 
@@ -274,11 +309,12 @@ impl At<'_> {
 
     fn assert_address(&self, product: &ProductName, email: &EmailAddress, sub: &str) -> Result<(), Halt> {
         // The same pair again is no news and no write: it is what nearly every login says.
-        let mut statement =
-            self.db.prepare_cached("SELECT sub FROM asserted_address WHERE product = ? AND email = ?")?;
-        let known =
-            statement.query_row(params![product.as_str(), email.as_str()], |row| Ok(row.get_ref(0)?.as_str()? == sub));
-        match known.optional()? {
+        let known = self.first(
+            "SELECT sub FROM asserted_address WHERE product = ? AND email = ?",
+            params![product.as_str(), email.as_str()],
+            |row| Ok(row.text(0)? == sub),
+        )?;
+        match known {
             Some(true) => Ok(()),
             Some(false) => Err(Halt::Conflict(Conflict::Address)),
             None => self.must(
@@ -291,9 +327,8 @@ impl At<'_> {
 
     /// An account whose epoch has risen since the decision ends the session before it begins.
     fn epoch_is_current(&self, account: AccountId, decided_on: u32) -> Result<(), Halt> {
-        let mut statement = self.db.prepare_cached("SELECT epoch FROM account WHERE id = ?")?;
-        let epoch: Option<u32> = statement.query_row(params![account.to_bytes()], |row| row.get(0)).optional()?;
-        match epoch {
+        let key = params![account.to_bytes()];
+        match self.first::<u32>("SELECT epoch FROM account WHERE id = ?", key, |row| row.get(0))? {
             Some(epoch) if epoch == decided_on => Ok(()),
             Some(_) => Err(Halt::Conflict(Conflict::Ended)),
             None => Err(Halt::Conflict(Conflict::Row)),
@@ -332,8 +367,9 @@ impl At<'_> {
 
     fn create_product_session(&self, s: &ProductSession) -> Result<(), Halt> {
         self.epoch_is_current(s.account, s.account_epoch)?;
-        let mut parent = self.db.prepare_cached("SELECT 1 FROM login_session WHERE id = ? AND account = ?")?;
-        if !parent.exists(params![s.parent.to_bytes(), s.account.to_bytes()])? {
+        let parent = params![s.parent.to_bytes(), s.account.to_bytes()];
+        let sql = "SELECT 1 FROM login_session WHERE id = ? AND account = ?";
+        if self.first(sql, parent, |_| Ok(()))?.is_none() {
             return Err(Halt::Conflict(Conflict::Ended));
         }
         let sql = insert("INSERT INTO product_session (", rows::PRODUCT_SESSION, 13);
@@ -356,8 +392,8 @@ impl At<'_> {
     }
 
     fn ask_before(&self, session: LoginSessionId, product: &ProductName, ask: bool) -> Result<(), Halt> {
-        let mut statement = self.db.prepare_cached("SELECT ask_before FROM login_session WHERE id = ?")?;
-        let found = statement.query_row(params![session.to_bytes()], |row| rows::products(row, 0)).optional()?;
+        let sql = "SELECT ask_before FROM login_session WHERE id = ?";
+        let found = self.first(sql, params![session.to_bytes()], |row| rows::products(row, 0))?;
         let mut products = found.ok_or(Halt::Conflict(Conflict::Ended))?;
         products.retain(|name| name != product);
         if ask {

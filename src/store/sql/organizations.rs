@@ -2,12 +2,11 @@
 
 use super::super::{Conflict, LoggedEvent, Organizations, Unavailable};
 use super::change::{At, Halt};
-use super::{Sqlite, rows};
+use super::{Read, Row, Tables, params, rows};
 use crate::kernel::journal::{OrganizationChange, OrganizationHead, OrganizationVersion};
 use crate::kernel::model::Account;
 use crate::kernel::values::{AccountId, DomainName, OrgName};
 use async_trait::async_trait;
-use rusqlite::{Row, params};
 
 const VERSION: &str = "org, version, at, by, what, document, mac";
 
@@ -34,13 +33,13 @@ impl At<'_> {
 }
 
 #[async_trait]
-impl Organizations for Sqlite {
+impl<D: Tables> Organizations for D {
     async fn newest_versions(&self) -> Result<Vec<OrganizationVersion>, Unavailable> {
         let sql = format!(
             "SELECT {VERSION} FROM organization_version AS one WHERE version =
              (SELECT max(version) FROM organization_version WHERE org = one.org) ORDER BY org"
         );
-        self.all(&sql, [], version)
+        self.all(&sql, params![], version).await
     }
 
     async fn organization_heads(&self) -> Result<Vec<OrganizationHead>, Unavailable> {
@@ -48,7 +47,7 @@ impl Organizations for Sqlite {
             let org = rows::parsed(row, 0, OrgName::parse)?;
             Ok(OrganizationHead { org, version: row.get(1)?, mac: row.get(2)? })
         };
-        self.all("SELECT org, version, mac FROM organization_head ORDER BY org", [], head)
+        self.all("SELECT org, version, mac FROM organization_head ORDER BY org", params![], head).await
     }
 
     async fn organization_version(
@@ -57,7 +56,7 @@ impl Organizations for Sqlite {
         number: u32,
     ) -> Result<Option<OrganizationVersion>, Unavailable> {
         let sql = format!("SELECT {VERSION} FROM organization_version WHERE org = ? AND version = ?");
-        self.one(&sql, params![org.as_str(), number], version)
+        self.one(&sql, params![org.as_str(), number], version).await
     }
 
     async fn organization_versions(
@@ -69,7 +68,7 @@ impl Organizations for Sqlite {
         let sql = format!(
             "SELECT {VERSION} FROM organization_version WHERE org = ? AND version < ? ORDER BY version DESC LIMIT ?"
         );
-        self.all(&sql, params![org.as_str(), below, count(limit)], version)
+        self.all(&sql, params![org.as_str(), below, count(limit)], version).await
     }
 
     async fn accounts_of_domain(
@@ -84,13 +83,13 @@ impl Organizations for Sqlite {
             rows::ACCOUNT
         );
         let after = after.map_or([0; 16], AccountId::to_bytes);
-        self.all(&sql, params![domain.as_str(), after, count(limit)], rows::account)
+        self.all(&sql, params![domain.as_str(), after, count(limit)], rows::account).await
     }
 
     async fn count_accounts_of_domain(&self, domain: &DomainName, limit: usize) -> Result<usize, Unavailable> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM account WHERE email IS NOT NULL
-                   AND substr(email, instr(email, '@') + 1) = ? AND email_verified AND status <> 'deleted' LIMIT ?)";
-        let found: Option<i64> = self.one(sql, params![domain.as_str(), count(limit)], |row| row.get(0))?;
+                   AND substr(email, instr(email, '@') + 1) = ? AND email_verified = 1 AND status <> 'deleted' LIMIT ?) AS page";
+        let found: Option<i64> = self.one(sql, params![domain.as_str(), count(limit)], |row| row.get(0)).await?;
         Ok(usize::try_from(found.unwrap_or(0)).unwrap_or(usize::MAX))
     }
 
@@ -98,8 +97,9 @@ impl Organizations for Sqlite {
         let sql = "SELECT position, bytes FROM event WHERE org = ? AND position < ? ORDER BY position DESC LIMIT ?";
         let before = i64::try_from(before).unwrap_or(i64::MAX);
         self.all(sql, params![org.as_str(), before, count(limit)], |row| {
-            Ok(LoggedEvent { position: row.get::<_, i64>(0)?.cast_unsigned(), bytes: row.get(1)? })
+            Ok(LoggedEvent { position: row.get::<i64>(0)?.cast_unsigned(), bytes: row.get(1)? })
         })
+        .await
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn version(row: &Row<'_>) -> rusqlite::Result<OrganizationVersion> {
+fn version(row: &Row<'_>) -> Read<OrganizationVersion> {
     Ok(OrganizationVersion {
         org: rows::parsed(row, 0, OrgName::parse)?,
         version: row.get(1)?,

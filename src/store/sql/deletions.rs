@@ -2,12 +2,11 @@
 
 use super::super::{Conflict, Deletions, Unavailable};
 use super::change::{At, Halt};
-use super::{Sqlite, rows};
+use super::{Read, Row, Tables, params, rows};
 use crate::kernel::journal::DeletionChange;
 use crate::kernel::model::Deletion;
 use crate::kernel::values::{AccountId, OrgName, Timestamp};
 use async_trait::async_trait;
-use rusqlite::{Row, params};
 
 impl At<'_> {
     /// Applies one change.
@@ -65,7 +64,7 @@ impl At<'_> {
 
 const DELETION: &str = "account, was, org, at";
 
-fn deletion(row: &Row<'_>) -> rusqlite::Result<Deletion> {
+fn deletion(row: &Row<'_>) -> Read<Deletion> {
     let org: Option<String> = row.get(2)?;
     Ok(Deletion {
         account: AccountId::from_bytes(row.get(0)?),
@@ -76,20 +75,21 @@ fn deletion(row: &Row<'_>) -> rusqlite::Result<Deletion> {
 }
 
 #[async_trait]
-impl Deletions for Sqlite {
+impl<D: Tables> Deletions for D {
     async fn deletion_of(&self, account: AccountId) -> Result<Option<Deletion>, Unavailable> {
         let sql = format!("SELECT {DELETION} FROM deletion WHERE account = ?");
-        self.one(&sql, params![account.to_bytes()], deletion)
+        self.one(&sql, params![account.to_bytes()], deletion).await
     }
 
     async fn deletions_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Deletion>, Unavailable> {
         let sql = format!("SELECT {DELETION} FROM deletion WHERE at <= ? ORDER BY at, account LIMIT ?");
-        self.all(&sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], deletion)
+        self.all(&sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], deletion).await
     }
 
     async fn is_buried(&self, keys: &[[u8; 32]]) -> Result<bool, Unavailable> {
         for key in keys {
-            let found = self.one("SELECT 1 FROM tombstone WHERE key = ?", params![key], |row| row.get::<_, i64>(0))?;
+            let found =
+                self.one("SELECT 1 FROM tombstone WHERE key = ?", params![key], |row| row.get::<i64>(0)).await?;
             if found.is_some() {
                 return Ok(true);
             }

@@ -3,11 +3,10 @@
 use super::super::{Admins, Conflict, Unavailable};
 use super::change::{At, Halt};
 use super::organizations::count;
-use super::{Sqlite, rows};
+use super::{Read, Row, Tables, params, rows};
 use crate::kernel::journal::{AdminChange, ApiToken, Role, RolePin};
 use crate::kernel::values::{AccountId, ApiTokenId, EmailAddress, OrgName, SessionKey};
 use async_trait::async_trait;
-use rusqlite::{Row, params};
 
 const PIN: &str = "role, org, email, account, at, mac";
 const TOKEN: &str = "id, key, owner, label, scopes, org, networks, created_at, expires_at, last_used, mac";
@@ -63,27 +62,27 @@ impl At<'_> {
 }
 
 #[async_trait]
-impl Admins for Sqlite {
+impl<D: Tables> Admins for D {
     async fn role_pins(&self) -> Result<Vec<RolePin>, Unavailable> {
-        self.all(&format!("SELECT {PIN} FROM role_pin"), [], pin)
+        self.all(&format!("SELECT {PIN} FROM role_pin"), params![], pin).await
     }
 
     async fn role_pins_of(&self, account: AccountId) -> Result<Vec<RolePin>, Unavailable> {
-        self.all(&format!("SELECT {PIN} FROM role_pin WHERE account = ?"), params![account.to_bytes()], pin)
+        self.all(&format!("SELECT {PIN} FROM role_pin WHERE account = ?"), params![account.to_bytes()], pin).await
     }
 
     async fn api_token(&self, key: &SessionKey) -> Result<Option<ApiToken>, Unavailable> {
-        self.one(&format!("SELECT {TOKEN} FROM api_token WHERE key = ?"), params![key.0], token)
+        self.one(&format!("SELECT {TOKEN} FROM api_token WHERE key = ?"), params![key.0], token).await
     }
 
     async fn api_tokens(&self, after: Option<ApiTokenId>, limit: usize) -> Result<Vec<ApiToken>, Unavailable> {
         let sql = format!("SELECT {TOKEN} FROM api_token WHERE id > ? ORDER BY id LIMIT ?");
         let after = after.map_or([0; 16], ApiTokenId::to_bytes);
-        self.all(&sql, params![after, count(limit)], token)
+        self.all(&sql, params![after, count(limit)], token).await
     }
 }
 
-fn pin(row: &Row<'_>) -> rusqlite::Result<RolePin> {
+fn pin(row: &Row<'_>) -> Read<RolePin> {
     let org: String = row.get(1)?;
     Ok(RolePin {
         role: rows::parsed(row, 0, |text| Role::from_code(text).ok_or("role"))?,
@@ -95,7 +94,7 @@ fn pin(row: &Row<'_>) -> rusqlite::Result<RolePin> {
     })
 }
 
-fn token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
+fn token(row: &Row<'_>) -> Read<ApiToken> {
     let org: Option<String> = row.get(5)?;
     Ok(ApiToken {
         id: ApiTokenId::from_bytes(row.get(0)?),

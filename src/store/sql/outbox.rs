@@ -1,20 +1,17 @@
-//! The outbox in SQLite: three tables, see `outbox.sql`. Limits are asked in the writer, so that a flood of requests cannot pass
+//! The outbox: three tables, see `outbox.sql`. Limits are asked in the writer, so that a flood of requests cannot pass
 //! them by being parallel.
 
 use super::change::{At, Halt};
-use super::{Sqlite, rows};
+use super::{Read, Row, Tables, params, rows};
 use crate::kernel::journal::mail::{DeadLetter, MailChange, MailLimit, OutboxCount, OutboxRow};
 use crate::kernel::values::{EmailAddress, MailId, Timestamp};
 use crate::store::{Conflict, Outbox, Unavailable};
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension as _, Row, params};
 use std::time::Duration;
 
 /// What sweeps take: letters that died so long ago, and the memory that limits need.
-pub(super) const SWEPT: [(&str, Duration); 2] = [
-    ("DELETE FROM outbox WHERE dead_at < ?1", Duration::from_secs(30 * 86_400)),
-    ("DELETE FROM outbox_recent WHERE at < ?1", MailLimit::LONGEST),
-];
+pub(super) const SWEPT: [(&str, &str, Duration); 2] =
+    [("outbox", "dead_at < ?1", Duration::from_secs(30 * 86_400)), ("outbox_recent", "at < ?1", MailLimit::LONGEST)];
 
 impl At<'_> {
     pub(super) fn mail(&self, change: &MailChange) -> Result<(), Halt> {
@@ -32,8 +29,8 @@ impl At<'_> {
             ),
             MailChange::Sent { id } => self.any("DELETE FROM outbox WHERE id = ?", params![id.to_bytes()]),
             MailChange::Bury { id, at, fault } => self.any(
-                "UPDATE outbox SET dead_at = ?2, fault = ?3, parameters = '', sealed = x'' WHERE id = ?1",
-                params![id.to_bytes(), at.millis(), fault],
+                "UPDATE outbox SET dead_at = ?2, fault = ?3, parameters = '', sealed = ?4 WHERE id = ?1",
+                params![id.to_bytes(), at.millis(), fault, Vec::new()],
             ),
         }
     }
@@ -56,14 +53,11 @@ impl At<'_> {
     }
 
     fn reached(&self, limits: &[MailLimit]) -> Result<bool, Halt> {
-        let mut statement = self
-            .db
-            .prepare_cached("SELECT count(*) FROM outbox_recent WHERE key = ? AND at > ?")
-            .map_err(Halt::from)?;
+        let sql = "SELECT count(*) FROM outbox_recent WHERE key = ? AND at > ?";
         for limit in limits {
             let since = self.now.minus(limit.span).millis();
-            let sent: i64 = statement.query_row(params![limit.key, since], |row| row.get(0)).map_err(Halt::from)?;
-            if sent >= i64::from(limit.most) {
+            let sent: Option<i64> = self.first(sql, params![limit.key, since], |row| row.get(0))?;
+            if sent.unwrap_or(0) >= i64::from(limit.most) {
                 return Ok(true);
             }
         }
@@ -107,11 +101,11 @@ impl At<'_> {
 }
 
 #[async_trait]
-impl Outbox for Sqlite {
+impl<D: Tables> Outbox for D {
     async fn mail_due(&self, now: Timestamp, limit: usize) -> Result<Vec<OutboxRow>, Unavailable> {
         let sql = "SELECT id, kind, recipient, parameters, sealed, created_at, until, due_at, attempts FROM outbox
                    WHERE dead_at IS NULL AND due_at <= ? ORDER BY until, due_at LIMIT ?";
-        self.all(sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], letter)
+        self.all(sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], letter).await
     }
 
     async fn mail_dead(&self, limit: usize) -> Result<Vec<DeadLetter>, Unavailable> {
@@ -126,17 +120,18 @@ impl Outbox for Sqlite {
                 fault: row.get(4)?,
             })
         })
+        .await
     }
 
     async fn mail_count(&self) -> Result<OutboxCount, Unavailable> {
         let sql = "SELECT count(*) FILTER (WHERE dead_at IS NULL), min(created_at) FILTER (WHERE dead_at IS NULL),
                    count(*) FILTER (WHERE dead_at IS NOT NULL), (SELECT count FROM outbox_dropped) FROM outbox";
-        let count = self.read(|db| db.prepare_cached(sql)?.query_row([], count).optional())?;
+        let count = self.one(sql, params![], count).await?;
         Ok(count.unwrap_or_default())
     }
 }
 
-fn letter(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
+fn letter(row: &Row<'_>) -> Read<OutboxRow> {
     Ok(OutboxRow {
         id: MailId::from_bytes(row.get(0)?),
         kind: row.get(1)?,
@@ -150,8 +145,8 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
     })
 }
 
-fn count(row: &Row<'_>) -> rusqlite::Result<OutboxCount> {
-    let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+fn count(row: &Row<'_>) -> Read<OutboxCount> {
+    let number = |column| row.get::<i64>(column).map(i64::cast_unsigned);
     let oldest: Option<i64> = row.get(1)?;
     Ok(OutboxCount {
         waiting: number(0)?,

@@ -2,7 +2,7 @@
 
 use super::super::{Conflict, Credentials, LocalShare, Unavailable};
 use super::change::{At, Halt};
-use super::{Sqlite, rows};
+use super::{Read, Row, Tables, params, rows};
 use crate::kernel::journal::CredentialChange;
 use crate::kernel::local::StoredPassword;
 use crate::kernel::model::{
@@ -12,7 +12,6 @@ use crate::kernel::values::{
     AccountId, EmailAddress, FactorId, MailboxProofId, ProductAccountId, ProductName, Timestamp,
 };
 use async_trait::async_trait;
-use rusqlite::{Row, params};
 
 /// What a change meets that another batch was faster with.
 const LOST: Conflict = Conflict::Credential;
@@ -68,8 +67,8 @@ impl At<'_> {
             CredentialChange::CountAttempt { bucket, until } => self.any(
                 "INSERT INTO attempt (bucket, count, until) VALUES (?1, 1, ?2)
                  ON CONFLICT (bucket) DO UPDATE SET
-                     count = CASE WHEN until > ?3 THEN count + 1 ELSE 1 END,
-                     until = CASE WHEN until > ?3 THEN until ELSE ?2 END",
+                     count = CASE WHEN attempt.until > ?3 THEN attempt.count + 1 ELSE 1 END,
+                     until = CASE WHEN attempt.until > ?3 THEN attempt.until ELSE ?2 END",
                 params![bucket, until.millis(), self.now.millis()],
             ),
         }
@@ -151,7 +150,7 @@ impl At<'_> {
     }
 }
 
-fn password(row: &Row<'_>) -> rusqlite::Result<PasswordCredential> {
+fn password(row: &Row<'_>) -> Read<PasswordCredential> {
     Ok(PasswordCredential {
         product_account: ProductAccountId::from_bytes(row.get(0)?),
         stored: rows::parsed(row, 1, |text| StoredPassword::parse(text).ok_or("a password"))?,
@@ -163,7 +162,7 @@ fn password(row: &Row<'_>) -> rusqlite::Result<PasswordCredential> {
 
 const FACTOR: &str = "id, account, kind, label, secret, handle, counter, created_at, last_used_at, mac";
 
-fn factor(row: &Row<'_>) -> rusqlite::Result<Factor> {
+fn factor(row: &Row<'_>) -> Read<Factor> {
     Ok(Factor {
         id: FactorId::from_bytes(row.get(0)?),
         account: AccountId::from_bytes(row.get(1)?),
@@ -181,12 +180,12 @@ fn factor(row: &Row<'_>) -> rusqlite::Result<Factor> {
 const MAILBOX_PROOF: &str = "id, purpose, product, product_account, email, code, link, browser, account_epoch, created_at, \
      expires_at, tries_left, mac";
 
-fn mailbox_proof(row: &Row<'_>) -> rusqlite::Result<MailboxProof> {
+fn mailbox_proof(row: &Row<'_>) -> Read<MailboxProof> {
     Ok(MailboxProof {
         id: MailboxProofId::from_bytes(row.get(0)?),
         purpose: rows::parsed(row, 1, |text| MailboxPurpose::from_code(text).ok_or("a purpose"))?,
         product: rows::parsed(row, 2, ProductName::parse)?,
-        product_account: row.get::<_, Option<[u8; 16]>>(3)?.map(ProductAccountId::from_bytes),
+        product_account: row.get::<Option<[u8; 16]>>(3)?.map(ProductAccountId::from_bytes),
         email: rows::parsed(row, 4, EmailAddress::parse)?,
         code: row.get(5)?,
         link: row.get(6)?,
@@ -199,7 +198,7 @@ fn mailbox_proof(row: &Row<'_>) -> rusqlite::Result<MailboxProof> {
     })
 }
 
-fn address(row: &Row<'_>) -> rusqlite::Result<Address> {
+fn address(row: &Row<'_>) -> Read<Address> {
     Ok(Address {
         product_account: ProductAccountId::from_bytes(row.get(0)?),
         email: rows::parsed(row, 1, EmailAddress::parse)?,
@@ -212,56 +211,57 @@ fn address(row: &Row<'_>) -> rusqlite::Result<Address> {
 }
 
 #[async_trait]
-impl Credentials for Sqlite {
+impl<D: Tables> Credentials for D {
     async fn password(&self, of: ProductAccountId) -> Result<Option<PasswordCredential>, Unavailable> {
         let sql = "SELECT product_account, stored, generation, set_at, mac FROM password WHERE product_account = ?";
-        self.one(sql, params![of.to_bytes()], password)
+        self.one(sql, params![of.to_bytes()], password).await
     }
 
     async fn factors_of(&self, account: AccountId) -> Result<Vec<Factor>, Unavailable> {
         let sql = format!("SELECT {FACTOR} FROM factor WHERE account = ? ORDER BY created_at, id");
-        self.all(&sql, params![account.to_bytes()], factor)
+        self.all(&sql, params![account.to_bytes()], factor).await
     }
 
     async fn factors_of_kind(&self, kind: FactorKind, limit: usize) -> Result<Vec<Factor>, Unavailable> {
         let sql = format!("SELECT {FACTOR} FROM factor WHERE kind = ? ORDER BY created_at, id LIMIT ?");
-        self.all(&sql, params![kind.code(), i64::try_from(limit).unwrap_or(i64::MAX)], factor)
+        self.all(&sql, params![kind.code(), i64::try_from(limit).unwrap_or(i64::MAX)], factor).await
     }
 
     async fn factor_by_handle(&self, handle: &[u8]) -> Result<Option<Factor>, Unavailable> {
-        self.one(&format!("SELECT {FACTOR} FROM factor WHERE handle = ?"), params![handle], factor)
+        self.one(&format!("SELECT {FACTOR} FROM factor WHERE handle = ?"), params![handle], factor).await
     }
 
     async fn has_recovery_code(&self, account: AccountId, code: &[u8; 32]) -> Result<bool, Unavailable> {
         let sql = "SELECT 1 FROM recovery_code WHERE account = ? AND code = ?";
-        Ok(self.one(sql, params![account.to_bytes(), code], |_| Ok(()))?.is_some())
+        Ok(self.one(sql, params![account.to_bytes(), code], |_| Ok(())).await?.is_some())
     }
 
     async fn recovery_codes_left(&self, account: AccountId) -> Result<u32, Unavailable> {
         let sql = "SELECT count(*) FROM recovery_code WHERE account = ?";
-        Ok(self.one(sql, params![account.to_bytes()], |row| row.get(0))?.unwrap_or(0))
+        Ok(self.one(sql, params![account.to_bytes()], |row| row.get(0)).await?.unwrap_or(0))
     }
 
     async fn mailbox_proof(&self, id: MailboxProofId) -> Result<Option<MailboxProof>, Unavailable> {
         let sql = format!("SELECT {MAILBOX_PROOF} FROM mailbox_proof WHERE id = ?");
-        self.one(&sql, params![id.to_bytes()], mailbox_proof)
+        self.one(&sql, params![id.to_bytes()], mailbox_proof).await
     }
 
     async fn mailbox_proof_by_link(&self, link: &[u8; 32]) -> Result<Option<MailboxProof>, Unavailable> {
         self.one(&format!("SELECT {MAILBOX_PROOF} FROM mailbox_proof WHERE link = ?"), params![link], mailbox_proof)
+            .await
     }
 
     async fn addresses_of(&self, of: ProductAccountId) -> Result<Vec<Address>, Unavailable> {
         let sql = "SELECT product_account, email, verified, verified_at, is_primary, added_at, last_login_at
                    FROM address WHERE product_account = ? ORDER BY is_primary DESC, added_at, email";
-        self.all(sql, params![of.to_bytes()], address)
+        self.all(sql, params![of.to_bytes()], address).await
     }
 
     async fn proved_addresses_of(&self, account: AccountId) -> Result<Vec<EmailAddress>, Unavailable> {
         let sql = "SELECT DISTINCT email FROM address
-                   WHERE verified AND product_account IN (SELECT id FROM product_account WHERE account = ?)
+                   WHERE verified = 1 AND product_account IN (SELECT id FROM product_account WHERE account = ?)
                    ORDER BY email";
-        self.all(sql, params![account.to_bytes()], |row| rows::parsed(row, 0, EmailAddress::parse))
+        self.all(sql, params![account.to_bytes()], |row| rows::parsed(row, 0, EmailAddress::parse)).await
     }
 
     async fn product_account_by_address(
@@ -274,7 +274,7 @@ impl Credentials for Sqlite {
              WHERE id = (SELECT product_account FROM address WHERE product = ? AND email = ?)",
             rows::PRODUCT_ACCOUNT
         );
-        self.one(&sql, params![product.as_str(), email.as_str()], rows::product_account)
+        self.one(&sql, params![product.as_str(), email.as_str()], rows::product_account).await
     }
 
     async fn product_account_by_sub(
@@ -283,21 +283,23 @@ impl Credentials for Sqlite {
         sub: &str,
     ) -> Result<Option<ProductAccount>, Unavailable> {
         let sql = format!("SELECT {} FROM product_account WHERE product = ? AND sub = ?", rows::PRODUCT_ACCOUNT);
-        self.one(&sql, params![product.as_str(), sub], rows::product_account)
+        self.one(&sql, params![product.as_str(), sub], rows::product_account).await
     }
 
     async fn attempts(&self, bucket: &[u8; 32], now: Timestamp) -> Result<u32, Unavailable> {
         let sql = "SELECT count FROM attempt WHERE bucket = ? AND until > ?";
-        Ok(self.one(sql, params![bucket, now.millis()], |row| row.get(0))?.unwrap_or(0))
+        Ok(self.one(sql, params![bucket, now.millis()], |row| row.get(0)).await?.unwrap_or(0))
     }
 
     async fn local_share(&self, product: &ProductName) -> Result<LocalShare, Unavailable> {
-        let sql = "SELECT coalesce(sum(state IN ('local', 'migrating')), 0), count(*) FROM product_account
+        let sql = "SELECT count(*) FILTER (WHERE state IN ('local', 'migrating')), count(*) FROM product_account
                    WHERE product = ? AND state <> 'closed'";
-        let share = self.one(sql, params![product.as_str()], |row| {
-            let count = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-            Ok(LocalShare { local: count(0)?, all: count(1)? })
-        })?;
+        let share = self
+            .one(sql, params![product.as_str()], |row| {
+                let count = |column| row.get::<i64>(column).map(i64::cast_unsigned);
+                Ok(LocalShare { local: count(0)?, all: count(1)? })
+            })
+            .await?;
         Ok(share.unwrap_or_default())
     }
 }

@@ -2,11 +2,10 @@
 
 use super::super::{Conflict, Unavailable};
 use super::change::{At, Halt};
-use super::{Sqlite, rows};
+use super::{Tables, params, rows};
 use crate::kernel::journal::ProfileChange;
 use crate::kernel::model::ProfilePush;
 use crate::kernel::values::{ProductAccountId, Timestamp};
-use rusqlite::params;
 
 impl At<'_> {
     /// Applies one change.
@@ -15,9 +14,9 @@ impl At<'_> {
             ProfileChange::Tell(id, due_at) => self.any(
                 "INSERT INTO profile_push (product_account, version, told, due_at, attempts) VALUES (?1, 1, 0, ?2, 0)
                  ON CONFLICT (product_account) DO UPDATE SET
-                     version = version + 1,
-                     due_at = CASE WHEN told < version THEN due_at ELSE ?2 END,
-                     attempts = CASE WHEN told < version THEN attempts ELSE 0 END",
+                     version = profile_push.version + 1,
+                     due_at = CASE WHEN profile_push.told < profile_push.version THEN profile_push.due_at ELSE ?2 END,
+                     attempts = CASE WHEN profile_push.told < profile_push.version THEN profile_push.attempts ELSE 0 END",
                 params![id.to_bytes(), due_at.millis()],
             ),
             ProfileChange::Try { id, read: (version, attempts), attempts: now, due_at, fault } => self.must(
@@ -27,7 +26,7 @@ impl At<'_> {
                 Conflict::Profile,
             ),
             ProfileChange::Told(id, version, due_at) => self.any(
-                "UPDATE profile_push SET told = max(told, ?2), attempts = 0, due_at = ?3, fault = NULL
+                "UPDATE profile_push SET told = CASE WHEN told < ?2 THEN ?2 ELSE told END, attempts = 0, due_at = ?3, fault = NULL
                  WHERE product_account = ?1",
                 params![id.to_bytes(), version.cast_signed(), due_at.millis()],
             ),
@@ -35,18 +34,17 @@ impl At<'_> {
     }
 }
 
-impl Sqlite {
-    pub(super) fn due_profiles(&self, now: Timestamp, limit: usize) -> Result<Vec<ProfilePush>, Unavailable> {
-        let sql = "SELECT product_account, version, due_at, attempts, fault FROM profile_push
+pub(super) async fn due(db: &impl Tables, now: Timestamp, limit: usize) -> Result<Vec<ProfilePush>, Unavailable> {
+    let sql = "SELECT product_account, version, due_at, attempts, fault FROM profile_push
                    WHERE told < version AND due_at <= ? ORDER BY due_at, product_account LIMIT ?";
-        self.all(sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-            Ok(ProfilePush {
-                product_account: ProductAccountId::from_bytes(row.get(0)?),
-                version: row.get::<_, i64>(1)?.cast_unsigned(),
-                due_at: rows::time(row, 2)?,
-                attempts: row.get(3)?,
-                fault: row.get(4)?,
-            })
+    db.all(sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        Ok(ProfilePush {
+            product_account: ProductAccountId::from_bytes(row.get(0)?),
+            version: row.get::<i64>(1)?.cast_unsigned(),
+            due_at: rows::time(row, 2)?,
+            attempts: row.get(3)?,
+            fault: row.get(4)?,
         })
-    }
+    })
+    .await
 }

@@ -2,10 +2,9 @@
 
 use super::super::{Conflict, Unavailable};
 use super::change::{At, Halt};
-use super::{Sqlite, rows};
+use super::{Read, Row, Tables, params, rows};
 use crate::kernel::model::Quarantine;
 use crate::kernel::values::{AccountId, EmailAddress, ProductName};
-use rusqlite::{Row, params};
 
 const COLUMNS: &str = "account, email, product, by_account, at, until, kept";
 
@@ -45,7 +44,7 @@ impl At<'_> {
     }
 }
 
-fn row(row: &Row<'_>) -> rusqlite::Result<Quarantine> {
+fn row(row: &Row<'_>) -> Read<Quarantine> {
     Ok(Quarantine {
         account: AccountId::from_bytes(row.get(0)?),
         email: rows::parsed(row, 1, EmailAddress::parse)?,
@@ -57,18 +56,16 @@ fn row(row: &Row<'_>) -> rusqlite::Result<Quarantine> {
     })
 }
 
-impl Sqlite {
-    pub(super) fn quarantined(&self, account: AccountId) -> Result<Option<Quarantine>, Unavailable> {
-        self.one(&format!("SELECT {COLUMNS} FROM quarantine WHERE account = ?"), params![account.to_bytes()], row)
-    }
+pub(super) async fn one(db: &impl Tables, account: AccountId) -> Result<Option<Quarantine>, Unavailable> {
+    db.one(&format!("SELECT {COLUMNS} FROM quarantine WHERE account = ?"), params![account.to_bytes()], row).await
+}
 
-    pub(super) fn all_quarantined(
-        &self,
-        after: Option<AccountId>,
-        limit: usize,
-    ) -> Result<Vec<Quarantine>, Unavailable> {
-        let sql = format!("SELECT {COLUMNS} FROM quarantine WHERE account > ? ORDER BY account LIMIT ?");
-        let after = after.map(|id| id.to_bytes().to_vec()).unwrap_or_default();
-        self.all(&sql, params![after, i64::try_from(limit).unwrap_or(i64::MAX)], row)
-    }
+pub(super) async fn all(
+    db: &impl Tables,
+    after: Option<AccountId>,
+    limit: usize,
+) -> Result<Vec<Quarantine>, Unavailable> {
+    let sql = format!("SELECT {COLUMNS} FROM quarantine WHERE account > ? ORDER BY account LIMIT ?");
+    let after = after.map(|id| id.to_bytes().to_vec()).unwrap_or_default();
+    db.all(&sql, params![after, i64::try_from(limit).unwrap_or(i64::MAX)], row).await
 }

@@ -2,7 +2,7 @@
 
 use super::super::{Conflict, Migrations, Unavailable};
 use super::change::{At, Halt};
-use super::{Sqlite, rows};
+use super::{Read, Row, Tables, params, profiles, quarantine, rows};
 use crate::kernel::journal::MigrationChange;
 use crate::kernel::migration::Transition;
 use crate::kernel::model::{
@@ -13,7 +13,6 @@ use crate::kernel::values::{
     AccountId, DirectoryId, EmailAddress, MigrationId, ProductAccountId, ProductName, Timestamp,
 };
 use async_trait::async_trait;
-use rusqlite::{Row, params};
 
 impl At<'_> {
     /// Applies one change of a move.
@@ -118,7 +117,7 @@ impl At<'_> {
 const MIGRATION: &str = "id, product, product_account, cause, directory, source, subject, step, begun_at, committed_at, \
      due_at, attempts, fault";
 
-fn migration(row: &Row<'_>) -> rusqlite::Result<Migration> {
+fn migration(row: &Row<'_>) -> Read<Migration> {
     Ok(Migration {
         id: MigrationId::from_bytes(row.get(0)?),
         product: rows::parsed(row, 1, ProductName::parse)?,
@@ -140,7 +139,7 @@ fn migration(row: &Row<'_>) -> rusqlite::Result<Migration> {
 
 const ALIAS: &str = "product, email, product_account, verified, removed_at, mac";
 
-fn alias(row: &Row<'_>) -> rusqlite::Result<RemovedAlias> {
+fn alias(row: &Row<'_>) -> Read<RemovedAlias> {
     Ok(RemovedAlias {
         product: rows::parsed(row, 0, ProductName::parse)?,
         email: rows::parsed(row, 1, EmailAddress::parse)?,
@@ -152,43 +151,43 @@ fn alias(row: &Row<'_>) -> rusqlite::Result<RemovedAlias> {
 }
 
 #[async_trait]
-impl Migrations for Sqlite {
+impl<D: Tables> Migrations for D {
     async fn removed_alias(
         &self,
         product: &ProductName,
         email: &EmailAddress,
     ) -> Result<Option<RemovedAlias>, Unavailable> {
         let sql = format!("SELECT {ALIAS} FROM removed_alias WHERE product = ? AND email = ?");
-        self.one(&sql, params![product.as_str(), email.as_str()], alias)
+        self.one(&sql, params![product.as_str(), email.as_str()], alias).await
     }
 
     async fn removed_aliases_of(&self, of: ProductAccountId) -> Result<Vec<RemovedAlias>, Unavailable> {
         let sql = format!("SELECT {ALIAS} FROM removed_alias WHERE product_account = ? ORDER BY email");
-        self.all(&sql, params![of.to_bytes()], alias)
+        self.all(&sql, params![of.to_bytes()], alias).await
     }
 
     async fn migration_of(&self, of: ProductAccountId) -> Result<Option<Migration>, Unavailable> {
         let sql = format!("SELECT {MIGRATION} FROM migration WHERE product_account = ?");
-        self.one(&sql, params![of.to_bytes()], migration)
+        self.one(&sql, params![of.to_bytes()], migration).await
     }
 
     async fn migrations_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Migration>, Unavailable> {
         let sql = format!(
             "SELECT {MIGRATION} FROM migration WHERE step <> 'done' AND due_at <= ? ORDER BY due_at, id LIMIT ?"
         );
-        self.all(&sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], migration)
+        self.all(&sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], migration).await
     }
 
     async fn profiles_due(&self, now: Timestamp, limit: usize) -> Result<Vec<ProfilePush>, Unavailable> {
-        self.due_profiles(now, limit)
+        profiles::due(self, now, limit).await
     }
 
     async fn quarantine(&self, account: AccountId) -> Result<Option<Quarantine>, Unavailable> {
-        self.quarantined(account)
+        quarantine::one(self, account).await
     }
 
     async fn quarantines(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Quarantine>, Unavailable> {
-        self.all_quarantined(after, limit)
+        quarantine::all(self, after, limit).await
     }
 
     async fn migrations_stuck(&self, product: &ProductName, limit: usize) -> Result<Vec<Migration>, Unavailable> {
@@ -196,7 +195,7 @@ impl Migrations for Sqlite {
             "SELECT {MIGRATION} FROM migration
              WHERE product = ? AND step <> 'done' AND fault IS NOT NULL ORDER BY begun_at, id LIMIT ?"
         );
-        self.all(&sql, params![product.as_str(), i64::try_from(limit).unwrap_or(i64::MAX)], migration)
+        self.all(&sql, params![product.as_str(), i64::try_from(limit).unwrap_or(i64::MAX)], migration).await
     }
 
     async fn local_records(
@@ -213,19 +212,25 @@ impl Migrations for Sqlite {
         // No id is smaller than nothing.
         let after = after.map(|id| id.to_bytes().to_vec()).unwrap_or_default();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.all(&sql, params![product.as_str(), after, limit], rows::product_account)
+        self.all(&sql, params![product.as_str(), after, limit], rows::product_account).await
     }
 
     async fn migration_progress(&self, product: &ProductName) -> Result<MigrationProgress, Unavailable> {
-        let sql = "SELECT state, max(merged_into), count(*) FROM product_account WHERE product = ? GROUP BY state";
-        let states = self.all(sql, params![product.as_str()], |row| {
-            Ok((rows::state(row, 0, 1)?, row.get::<_, i64>(2)?.cast_unsigned()))
-        })?;
+        let sql = "SELECT p.state, (SELECT m.merged_into FROM product_account m
+                       WHERE m.product = p.product AND m.state = p.state AND m.merged_into IS NOT NULL LIMIT 1), count(*)
+                   FROM product_account p WHERE p.product = ? GROUP BY p.product, p.state";
+        let states = self
+            .all(sql, params![product.as_str()], |row| {
+                Ok((rows::state(row, 0, 1)?, row.get::<i64>(2)?.cast_unsigned()))
+            })
+            .await?;
         let sql = "SELECT count(*), min(committed_at) FROM migration
                    WHERE product = ? AND step NOT IN ('intent', 'done')";
-        let waiting = self.one(sql, params![product.as_str()], |row| {
-            Ok((row.get::<_, i64>(0)?.cast_unsigned(), rows::time_if_any(row, 1)?))
-        })?;
+        let waiting = self
+            .one(sql, params![product.as_str()], |row| {
+                Ok((row.get::<i64>(0)?.cast_unsigned(), rows::time_if_any(row, 1)?))
+            })
+            .await?;
         let (waiting, oldest) = waiting.unwrap_or_default();
         Ok(MigrationProgress { states, waiting, oldest })
     }

@@ -1,0 +1,258 @@
+//! The one writer of a process: takes work from a bounded channel and commits it in groups, one transaction for all that waited.
+//! Each batch has a savepoint, so that one that lost a race is undone alone. Whoever sent it is answered after the commit; when
+//! the commit fails, all of the group hear that the store is unavailable.
+
+use super::super::{Committed, NotCommitted, Touch, Unavailable};
+use super::change::{At, Halt, KEPT, Lost, Writing};
+use super::{outbox, params};
+use crate::kernel::journal::Batch;
+use crate::kernel::values::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// Work that may wait for the writer. Senders wait beyond it, so that a slow store slows logins down and eats no memory.
+pub(in crate::store) const QUEUE: usize = 1024;
+
+/// Batches in one transaction at most: bounds how long the first of them waits for the last.
+const GROUP: usize = 256;
+
+/// How often a group is tried again that another transaction undid, or whose connection was gone before it began.
+const AGAIN: u32 = 3;
+
+/// A session row outlives its end by this long: its last activity is written lossily, and a clock that jumps forward by a day
+/// must not sign everybody out for good. Expiry itself is judged by the kernel, at each request.
+const SESSION_KEPT: Duration = KEPT;
+
+/// What the writer is asked for, each with where its answer goes.
+pub(in crate::store) enum Work {
+    /// Commit a batch.
+    Commit(Box<Batch>, oneshot::Sender<Result<Committed, NotCommitted>>),
+    /// Write last activity.
+    Touch(Vec<Touch>, oneshot::Sender<Result<(), Unavailable>>),
+    /// Remove what has expired by this time.
+    Sweep(Timestamp, oneshot::Sender<Result<u64, Unavailable>>),
+}
+
+/// What a piece of work came to, until the group is durable.
+enum Outcome {
+    Batch(Result<Committed, NotCommitted>),
+    Touched,
+    Swept(u64),
+}
+
+/// The writer's connection, and what the databases do differently in a transaction's frame.
+pub(in crate::store) trait Session: Writing {
+    /// Waits for the next piece of work; `None` when all who could send some are gone.
+    fn wait(&mut self, inbox: &mut mpsc::Receiver<Work>) -> Option<Work>;
+    /// Begins a transaction that sees all that was committed, and beside which nobody else in the cluster writes until its end.
+    fn begin(&mut self) -> Result<(), Lost>;
+    /// Makes it durable; `nudges` when a revocation is in it.
+    fn commit(&mut self, nudges: bool) -> Result<(), Lost>;
+    /// Undoes whatever is open. What fails here fails again at the next beginning.
+    fn rollback(&mut self);
+    /// The store's clock.
+    fn now(&self) -> Timestamp;
+}
+
+/// The writer's own state.
+pub(in crate::store) struct Writer<S> {
+    /// Its connection; nobody else writes in this process.
+    pub db: S,
+    /// Told after each group that holds a revocation.
+    pub nudge: Arc<Notify>,
+}
+
+impl<S: Session> Writer<S> {
+    /// Works until the channel is closed and empty.
+    pub(in crate::store) fn run(mut self, mut inbox: mpsc::Receiver<Work>) {
+        while let Some(first) = self.db.wait(&mut inbox) {
+            let mut group = vec![first];
+            while let Some(next) = (group.len() < GROUP).then(|| inbox.try_recv().ok()).flatten() {
+                group.push(next);
+            }
+            self.group(group);
+        }
+    }
+
+    pub(in crate::store) fn group(&mut self, group: Vec<Work>) {
+        match self.durable(&group) {
+            Ok(outcomes) => {
+                if nudges(&group) {
+                    // Whoever waits now is woken; whoever is just reading finds a permit and reads once more.
+                    self.nudge.notify_waiters();
+                    self.nudge.notify_one();
+                }
+                group.into_iter().zip(outcomes).for_each(|(work, outcome)| work.tell(outcome));
+            }
+            Err(Lost { fault, .. }) => {
+                tracing::error!(fault, "the store could not commit");
+                group.into_iter().for_each(|work| work.fail(&fault));
+            }
+        }
+    }
+
+    /// Commits all of the group, in one transaction; tries again where nothing can have come of it.
+    fn durable(&mut self, group: &[Work]) -> Result<Vec<Outcome>, Lost> {
+        let mut tries = 0;
+        loop {
+            match self.transaction(group) {
+                Err(lost) => {
+                    self.db.rollback();
+                    if !lost.again || tries == AGAIN {
+                        return Err(lost);
+                    }
+                    tries += 1;
+                    tracing::debug!(fault = lost.fault, "the store's transaction is tried again");
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn transaction(&mut self, group: &[Work]) -> Result<Vec<Outcome>, Lost> {
+        self.db.begin()?;
+        let high_water = self.high_water()?;
+        // Read anew in each transaction: another process may write the same store.
+        let mut log_size = self.number("SELECT coalesce(max(position) + 1, 0) FROM event")?.cast_unsigned();
+        let outcomes: Result<Vec<_>, _> = group.iter().map(|work| self.step(work, high_water, &mut log_size)).collect();
+        let outcomes = outcomes?;
+        self.db.commit(nudges(group))?;
+        Ok(outcomes)
+    }
+
+    /// One piece of work inside the transaction.
+    fn step(&self, work: &Work, high_water: Timestamp, log_size: &mut u64) -> Result<Outcome, Lost> {
+        let now = self.db.now();
+        Ok(match work {
+            Work::Commit(batch, _) => {
+                let applied = savepoint(&At { db: &self.db, now, high_water, log_size: *log_size }, batch)?;
+                *log_size = applied.as_ref().copied().unwrap_or(*log_size);
+                Outcome::Batch(applied.map(|log_size| Committed { log_size, at: now }))
+            }
+            Work::Touch(touches, _) => {
+                touches.iter().try_for_each(|touch| write_touch(&self.db, *touch)).map_err(lost)?;
+                Outcome::Touched
+            }
+            Work::Sweep(now, _) => Outcome::Swept(sweep(&self.db, (*now).max(high_water), *now).map_err(lost)?),
+        })
+    }
+
+    /// The latest time this store ever saw (rule M3). Written at most once a second: it only guards spans of a day.
+    fn high_water(&self) -> Result<Timestamp, Lost> {
+        let now = self.db.now();
+        let stored = Timestamp::from_millis(self.number("SELECT high_water FROM clock")?);
+        if now.since(stored) >= Duration::from_secs(1) {
+            self.db.execute("UPDATE clock SET high_water = ?", params![now.millis()]).map_err(lost)?;
+        }
+        Ok(now.max(stored))
+    }
+
+    /// The number that a query answers with.
+    fn number(&self, sql: &str) -> Result<i64, Lost> {
+        let mut number = None;
+        let each = &mut |row: &super::Row<'_>| {
+            number = Some(row.get::<i64>(0)?);
+            Ok(())
+        };
+        self.db.query(sql, params![], each).map_err(lost)?;
+        number.ok_or_else(|| Lost::for_good("the store has lost its only row of a table"))
+    }
+}
+
+fn nudges(group: &[Work]) -> bool {
+    group.iter().any(|work| matches!(work, Work::Commit(batch, _) if !batch.revocations.is_empty()))
+}
+
+/// One batch: its new log size, or why it was undone alone.
+fn savepoint(at: &At<'_>, batch: &Batch) -> Result<Result<u64, NotCommitted>, Lost> {
+    let frame = |sql| at.db.execute(sql, params![]).map_err(lost);
+    frame("SAVEPOINT batch")?;
+    let applied = match at.apply(batch) {
+        Ok(size) => Ok(size),
+        Err(Halt::Conflict(conflict)) => Err(NotCommitted::Conflict(conflict)),
+        Err(Halt::Refused(fault)) => Err(unavailable(&fault).into()),
+        Err(Halt::Fault(lost)) => return Err(lost),
+    };
+    if applied.is_err() {
+        frame("ROLLBACK TO SAVEPOINT batch")?;
+    }
+    frame("RELEASE SAVEPOINT batch")?;
+    Ok(applied)
+}
+
+/// Outside a batch nothing is refused alone: the group is lost with it.
+fn lost(halt: Halt) -> Lost {
+    match halt {
+        Halt::Fault(lost) => lost,
+        Halt::Refused(fault) => Lost::for_good(fault),
+        Halt::Conflict(conflict) => Lost::for_good(format!("the store's own rows are in the way: {conflict:?}")),
+    }
+}
+
+/// Newer times win; a session that has ended has no row and is passed over.
+fn write_touch(db: &dyn Writing, touch: Touch) -> Result<(), Halt> {
+    let (sql, id, at) = match touch {
+        Touch::Login(id, at) => {
+            ("UPDATE login_session SET last_seen = ?2 WHERE id = ?1 AND last_seen < ?2", id.to_bytes(), at)
+        }
+        Touch::Product(id, at) => {
+            ("UPDATE product_session SET last_seen = ?2 WHERE id = ?1 AND last_seen < ?2", id.to_bytes(), at)
+        }
+    };
+    db.execute(sql, params![id, at.millis()]).map(|_| ())
+}
+
+/// Marks go by the high-water clock, all else by the time given; `idle_millis` below zero is a count too large to ever pass.
+fn sweep(db: &dyn Writing, high_water: Timestamp, now: Timestamp) -> Result<u64, Halt> {
+    let past = now.minus(SESSION_KEPT).millis();
+    let over = "abs_at < ?1 OR (idle_millis >= 0 AND last_seen + idle_millis < ?1)";
+    let mut rows = 0;
+    for (table, when, time) in [
+        ("product_session", over, past),
+        ("login_session", over, past),
+        ("api_token", "expires_at < ?1", past),
+        ("mark", "keep_until < ?1", high_water.millis()),
+        ("revocation", "at < ?1", now.minus(KEPT).millis()),
+        ("mailbox_proof", "expires_at < ?1", now.millis()),
+        ("attempt", "until < ?1", now.millis()),
+        ("quarantine", "until < ?1", now.millis()),
+    ] {
+        rows += db.execute(&db.delete(table, when), params![time])?;
+    }
+    for (table, when, kept) in outbox::SWEPT {
+        rows += db.execute(&db.delete(table, when), params![now.minus(kept).millis()])?;
+    }
+    db.execute("UPDATE clock SET high_water = ?1 WHERE high_water < ?1", params![high_water.millis()])?;
+    Ok(rows)
+}
+
+fn unavailable(fault: &str) -> Unavailable {
+    Unavailable(fault.to_owned())
+}
+
+/// Sends an answer. Nobody listens any more when the caller's request was dropped; what was committed stays committed.
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    if reply.send(value).is_err() {
+        tracing::debug!("nobody waits for the store's answer");
+    }
+}
+
+impl Work {
+    fn fail(self, fault: &str) {
+        match self {
+            Self::Commit(_, reply) => answer(reply, Err(unavailable(fault).into())),
+            Self::Touch(_, reply) => answer(reply, Err(unavailable(fault))),
+            Self::Sweep(_, reply) => answer(reply, Err(unavailable(fault))),
+        }
+    }
+
+    fn tell(self, outcome: Outcome) {
+        match (self, outcome) {
+            (Self::Commit(_, reply), Outcome::Batch(result)) => answer(reply, result),
+            (Self::Touch(_, reply), Outcome::Touched) => answer(reply, Ok(())),
+            (Self::Sweep(_, reply), Outcome::Swept(rows)) => answer(reply, Ok(rows)),
+            (work, _) => work.fail("the store's writer answered something else"),
+        }
+    }
+}
