@@ -38,6 +38,10 @@ mod outage;
 mod provider;
 #[path = "operator/revocation.rs"]
 mod revocation;
+#[path = "support/postgres.rs"]
+mod server;
+#[path = "operator/server_store.rs"]
+mod server_store;
 #[path = "operator/shadow.rs"]
 mod shadow;
 #[path = "operator/shared_cache.rs"]

@@ -7,6 +7,7 @@ use super::{Common, Screen, WRONG};
 use crate::clock::Clock;
 use crate::config::{Config, DraftDirectory, Machine, Report, check_syntax, read};
 use crate::idp::saml::opinion::{self, Standing};
+use crate::store;
 use clap::Args;
 use serde_json::json;
 use std::io;
@@ -74,8 +75,12 @@ fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut
     let has_saml = config.catalog.directories.iter().any(|one| one.protocol.saml().is_some());
     let opinion = has_saml.then(|| opinion::tried(config.second_opinion, Clock::system()));
     let opinion_is_good = !matches!(opinion, Some(Standing::Broken(_)));
-    let good =
-        asked.iter().all(Asked::is_good) && tried.iter().all(Tried::is_good) && authority_is_good && opinion_is_good;
+    let store = store::findings(config.store.expose(), &config.state).map_err(|why| why.to_string());
+    let good = asked.iter().all(Asked::is_good)
+        && tried.iter().all(Tried::is_good)
+        && authority_is_good
+        && opinion_is_good
+        && store.is_ok();
     if named.0.json {
         let providers: Vec<_> = asked.iter().map(Asked::json).collect();
         let keys = jwks_uris(config);
@@ -84,6 +89,10 @@ fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut
         let shown = json!({
             "good": good, "findings": report.json(), "providers": providers, "products": products, "jwks_uris": keys,
             "authority": authority,
+            "store": match &store {
+                Ok(findings) => json!({ "good": true, "findings": findings }),
+                Err(why) => json!({ "good": false, "error": why }),
+            },
             "second_opinion": opinion.as_ref().map(|found| json!({ "standing": found.code(), "says": found.to_string() })),
         });
         writeln!(screen.out, "{shown}")?;
@@ -110,8 +119,22 @@ fn online(config: &Config, report: &Report, named: (&Common, &str), screen: &mut
             };
             writeln!(screen.out, "\nThe second opinion, tried now:\n  {mark} {found}")?;
         }
+        show_store(config, &store, screen)?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the server of the store said; a file says nothing before a gateway opens it.
+fn show_store(config: &Config, found: &Result<Vec<String>, String>, screen: &mut Screen<'_>) -> io::Result<()> {
+    if config.store.expose().starts_with("sqlite:") {
+        return Ok(());
+    }
+    writeln!(screen.out, "\nThe store, asked now:")?;
+    match found {
+        Ok(findings) if findings.is_empty() => writeln!(screen.out, "  ok  it answers"),
+        Ok(findings) => findings.iter().try_for_each(|finding| writeln!(screen.out, "  !!  {finding}")),
+        Err(why) => writeln!(screen.out, "  BAD {why}"),
+    }
 }
 
 /// Directories, each with a URI.

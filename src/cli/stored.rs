@@ -32,12 +32,12 @@ pub(super) fn configuration(common: &Common) -> Result<Config, Wrong> {
 
 /// Opens the store that a gateway has made; this never makes one.
 pub(super) fn store(config: &Config) -> Result<Arc<dyn Store>, Wrong> {
-    let file = config.store.strip_prefix("sqlite:").map(|file| config.state.join(file));
+    let file = config.store.expose().strip_prefix("sqlite:").map(|file| config.state.join(file));
     match file {
         Some(file) if !file.exists() => {
             Err(Wrong(format!("there is no store at {} yet: `fedgate run` makes it", file.display())))
         }
-        _ => Ok(store::open(&config.store, &config.state)?),
+        _ => Ok(store::open(config.store.expose(), &config.state)?),
     }
 }
 

@@ -26,7 +26,7 @@ pub use crate::orgs::loosen::{Loosening, confirmation};
 use crate::acme::AcmeOptions;
 use crate::gateway::options::{Network, Options};
 use crate::idp::saml::opinion::SecondOpinion;
-use crate::kernel::values::Origin;
+use crate::kernel::values::{Origin, Secret};
 use crate::mail::MailOptions;
 use serde::Deserialize as _;
 use std::net::SocketAddr;
@@ -45,8 +45,8 @@ pub struct Config {
     pub state: PathBuf,
     /// What seals keys in the store.
     pub key: KeySource,
-    /// The store's address, `sqlite:` and an absolute path.
-    pub store: String,
+    /// The store's address: `sqlite:` and an absolute path, or `postgres://` and maybe a password.
+    pub store: Secret,
     /// How logs are written. Access lines are in `gateway.listen`.
     pub log: LogFormat,
     /// Products, organizations and directories, without the store's part.

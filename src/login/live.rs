@@ -41,6 +41,8 @@ const MINT_EVERY: Duration = Duration::from_secs(210);
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// Activity is written at most this often, or every tenth of the idle limit if that is longer.
 const WRITE_EVERY: Duration = Duration::from_secs(60);
+/// A store that says nothing for so long is out: whoever is known need not wait for more.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Live sessions of this process.
 pub struct Live {
@@ -367,12 +369,13 @@ impl Sessions for Live {
     }
 
     async fn admit(&self, ask: &Ask<'_>) -> Admission {
-        match self.load(ask).await {
-            Ok(admission) => admission,
-            Err(fault) => {
+        match tokio::time::timeout(SILENCE, self.load(ask)).await {
+            Ok(Ok(admission)) => admission,
+            Ok(Err(fault)) => {
                 tracing::debug!(%fault, "a session could not be read");
                 self.in_grace(ask)
             }
+            Err(_) => self.in_grace(ask),
         }
     }
 

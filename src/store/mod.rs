@@ -78,6 +78,28 @@ pub fn open(url: &str, state: &Path) -> Result<Arc<dyn Store>, OpenError> {
     }
 }
 
+/// Whether the address of a server can be used, as far as can be told without asking it.
+///
+/// # Errors
+/// [`OpenError`] says what to write.
+pub fn server_address(url: &str, state: &Path) -> Result<(), OpenError> {
+    match url.split_once(':') {
+        Some(("postgres" | "postgresql", _)) => Postgres::address(url, state),
+        _ => Err(OpenError::Address),
+    }
+}
+
+/// What an operator should know of the server of a store, asked now; nothing is changed. Empty of an embedded store.
+///
+/// # Errors
+/// [`OpenError`] as [`open`].
+pub fn findings(url: &str, state: &Path) -> Result<Vec<String>, OpenError> {
+    match url.split_once(':') {
+        Some(("postgres" | "postgresql", _)) => Postgres::findings(url, state),
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// The store cannot be reached or cannot answer. Never a reason to let somebody in.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the store is unavailable: {0}")]

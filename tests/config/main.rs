@@ -74,7 +74,7 @@ fn the_short_file_means_what_the_interface_says() {
     assert_eq!(config.login.to_string(), "id.example.com");
     assert_eq!(config.state, PathBuf::from("/var/lib/fedgate"));
     assert_eq!(config.key, KeySource::File("/var/lib/fedgate/kek".into()));
-    assert_eq!(config.store, "sqlite:/var/lib/fedgate/fedgate.db");
+    assert_eq!(config.store.expose(), "sqlite:/var/lib/fedgate/fedgate.db");
     assert_eq!(config.log, LogFormat::ByTerminal);
     let listen = &config.gateway.listen;
     assert!(!listen.access_log);

@@ -127,7 +127,8 @@ fn mistakes_of_shape() -> Vec<Mistake> {
             "[third_party.corp]\nsaml = \"https://idp.example/metadata\"",
             "move it to [org.NAME]",
         ),
-        at_end(C::NotYet, (1, 7), "[store]\nurl = \"postgres://db/fedgate\"", "sqlite:fedgate.db"),
+        at_end(C::Missing, (1, 7), "[store]\nurl = \"postgres://fed@db/fedgate\"", "key_file"),
+        at_end(C::Either, (1, 7), "[store]\nurl = \"sqlite:a.db\"\nurl_env = \"STORE\"", "leave one"),
     ]
 }
 

@@ -126,7 +126,10 @@ impl Control {
         let text = std::fs::read_to_string(&file).map_err(|why| format!("{} cannot be read: {why}", file.display()))?;
         let (config, report) = read(&text, &file, &Machine);
         let Some(config) = config.filter(|_| !report.has_errors()) else { return Err(report.plain()) };
-        if config.login != self.config.login || config.store != self.config.store || config.state != self.config.state {
+        if config.login != self.config.login
+            || config.store.expose() != self.config.store.expose()
+            || config.state != self.config.state
+        {
             return Err("login, state and store need a restart".into());
         }
         let loosenings = loosened(&self.config, &config);

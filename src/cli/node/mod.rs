@@ -197,7 +197,7 @@ impl Node {
         let kek = state::kek(&config.key)?;
         let store = match &extras.store {
             Some(store) => Arc::clone(store),
-            None => store::open(&config.store, &config.state)
+            None => store::open(config.store.expose(), &config.state)
                 .map_err(|why| NotStarted::new("the store cannot be opened", &why))?,
         };
         let Config { catalog: draft, gateway: options, .. } = config.clone();

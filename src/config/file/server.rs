@@ -48,11 +48,13 @@ pub struct CertPair {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Store {
-    /// `sqlite:FILE`, relative to the state folder. Default `sqlite:fedgate.db`.
+    /// `sqlite:FILE`, relative to the state folder (default `sqlite:fedgate.db`), or `postgres://USER@HOST/DATABASE`: for several
+    /// gateways. Towards other machines the server's certificate is verified (`?sslmode=verify-full`); `&sslrootcert=FILE` names who may
+    /// sign it.
     pub url: Text,
-    /// File with the address of a server database; comes in a later version.
+    /// File with the address of a server database and its password.
     pub url_file: Text,
-    /// Variable with the address of a server database; comes in a later version.
+    /// Variable with the address of a server database and its password.
     pub url_env: Text,
 }
 

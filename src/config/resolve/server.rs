@@ -2,9 +2,11 @@
 
 use super::values::text;
 use super::{AuditSink, KeySource, LogFormat, Outbound, PeopleIn, Reader};
-use crate::config::file::{File, Listen as WrittenListen, Sink, Span, Store, Text};
+use crate::config::file::{At, File, Listen as WrittenListen, Sink, Span, Text};
 use crate::config::finding::Code;
 use crate::gateway::options::{Listen, Tls};
+use crate::kernel::values::Secret;
+use crate::store::server_address;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -113,32 +115,56 @@ impl Reader<'_> {
         }
     }
 
-    /// `[store]`: the address with an absolute path.
-    pub(super) fn store(&mut self, written: Option<&Store>) -> String {
-        let default = format!("sqlite:{}", self.state.join("fedgate.db").display());
-        let Some(written) = written else { return default };
-        for later in [&written.url_file, &written.url_env].into_iter().flatten() {
-            self.say.not_yet(later.span(), "server database", "remove it: the embedded store is used without it");
-        }
-        let Some(url) = &written.url else { return default };
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            if !path.is_empty() && !path.starts_with("//") && !path.contains('?') {
-                return format!("sqlite:{}", self.state.join(path).display());
-            }
-            let what = "a sqlite address is `sqlite:` and a file";
-            self.say.error(
-                Code::Url,
-                url.span(),
-                what,
-                "write \"sqlite:fedgate.db\" (in the state folder) or \"sqlite:/path/file.db\"",
-            );
+    /// `[store]`: the address, of a file with an absolute path.
+    pub(super) fn store(&mut self, file: &File) -> Secret {
+        let default = Secret::new(format!("sqlite:{}", self.state.join("fedgate.db").display()));
+        let Some(written) = file.store.as_ref() else { return default };
+        let secret = self.secret("url", &written.url_file, &written.url_env);
+        if let (Some(url), Some(_)) = (&written.url, &secret) {
+            let what = "`url` is written, and where to find it too";
+            self.say.error(Code::Either, url.span(), what, "leave one of them");
             return default;
         }
-        if self.url(url, "write url_file = \"…\" with the whole address in that file").is_some() {
-            let scheme = url.split(':').next().unwrap_or("");
-            self.say.not_yet(url.span(), &format!("store {scheme}:"), "write url = \"sqlite:fedgate.db\"");
+        match (&written.url, secret) {
+            (Some(url), None) if url.starts_with("sqlite:") => self.embedded(url).unwrap_or(default),
+            (Some(url), None) => {
+                let instead = "write url_file = \"…\" with the whole address in that file";
+                if self.url(url, instead).is_none() {
+                    return default;
+                }
+                self.server_store(file, Secret::new(url.to_string()), url.span())
+            }
+            // In a check of the syntax nothing was read.
+            (None, Some((url, span))) if self.world.is_some() => self.server_store(file, url, span),
+            _ => default,
         }
-        default
+    }
+
+    fn embedded(&mut self, url: &At<String>) -> Option<Secret> {
+        let path = url.strip_prefix("sqlite:")?;
+        if !path.is_empty() && !path.starts_with("//") && !path.contains('?') {
+            return Some(Secret::new(format!("sqlite:{}", self.state.join(path).display())));
+        }
+        let what = "a sqlite address is `sqlite:` and a file";
+        let write = "write \"sqlite:fedgate.db\" (in the state folder) or \"sqlite:/path/file.db\"";
+        self.say.error(Code::Url, url.span(), what, write);
+        None
+    }
+
+    /// The address of a server, as far as it can be told without asking it.
+    fn server_store(&mut self, file: &File, url: Secret, span: Span) -> Secret {
+        if file.key_file.is_none() && file.key_env.is_none() {
+            let write =
+                "write key_file = \"…\" or key_env = \"…\" beside `login`: all gateways of one store have the same key";
+            self.say.error(Code::Missing, span.clone(), "a store on a server without `key_file`", write);
+        }
+        // What an address names is read with it, which a check of the syntax does not.
+        if self.world.is_some()
+            && let Err(fault) = server_address(url.expose(), &self.state)
+        {
+            self.say.error(Code::Url, span, fault.to_string(), "write postgres://USER@HOST/DATABASE");
+        }
+        url
     }
 
     /// `[log] format`.

@@ -17,7 +17,11 @@ use tokio_postgres::{Client, Connection, Row, Socket};
 const LINKS: usize = 4;
 
 /// How long a reader waits for the server. After it the connection is given up: the server hangs, or the network is cut.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the reader of the feed waits: less than those who poll it do, so that it is the connection that is given up, and the next
+/// reading goes over another one.
+pub(super) const SHORT: Duration = Duration::from_millis(1500);
 
 /// While the last attempt to connect failed no longer ago than this, nobody tries again: a login must not wait for a server of which
 /// it is known that it is gone.
@@ -58,14 +62,14 @@ impl Links {
     }
 
     /// Runs a query that only reads; once more over another connection where this one was gone.
-    pub(super) async fn query(&self, sql: &str, key: Params<'_>) -> Result<Vec<Row>, Unavailable> {
+    pub(super) async fn query(&self, sql: &str, key: Params<'_>, patience: Duration) -> Result<Vec<Row>, Unavailable> {
         let (sql, values) = (numbered(sql), values(key));
         let values = typed(&values);
         let mut tries = 0;
         loop {
             let slot = self.next.fetch_add(1, Ordering::Relaxed) % LINKS;
             let client = self.client(slot).await?;
-            match tokio::time::timeout(PATIENCE, client.query_typed(&sql, &values)).await {
+            match tokio::time::timeout(patience, client.query_typed(&sql, &values)).await {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(fault)) if is_gone(&fault) && tries < LINKS => {
                     self.give_up(slot, &client).await;

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::kernel::journal::Batch;
 use crate::kernel::values::Timestamp;
 use address::Address;
-use links::Links;
+use links::{Links, PATIENCE, SHORT};
 use session::Line;
 use settled::Settled;
 use std::path::Path;
@@ -57,9 +57,6 @@ impl Postgres {
     /// [`OpenError`] when the address cannot be used, the server cannot be reached, or its tables are of a newer version.
     pub fn open(url: &str, state: &Path, clock: Clock) -> Result<Self, OpenError> {
         let address = Address::parse(url, state)?;
-        if address.is_open {
-            tracing::warn!("sslmode=disable: the store's password and rows cross the network in the clear");
-        }
         let nudge = Arc::new(Notify::new());
         let (queue, inbox) = mpsc::channel(QUEUE);
         let (tell, stopped) = watch::channel(false);
@@ -92,6 +89,16 @@ impl Postgres {
         Ok(Self { queue: Mutex::new(Some(queue)), links, nudge, settled, stopped, closing })
     }
 
+    /// Whether an address can be used.
+    pub(super) fn address(url: &str, state: &Path) -> Result<(), OpenError> {
+        Address::parse(url, state).map(|_| ())
+    }
+
+    /// What an operator should know of a server, asked now. Runs on a thread without a runtime.
+    pub(super) fn findings(url: &str, state: &Path) -> Result<Vec<String>, OpenError> {
+        schema::findings(&mut Line::new(runtime()?, Address::parse(url, state)?))
+    }
+
     /// Hands work to the writer and waits for its answer, which comes after the commit.
     async fn ask<T>(&self, work: impl FnOnce(oneshot::Sender<T>) -> Work) -> Result<T, Unavailable> {
         let closed = || Unavailable("the store is closed".to_owned());
@@ -120,7 +127,9 @@ fn runtime() -> Result<Runtime, OpenError> {
 /// The writer's connection over tables that are up to date, and where the revocation log stands.
 fn start(address: Address) -> Result<(Line, u64), OpenError> {
     let mut line = Line::new(runtime()?, address);
-    schema::warn(&mut line)?;
+    for finding in schema::findings(&mut line)? {
+        tracing::warn!("{finding}");
+    }
     schema::migrate(&mut line)?;
     let last = line.last_revocation().map_err(|Lost { fault, .. }| OpenError::Server(fault))?;
     Ok((line, last))
@@ -197,7 +206,7 @@ impl Tables for Postgres {
         key: Params<'_>,
         mut decode: impl FnMut(&Row<'_>) -> Read<T> + Send,
     ) -> Result<Vec<T>, Unavailable> {
-        let found = self.links.query(sql, key).await?;
+        let found = self.links.query(sql, key, PATIENCE).await?;
         let rows: Read<Vec<T>> = found.iter().map(|row| decode(&Row::Postgres(row))).collect();
         rows.map_err(|fault: Damaged| Unavailable(fault.to_string()))
     }
@@ -228,8 +237,8 @@ impl Tables for Postgres {
     async fn read_feed(&self, after: u64) -> Result<Feed, Unavailable> {
         let from = i64::try_from(after.min(self.settled().end())).unwrap_or(i64::MAX);
         let (mut rows, mut beside) = (Vec::new(), None);
-        for line in self.all(READING, params![from, FEED], told).await? {
-            match line {
+        for row in self.links.query(READING, params![from, FEED], SHORT).await? {
+            match told(&Row::Postgres(&row)).map_err(|fault| Unavailable(fault.to_string()))? {
                 Told::Row(row) => rows.push(row),
                 Told::Beside(oldest_running, now) => beside = Some((oldest_running, now)),
             }

@@ -46,29 +46,34 @@ fn layout(message: &SimpleQueryMessage) -> Option<(usize, usize)> {
     (row.get(0) == Some("layout")).then(|| Some((number(1)?, number(2)?)))?
 }
 
-/// What a server says for itself that an operator should know.
-pub(super) fn warn(line: &mut Line) -> Result<(), OpenError> {
-    let sql = "SELECT current_setting('server_version_num'), current_setting('synchronous_standby_names'),
-               current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes')";
+/// What a server says for itself that an operator should know; an error where it cannot be trusted with a store.
+pub(super) fn findings(line: &mut Line) -> Result<Vec<String>, OpenError> {
+    let sql =
+        "SELECT current_setting('server_version_num'), current_setting('fsync'), current_setting('full_page_writes'),
+               current_setting('synchronous_standby_names'), current_setting('synchronous_commit')";
     let found = line.with(async |client| client.simple_query(sql).await).map_err(fault)?;
-    for message in &found {
-        let SimpleQueryMessage::Row(row) = message else { continue };
-        let says = |column| row.get(column).unwrap_or("");
-        if says(0).parse().unwrap_or(0) < OLDEST {
-            return Err(OpenError::Server("it is older than PostgreSQL 14".to_owned()));
-        }
-        if says(1).is_empty() || says(2) == "local" {
-            tracing::warn!(
-                "the store's server waits for no synchronous standby: a failover can lose what was acknowledged, and bring ended sessions back"
-            );
-        }
-        if says(3) == "off" || says(4) == "off" {
-            return Err(OpenError::Server(
-                "fsync or full_page_writes is off: a power cut would lose the store".to_owned(),
-            ));
-        }
+    let row = found.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let says = |column| row.and_then(|row| row.get(column)).unwrap_or("");
+    if says(0).parse().unwrap_or(0) < OLDEST {
+        return Err(OpenError::Server("it is older than PostgreSQL 14".to_owned()));
     }
-    Ok(())
+    if says(1) != "on" || says(2) != "on" {
+        let what = "fsync or full_page_writes is off: a power cut would lose the store";
+        return Err(OpenError::Server(what.to_owned()));
+    }
+    let mut findings = Vec::new();
+    if says(3).is_empty() || says(4) == "local" {
+        let what = "the store's server waits for no synchronous standby: a failover can lose what was acknowledged, and ended sessions \
+                    come back (synchronous_standby_names, synchronous_commit)";
+        findings.push(what.to_owned());
+    }
+    if line.is_open() {
+        findings.push("sslmode=disable: the store's password and rows cross the network in the clear".to_owned());
+    }
+    Ok(findings)
 }
 
 /// The oldest server that knows all that is asked.

@@ -102,6 +102,11 @@ impl Line {
         }
     }
 
+    /// Whether what is sent crosses a network in the clear.
+    pub(super) fn is_open(&self) -> bool {
+        self.address.is_open
+    }
+
     /// Runs work on the writer's connection, before there is a writer.
     pub(super) fn with<T>(&mut self, work: impl AsyncFnOnce(&Client) -> Result<T, Error>) -> Result<T, Lost> {
         self.connected()?;
