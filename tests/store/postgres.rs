@@ -277,3 +277,28 @@ fn what_a_server_refuses_is_told_without_the_password() {
         assert!(fault.starts_with("the PostgreSQL store") && !fault.contains("hunter2"), "{fault}");
     }
 }
+
+#[test]
+fn a_server_is_believed_by_its_certificate_and_its_name() {
+    let make = || rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (own, other) = (make(), make());
+    let server = Server::encrypted(&own.cert.pem(), &own.signing_key.serialize_pem());
+    let folder = Folder::new();
+    std::fs::write(folder.path().join("own.pem"), own.cert.pem()).unwrap();
+    std::fs::write(folder.path().join("other.pem"), other.cert.pem()).unwrap();
+    let name = name_of(&server.database()).to_owned();
+    let open = |host: &str, rest: &str| {
+        let url = format!("postgres://fedgate@{host}:{}/{name}?sslmode=verify-full{rest}", server.port());
+        store::open(&url, folder.path())
+    };
+    let store = open("localhost", "&sslrootcert=own.pem").unwrap();
+    assert_eq!(block_on(store.log_size()), Ok(0));
+    let clear = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'fedgate' AND NOT ssl";
+    assert_eq!(server.psql(&name, clear), "0");
+    for (host, rest) in
+        [("localhost", "&sslrootcert=other.pem"), ("localhost", ""), ("127.0.0.1", "&sslrootcert=own.pem")]
+    {
+        let fault = open(host, rest).map(|_| ()).unwrap_err().to_string();
+        assert!(fault.contains("certificate"), "{host} {rest}: {fault}");
+    }
+}

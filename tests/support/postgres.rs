@@ -18,6 +18,11 @@ trap '"$bin/pg_ctl" -D "$folder/data" -m immediate -w stop >/dev/null 2>&1 || tr
 "$bin/initdb" -D "$folder/data" -U fedgate -A trust -N --locale=C.UTF-8 -E UTF8 >"$folder/initdb.log"
 printf '%s\n' "listen_addresses = '127.0.0.1'" "port = $port" "unix_socket_directories = '$folder'" "max_connections = 400" \
     "shared_buffers = 64MB" "logging_collector = off" >>"$folder/data/postgresql.conf"
+if [ -n "$CERTIFICATE" ]; then
+    printf %s "$CERTIFICATE" >"$folder/data/server.crt"
+    (umask 077; printf %s "$KEY" >"$folder/data/server.key")
+    echo "ssl = on" >>"$folder/data/postgresql.conf"
+fi
 start() { "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 start >/dev/null; }
 start
 echo "$folder"
@@ -42,6 +47,11 @@ pub struct Server {
 impl Server {
     /// Makes one and starts it.
     pub fn start() -> Self {
+        Self::encrypted("", "")
+    }
+
+    /// With a certificate and its key, in PEM.
+    pub fn encrypted(certificate: &str, key: &str) -> Self {
         let bin = binaries();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
@@ -50,6 +60,7 @@ impl Server {
             command.args(["-u", "postgres", "--", "bash"]);
         }
         command.args(["-c", KEEPER, "keeper"]).arg(bin).arg(port.to_string()).current_dir("/").env_remove("TMPDIR");
+        command.env("CERTIFICATE", certificate).env("KEY", key);
         let mut keeper = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runuser or bash");
         let mut lines = BufReader::new(keeper.stdout.take().unwrap());
         let mut folder = String::new();
