@@ -1,27 +1,23 @@
 //! Every language that is shipped says everything that English says, of the same facts, and nothing else says anything.
 
-use fedgate::language::Catalogue;
+use fedgate::language::{CATALOGUES, shipped};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Name of the room, and its catalogues; English first.
-fn rooms() -> Vec<(&'static str, Vec<Catalogue>)> {
-    vec![("pages", fedgate::pages::shipped().expect("the pages' catalogues are well formed"))]
-}
-
 #[test]
 fn every_shipped_language_says_what_english_says_of_the_same_facts() {
-    for (room, catalogues) in rooms() {
-        let (english, others) = catalogues.split_first().expect("English");
+    let catalogues = shipped().expect("the catalogues are well formed");
+    let (english, others) = catalogues.split_first().expect("English");
+    {
         assert_eq!(english.language().as_str(), "en");
         for other in others {
             let language = other.language();
             let missing: Vec<_> = english.messages().keys().filter(|id| !other.messages().contains_key(*id)).collect();
-            assert!(missing.is_empty(), "{room}: {language} lacks {missing:?}");
-            assert_eq!(other.oddities(english), [], "{room}: {language}");
+            assert!(missing.is_empty(), "{language} lacks {missing:?}");
+            assert_eq!(other.oddities(english), [], "{language}");
             for (id, variables) in english.messages() {
                 let said = &other.messages()[id];
-                assert_eq!(said, variables, "{room}: {id} speaks of other things in {language}");
+                assert_eq!(said, variables, "{id} speaks of other things in {language}");
             }
         }
     }
@@ -30,7 +26,7 @@ fn every_shipped_language_says_what_english_says_of_the_same_facts() {
 /// Messages are named in templates and code by their ids, and a wrong one shows only when its page does.
 #[test]
 fn every_message_of_the_pages_is_said_somewhere_and_there_is_every_message_that_is_said() {
-    let english = fedgate::pages::shipped().expect("well formed").remove(0);
+    let english = shipped().expect("well formed").remove(0);
     let known: BTreeSet<&str> = english.messages().keys().map(String::as_str).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut said = BTreeSet::new();
@@ -41,7 +37,21 @@ fn every_message_of_the_pages_is_said_somewhere_and_there_is_every_message_that_
             said.insert(call.split('"').next().unwrap_or_default().to_owned());
         }
     }
-    for folder in ["src/pages", "src/site", "src/language", "examples/pages"] {
+    for file in files(&root.join("src/mail/templates"), "txt") {
+        let text = std::fs::read_to_string(&file).expect("a template");
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            let inner = line.strip_prefix('[').and_then(|line| line.strip_suffix(']'));
+            let Some(inner) = inner else { panic!("{}: text outside of the catalogue: {line}", file.display()) };
+            match inner.split_once(": ") {
+                Some(("say" | "link", id)) => {
+                    said.insert(id.split(' ').next().unwrap_or_default().to_owned());
+                }
+                Some(("lines", _)) => {}
+                _ => assert_eq!(inner, "code", "{}", file.display()),
+            }
+        }
+    }
+    for folder in ["src/mail", "src/pages", "src/site", "src/language", "examples/pages"] {
         for file in files(&root.join(folder), "rs").into_iter().filter(|file| !file.ends_with("tests.rs")) {
             let text = std::fs::read_to_string(&file).expect("a source");
             for call in text.split("Text::of(\"").skip(1) {
@@ -73,18 +83,21 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 /// What people of a product must never have to know (behaviour.md, "Everybody").
 #[test]
 fn pages_speak_in_plain_words() {
-    for (room, catalogues) in rooms() {
-        for catalogue in catalogues {
-            let source = fedgate::pages::CATALOGUES.iter().find(|(tag, _)| *tag == catalogue.language().as_str());
-            let (_, source) = source.expect("its source");
-            for line in source.lines().filter(|line| !line.starts_with('#')) {
-                let text = line.split_once(" = ").map_or(line, |(_, text)| text).to_lowercase();
-                for word in
-                    ["issuer", "claim", "directory", "quarantine", "identity provider", "relying party", "assertion"]
-                {
-                    let found = text.split(|letter: char| !letter.is_alphanumeric() && letter != ' ');
-                    assert!(!found.into_iter().any(|part| part.contains(word)), "{room}: {word} in {line}");
-                }
+    for (tag, source) in CATALOGUES {
+        for line in source.lines().filter(|line| !line.starts_with('#') && !line.starts_with("mail-")) {
+            let Some((_, text)) = line.split_once(" = ") else { continue };
+            let text = text.to_lowercase();
+            for word in [
+                "issuer",
+                "claim",
+                "directory",
+                "quarantine",
+                "identity provider",
+                "relying party",
+                "assertion",
+                "verzeichnis",
+            ] {
+                assert!(!text.contains(word), "{tag}: {word} in {line}");
             }
         }
     }

@@ -34,6 +34,8 @@ mod faults;
 mod foreseen;
 #[path = "login/handover.rs"]
 mod handover;
+#[path = "login/languages.rs"]
+mod languages;
 #[path = "login/leaks.rs"]
 mod leaks;
 #[path = "login/limits.rs"]

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use fedgate::language;
 use fedgate::pages;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
 
 fn write_all(folder: &std::path::Path) -> Result<usize, Box<dyn std::error::Error>> {
     std::fs::create_dir_all(folder)?;
-    let renderer = pages::Pages::new("id.example.com", &[])?;
+    let renderer = pages::Pages::new("id.example.com", Arc::new(language::Languages::shipped(&[])?))?;
     let all = samples::all();
     for (name, page) in &all {
         // A refresh at once would leave the file before anyone could look at it; one after a day changes nothing else.

@@ -74,6 +74,8 @@ codes! {
     Tls = "E-TLS",
     /// No certificate covers the login host.
     CertLogin = "E-CERT-LOGIN",
+    /// Not a usable language or catalogue.
+    Language = "E-LANGUAGE",
     /// Not a usable URL.
     Url = "E-URL",
     /// TLS to an upstream.
@@ -126,6 +128,8 @@ codes! {
     Size = "E-SIZE",
     /// Not a colour.
     Colour = "E-COLOUR",
+    /// A message in a catalogue that nothing says, or that speaks of what it is not given.
+    WCatalogue = "W-CATALOGUE",
     /// An issuer that ends with a slash.
     WIssuerSlash = "W-ISSUER-SLASH",
     /// People on a sub-domain that no domain covers.

@@ -27,6 +27,7 @@ use crate::acme::AcmeOptions;
 use crate::gateway::options::{Network, Options};
 use crate::idp::saml::opinion::SecondOpinion;
 use crate::kernel::values::{Origin, Secret};
+use crate::language::LanguageOptions;
 use crate::mail::MailOptions;
 use serde::Deserialize as _;
 use std::net::SocketAddr;
@@ -55,6 +56,8 @@ pub struct Config {
     pub gateway: Options,
     /// Whom certificates are ordered from; exactly where `gateway.listen.tls` is [`Tls::Acme`](crate::gateway::options::Tls).
     pub acme: Option<AcmeOptions>,
+    /// What people read.
+    pub languages: LanguageOptions,
     /// How mail goes out.
     pub mail: MailOptions,
     /// Who is asked about domains.

@@ -5,6 +5,7 @@ use crate::kernel::values::Language;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
+use fluent_syntax::parser::ParserError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -82,7 +83,9 @@ impl Catalogue {
             return Err(bad(vec![mistake(0, format!("a catalogue has at most {LONGEST} bytes"))]));
         }
         let resource = FluentResource::try_new(source.to_owned()).map_err(|(_, errors)| {
-            bad(errors.iter().map(|error| mistake(error.pos.start, error.kind.to_string())).collect())
+            // The parser notices some mistakes only behind the message that they are in: its beginning is the place to look at.
+            let place = |error: &ParserError| error.slice.as_ref().map_or(error.pos.start, |slice| slice.start);
+            bad(errors.iter().map(|error| mistake(place(error), error.kind.to_string())).collect())
         })?;
         let mut variables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut mistakes = Vec::new();

@@ -7,7 +7,7 @@ use minijinja::{Error, ErrorKind, HtmlEscape, State, Value};
 use std::fmt;
 use std::sync::Arc;
 
-/// Says messages of one room in one language, and in English what that language lacks. In templates:
+/// Says messages in one language, and in English what that language lacks. In templates:
 ///
 /// - `t("id", name=value)` says a message, `t(text)` a [`Text`]; both are escaped like any other text;
 /// - `t.strong("id", "name", name=value)` is the same with that variable in `<strong>`;

@@ -2,7 +2,6 @@
 //! reaches a mail as it is (rule M26).
 
 use crate::kernel::values::{EmailAddress, Name, OrgName, ProductName, Secret, Timestamp, legible};
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -429,23 +428,24 @@ impl DomainTrouble {
 }
 
 impl Factor {
+    /// Which of the sentences.
     const fn words(self) -> &'static str {
         match self {
-            Self::Passkey => "a passkey",
-            Self::Authenticator => "an authenticator app",
-            Self::RecoveryCodes => "recovery codes",
+            Self::Passkey => "passkey",
+            Self::Authenticator => "authenticator",
+            Self::RecoveryCodes => "recovery-codes",
         }
     }
 }
 
 impl Fact {
-    /// As it stands in the letter.
+    /// As it stands in the letter; a time is the language's to say.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Product(name) => Name::configured(&capitalized(name)).shown(),
             Self::Org(name) => Name::organization(name).shown(),
             Self::Plain(text) => legible(text),
-            Self::Time(millis) => spoken(*millis),
+            Self::Time(millis) => millis.to_string(),
             Self::Word(word) => word.clone(),
             Self::Lines(text) => text.trim().lines().map(|line| format!("> {}\n", legible(line))).collect(),
         }
@@ -486,10 +486,4 @@ fn word(word: &str) -> Fact {
 fn capitalized(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
-/// `22 Nov 2026, 08:31 UTC`: no reader takes the day for the month.
-fn spoken(millis: i64) -> String {
-    let time = DateTime::<Utc>::from_timestamp_millis(millis);
-    time.map_or_else(|| "soon".to_owned(), |time| time.format("%-d %b %Y, %H:%M UTC").to_string())
 }

@@ -7,10 +7,10 @@
 //!
 //! `letter` is what can be said, `templates` how it reads, `words` puts both together, `message` is the mail on the wire, `smtp` and
 //! `files` bring it away, `post` is the course of things. Deliberately absent: attachments, images, lists, replies (nobody reads
-//! them), links to anywhere but the login host, and languages other than English.
+//! them), and links to anywhere but the login host.
 //!
 //! # Adding a letter
-//! A variant in `letter.rs`, a template and its line in `words.rs`, a row in the samples of `tests.rs`.
+//! A variant in `letter.rs`, its messages in `language/locales`, a template that names them and its line in `words.rs`, a row in the samples of `tests.rs`.
 
 mod backoff;
 mod files;

@@ -3,7 +3,7 @@
 use super::message::{Message, message};
 use super::queue;
 use super::tally::Tally;
-use super::words::{Rendered, Words};
+use super::words::Words;
 use super::{Transport, Undelivered, backoff};
 use crate::clock::Clock;
 use crate::entropy::random;
@@ -12,6 +12,7 @@ use crate::kernel::journal::mail::{MailChange, OutboxRow};
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::values::{EmailAddress, EventId, Origin, Timestamp};
 use crate::keys::Keys;
+use crate::language::Languages;
 use crate::seeing::Seeing;
 use crate::store::{NotCommitted, Store, Unavailable};
 use arc_swap::ArcSwap;
@@ -41,6 +42,8 @@ pub struct Ports {
     pub clock: Clock,
     /// The process's metrics.
     pub seeing: Arc<Seeing>,
+    /// What letters are written in.
+    pub languages: Arc<Languages>,
 }
 
 /// What a reload replaces.
@@ -59,6 +62,7 @@ pub struct Post {
     keys: Keys,
     clock: Clock,
     words: Words,
+    languages: Arc<Languages>,
     tally: Tally,
     setup: ArcSwap<Setup>,
 }
@@ -73,7 +77,8 @@ impl Post {
             store: ports.store,
             keys: ports.keys,
             clock: ports.clock,
-            words: Words::new()?,
+            words: Words::new(Arc::clone(&ports.languages))?,
+            languages: ports.languages,
             tally: Tally::new(&ports.seeing),
             setup: ArcSwap::from_pointee(setup),
         })
@@ -167,13 +172,13 @@ impl Post {
             return None;
         };
         let origin = setup.login.url();
-        let rendered: Result<Rendered, _> = self.words.render((&row.kind, &facts), proof.as_ref(), &origin);
+        let rendered = self.words.render((&row.kind, &facts), proof.as_ref(), (&origin, self.languages.default()));
         let made = match rendered {
             Ok(rendered) => {
                 message(row, &rendered, (&setup.from, setup.login.host()), now).map_err(|why| why.to_string())
             }
             // Its words could quote what was filled in.
-            Err(why) => Err(format!("its template does not take it: {:?}", why.kind())),
+            Err(why) => Err(format!("its template does not take it: {}", why.kind())),
         };
         match made {
             Ok(message) => Some(message),

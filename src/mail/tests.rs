@@ -6,8 +6,9 @@ use super::*;
 use crate::clock::{Clock, TimeSource};
 use crate::kernel::journal::mail::{MailChange, OutboxRow};
 use crate::kernel::journal::{Batch, Change};
-use crate::kernel::values::{AccountId, OrgName, Origin, ProductName, Secret, Timestamp};
+use crate::kernel::values::{AccountId, Language, OrgName, Origin, ProductName, Secret, Timestamp};
 use crate::keys::{Kek, Keys, Kind};
+use crate::language::Languages;
 use crate::seeing::Seeing;
 use crate::store::{Sqlite, Store};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -109,9 +110,15 @@ fn samples() -> Vec<(&'static str, Letter)> {
     ]
 }
 
+fn spoken() -> Arc<Languages> {
+    Arc::new(Languages::shipped(&[]).unwrap())
+}
+
 fn rendered(letter: &Letter) -> Rendered {
-    let words = Words::new().unwrap();
-    words.render((letter.kind(), &letter.facts()), letter.proof(), "https://id.example.com").unwrap()
+    let words = Words::new(spoken()).unwrap();
+    words
+        .render((letter.kind(), &letter.facts()), letter.proof(), ("https://id.example.com", &Language::english()))
+        .unwrap()
 }
 
 #[test]
@@ -216,7 +223,13 @@ impl World {
 
     fn post(&self) -> Arc<Post> {
         let (store, seeing) = (Arc::clone(&self.store), Seeing::new());
-        let ports = Ports { store, keys: keys(), clock: Clock::from_source(Arc::new(self.hand.clone())), seeing };
+        let ports = Ports {
+            store,
+            keys: keys(),
+            clock: Clock::from_source(Arc::new(self.hand.clone())),
+            seeing,
+            languages: spoken(),
+        };
         let transport = Box::new(self.way.clone());
         let login = Origin::parse("id.example.com").unwrap();
         Arc::new(Post::new(ports, Setup { transport, from: address("login@example.com"), login }).unwrap())

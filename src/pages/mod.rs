@@ -14,7 +14,6 @@ mod account;
 mod address;
 mod colour;
 mod href;
-mod languages;
 mod local;
 mod merging;
 mod moving;
@@ -31,7 +30,6 @@ pub use account::{Account, AccountWay, By, Device, Statement};
 pub use address::{AddressCode, AddressOpened, WhichAddress};
 pub use colour::{Colour, NotAColour};
 pub use href::{Href, NotAnHref};
-pub use languages::{CATALOGUES, english, shipped};
 pub use local::{
     AskReset, Code, CodeFrom, Confirm, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security, Steps,
 };

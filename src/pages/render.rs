@@ -7,11 +7,10 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 
 use super::href::Href;
-use super::languages;
 use super::page::Page;
 use super::view;
 use crate::kernel::values::{Language, Wishes};
-use crate::language::{Catalogue, Languages, Text, Unsaid};
+use crate::language::{Languages, Text, Unsaid};
 use std::sync::Arc;
 
 const STYLE: &str = include_str!("templates/style.css");
@@ -120,22 +119,18 @@ pub enum BadTemplate {
     /// A template.
     #[error("a page template does not compile: {0}")]
     Template(#[from] minijinja::Error),
-    /// A catalogue.
-    #[error(transparent)]
-    Catalogue(#[from] crate::language::BadCatalogue),
     /// The policy.
     #[error("the content security policy does not fit a header: {0}")]
     Policy(#[from] http::header::InvalidHeaderValue),
 }
 
 impl Pages {
-    /// Compiles the templates and parses our catalogues and `added` ones. `login_host` is the public name that people see at the foot
+    /// Compiles the templates, whose messages are said in `languages`. `login_host` is the public name that people see at the foot
     /// of each page.
     ///
     /// # Errors
     /// [`BadTemplate`]: a defect of the program.
-    pub fn new(login_host: &str, added: &[Catalogue]) -> Result<Self, BadTemplate> {
-        let languages = Arc::new(languages::all(added)?);
+    pub fn new(login_host: &str, languages: Arc<Languages>) -> Result<Self, BadTemplate> {
         let mut templates = Environment::new();
         templates.set_auto_escape_callback(|_| AutoEscape::Html);
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -169,7 +164,7 @@ impl Pages {
 
     /// Whether there are pages in a language.
     pub fn speaks(&self, language: &Language) -> bool {
-        self.languages.all().any(|(spoken, _)| spoken == language)
+        self.languages.speaks(language)
     }
 
     /// Says a message, for programs.

@@ -5,14 +5,19 @@ use super::{
     Page, Pages, Passkey, Person, ProductLink, Reader, Reenter, Reference, Refusal, SCRIPT, SCRIPT_PATH, SignedOut,
     Submit, There, Towards, Utc, Way,
 };
-use crate::language::Text;
+use crate::language::{Languages, Text};
+use std::sync::Arc;
 
 fn fault() -> Page {
     Page::Fault(Fault { reference: Reference { code: "A".to_owned(), at: Utc(0) } })
 }
 
+fn spoken() -> Arc<Languages> {
+    Arc::new(Languages::shipped(&[]).expect("our catalogues are well formed"))
+}
+
 fn pages() -> Pages {
-    Pages::new("id.example.com", &[]).expect("the templates compile")
+    Pages::new("id.example.com", spoken()).expect("the templates compile")
 }
 
 /// Everything that stands between `<` and `>`, and the style sheet.
@@ -25,7 +30,7 @@ const HOSTILE: &str = "\"'><script>alert(1)</script>\u{202e}";
 
 #[test]
 fn every_field_of_every_page_is_escaped() {
-    let pages = Pages::new(HOSTILE, &[]).expect("the templates compile");
+    let pages = Pages::new(HOSTILE, spoken()).expect("the templates compile");
     for page in hostile() {
         // The one script of ours that stands in a page.
         let body =

@@ -86,7 +86,7 @@ mod tests {
     fn h9_a_script_is_told_whether_its_request_was_kept() {
         let check = |kept, spooled: bool, detail: Option<&str>| {
             let mut problem = serde_json::json!({ "status": 401 });
-            tell(&mut problem, kept, crate::pages::english);
+            tell(&mut problem, kept, crate::language::in_english);
             assert_eq!(problem["spooled"], spooled);
             let said = problem["detail"].as_str();
             assert!(detail.is_none_or(|part| said.is_some_and(|said| said.contains(part))), "{said:?}");

@@ -67,7 +67,7 @@ pub(super) fn title(refusal: Refusal) -> Text {
 
 /// The heading of a refusal in English, as an operator reads it.
 pub fn refusal_title(refusal: Refusal) -> String {
-    crate::pages::english(&title(refusal)).unwrap_or_else(|_| refusal.code().to_owned())
+    crate::language::in_english(&title(refusal)).unwrap_or_else(|_| refusal.code().to_owned())
 }
 
 const fn heading(refusal: Refusal) -> &'static str {

@@ -38,6 +38,8 @@ impl Surroundings for World {
             Some("missing") => Err("no such file".into()),
             Some("empty") => Ok(b"\n".to_vec()),
             Some("adapter-key") => Ok(b"a key of thirty-two bytes, and more\n".to_vec()),
+            Some("fr.ftl") => Ok(b"language-name = Fran\xc3\xa7ais\nnobody-says = this\n".to_vec()),
+            Some("es.ftl") => Ok(b"continue = Seguir\n\nback = { $x\n".to_vec()),
             Some("acme-hmac") => Ok(b"c2VjcmV0\n".to_vec()),
             Some("id.pem") => Ok(PAIR.0.as_bytes().to_vec()),
             Some("id.key") => Ok(PAIR.1.as_bytes().to_vec()),
@@ -64,6 +66,14 @@ fn load(text: &str) -> (Option<Config>, Report) {
 fn config(text: &str) -> Config {
     let (config, report) = load(text);
     config.unwrap_or_else(|| panic!("{}", report.plain()))
+}
+
+#[test]
+fn a_mistake_in_a_catalogue_is_named_with_its_file_and_line() {
+    let (_, report) = load(&with("", SSO, "[languages]\ncatalogues = [\"languages/es.ftl\"]"));
+    assert!(report.plain().contains("languages/es.ftl, line 3: "), "{}", report.plain());
+    let french = config(&with("", SSO, "[languages]\ndefault = \"fr\"\ncatalogues = [\"languages/fr.ftl\"]"));
+    assert_eq!((french.languages.default.as_str(), french.languages.added.len()), ("fr", 1));
 }
 
 #[test]
@@ -267,6 +277,7 @@ fn doubtful_files_are_used_with_a_warning() {
     warns(&good.replace("tls = ", "ops = \"0.0.0.0:9180\"\ntls = "), Code::WOpsOpen);
     warns(&good.replace("id.example.net", "id.example.com"), Code::WSameSite);
     warns(&format!("{SHORT}{LISTEN}"), Code::WUnanchored);
+    warns(&with("", SSO, "[languages]\ncatalogues = [\"languages/fr.ftl\"]"), Code::WCatalogue);
     warns(&with("", SSO, "[acme]\ncontact = []"), Code::WNoEffect);
     warns(&with("", &sso("metadata_signer = \"federation.pem\""), ""), Code::WNoEffect);
     warns(&with("", &sso("profile_url = \"https://a.example\""), ""), Code::WNoEffect);

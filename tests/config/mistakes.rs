@@ -139,12 +139,19 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
     let acme = |code, column, line: &str, write| {
         row(code, (END + 1, column), with("", SSO, &format!("[acme]\n{line}")).replace(tls, "tls = \"acme\""), write)
     };
+    let language = |line: &str, column, write| {
+        row(C::Language, (END + 1, column), with("", SSO, &format!("[languages]\n{line}")), write)
+    };
     vec![
         replaced(C::Name, (4, 10), ("[product.trello]", "[product.Trello]"), "write `trello`"),
         replaced(C::Origin, (1, 9), ("\"id.example.net\"", "\"https://id.example.net/\""), "write \"id.example.net\""),
         replaced(C::SameName, (5, 8), ("\"trello.example.com\"", "\"id.example.net:8443\""), "a host name of its own"),
         replaced(C::Address, (4, 9), (tls, &listen("https = \":8443\"")), "0.0.0.0:8443"),
         replaced(C::Address, (4, 8), (tls, &listen("http = \"0.0.0.0:443\"")), "a port of its own"),
+        language("default = \"fr\"", 11, "write default = \"de\""),
+        language("catalogues = [\"texts.ftl\"]", 15, "name the file by its language"),
+        language("catalogues = [\"fr.txt\"]", 15, "name the file by its language"),
+        language("catalogues = [\"languages/es.ftl\"]", 15, "docs/languages.md"),
         replaced(C::Network, (4, 20), (tls, &listen("trusted_proxies = [\"0.0.0.0/0\"]")), "10.0.0.0/8"),
         replaced(C::Plain, (4, 9), (tls, &listen("plain = \"127.0.0.1:8080\"")), "trusted_proxies = ["),
         row(

@@ -14,6 +14,10 @@ pub fn face(page: &Page, typed: &str) -> String {
     let mut html = page.html().replace(typed, "ADDRESS");
     for form in page.forms() {
         for (name, value) in form.fields {
+            // The picker comes back by the handle that the form was posted with: sealed too, and always as long.
+            if let Some((_, sealed)) = value.split_once("?to=").filter(|_| name == "back") {
+                html = html.replace(sealed, &format!("SEALED {}", sealed.len()));
+            }
             if (name == "csrf" || name == "to") && !value.is_empty() {
                 html = html.replace(&value, "SEALED");
             }

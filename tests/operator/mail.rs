@@ -60,7 +60,13 @@ impl Office {
         let login = Origin::parse("id.example.com").expect("an origin");
         let setup = Setup { transport, from: address("login@example.com"), login };
         let (store, keys) = (Arc::clone(&self.store), self.keys.clone());
-        let ports = Ports { store, keys, clock: self.clock.clone(), seeing: Arc::clone(&self.seeing) };
+        let ports = Ports {
+            store,
+            keys,
+            clock: self.clock.clone(),
+            seeing: Arc::clone(&self.seeing),
+            languages: Arc::new(fedgate::language::Languages::shipped(&[]).expect("our catalogues")),
+        };
         let post = Arc::new(Post::new(ports, setup).expect("the templates compile"));
         post.turn().await.expect("the outbox reads");
     }

@@ -4,6 +4,7 @@ use super::{Extras, NotStarted, extra_roots};
 use crate::config::Config;
 use crate::idp::saml::{KeyLetters, KeyNews};
 use crate::kernel::values::EmailAddress;
+use crate::language::Languages;
 use crate::login::World;
 use crate::mail::{Files, Letter, Ports, Post, Setup, Smtp, Transport, Way, queue};
 use crate::outbound::Roots;
@@ -29,13 +30,14 @@ pub(super) fn start(
     config: &Config,
     extras: &Extras,
     world: &World,
-    seeing: &Arc<Seeing>,
+    (seeing, languages): (&Arc<Seeing>, &Arc<Languages>),
 ) -> Result<Arc<Post>, NotStarted> {
     let ports = Ports {
         store: Arc::clone(&world.store),
         keys: world.keys.clone(),
         clock: world.clock.clone(),
         seeing: Arc::clone(seeing),
+        languages: Arc::clone(languages),
     };
     let post = Post::new(ports, setup(config, extras)?).map_err(|why| NotStarted(why.to_string()))?;
     Ok(Arc::new(post))

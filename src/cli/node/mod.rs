@@ -34,6 +34,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::values::{DirectoryId, EventId, Timestamp};
 use crate::keys::Keys;
+use crate::language::Languages;
 use crate::login::local::{Bench, Breached, Shares, Slots};
 use crate::login::{Live, Login, Shadow, Tally, World};
 use crate::mail::Post;
@@ -252,11 +253,13 @@ impl Node {
         let live = Arc::new(Live::new(Arc::clone(&world)));
         let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;
         let login = Login::new(Arc::clone(&world), Arc::clone(&live));
-        let pages = Pages::new(&config.login.to_string(), &[]).map_err(|why| NotStarted::new("pages", &why))?;
+        let languages = languages(&config)?;
+        let pages = Pages::new(&config.login.to_string(), Arc::clone(&languages))
+            .map_err(|why| NotStarted::new("pages", &why))?;
         let log_name = audit_key::log_name(store.as_ref(), &config.login).await?;
         let issued = Arc::default();
         let acme = acme::start(&config, &extras, &world, (&issued, &seeing)).await?;
-        let post = mail::start(&config, &extras, &world, &seeing)?;
+        let post = mail::start(&config, &extras, &world, (&seeing, &languages))?;
         let domains = domains::Registry::start(&config, &extras, &world)?;
         let admin = Arc::new(Admin::new(login.clone(), Arc::clone(&domains.domains)));
         let beside = Beside { acme: acme.clone(), post: Arc::clone(&post), domains: Arc::clone(&domains.domains) };
@@ -373,6 +376,12 @@ fn shadow(config: &Config) -> Option<DraftCatalog> {
         tracing::error!("the configuration in shadow is wrong, and nothing is recorded of it:\n{}", report.plain());
     }
     read.map(|config| config.catalog)
+}
+
+/// Our catalogues and the operator's.
+fn languages(config: &Config) -> Result<Arc<Languages>, NotStarted> {
+    let languages = Languages::shipped(&config.languages.added).map_err(|why| NotStarted::new("languages", &why))?;
+    Ok(Arc::new(languages.by_default(&config.languages.default)))
 }
 
 /// The operator's list of breached passwords.

@@ -23,7 +23,7 @@ pub use directory::{ClaimNames, Connection, Oauth2};
 pub use later::Anything;
 pub use org::{Members, OnChange, Org, PasswordRules, Policy, Session};
 pub use product::{Adapter, Allow, ApiRefusal, Doors, Migration, Outage, PasswordApi, Product};
-pub use server::{Admin, Audit, CertPair, Dns, Listen, Log, Mail, Outbound, People, Saml, Sink, Store};
+pub use server::{Admin, Audit, CertPair, Dns, Languages, Listen, Log, Mail, Outbound, People, Saml, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
 pub use upstream::{Health, Timeouts, UpstreamTls};
 
@@ -71,6 +71,8 @@ pub struct File {
     pub org: Named<Org>,
     /// People whom no organization manages.
     pub people: Option<People>,
+    /// What people read.
+    pub languages: Option<At<Languages>>,
     /// Outgoing mail.
     pub mail: Option<At<Mail>>,
     /// Name servers.

@@ -118,6 +118,18 @@ pub struct Mail {
     pub password_env: Text,
 }
 
+/// `[languages]`: what people read on pages and in mails. A person's own choice goes first, then what the application and the browser
+/// ask for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Languages {
+    /// What is spoken where nothing that there is was asked for, and in mails: the tag of a language, such as `de`. Default `en`.
+    pub default: Text,
+    /// Catalogues of your own (docs/languages.md), each named by its language: `["languages/fr.ftl"]`. Their messages go before ours;
+    /// what they lack is said in ours, or in English.
+    pub catalogues: Texts,
+}
+
 /// `[dns]`: how domains that organizations add at run time are proved.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

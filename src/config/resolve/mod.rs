@@ -12,6 +12,7 @@ mod connections;
 mod dns;
 mod document;
 mod identity;
+mod languages;
 mod mail;
 mod migration;
 mod orgs;
@@ -141,6 +142,7 @@ impl Reader<'_> {
         directories.extend(local_directories(local));
         let login = login?;
         let mail = self.mail(file, &login)?;
+        let languages = self.languages(file);
         let dns = self.dns(file);
         Some(Config {
             login: login.clone(),
@@ -161,6 +163,7 @@ impl Reader<'_> {
             gateway: options(login, listen, sites),
             acme,
             mail,
+            languages,
             dns,
             second_opinion: saml::second_opinion(file),
             breached: self.breached(file),
