@@ -11,7 +11,10 @@
 //! bound to this review and to the account as it is now, so that any change of the account ends it (§4 #17). An address that
 //! cannot be chosen gets the same page as any other, and no mail: nobody learns here who has an address (rule H18).
 
-use super::account::Manager;
+mod pages;
+
+pub use pages::{AddressAsks, AddressStep};
+
 use super::answer::{Answer, Form, Step};
 use super::codec::{Reader, Writer};
 use super::cookies::{self, CrossSite};
@@ -44,51 +47,6 @@ pub(super) const OPENED: &str = "/login/link/address/opened";
 const CHOSEN: &[u8] = b"chosen address";
 /// And a review that waits for a mailbox.
 const WAITING: &[u8] = b"address under way";
-
-/// A page about another address.
-#[derive(Debug)]
-pub struct AddressStep {
-    /// What is on it.
-    pub asks: AddressAsks,
-    /// Back to the review.
-    pub back: String,
-}
-
-/// What is on it.
-#[derive(Debug)]
-pub enum AddressAsks {
-    /// Which one.
-    Which {
-        /// The form; `to` carries the review.
-        form: Form,
-        /// Those that are proved.
-        proved: Vec<EmailAddress>,
-        /// Those that get a code first.
-        unproved: Vec<EmailAddress>,
-        /// What was typed is no address.
-        invalid: bool,
-    },
-    /// The digits of the mail.
-    Code {
-        /// The form; `to` carries what waits.
-        form: Form,
-        /// The address that was typed.
-        email: EmailAddress,
-        /// They were not right.
-        failed: bool,
-    },
-    /// A mailed link was opened.
-    Opened {
-        /// Goes on; only in the browser that began (rule H1).
-        go_on: Option<Form>,
-        /// "This was not me".
-        not_me: Form,
-    },
-    /// The request was ended by who reads the mailbox.
-    Ended,
-    /// MSG-ASK-ADMIN (row T20).
-    AskAdmin(Manager),
-}
 
 /// A review in which an address may be chosen.
 struct Room {
