@@ -78,6 +78,14 @@ async fn a_revocation_of_another_process_ends_streams_within_a_second_while_a_tr
     assert!(ended.is_ok() && took < PROMISED, "{took:?}");
     let page = ann.visit(&ground.gateway.url("trello", "/")).await;
     assert!(page.url.as_str().starts_with(&ground.gateway.url("id", "/")), "{}", page.describe());
+    // The gap keeps the row coming at each reading: it takes effect once.
+    let applied = || {
+        let metrics = ground.gateway.ops("/metrics").expect("the ops listener answers").1;
+        metrics.lines().find(|line| line.contains("revocation_lag_seconds_count")).expect("the metric").to_owned()
+    };
+    let before = applied();
+    tokio::time::sleep(PROMISED).await;
+    assert_eq!(applied(), before);
     drop(stranger.stdin.take());
     assert!(stranger.wait().expect("it ends").success());
 }
