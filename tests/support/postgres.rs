@@ -14,7 +14,13 @@ const KEEPER: &str = r#"
 set -e
 bin=$1 port=$2
 folder=$(mktemp -d)
-trap '"$bin/pg_ctl" -D "$folder/data" -m immediate -w stop >/dev/null 2>&1 || true; rm -rf "$folder"' EXIT
+# A test that failed may have left it frozen.
+thaw() {
+    local postmaster
+    postmaster=$(head -n 1 "$folder/data/postmaster.pid" 2>/dev/null) || return 0
+    kill -CONT "$postmaster" $(ps -o pid= --ppid "$postmaster") 2>/dev/null || true
+}
+trap 'thaw; "$bin/pg_ctl" -D "$folder/data" -m immediate -w stop >/dev/null 2>&1 || true; rm -rf "$folder"' EXIT
 "$bin/initdb" -D "$folder/data" -U fedgate -A trust -N --locale=C.UTF-8 -E UTF8 >"$folder/initdb.log"
 printf '%s\n' "listen_addresses = '127.0.0.1'" "port = $port" "unix_socket_directories = '$folder'" "max_connections = 400" \
     "shared_buffers = 64MB" "logging_collector = off" >>"$folder/data/postgresql.conf"
