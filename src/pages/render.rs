@@ -190,7 +190,9 @@ impl Pages {
             _ => self.headers.clone(),
         };
         let speaker = self.languages.speaker(&reader.language);
-        let has_choice = self.languages.all().nth(1).is_some();
+        // A page that goes on by itself is read by nobody, and its policy lets no form of ours be posted (rule M12).
+        let stays = !matches!(page, Page::Submit(_) | Page::Hop(_));
+        let has_choice = stays && self.languages.all().nth(1).is_some();
         let picker = reader.picker.as_ref().filter(|_| has_choice);
         let picker = picker.map(|picker| self.picker(picker, speaker.tag()));
         let view = view::of(page, &self.login_host, (speaker, picker));

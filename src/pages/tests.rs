@@ -2,8 +2,8 @@
 
 use super::{
     Brand, Ceremony, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Html, Link, Local, Loop, Name,
-    Page, Pages, Passkey, Person, ProductLink, Reader, Reenter, Reference, Refusal, SCRIPT, SCRIPT_PATH, SignedOut,
-    Submit, There, Towards, Utc, Way,
+    Page, Pages, Passkey, Person, Picker, ProductLink, Reader, Reenter, Reference, Refusal, SCRIPT, SCRIPT_PATH,
+    SignedOut, Submit, There, Towards, Utc, Way,
 };
 use crate::language::{Languages, Text};
 use std::sync::Arc;
@@ -158,7 +158,10 @@ fn the_policy_names_the_style_sheet_by_its_digest() {
 #[test]
 fn m12_a_form_that_posts_itself_may_be_sent_on_to_another_host_and_runs_its_one_script() {
     let page = hostile().into_iter().find(|page| matches!(page, Page::Submit(_))).expect("one");
-    let html = pages().render(&page, &Reader::english());
+    let path = || Href::parse("/login").expect("a path");
+    let picker = Some(Picker { action: path(), back: path() });
+    let html = pages().render(&page, &Reader { picker, ..Reader::english() });
+    assert_eq!(html.body.matches("<form").count(), 1, "the form that posts itself is the only one: {}", html.body);
     let directives: Vec<&str> = csp(&html).split("; ").collect();
     assert!(directives.contains(&"form-action https:"), "{}", csp(&html));
     let script = html.body.split("<script>").nth(1).and_then(|rest| rest.split("</script>").next()).expect("a script");
