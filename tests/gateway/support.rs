@@ -455,7 +455,10 @@ pub fn product(seen: Arc<Seen>, respond: fn(&str, &mut TcpStream)) -> SocketAddr
                         let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
                         buffer.drain(..end + 4);
                         seen.heads.lock().unwrap().push(head.clone());
-                        respond(&head, &mut stream);
+                        // What is left of a body is no request: an answer to it would be taken for that of the next one.
+                        if head.lines().next().is_some_and(|line| line.contains(" HTTP/")) {
+                            respond(&head, &mut stream);
+                        }
                     }
                     match stream.read(&mut chunk) {
                         Ok(0) | Err(_) => {

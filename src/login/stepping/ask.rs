@@ -104,7 +104,7 @@ impl Login {
 
     /// What a posted form of this browser asks, the proof that it was asked for, and whose step it is as things are now. `None`: it is
     /// over, or a second step is not what is missing any more.
-    pub(super) async fn take_asked(
+    async fn take_asked(
         &self,
         visitor: &Visitor,
         (csrf, to): (&str, &str),
@@ -117,6 +117,23 @@ impl Login {
         };
         let whose = self.whose(visitor, stepper).await?;
         Ok((whose.name() == asked.whose).then_some((asked, standing, whose)))
+    }
+
+    /// One posted form of a second step: what is asked, and then what `then` makes of it.
+    pub(super) async fn at_step(
+        &self,
+        visitor: &Visitor,
+        sealed: (&str, &str),
+        then: impl AsyncFnOnce(Asked, &Standing, &Whose) -> Result<Answer, Stop>,
+    ) -> Answer {
+        match self.take_asked(visitor, sealed).await {
+            Ok(Some((asked, standing, whose))) => {
+                let answer = then(asked, &standing, &whose).await;
+                self.settle(visitor, standing.target.as_ref(), answer).await
+            }
+            Ok(None) => self.stepping_over(None),
+            Err(stop) => self.settle(visitor, None, Err(stop)).await,
+        }
     }
 
     async fn stepper_of(

@@ -2,7 +2,7 @@
 
 use super::SteppingPage;
 use super::ask::Whose;
-use super::asked::Stage;
+use super::asked::{Asked, Stage};
 use super::settled::Stepped;
 use crate::kernel::journal::{Change, CredentialChange};
 use crate::kernel::local::{RecoveryCode, second_by_code, second_by_recovery};
@@ -10,33 +10,39 @@ use crate::kernel::model::FactorKind;
 use crate::kernel::proof::SecondStepProof;
 use crate::keys::Lookup;
 use crate::login::answer::Answer;
+use crate::login::standing::Standing;
 use crate::login::world::Visitor;
 use crate::login::{Login, Stop};
 
 impl Login {
     /// `POST /login/step`: the code.
     pub async fn take_second(&self, visitor: &Visitor, sealed: (&str, &str), code: &str) -> Answer {
-        let taken = match self.take_asked(visitor, sealed).await {
-            Ok(taken) => taken.filter(|(asked, ..)| matches!(asked.stage, Stage::Code)),
-            Err(stop) => return self.settle(visitor, None, Err(stop)).await,
+        let take = async |asked: Asked, standing: &Standing, whose: &Whose| {
+            self.try_second(visitor, (asked, standing, whose), code).await
         };
-        let Some((asked, standing, whose)) = taken else { return self.stepping_over(None) };
+        self.at_step(visitor, sealed, take).await
+    }
+
+    async fn try_second(
+        &self,
+        visitor: &Visitor,
+        (asked, standing, whose): (Asked, &Standing, &Whose),
+        code: &str,
+    ) -> Result<Answer, Stop> {
         let target = standing.target.as_ref();
-        let answer = async {
-            if !self.world.may_step(visitor, &whose.name()).await? {
-                return Ok(self.stepping_said(target, SteppingPage::TooMany { again: self.anew_at(target) }));
+        if !matches!(asked.stage, Stage::Code) {
+            return Ok(self.stepping_over(target));
+        }
+        if !self.world.may_step(visitor, &whose.name()).await? {
+            return Ok(self.stepping_said(target, SteppingPage::TooMany { again: self.anew_at(target) }));
+        }
+        match self.judge_second(visitor, whose, code).await? {
+            Some((proof, used)) => {
+                let stepped = Stepped { proof, changes: vec![Change::Credential(used)], first: None };
+                self.go_on(visitor, (standing, &asked), stepped).await
             }
-            match self.judge_second(visitor, &whose, code).await? {
-                Some((proof, used)) => {
-                    let used = vec![Change::Credential(used)];
-                    let stepped = Stepped { proof, changes: used, first: None };
-                    self.go_on(visitor, (&standing, &asked), stepped).await
-                }
-                None => Ok(self.step_code_page(visitor, target, (&asked, &whose), true)),
-            }
-        };
-        let answer = answer.await;
-        self.settle(visitor, target, answer).await
+            None => Ok(self.step_code_page(visitor, target, (&asked, whose), true)),
+        }
     }
 
     /// The step that a code takes, and what is used up with it.

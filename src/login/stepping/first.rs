@@ -106,13 +106,10 @@ impl Login {
 
     /// `POST /login/step/mail`: the digits.
     pub async fn take_step_mail(&self, visitor: &Visitor, sealed: (&str, &str), code: &str) -> Answer {
-        let taken = match self.take_asked(visitor, sealed).await {
-            Ok(taken) => taken,
-            Err(stop) => return self.settle(visitor, None, Err(stop)).await,
+        let take = async |asked: Asked, standing: &Standing, whose: &Whose| {
+            self.try_step_mail(visitor, (asked, standing, whose), code).await
         };
-        let Some((asked, standing, whose)) = taken else { return self.stepping_over(None) };
-        let answer = self.try_step_mail(visitor, (asked, &standing, &whose), code).await;
-        self.settle(visitor, standing.target.as_ref(), answer).await
+        self.at_step(visitor, sealed, take).await
     }
 
     async fn try_step_mail(
@@ -158,16 +155,11 @@ impl Login {
 
     /// `POST /login/step/app`: the app's first code, or with `act=passkey` the page of a passkey instead.
     pub async fn take_first(&self, visitor: &Visitor, sealed: (&str, &str), (act, code): (&str, &str)) -> Answer {
-        let taken = match self.take_asked(visitor, sealed).await {
-            Ok(taken) => taken,
-            Err(stop) => return self.settle(visitor, None, Err(stop)).await,
+        let take = async |asked: Asked, standing: &Standing, whose: &Whose| match act {
+            "passkey" => self.new_passkey_page(visitor, standing.target.as_ref(), (asked, whose), false).await,
+            _ => self.try_first(visitor, (asked, standing, whose), code).await,
         };
-        let Some((asked, standing, whose)) = taken else { return self.stepping_over(None) };
-        let answer = match act {
-            "passkey" => self.new_passkey_page(visitor, standing.target.as_ref(), (asked, &whose), false).await,
-            _ => self.try_first(visitor, (asked, &standing, &whose), code).await,
-        };
-        self.settle(visitor, standing.target.as_ref(), answer).await
+        self.at_step(visitor, sealed, take).await
     }
 
     async fn try_first(
@@ -227,13 +219,10 @@ impl Login {
         sealed: (&str, &str),
         (credential, label): (&str, &str),
     ) -> Answer {
-        let taken = match self.take_asked(visitor, sealed).await {
-            Ok(taken) => taken,
-            Err(stop) => return self.settle(visitor, None, Err(stop)).await,
+        let take = async |asked: Asked, standing: &Standing, whose: &Whose| {
+            self.try_first_passkey(visitor, (asked, standing, whose), (credential, label)).await
         };
-        let Some((asked, standing, whose)) = taken else { return self.stepping_over(None) };
-        let answer = self.try_first_passkey(visitor, (asked, &standing, &whose), (credential, label)).await;
-        self.settle(visitor, standing.target.as_ref(), answer).await
+        self.at_step(visitor, sealed, take).await
     }
 
     async fn try_first_passkey(

@@ -20,13 +20,11 @@ use crate::login::{Login, Stop};
 impl Login {
     /// `POST /login/step/passkey`: the passkey instead of a code.
     pub async fn ask_second_passkey(&self, visitor: &Visitor, sealed: (&str, &str)) -> Answer {
-        let taken = match self.take_asked(visitor, sealed).await {
-            Ok(taken) => taken.filter(|(asked, ..)| matches!(asked.stage, Stage::Code)),
-            Err(stop) => return self.settle(visitor, None, Err(stop)).await,
+        let ask = async |asked: Asked, standing: &Standing, whose: &Whose| match asked.stage {
+            Stage::Code => self.passkey_page(visitor, standing.target.as_ref(), (asked, whose), false).await,
+            _ => Ok(self.stepping_over(standing.target.as_ref())),
         };
-        let Some((asked, standing, whose)) = taken else { return self.stepping_over(None) };
-        let answer = self.passkey_page(visitor, standing.target.as_ref(), (asked, &whose), false).await;
-        self.settle(visitor, standing.target.as_ref(), answer).await
+        self.at_step(visitor, sealed, ask).await
     }
 
     async fn passkey_page(
@@ -52,13 +50,10 @@ impl Login {
 
     /// `POST /login/step/passkey/answer`: what the authenticator says.
     pub async fn take_second_passkey(&self, visitor: &Visitor, sealed: (&str, &str), credential: &str) -> Answer {
-        let taken = match self.take_asked(visitor, sealed).await {
-            Ok(taken) => taken,
-            Err(stop) => return self.settle(visitor, None, Err(stop)).await,
+        let take = async |asked: Asked, standing: &Standing, whose: &Whose| {
+            self.try_second_passkey(visitor, (asked, standing, whose), credential).await
         };
-        let Some((asked, standing, whose)) = taken else { return self.stepping_over(None) };
-        let answer = self.try_second_passkey(visitor, (asked, &standing, &whose), credential).await;
-        self.settle(visitor, standing.target.as_ref(), answer).await
+        self.at_step(visitor, sealed, take).await
     }
 
     async fn try_second_passkey(

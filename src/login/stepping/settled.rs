@@ -115,7 +115,9 @@ impl Login {
         let over = || Stop::refuse(Refusal::NotUnderWay);
         let directory = self.world.directory(standing.proof.claims().identity.directory).ok_or_else(over)?;
         let answer = self.admit_stepped(visitor, &directory, (standing, errand), stepped).await?;
-        Ok(answer.with_cookie(cookies::expire(cookies::STANDING)))
+        // Unless something else is asked of the same proof now, which then stands anew.
+        let stands_anew = answer.cookies.iter().any(|cookie| cookie.starts_with(cookies::STANDING));
+        Ok(if stands_anew { answer } else { answer.with_cookie(cookies::expire(cookies::STANDING)) })
     }
 
     fn leave_to_review(&self, target: Option<&Target>, url: String) -> Answer {
