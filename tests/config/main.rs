@@ -39,6 +39,7 @@ impl Surroundings for World {
             Some("empty") => Ok(b"\n".to_vec()),
             Some("adapter-key") => Ok(b"a key of thirty-two bytes, and more\n".to_vec()),
             Some("fr.ftl") => Ok(b"language-name = Fran\xc3\xa7ais\nnobody-says = this\n".to_vec()),
+            Some("pt.ftl") => Ok(b"continue = N\xe3o\n".to_vec()),
             Some("es.ftl") => Ok(b"continue = Seguir\n\nback = { $x\n".to_vec()),
             Some("acme-hmac") => Ok(b"c2VjcmV0\n".to_vec()),
             Some("id.pem") => Ok(PAIR.0.as_bytes().to_vec()),

@@ -152,6 +152,7 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
         language("catalogues = [\"texts.ftl\"]", 15, "name the file by its language"),
         language("catalogues = [\"fr.txt\"]", 15, "name the file by its language"),
         language("catalogues = [\"languages/es.ftl\"]", 15, "docs/languages.md"),
+        language("catalogues = [\"languages/pt.ftl\"]", 15, "save it as UTF-8"),
         replaced(C::Network, (4, 20), (tls, &listen("trusted_proxies = [\"0.0.0.0/0\"]")), "10.0.0.0/8"),
         replaced(C::Plain, (4, 9), (tls, &listen("plain = \"127.0.0.1:8080\"")), "trusted_proxies = ["),
         row(

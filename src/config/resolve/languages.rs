@@ -49,8 +49,15 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let text = String::from_utf8_lossy(&bytes);
-        match Catalogue::parse(&language, &text) {
+        let text = match std::str::from_utf8(&bytes) {
+            Ok(text) => text,
+            Err(fault) => {
+                let what = format!("{} is not UTF-8 from byte {} on", path.display(), fault.valid_up_to());
+                self.say.error(Code::Language, written.span(), what, "save it as UTF-8");
+                return None;
+            }
+        };
+        match Catalogue::parse(&language, text) {
             Ok(catalogue) => {
                 self.oddities(written, &catalogue);
                 Some(catalogue)
