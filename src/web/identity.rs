@@ -18,22 +18,21 @@ pub const IDENTITY_FIELDS: [HeaderName; FIELDS] = [
     HeaderName::from_static("x-fedgate-groups"),
 ];
 
-/// The first of [`IDENTITY_FIELDS`] and the last one have values that may be long; those between are a few words.
-const SHORT: usize = FIELDS - 2;
+/// All of [`IDENTITY_FIELDS`] but the last, which few people have: each has its place in the text.
+const PLACES: usize = FIELDS - 1;
 
 static NAMES: [HeaderName; FIELDS] = IDENTITY_FIELDS;
 
 /// Identity header fields, ready to send.
 ///
-/// Laid out for a million of them: one allocation for the text of the usual ones, and no names. A long value is kept as it is sent;
-/// short ones are cut out of the text for each request, which costs a few nanoseconds each and saves 40 bytes.
+/// Laid out for a million of them: one allocation for the text of the usual ones, and no names. They are cut out of the text for
+/// each request, which costs a few nanoseconds each and saves 40 bytes. Where nothing shares the text, it needs no count of who does.
 #[derive(Debug)]
 pub struct Identity {
-    assertion: HeaderValue,
-    /// The assertion, then the short values, one after the other.
+    /// The values, one after the other, the assertion first.
     text: Bytes,
-    /// Where each short value ends in `text`.
-    ends: [u32; SHORT],
+    /// Where each ends in `text`.
+    ends: [u32; PLACES],
     /// The groups, where there are any, and the product's own mapping.
     more: Box<[(HeaderName, HeaderValue)]>,
     /// When the assertion was minted.
@@ -44,54 +43,47 @@ impl Identity {
     /// Puts the values of [`IDENTITY_FIELDS`] in that order, and the product's own mapping, into fields. An empty value sends no
     /// field, and neither does one that no field can carry.
     ///
-    /// `None` when the assertion is no header field's value: a product that reads it must not be asked without it.
+    /// `None` when the assertion is empty or no header field's value: a product that reads it must not be asked without it.
     pub fn new(said: &[String; FIELDS], mapped: Vec<(HeaderName, String)>, minted_at: Timestamp) -> Option<Self> {
         let [assertion, short @ .., groups] = said;
-        let short: Vec<_> = short.iter().map(|text| carried(text)).collect();
+        let mut usual = vec![assertion.as_str()];
+        usual.extend(short.iter().map(|text| carried(text)));
         let more = NAMES.last().cloned().into_iter().map(|name| (name, groups.clone())).chain(mapped);
         let more = more.filter(|(_, text)| !text.is_empty());
         let more = more.filter_map(|(name, text)| HeaderValue::from_maybe_shared(text).ok().map(|value| (name, value)));
-        Self::laid_out(assertion, &short, more.collect(), minted_at)
+        Self::laid_out(&usual, more.collect(), minted_at)
     }
 
-    fn laid_out(
-        assertion: &str,
-        short: &[&str],
-        more: Box<[(HeaderName, HeaderValue)]>,
-        minted_at: Timestamp,
-    ) -> Option<Self> {
-        let (text, ends) = joined(assertion, short)?;
-        let text = Bytes::from(text);
-        let assertion = HeaderValue::from_maybe_shared(text.slice(..assertion.len())).ok()?;
-        Some(Self { assertion, text, ends, more, minted_at })
+    fn laid_out(usual: &[&str], more: Box<[(HeaderName, HeaderValue)]>, minted_at: Timestamp) -> Option<Self> {
+        usual.first().filter(|assertion| !assertion.is_empty() && is_carried(assertion))?;
+        let (text, ends) = joined(usual)?;
+        Some(Self { text: Bytes::from(text), ends, more, minted_at })
     }
 
     /// The same statement with another assertion; `None` as for [`Self::new`].
     pub fn renewed(&self, assertion: &str, minted_at: Timestamp) -> Option<Self> {
-        let short: Option<Vec<_>> = self.short().map(|part| std::str::from_utf8(part).ok()).collect();
-        Self::laid_out(assertion, &short?, self.more.clone(), minted_at)
+        let kept = self.usual().skip(1).map(|part| std::str::from_utf8(part).ok());
+        let usual: Option<Vec<_>> = std::iter::once(Some(assertion)).chain(kept).collect();
+        Self::laid_out(&usual?, self.more.clone(), minted_at)
     }
 
     /// The signed assertion.
     pub fn assertion(&self) -> &[u8] {
-        self.assertion.as_bytes()
+        self.usual().next().unwrap_or_default()
     }
 
     /// All of them: `fedgate-assertion`, `x-fedgate-*`, and the product's own mapping.
     pub fn fields(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let [first, short @ .., _] = &NAMES;
-        let cut = short.iter().zip(self.short()).filter(|(_, part)| !part.is_empty()).filter_map(|(name, part)| {
+        let cut = self.said().filter_map(|(name, part)| {
             // Only what a field can carry was laid out; none is lost here.
             HeaderValue::from_maybe_shared(self.text.slice_ref(part)).ok().map(|value| (name.clone(), value))
         });
-        std::iter::once((first.clone(), self.assertion.clone())).chain(cut).chain(self.more.iter().cloned())
+        cut.chain(self.more.iter().cloned())
     }
 
     /// The same, name and value after the other, with nothing made for it.
     pub fn each(&self, mut say: impl FnMut(&HeaderName, &[u8])) {
-        let [first, short @ .., _] = &NAMES;
-        say(first, self.assertion.as_bytes());
-        for (name, part) in short.iter().zip(self.short()).filter(|(_, part)| !part.is_empty()) {
+        for (name, part) in self.said() {
             say(name, part);
         }
         for (name, value) in &self.more {
@@ -99,19 +91,23 @@ impl Identity {
         }
     }
 
-    fn short(&self) -> impl Iterator<Item = &[u8]> {
+    /// The usual ones that are not empty, each under its name.
+    fn said(&self) -> impl Iterator<Item = (&'static HeaderName, &[u8])> {
+        NAMES.iter().zip(self.usual()).filter(|(_, part)| !part.is_empty())
+    }
+
+    fn usual(&self) -> impl Iterator<Item = &[u8]> {
         let at = |end: u32| usize::try_from(end).unwrap_or(usize::MAX);
-        let begins = std::iter::once(self.assertion.len()).chain(self.ends.iter().map(move |end| at(*end)));
+        let begins = std::iter::once(0).chain(self.ends.iter().map(move |end| at(*end)));
         begins.zip(&self.ends).map(move |(begin, end)| self.text.get(begin..at(*end)).unwrap_or_default())
     }
 }
 
 /// All of it in one text, exactly as large as it must be: what was left over would be kept for as long as the session.
-fn joined(assertion: &str, short: &[&str]) -> Option<(String, [u32; SHORT])> {
-    let mut text = String::with_capacity(assertion.len() + short.iter().map(|text| text.len()).sum::<usize>());
-    text.push_str(assertion);
-    let mut ends = [0; SHORT];
-    for (end, one) in ends.iter_mut().zip(short) {
+fn joined(usual: &[&str]) -> Option<(String, [u32; PLACES])> {
+    let mut text = String::with_capacity(usual.iter().map(|text| text.len()).sum::<usize>());
+    let mut ends = [0; PLACES];
+    for (end, one) in ends.iter_mut().zip(usual) {
         text.push_str(one);
         *end = u32::try_from(text.len()).ok()?;
     }
@@ -120,7 +116,11 @@ fn joined(assertion: &str, short: &[&str]) -> Option<(String, [u32; SHORT])> {
 
 /// A value that no field can carry is left out, as an empty one is.
 fn carried(text: &str) -> &str {
-    if HeaderValue::from_bytes(text.as_bytes()).is_ok() { text } else { "" }
+    if is_carried(text) { text } else { "" }
+}
+
+fn is_carried(text: &str) -> bool {
+    HeaderValue::from_bytes(text.as_bytes()).is_ok()
 }
 
 #[cfg(test)]
@@ -162,15 +162,19 @@ mod tests {
         check(["a.b.c", "", "", "", "", "", ""], &[], &[("fedgate-assertion", "a.b.c")]);
         let expected = [("fedgate-assertion", "a.b.c"), ("x-fedgate-email", "e"), ("x-fedgate-account", "acc")];
         check(["a.b.c", "", "e", "a\r\nb", "acc", "", "\n"], &[], &expected);
-        let broken = ["a\nb", "", "", "", "", "", ""].map(str::to_owned);
-        assert!(Identity::new(&broken, vec![], Timestamp::from_seconds(1)).is_none());
+        for assertion in ["a\nb", ""] {
+            let broken = [assertion, "u", "", "", "", "", ""].map(str::to_owned);
+            assert!(Identity::new(&broken, vec![], Timestamp::from_seconds(1)).is_none());
+        }
     }
 
     #[test]
     fn nothing_is_kept_but_what_is_sent() {
         let short = ["u".repeat(17), "e".repeat(31), String::new(), "c".repeat(26), String::new()];
-        let (text, ends) = joined(&"a".repeat(700), &short.each_ref().map(String::as_str)).unwrap();
-        assert_eq!((text.len(), text.capacity(), ends), (774, 774, [717, 748, 748, 774, 774]));
-        assert!(size_of::<Identity>() <= 120, "{}", size_of::<Identity>());
+        let assertion = "a".repeat(700);
+        let [user, email, name, account, org] = short.each_ref().map(String::as_str);
+        let (text, ends) = joined(&[&assertion, user, email, name, account, org]).unwrap();
+        assert_eq!((text.len(), text.capacity(), ends), (774, 774, [700, 717, 748, 748, 774, 774]));
+        assert!(size_of::<Identity>() <= 80, "{}", size_of::<Identity>());
     }
 }
