@@ -67,6 +67,10 @@ impl Surroundings for Secrets {
         Err("the demonstration reads no files".to_owned())
     }
 
+    fn folder(&self, _: &Path) -> Result<Vec<String>, String> {
+        Err("the demonstration reads no folders".to_owned())
+    }
+
     fn variable(&self, name: &str) -> Option<String> {
         match name {
             "DEMO_ISSUER_SECRET" => Some(self.issuer.clone()),

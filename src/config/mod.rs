@@ -138,6 +138,12 @@ pub trait Surroundings {
     /// The operating system's words.
     fn file(&self, path: &Path) -> Result<Vec<u8>, String>;
 
+    /// The names of what lies in a folder, or why not.
+    ///
+    /// # Errors
+    /// The operating system's words.
+    fn folder(&self, path: &Path) -> Result<Vec<String>, String>;
+
     /// The variable's value; `None` when it is not set or not text.
     fn variable(&self, name: &str) -> Option<String>;
 }
@@ -157,6 +163,15 @@ impl Surroundings for Machine {
             Ok(_) => Err("it is too long".into()),
             Err(why) => Err(why.to_string()),
         }
+    }
+
+    fn folder(&self, path: &Path) -> Result<Vec<String>, String> {
+        let names = std::fs::read_dir(path).and_then(|found| {
+            found
+                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                .collect::<std::io::Result<Vec<_>>>()
+        });
+        names.map_err(|why| why.to_string())
     }
 
     fn variable(&self, name: &str) -> Option<String> {

@@ -136,6 +136,10 @@ impl Surroundings for Sealed<'_> {
         Err("documents name no files".to_owned())
     }
 
+    fn folder(&self, _: &Path) -> Result<Vec<String>, String> {
+        Err("documents name no folders".to_owned())
+    }
+
     fn variable(&self, name: &str) -> Option<String> {
         (self.0)(name).map(|secret| secret.expose().to_owned())
     }

@@ -39,6 +39,7 @@ impl Surroundings for World {
             Some("empty") => Ok(b"\n".to_vec()),
             Some("adapter-key") => Ok(b"a key of thirty-two bytes, and more\n".to_vec()),
             Some("fr.ftl") => Ok(b"language-name = Fran\xc3\xa7ais\nnobody-says = this\n".to_vec()),
+            Some("da.ftl" | "pt-BR.ftl" | "pt-br.ftl") => Ok(b"language-name = Dansk\n".to_vec()),
             Some("pt.ftl") => Ok(b"continue = N\xe3o\n".to_vec()),
             Some("es.ftl") => Ok(b"continue = Seguir\n\nback = { $x\n".to_vec()),
             Some("acme-hmac") => Ok(b"c2VjcmV0\n".to_vec()),
@@ -46,6 +47,16 @@ impl Surroundings for World {
             Some("id.key") => Ok(PAIR.1.as_bytes().to_vec()),
             _ => Ok(b"s3cret\n".to_vec()),
         }
+    }
+
+    fn folder(&self, path: &Path) -> Result<Vec<String>, String> {
+        let names: &[&str] = match path.file_name().and_then(|name| name.to_str()) {
+            Some("languages") => &["fr.ftl", "README.md", ".de.ftl.swp", "da.ftl"],
+            Some("twice") => &["pt-BR.ftl", "pt-br.ftl"],
+            Some("bare") => &["README.md"],
+            _ => return Err("no such folder".into()),
+        };
+        Ok(names.iter().map(|name| (*name).to_owned()).collect())
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -75,6 +86,13 @@ fn a_mistake_in_a_catalogue_is_named_with_its_file_and_line() {
     assert!(report.plain().contains("languages/es.ftl, line 3: "), "{}", report.plain());
     let french = config(&with("", SSO, "[languages]\ndefault = \"fr\"\ncatalogues = [\"languages/fr.ftl\"]"));
     assert_eq!((french.languages.default.as_str(), french.languages.added.len()), ("fr", 1));
+}
+
+#[test]
+fn a_folder_of_catalogues_is_every_catalogue_in_it() {
+    let written = config(&with("", SSO, "[languages]\ndefault = \"da\"\ncatalogues = [\"languages/\"]"));
+    let read: Vec<_> = written.languages.added.iter().map(|one| one.language().as_str()).collect();
+    assert_eq!(read, ["da", "fr"], "in the order of their names, and nothing that is no catalogue");
 }
 
 #[test]
@@ -160,6 +178,10 @@ struct Roots;
 impl Surroundings for Roots {
     fn file(&self, path: &Path) -> Result<Vec<u8>, String> {
         if path.ends_with("private-roots.pem") { Ok(PAIR.0.as_bytes().to_vec()) } else { World.file(path) }
+    }
+
+    fn folder(&self, path: &Path) -> Result<Vec<String>, String> {
+        World.folder(path)
     }
 
     fn variable(&self, name: &str) -> Option<String> {

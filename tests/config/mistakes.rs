@@ -153,6 +153,10 @@ fn mistakes_of_the_gateway() -> Vec<Mistake> {
         language("catalogues = [\"fr.txt\"]", 15, "name the file by its language"),
         language("catalogues = [\"languages/es.ftl\"]", 15, "docs/languages.md"),
         language("catalogues = [\"languages/pt.ftl\"]", 15, "save it as UTF-8"),
+        language("catalogues = [\"nowhere/\"]", 15, "put the catalogues there"),
+        language("catalogues = [\"bare/\"]", 15, "name the file by its language"),
+        language("catalogues = [\"twice/\"]", 15, "keep one of them"),
+        language("catalogues = [\"languages/\", \"more/fr.ftl\"]", 29, "keep one of them"),
         replaced(C::Network, (4, 20), (tls, &listen("trusted_proxies = [\"0.0.0.0/0\"]")), "10.0.0.0/8"),
         replaced(C::Plain, (4, 9), (tls, &listen("plain = \"127.0.0.1:8080\"")), "trusted_proxies = ["),
         row(

@@ -125,8 +125,8 @@ pub struct Mail {
 pub struct Languages {
     /// What is spoken where nothing that there is was asked for, and in mails: the tag of a language, such as `de`. Default `en`.
     pub default: Text,
-    /// Catalogues of your own (docs/languages.md), each named by its language: `["languages/fr.ftl"]`. Their messages go before ours;
-    /// what they lack is said in ours, or in English.
+    /// Catalogues of your own (docs/languages.md), each named by its language, `["languages/fr.ftl"]`, or a folder of them,
+    /// `["languages/"]`. Their messages go before ours; what they lack is said in ours, or in English.
     pub catalogues: Texts,
 }
 

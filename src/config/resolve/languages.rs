@@ -5,7 +5,7 @@ use crate::config::file::{At, File, Languages};
 use crate::config::finding::Code;
 use crate::kernel::values::Language;
 use crate::language::{Catalogue, LanguageOptions, shipped};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const NAMED: &str = "name the file by its language: catalogues = [\"languages/fr.ftl\"]";
 
@@ -14,8 +14,19 @@ impl Reader<'_> {
     pub(super) fn languages(&mut self, file: &File) -> LanguageOptions {
         let absent = Languages::default();
         let written = file.languages.as_deref().unwrap_or(&absent);
-        let files = written.catalogues.as_deref().map(Vec::as_slice).unwrap_or_default();
-        let added: Vec<Catalogue> = files.iter().filter_map(|file| self.catalogue(file)).collect();
+        let named = written.catalogues.as_deref().map(Vec::as_slice).unwrap_or_default();
+        let mut added: Vec<Catalogue> = Vec::new();
+        for one in named {
+            for path in self.files_of(one) {
+                let Some(catalogue) = self.catalogue(one, &path) else { continue };
+                if added.iter().any(|known| known.language() == catalogue.language()) {
+                    let what = format!("{} is a second catalogue of {}", path.display(), catalogue.language().as_str());
+                    self.say.error(Code::Language, one.span(), what, "keep one of them");
+                    continue;
+                }
+                added.push(catalogue);
+            }
+        }
         let default = written.default.as_ref().and_then(|tag| self.default_language(tag, &added));
         LanguageOptions { default: default.unwrap_or_else(Language::english), added }
     }
@@ -33,15 +44,40 @@ impl Reader<'_> {
         language
     }
 
-    fn catalogue(&mut self, written: &At<String>) -> Option<Catalogue> {
+    /// The file that is named, or every catalogue of the folder that is, in the order of their names.
+    fn files_of(&mut self, written: &At<String>) -> Vec<PathBuf> {
         let path = self.path_of(written);
-        let Some(language) = language_of(&path) else {
-            let what = format!("{:?} does not say which language it is in", written.as_str());
+        let Some(world) = self.world.filter(|_| written.ends_with('/')) else { return vec![path] };
+        let mut names = match world.folder(&path) {
+            Ok(names) => names,
+            Err(why) => {
+                let what = format!("{} cannot be read: {why}", path.display());
+                self.say.error(Code::Language, written.span(), what, "put the catalogues there");
+                return Vec::new();
+            }
+        };
+        // What an editor leaves behind while somebody writes is none.
+        names.retain(|name| name.ends_with(".ftl") && !name.starts_with('.'));
+        names.sort();
+        if names.is_empty() {
+            let what = format!("no catalogue lies in {}", path.display());
+            self.say.error(Code::Language, written.span(), what, NAMED);
+        }
+        names.iter().map(|name| path.join(name)).collect()
+    }
+
+    fn catalogue(&mut self, written: &At<String>, path: &Path) -> Option<Catalogue> {
+        // Without a world a folder's files are not known.
+        if self.world.is_none() && written.ends_with('/') {
+            return None;
+        }
+        let Some(language) = language_of(path) else {
+            let what = format!("{} does not say which language it is in", path.display());
             self.say.error(Code::Language, written.span(), what, NAMED);
             return None;
         };
         // Without a world only the file itself is judged.
-        let bytes = match self.world?.file(&path) {
+        let bytes = match self.world?.file(path) {
             Ok(bytes) => bytes,
             Err(why) => {
                 let what = format!("{} cannot be read: {why}", path.display());
@@ -59,7 +95,7 @@ impl Reader<'_> {
         };
         match Catalogue::parse(&language, text) {
             Ok(catalogue) => {
-                self.oddities(written, &catalogue);
+                self.oddities(written, path, &catalogue);
                 Some(catalogue)
             }
             Err(bad) => {
@@ -73,11 +109,11 @@ impl Reader<'_> {
     }
 
     /// Ids that nothing says are most likely misspelt, or of another version: no reason not to start.
-    fn oddities(&mut self, written: &At<String>, catalogue: &Catalogue) {
+    fn oddities(&mut self, written: &At<String>, path: &Path, catalogue: &Catalogue) {
         let ours = shipped().unwrap_or_default();
         let Some(english) = ours.first() else { return };
         for oddity in catalogue.oddities(english) {
-            let what = format!("{}: {oddity}", written.as_str());
+            let what = format!("{}: {oddity}", path.display());
             self.say.warning(Code::WCatalogue, written.span(), what, "compare it with the English catalogue");
         }
     }
