@@ -10,7 +10,7 @@ use crate::kernel::event::Actor;
 use crate::kernel::journal::ApiToken;
 use crate::kernel::model::Quarantine;
 use crate::kernel::values::{AccountId, ApiTokenId, DomainName, EmailAddress, OrgName, ProductName, Secret, Timestamp};
-use crate::login::Enrolled;
+use crate::login::{Enrolled, Tombstone};
 use crate::orgs::change::{Author, Proposal};
 use crate::orgs::{Document, Stored};
 use serde::{Deserialize, Serialize};
@@ -106,6 +106,16 @@ pub enum Command {
         email: String,
         /// The product.
         product: String,
+    },
+    /// The deleted account that an address keeps out (rule H2).
+    TombstoneShow {
+        /// The address.
+        email: String,
+    },
+    /// Lets whoever it was come anew.
+    TombstoneLift {
+        /// The address.
+        email: String,
     },
     /// Makes our next keys at a SAML directory.
     KeysRotate {
@@ -215,6 +225,17 @@ impl Admin {
                 let sub = self.login.free_address(&product, &email, &by, now).await?;
                 Ok(json!({ "freed": email.as_str(), "product": product.as_str(), "sub": sub }))
             }
+            Command::TombstoneShow { email } => {
+                let email = EmailAddress::parse(&email).map_err(|why| why.to_string())?;
+                let found = self.login.tombstone(&email).await.map_err(|why| why.to_string())?;
+                Ok(found
+                    .map_or_else(|| json!({ "email": email.as_str(), "tombstone": null }), |one| stone(&email, &one)))
+            }
+            Command::TombstoneLift { email } => {
+                let email = EmailAddress::parse(&email).map_err(|why| why.to_string())?;
+                let lifted = self.login.lift_tombstone(&email, &by, now).await?;
+                Ok(stone(&email, &lifted))
+            }
             Command::KeysRotate { directory, compromised } => {
                 let catalog = self.world.catalog.load_full();
                 let mut known = catalog.directories.values().filter(|one| one.protocol.saml().is_some());
@@ -315,6 +336,11 @@ fn named(domain: &str) -> Result<DomainName, String> {
 
 fn held(proof: &DomainProof) -> Value {
     json!({ "domain": proof.domain.as_str(), "org": proof.org.as_str(), "state": proof.state.code(), "version": proof.version })
+}
+
+fn stone(email: &EmailAddress, tombstone: &Tombstone) -> Value {
+    let known_to: Vec<&str> = tombstone.known_to.iter().map(ProductName::as_str).collect();
+    json!({ "email": email.as_str(), "tombstone": tombstone.account.to_string(), "known_to": known_to })
 }
 
 fn set_aside(one: &Quarantine) -> Value {

@@ -1,5 +1,9 @@
 //! Arguments of the commands that need running parts. Each becomes a line in [`super::Command`] when its file has a `run`.
 
+mod accounts;
+
+pub use accounts::{Quarantines, Tombstones};
+
 use clap::{Args, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -377,30 +381,6 @@ pub enum DomainActs {
     },
 }
 
-/// `fedgate quarantine`: accounts that were put aside for somebody who proved their address.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Quarantines {
-    /// List those that can still be brought back.
-    #[command(after_help = "Example:\n  fedgate quarantine list")]
-    List,
-    /// Bring one back, with the address, the password and the links that it had; within 30 days, while nobody else has the address.
-    #[command(after_help = "Example:\n  fedgate quarantine undo 01KB3Z8Q4W9T5N7M2XJ6R0V1CD")]
-    Undo {
-        /// Its id, as `list` shows it.
-        account: String,
-    },
-    /// Let a product hear of an address for another user id than before, once the product itself has let go of it. Products with an
-    /// adapter say so themselves.
-    #[command(after_help = "Example:\n  fedgate quarantine free ann@acme.com --product trello")]
-    Free {
-        /// The address.
-        email: String,
-        /// The product.
-        #[arg(long, value_name = "P")]
-        product: String,
-    },
-}
-
 /// `fedgate org`: an organization's document at run time, whole.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Orgs {
@@ -460,6 +440,8 @@ mod tests {
         check("org", Orgs::augment_subcommands, &["org", "put", "acme", "acme.json", "--secret", "okta=file"]);
         check("quarantine", Quarantines::augment_subcommands, &["quarantine", "undo", "01KB3Z8Q4W9T5N7M2XJ6R0V1CD"]);
         check("quarantine", Quarantines::augment_subcommands, &["quarantine", "free", "a@b.c", "--product", "trello"]);
+        check("tombstone", Tombstones::augment_subcommands, &["tombstone", "show", "a@b.c"]);
+        check("tombstone", Tombstones::augment_subcommands, &["tombstone", "lift", "a@b.c"]);
         check("explain", Explain::augment_args, &["explain", "--ref", "7K3M-9QX2"]);
         check("explain", Explain::augment_args, &["explain", "ann@acme.com", "--product", "trello"]);
         check("policy", Policies::augment_subcommands, &["policy", "plan", "new.toml", "--people", "export.csv"]);

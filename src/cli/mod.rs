@@ -100,6 +100,9 @@ pub enum Command {
     /// List accounts that were put aside for whoever proved their address, and bring them back; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate quarantine list")]
     Quarantine(arguments::Quarantines),
+    /// Say which deleted account keeps an address out, and let its person come anew; asks the running gateway.
+    #[command(subcommand, after_help = "Example:\n  fedgate tombstone show ann@acme.com")]
+    Tombstone(arguments::Tombstones),
     /// Roll our own keys over; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate keys rotate acme")]
     Keys(arguments::Keys),
@@ -188,6 +191,7 @@ pub fn main() -> ExitCode {
         Command::Org(arguments) => operate::orgs(arguments, &cli.common, &mut screen),
         Command::Breakglass(arguments) => operate::breakglass(arguments, &cli.common, &mut screen),
         Command::Quarantine(arguments) => operate::quarantines(arguments, &cli.common, &mut screen),
+        Command::Tombstone(arguments) => operate::tombstones(arguments, &cli.common, &mut screen),
         Command::Keys(arguments) => operate::keys(arguments, &cli.common, &mut screen),
         Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),

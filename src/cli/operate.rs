@@ -1,6 +1,6 @@
 //! Commands that the running gateway carries out, asked over its control socket: `token`, `policy history|revert`, `domain`, `org`.
 
-use super::arguments::{Breakglass, DomainActs, Keys, Orgs, Policies, Quarantines, Tokens};
+use super::arguments::{Breakglass, DomainActs, Keys, Orgs, Policies, Quarantines, Tokens, Tombstones};
 use super::events::clean;
 use super::node::control::{ask, socket};
 use super::stored::{self, Wrong};
@@ -132,6 +132,34 @@ pub fn quarantines(arguments: &Quarantines, common: &Common, screen: &mut Screen
     })
 }
 
+/// `fedgate tombstone show|lift`.
+///
+/// # Errors
+/// Only when the screen cannot be written to.
+pub fn tombstones(arguments: &Tombstones, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
+    let (command, lifts) = match arguments {
+        Tombstones::Show { email } => (Command::TombstoneShow { email: email.clone() }, false),
+        Tombstones::Lift { email } => (Command::TombstoneLift { email: email.clone() }, true),
+    };
+    run(Ok(command), common, screen, |answer| about_tombstone(answer, lifts))
+}
+
+/// Whom an address keeps out, or kept, and what is left to do at products.
+fn about_tombstone(answer: &Value, lifted: bool) -> Vec<String> {
+    let member = |name: &str| clean(answer.get(name).and_then(Value::as_str).unwrap_or_default());
+    let email = member("email");
+    if answer.get("tombstone").is_none_or(Value::is_null) {
+        return vec![format!("{email} keeps nobody out.")];
+    }
+    let told = if lifted { "whoever had it may come anew; deleted was" } else { "kept out: deleted was" };
+    let known_to = answer.get("known_to").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let freed = known_to.map(|product| {
+        let product = clean(product);
+        format!("{product} knows {email} under the old user id: fedgate quarantine free {email} --product {product}")
+    });
+    std::iter::once(format!("{email}: {told} {}", member("tombstone"))).chain(freed).collect()
+}
+
 /// `fedgate keys rotate`.
 ///
 /// # Errors
@@ -227,4 +255,21 @@ fn line(object: &Value, members: &[&str]) -> String {
     };
     let shown: Vec<String> = members.iter().filter_map(|member| object.get(*member).map(text)).collect();
     shown.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn h2_a_tombstone_is_told_of_with_what_is_left_to_do() {
+        let nobody = json!({ "email": "ann@acme.com", "tombstone": null });
+        assert_eq!(about_tombstone(&nobody, false), ["ann@acme.com keeps nobody out."]);
+        let ann = json!({ "email": "ann@acme.com", "tombstone": "01KB3Z", "known_to": ["trello"] });
+        let [shown, lifted] = [false, true].map(|lifted| about_tombstone(&ann, lifted));
+        assert_eq!(shown[0], "ann@acme.com: kept out: deleted was 01KB3Z");
+        assert_eq!(lifted[0], "ann@acme.com: whoever had it may come anew; deleted was 01KB3Z");
+        assert!(shown[1].ends_with("fedgate quarantine free ann@acme.com --product trello"), "{shown:?}");
+    }
 }

@@ -173,6 +173,9 @@ pub enum Action {
     /// The operator let a product hear of an address for another user id than before (rule H19).
     #[serde(rename = "address.freed")]
     AddressFreed,
+    /// The operator took the tombstones of a deleted account away (rule H2).
+    #[serde(rename = "account.tombstones_lifted")]
+    TombstonesLifted,
     /// A product knows of a changed name or address.
     #[serde(rename = "profile.synced")]
     ProfileSynced,

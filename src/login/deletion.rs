@@ -47,7 +47,7 @@ impl World {
         if let Some(email) = email {
             keys.extend(self.keys.lookups(Lookup::Tombstone, &of_address(email)));
         }
-        self.store.is_buried(&keys).await
+        Ok(self.store.buried(&keys).await?.is_some())
     }
 
     /// A deletion and everything that goes with it, for the batch of whoever asks: sessions end, and the person is told (N7).
@@ -133,7 +133,7 @@ impl World {
     }
 }
 
-fn of_address(email: &EmailAddress) -> [&[u8]; 2] {
+pub(super) fn of_address(email: &EmailAddress) -> [&[u8]; 2] {
     [b"address", email.as_str().as_bytes()]
 }
 

@@ -59,6 +59,7 @@ mod stepping;
 mod tally;
 mod ticket;
 mod tokens;
+mod tombstone;
 mod watch;
 mod world;
 
@@ -78,6 +79,7 @@ pub use shadow::Shadow;
 pub use stepping::{OwnSteps, SteppingPage, SteppingStep};
 pub use tally::Tally;
 pub use ticket::{FRESH_PROOF as JUST_NOW, Target};
+pub use tombstone::Tombstone;
 pub use world::{Visitor, World};
 
 use crate::kernel::refusal::Refusal;

@@ -12,6 +12,6 @@ pub trait Deletions: Send + Sync {
     async fn deletion_of(&self, account: AccountId) -> Result<Option<Deletion>, Unavailable>;
     /// Deletions whose day has come at `now`, the longest waiting first, at most `limit`.
     async fn deletions_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Deletion>, Unavailable>;
-    /// Whether one of these keyed hashes is a tombstone's.
-    async fn is_buried(&self, keys: &[[u8; 32]]) -> Result<bool, Unavailable>;
+    /// The deleted account that one of these keyed hashes is a tombstone of; the first that is found.
+    async fn buried(&self, keys: &[[u8; 32]]) -> Result<Option<AccountId>, Unavailable>;
 }

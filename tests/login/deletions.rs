@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fedgate::kernel::event::Actor;
 use fedgate::kernel::journal::{Batch, Change, DeletionChange};
 use fedgate::kernel::model::{AccountStatus, Deletion, ProductAccountState};
 use fedgate::kernel::values::{AccountId, EmailAddress, ProductName};
@@ -132,6 +133,39 @@ async fn h2_after_the_day_neither_the_identity_nor_the_address_makes_the_person_
     eventually("the product knows", Duration::from_secs(30), closed).await;
     assert_eq!(adapter.faults(), Vec::<String>::new());
     assert_eq!(ground.events("account.deleted").len(), 1);
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn h2_whoever_the_operator_lets_come_anew_is_somebody_new() {
+    let ground = Ground::open(OPEN).await;
+    let (agent, ann) = ground.ann().await;
+    let address = EmailAddress::parse(ANN).unwrap();
+    let login = &ground.doors.node.login;
+    let lift = async || {
+        let by = Actor { kind: "operator".to_owned(), id: Some("uid 0".to_owned()), address: None };
+        login.lift_tombstone(&address, &by, login.world().clock.now()).await
+    };
+    assert!(login.tombstone(&address).await.unwrap().is_none() && lift().await.is_err(), "she lives");
+    ground.delete(&agent).await;
+    assert!(lift().await.is_err(), "she may still take it back herself");
+    ground.end_now(ann).await;
+    let found = login.tombstone(&address).await.unwrap().expect("her tombstone");
+    assert_eq!((found.account, found.known_to.len()), (ann, 1), "the product knows her address");
+    assert!(!ground.is_at_product(&ground.by_provider(&ground.browser(), ANN, "issuer", "ann").await));
+    lift().await.expect("lifted");
+    assert_eq!(ground.events("account.tombstones_lifted").len(), 1);
+    assert!(lift().await.is_err(), "once");
+    // The product would know her by her address as who she was (rule H19): it lets go of it first.
+    let page = ground.by_provider(&ground.browser(), ANN, "issuer", "ann").await;
+    assert!(!ground.is_at_product(&page), "{}", page.describe());
+    let by = Actor { kind: "operator".to_owned(), id: None, address: None };
+    login.free_address(&found.known_to[0], &address, &by, login.world().clock.now()).await.expect("freed");
+    let again = ground.browser();
+    let page = ground.by_provider(&again, ANN, "issuer", "ann").await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    assert_eq!(ground.status(ann).await, AccountStatus::Deleted);
+    assert!(ground.people(ANN).await.iter().all(|account| *account != ann), "and nobody of before");
     ground.doors.close().await;
 }
 

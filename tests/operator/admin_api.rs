@@ -347,6 +347,11 @@ async fn t33_deleted_by_the_api_a_person_is_out_and_only_the_company_takes_it_ba
     let found = scene.read(&admin, "/organizations/acme/events?action=account.deletion_scheduled").await.body;
     assert_eq!(found["items"].as_array().map(Vec::len), Some(2), "{found}");
     assert_eq!(found["items"][0]["event"]["actor"]["address"], "it@acme.example.test");
+    // Nobody is deleted for good before the day.
+    let (status, out, err) = scene.gateway.command(&["tombstone", "show", "ann@acme.example.test"]);
+    assert!(status.success() && out.contains("keeps nobody out"), "{out}{err}");
+    let (status, _, err) = scene.gateway.command(&["tombstone", "lift", "ann@acme.example.test"]);
+    assert!(!status.success() && err.contains("keeps nobody out"), "{err}");
     // Another company's are not there.
     let globex = scene.token("it@globex.example.test", Some("globex"), ALL).await;
     let foreign = format!("/organizations/globex/people/{id}/delete");

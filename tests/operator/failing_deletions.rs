@@ -18,8 +18,8 @@ impl Deletions for Failing {
         self.inner.deletions_due(now, limit).await
     }
 
-    async fn is_buried(&self, keys: &[[u8; 32]]) -> Result<bool, Unavailable> {
+    async fn buried(&self, keys: &[[u8; 32]]) -> Result<Option<AccountId>, Unavailable> {
         self.answers()?;
-        self.inner.is_buried(keys).await
+        self.inner.buried(keys).await
     }
 }

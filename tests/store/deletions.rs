@@ -52,13 +52,19 @@ pub async fn a_tombstone_matches_for_good_and_says_nothing(store: AnyStore) {
     let was = found(&store).await.0;
     store.commit(changes([Change::Link(link(1, "one", 1))])).await.unwrap();
     store.commit(change(DeletionChange::Schedule(deletion(was, Timestamp::from_seconds(1))))).await.unwrap();
-    assert!(!store.is_buried(&[[7; 32], [8; 32]]).await.unwrap());
-    store.commit(change(DeletionChange::Bury(person(1), vec![[7; 32]]))).await.unwrap();
-    assert!(store.is_buried(&[[8; 32], [7; 32]]).await.unwrap());
-    assert!(!store.is_buried(&[[8; 32]]).await.unwrap() && !store.is_buried(&[]).await.unwrap());
+    assert_eq!(store.buried(&[[7; 32], [8; 32]]).await.unwrap(), None);
+    let lost = Err(NotCommitted::Conflict(Conflict::Row));
+    let lift = || change(DeletionChange::Lift(person(1)));
+    assert_eq!(store.commit(lift()).await.map(|_| ()), lost, "there is none");
+    store.commit(change(DeletionChange::Bury(person(1), vec![[7; 32], [9; 32]]))).await.unwrap();
+    assert_eq!(store.buried(&[[8; 32], [7; 32]]).await.unwrap(), Some(person(1)));
+    assert_eq!(store.buried(&[[8; 32]]).await.unwrap(), None);
+    assert_eq!(store.buried(&[]).await.unwrap(), None);
     let row = store.account(person(1)).await.unwrap().expect("the row stays");
     assert_eq!((row.status, row.email, row.email_verified, row.name), (AccountStatus::Deleted, None, false, None));
     assert_eq!(store.identities_of(person(1)).await.unwrap(), []);
-    let lost = Err(NotCommitted::Conflict(Conflict::Row));
     assert_eq!(store.commit(change(DeletionChange::Cancel(person(1)))).await.map(|_| ()), lost, "no way back");
+    store.commit(lift()).await.unwrap();
+    assert_eq!(store.buried(&[[7; 32], [9; 32]]).await.unwrap(), None, "all of them");
+    assert_eq!(found(&store).await.0, AccountStatus::Deleted, "and nobody is alive again");
 }

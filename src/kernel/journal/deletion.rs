@@ -12,4 +12,6 @@ pub enum DeletionChange {
     Cancel(AccountId),
     /// The day has come: address, name and links go, the row stays, and these keyed hashes of who it was match for good (rule H2).
     Bury(AccountId, Vec<[u8; 32]>),
+    /// Its tombstones are taken away: whoever it was may come anew, as somebody else. The account stays deleted.
+    Lift(AccountId),
 }

@@ -15,6 +15,9 @@ impl At<'_> {
             DeletionChange::Schedule(deletion) => self.schedule(deletion),
             DeletionChange::Cancel(account) => self.cancel_deletion(*account),
             DeletionChange::Bury(account, keys) => self.bury(*account, keys),
+            DeletionChange::Lift(account) => {
+                self.must("DELETE FROM tombstone WHERE account = ?", params![account.to_bytes()], Conflict::Row)
+            }
         }
     }
 
@@ -86,14 +89,14 @@ impl<D: Tables> Deletions for D {
         self.all(&sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], deletion).await
     }
 
-    async fn is_buried(&self, keys: &[[u8; 32]]) -> Result<bool, Unavailable> {
+    async fn buried(&self, keys: &[[u8; 32]]) -> Result<Option<AccountId>, Unavailable> {
+        let sql = "SELECT account FROM tombstone WHERE key = ?";
         for key in keys {
-            let found =
-                self.one("SELECT 1 FROM tombstone WHERE key = ?", params![key], |row| row.get::<i64>(0)).await?;
+            let found = self.one(sql, params![key], |row| row.get(0).map(AccountId::from_bytes)).await?;
             if found.is_some() {
-                return Ok(true);
+                return Ok(found);
             }
         }
-        Ok(false)
+        Ok(None)
     }
 }
