@@ -1,4 +1,4 @@
-//! kill -9 while a product is told of a move or a merge: at each step, alone and in pairs. The end is that of a run without a crash, and what is
+//! kill -9 while a product is told of a move, a merge or an account that was put aside: at each step, alone and in pairs. The end is that of a run without a crash, and what is
 //! said again is said under the same key.
 
 use std::time::Duration;
@@ -23,11 +23,41 @@ use crate::support::op::Op;
 use crate::support::upstream::Upstream;
 use crate::world::{World, sign_in};
 
-const STEPS: [&str; 3] = ["set_auth_mode", "revoke_sessions", "set_profile"];
-/// The same for a merge.
-const MERGE_STEPS: [&str; 3] = ["set_auth_mode", "revoke_sessions", "merge"];
-/// At which steps the process dies, in order; nowhere: the run that the others must end as.
-const KILLS: [&[usize]; 7] = [&[], &[0], &[1], &[2], &[0, 1], &[0, 2], &[1, 2]];
+/// What a product is told of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Act {
+    Move,
+    Merge,
+    Aside,
+}
+
+impl Act {
+    /// The calls, in order.
+    const fn steps(self) -> &'static [&'static str] {
+        match self {
+            Self::Move => &["set_auth_mode", "revoke_sessions", "set_profile"],
+            Self::Merge => &["set_auth_mode", "revoke_sessions", "merge"],
+            Self::Aside => &["revoke_sessions", "set_profile"],
+        }
+    }
+
+    /// At which steps the process dies, in order; nowhere: the run that the others must end as.
+    const fn kills(self) -> &'static [&'static [usize]] {
+        match self {
+            Self::Move | Self::Merge => &[&[], &[0], &[1], &[2], &[0, 1], &[0, 2], &[1, 2]],
+            Self::Aside => &[&[], &[0], &[1], &[0, 1]],
+        }
+    }
+
+    /// The events under the journal's own id.
+    const fn events(self) -> &'static [&'static str] {
+        match self {
+            Self::Move => &["migration.committed", "migration.completed"],
+            Self::Merge => &["merge.committed", "merge.completed"],
+            Self::Aside => &["account.quarantine_synced"],
+        }
+    }
+}
 
 /// A person with a record at `trello` whose password the product keeps.
 pub fn person(number: u8) -> (Batch, ProductAccount, String) {
@@ -69,6 +99,17 @@ pub fn person(number: u8) -> (Batch, ProductAccount, String) {
         Change::Credential(CredentialChange::PutAddress(address)),
     ];
     (Batch { changes, ..Batch::default() }, record, email)
+}
+
+/// Nobody ever proved the address.
+fn never_proved(batch: &mut Batch) {
+    for change in &mut batch.changes {
+        match change {
+            Change::CreateAccount(account) => account.email_verified = false,
+            Change::Credential(CredentialChange::PutAddress(address)) => address.verified = false,
+            _ => {}
+        }
+    }
 }
 
 /// The file of the gateway, as another process opens it.
@@ -120,18 +161,24 @@ fn other_account(number: u8, issuer: DirectoryId) -> (Batch, ProductAccount) {
 
 #[tokio::test]
 async fn t11_mistake_13_a_move_that_a_crash_cuts_ends_as_one_that_none_cuts() {
-    cut(false, STEPS, ["migration.committed", "migration.completed"]).await;
+    cut(Act::Move).await;
 }
 
 #[tokio::test]
 async fn l11_mistake_13_a_merge_that_a_crash_cuts_ends_as_one_that_none_cuts() {
-    cut(true, MERGE_STEPS, ["merge.committed", "merge.completed"]).await;
+    cut(Act::Merge).await;
 }
 
-async fn cut(merges: bool, steps: [&'static str; 3], events: [&str; 2]) {
+#[tokio::test]
+async fn b21_mistake_13_an_account_put_aside_in_a_crash_is_put_aside_as_without_one() {
+    cut(Act::Aside).await;
+}
+
+async fn cut(act: Act) {
+    let (steps, merges) = (act.steps(), act == Act::Merge);
     let authority = Authority::new();
     let adapter = Adapter::start();
-    let people: serde_json::Map<String, serde_json::Value> = (0..KILLS.len())
+    let people: serde_json::Map<String, serde_json::Value> = (0..act.kills().len())
         .map(|number| {
             let email = format!("person-{number}@free.example.test");
             let person = json!({ "login": format!("p{number}"), "password": format!("p{number}-pw"), "email": email,
@@ -143,6 +190,7 @@ async fn cut(merges: bool, steps: [&'static str; 3], events: [&str; 2]) {
     let (trello, loom) = (Upstream::start(), Upstream::start());
     let keys = format!(
         "passwords = \"product\"\nmigration = {{ phase = \"optional\" }}\n\
+         signup = \"open\"\ni_know_everyone_may_enter = true\n\
          adapter = {{ url = \"{}\", key_file = \"{{dir}}/adapter.key\", timeout = \"1s\" }}",
         adapter.url()
     );
@@ -157,8 +205,11 @@ async fn cut(merges: bool, steps: [&'static str; 3], events: [&str; 2]) {
     let gateway = Gateway::start(&file);
     let mut world = World { gateway, op, trello, loom, authority };
     world.op.allow_redirects(&[&world.url("id", "/login/callback")], &[]).await;
-    for (number, kills) in KILLS.iter().enumerate() {
-        let (batch, record, email) = person(u8::try_from(number).unwrap());
+    for (number, kills) in act.kills().iter().enumerate() {
+        let (mut batch, record, email) = person(u8::try_from(number).unwrap());
+        if act == Act::Aside {
+            never_proved(&mut batch);
+        }
         let store = open(&world);
         store.commit(batch).await.expect("a person");
         let mut survivor = None;
@@ -184,6 +235,10 @@ async fn cut(merges: bool, steps: [&'static str; 3], events: [&str; 2]) {
             page = agent.submit(&page, "/.fedgate/prove", &[("password", PASSWORD)]).await;
             page = agent.submit(&page, "/login/merge/review", &[]).await;
         }
+        if act == Act::Aside {
+            page = agent.submit(&page, "/.fedgate/prove/anew", &[]).await;
+            page = agent.submit(&page, "/login/link", &[]).await;
+        }
         // The person waits for nothing of it.
         assert_eq!(page.url.as_str(), world.url("trello", "/page"), "{kills:?}: {}", page.describe());
         for (place, step) in kills.iter().enumerate() {
@@ -208,19 +263,34 @@ async fn cut(merges: bool, steps: [&'static str; 3], events: [&str; 2]) {
         eventually(&format!("{kills:?}: done"), Duration::from_secs(30), done).await;
         let store = open(&world);
         let now = store.product_account_by_id(record.id).await.unwrap().expect("the record");
-        let state = survivor.as_ref().map_or(ProductAccountState::Linked, |kept| ProductAccountState::Merged(kept.id));
+        let state = match (act, &survivor) {
+            (Act::Aside, _) => ProductAccountState::Local,
+            (_, None) => ProductAccountState::Linked,
+            (_, Some(kept)) => ProductAccountState::Merged(kept.id),
+        };
         assert_eq!((now.state, &now.sub), (state, &record.sub), "{kills:?}");
+        let old = store.account(record.account).await.unwrap().expect("the account");
+        assert_eq!(old.status == AccountStatus::Quarantined, act == Act::Aside, "{kills:?}: {:?}", old.status);
         let migration = store.migration_of(record.id).await.unwrap().expect("a move");
         assert_eq!(migration.step, MigrationStep::Done);
         store.close().await;
-        let expected = steps.map(|step| (step.to_owned(), format!("{}/{step}", migration.id)));
+        let expected: Vec<_> =
+            steps.iter().map(|step| ((*step).to_owned(), format!("{}/{step}", migration.id))).collect();
         let heard: Vec<_> = told(&adapter, &record.sub);
         assert_eq!(heard, expected, "{kills:?}: in order, each under its own key");
         let completed = world.events().into_iter().filter(|event| event["txn"] == migration.id.to_string().as_str());
         let completed: Vec<_> = completed.map(|event| event["action"].clone()).collect();
-        assert_eq!(completed, events, "{kills:?}: each once");
+        assert_eq!(completed, act.events(), "{kills:?}: each once");
+        let aside = world.events().into_iter().filter(|event| {
+            event["action"] == "account.quarantined" && event["subject"]["account"] == json!(record.account.to_string())
+        });
+        assert_eq!(aside.count(), usize::from(act == Act::Aside), "{kills:?}");
         // Whoever has logged in is still logged in after the crash, by the session of the commit.
         assert!(world.who(&agent, "trello").await.is_some_and(|who| who["linked"] == true), "{kills:?}");
+        let owners = world.database();
+        let owners =
+            owners.query_row("SELECT count(*) FROM account WHERE email = ?", [&email], |row| row.get::<_, i64>(0));
+        assert_eq!(owners.expect("a count"), i64::from(!merges), "{kills:?}: the address is one account's");
     }
     assert_eq!(adapter.faults(), Vec::<String>::new());
 }
