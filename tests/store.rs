@@ -100,6 +100,7 @@ macro_rules! conformance {
             $open,
             crate::outbox,
             a_letter_waits_until_it_was_sent,
+            a_letter_is_in_the_language_of_whoever_has_its_address,
             of_two_nodes_one_sends,
             h12_a_dead_letter_says_nothing_any_more,
             m13_a_limit_holds_letters_back_and_not_their_batch,

@@ -12,6 +12,7 @@ use crate::entropy::random;
 use crate::idp::saml::LogoutHint;
 use crate::kernel::admit::{Admitted, Person, Record};
 use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
+use crate::kernel::journal::mail::MailChange;
 use crate::kernel::journal::{Batch, Change, ReplayMark};
 use crate::kernel::model::{Account, AccountStatus, LinkedIdentity, LoginSession, ProductAccount, ProductAccountState};
 use crate::kernel::proof::Proof;
@@ -147,6 +148,10 @@ impl Login {
         });
         if is_new {
             batch.events.push(self.about_account(visitor, Action::JitCreated, &account, admitted));
+        }
+        if !visitor.wishes.wanted().is_empty() {
+            let spoken = MailChange::Speaks { account: account.id, language: visitor.language.clone() };
+            batch.changes.push(Change::Mail(spoken));
         }
         if let Some((key, by)) = &terms.link {
             let link = LinkedIdentity {

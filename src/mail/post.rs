@@ -172,7 +172,16 @@ impl Post {
             return None;
         };
         let origin = setup.login.url();
-        let rendered = self.words.render((&row.kind, &facts), proof.as_ref(), (&origin, self.languages.default()));
+        let known = match self.store.mail_language(&row.to).await {
+            Ok(known) => known.filter(|language| self.languages.speaks(language)),
+            Err(fault) => {
+                // When the lease ends it is tried again.
+                tracing::warn!(id = %row.id, %fault, "a letter's language could not be read");
+                return None;
+            }
+        };
+        let language = known.as_ref().unwrap_or(self.languages.default());
+        let rendered = self.words.render((&row.kind, &facts), proof.as_ref(), (&origin, language));
         let made = match rendered {
             Ok(rendered) => {
                 message(row, &rendered, (&setup.from, setup.login.host()), now).map_err(|why| why.to_string())

@@ -2,7 +2,7 @@
 
 use super::Unavailable;
 use crate::kernel::journal::mail::{DeadLetter, OutboxCount, OutboxRow};
-use crate::kernel::values::Timestamp;
+use crate::kernel::values::{EmailAddress, Language, Timestamp};
 use async_trait::async_trait;
 
 /// The outbox.
@@ -10,6 +10,9 @@ use async_trait::async_trait;
 pub trait Outbox {
     /// Letters that may be tried at `now`, the longest waiting first, at most `limit`.
     async fn mail_due(&self, now: Timestamp, limit: usize) -> Result<Vec<OutboxRow>, Unavailable>;
+
+    /// The language of whoever has this address; none where it is nobody's, or they never said.
+    async fn mail_language(&self, recipient: &EmailAddress) -> Result<Option<Language>, Unavailable>;
 
     /// Letters that were not sent, the newest first, at most `limit`. They are forgotten after 30 days.
     async fn mail_dead(&self, limit: usize) -> Result<Vec<DeadLetter>, Unavailable>;

@@ -91,3 +91,79 @@ async fn h18_a_language_tells_nothing_of_who_exists() {
     assert_eq!(faces[0], faces[1]);
     doors.close().await;
 }
+
+/// What a letter says, its head apart.
+fn body(letter: &str) -> &str {
+    letter.split_once("\r\n\r\n").or(letter.split_once("\n\n")).expect("a body").1
+}
+
+/// A login by a program that says nothing of languages.
+async fn silent(doors: &Doors, email: &str) {
+    let agent = doors.agent();
+    let page = doors.identify(&agent, email).await;
+    let form = page.forms().into_iter().find(|form| form.action.ends_with("/password")).expect("a form");
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in &form.fields {
+        let value = if name == "password" { PASSWORD } else { value };
+        body.append_pair(name, value);
+    }
+    let to = page.url.join(&form.action).expect("a URL");
+    let request = Request::post(to.as_str())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("origin", to.origin().ascii_serialization())
+        .header("sec-fetch-site", "same-origin")
+        .header("cookie", agent.cookie_header(to.as_str()).expect("the flow's"));
+    let request = request.body(Full::from(Bytes::from(body.finish()))).expect("a request");
+    let answer = agent.raw(to.as_str(), request).await;
+    let cookies: Vec<_> =
+        answer.headers().get_all("set-cookie").iter().map(|line| line.to_str().unwrap_or("")).collect();
+    assert!(cookies.iter().any(|line| line.starts_with("__Host-fedgate=")), "{} {cookies:?}", answer.status());
+}
+
+#[tokio::test]
+async fn a_letter_is_in_the_language_that_its_reader_last_logged_in_with() {
+    let doors = Doors::open("", "").await;
+    for person in ["ann", "bob", "cara"] {
+        doors.person(&format!("{person}@gmail.example.test")).await;
+    }
+    // Ann logs in in German, Bob in what his browser speaks, Cara not at all.
+    let log_in = async |person: &str, picked: &str| {
+        let (agent, email) = (doors.agent(), format!("{person}@gmail.example.test"));
+        let mut page = doors.identify(&agent, &email).await;
+        if !picked.is_empty() {
+            agent.submit(&page, "/.fedgate/language", &[("language", picked)]).await;
+            page = doors.identify(&agent, &email).await;
+        }
+        let inside = agent.submit(&page, "password", &[("password", PASSWORD)]).await;
+        assert_eq!(inside.url.as_str(), doors.url("trello", "/page"), "{}", inside.describe());
+    };
+    log_in("ann", "de").await;
+    log_in("bob", "").await;
+    // Who asks for a letter does not choose how it reads: somebody asks in German for each of them.
+    let stranger = doors.agent();
+    let page = doors.identify(&stranger, "who@gmail.example.test").await;
+    stranger.submit(&page, "/.fedgate/language", &[("language", "de")]).await;
+    for (person, german) in [("ann", true), ("bob", false), ("cara", false)] {
+        let email = format!("{person}@gmail.example.test");
+        let page = stranger.visit(&doors.url("trello", "/forgot")).await;
+        stranger.submit(&page, "email", &[("email", &email)]).await;
+        let letter = doors.letter(&format!("To: {email}"), 1).await;
+        assert_eq!(body(&letter).contains("Passwort"), german, "{person}: {letter}");
+        assert_eq!(body(&letter).contains("password"), !german, "{person}: {letter}");
+    }
+    // One without a wish of any kind changes nothing; a later wish does.
+    silent(&doors, "ann@gmail.example.test").await;
+    log_in("bob", "de").await;
+    let page = stranger.visit(&doors.url("trello", "/forgot")).await;
+    for person in ["ann", "bob"] {
+        let email = format!("{person}@gmail.example.test");
+        stranger.submit(&page, "email", &[("email", &email)]).await;
+        let letter = doors.letter(&format!("To: {email}"), 2).await;
+        assert!(body(&letter).contains("Passwort"), "{person}: {letter}");
+    }
+    log_in("ann", "en").await;
+    stranger.submit(&page, "email", &[("email", "ann@gmail.example.test")]).await;
+    let letter = doors.letter("To: ann@gmail.example.test", 3).await;
+    assert!(body(&letter).contains("password"), "{letter}");
+    doors.close().await;
+}

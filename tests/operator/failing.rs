@@ -14,7 +14,7 @@ use fedgate::kernel::model::{
     Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
 use fedgate::kernel::values::{
-    AccountId, ApiTokenId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, ProductAccountId,
+    AccountId, ApiTokenId, DirectoryId, DomainName, EmailAddress, Language, LoginSessionId, OrgName, ProductAccountId,
     ProductName, ProductSessionId, SessionKey, Timestamp,
 };
 use fedgate::store::{
@@ -310,6 +310,11 @@ impl Outbox for Failing {
     async fn mail_dead(&self, limit: usize) -> Result<Vec<DeadLetter>, Unavailable> {
         self.answers()?;
         self.inner.mail_dead(limit).await
+    }
+
+    async fn mail_language(&self, recipient: &EmailAddress) -> Result<Option<Language>, Unavailable> {
+        self.answers()?;
+        self.inner.mail_language(recipient).await
     }
 
     async fn mail_count(&self) -> Result<OutboxCount, Unavailable> {

@@ -2,8 +2,9 @@
 
 use super::fixtures::*;
 use fedgate::kernel::journal::mail::{MailChange, MailLimit, OutboxCount, OutboxRow};
-use fedgate::kernel::journal::{Batch, Change};
-use fedgate::kernel::values::{MailId, Timestamp};
+use fedgate::kernel::journal::{Batch, Change, CredentialChange, DeletionChange};
+use fedgate::kernel::model::{Address, Deletion};
+use fedgate::kernel::values::{EmailAddress, Language, MailId, Timestamp};
 use fedgate::store::{Conflict, NotCommitted, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,4 +137,45 @@ pub async fn of_racing_letters_no_more_are_queued_than_may_be(store: AnyStore) {
         thread.join().unwrap();
     }
     assert_eq!((due(&store, now()).await.len(), store.mail_count().await.unwrap().dropped), (3, 5));
+}
+
+pub async fn a_letter_is_in_the_language_of_whoever_has_its_address(store: AnyStore) {
+    store.commit(world()).await.unwrap();
+    let account = store.account(person(1)).await.unwrap().expect("a row");
+    let own = account.email.clone().expect("an address");
+    let speaks = |tag: &str| {
+        let language = Language::parse(tag).unwrap();
+        mail(MailChange::Speaks { account: person(1), language })
+    };
+    let said = async |address: &EmailAddress| {
+        store.mail_language(address).await.unwrap().map(|language| language.as_str().to_owned())
+    };
+    assert_eq!(said(&own).await, None, "they never said");
+    for tag in ["de", "de", "pt-BR"] {
+        store.commit(speaks(tag)).await.unwrap();
+        assert_eq!(said(&own).await.as_deref(), Some(tag));
+    }
+    assert_eq!(said(&email("nobody@acme.com")).await, None);
+    // An address that the product knows them by, once it was proved.
+    let second = |verified: bool| {
+        let address = Address {
+            product_account: product_account(1, 1).id,
+            email: email("second@acme.com"),
+            verified,
+            verified_at: None,
+            primary: false,
+            added_at: now(),
+            last_login_at: None,
+        };
+        changes([Change::Credential(CredentialChange::PutAddress(address))])
+    };
+    for verified in [false, true] {
+        store.commit(second(verified)).await.unwrap();
+        assert_eq!(said(&email("second@acme.com")).await.is_some(), verified);
+    }
+    // Nothing of somebody who is gone.
+    let gone = Deletion { account: person(1), was: account.status, org: None, at: Timestamp::from_seconds(1) };
+    store.commit(changes([Change::Deletion(DeletionChange::Schedule(gone))])).await.unwrap();
+    store.commit(changes([Change::Deletion(DeletionChange::Bury(person(1), Vec::new()))])).await.unwrap();
+    assert_eq!(said(&email("second@acme.com")).await, None);
 }

@@ -123,7 +123,7 @@ pub struct Mail {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Languages {
-    /// What is spoken where nothing that there is was asked for, and in mails: the tag of a language, such as `de`. Default `en`.
+    /// What is spoken where nothing that there is was asked for, and in mails to who never logged in: the tag of a language, such as `de`. Default `en`.
     pub default: Text,
     /// Catalogues of your own (docs/languages.md), each named by its language, `["languages/fr.ftl"]`, or a folder of them,
     /// `["languages/"]`. Their messages go before ours; what they lack is said in ours, or in English.

@@ -4,7 +4,7 @@
 //! recipient and what is not secret; codes and links are sealed (rule H12), and no body is ever at rest. How a letter reads and
 //! how it is sent is the room `mail`'s.
 
-use crate::kernel::values::{EmailAddress, MailId, Timestamp};
+use crate::kernel::values::{AccountId, EmailAddress, Language, MailId, Timestamp};
 use std::time::Duration;
 
 /// A letter that waits.
@@ -56,6 +56,13 @@ pub enum MailChange {
         letters: Vec<(OutboxRow, Vec<MailLimit>)>,
         /// Limits of the occasion, such as an account's: all letters or none, counted once.
         limits: Vec<MailLimit>,
+    },
+    /// The language that a person last logged in with: letters to their addresses are written in it.
+    Speaks {
+        /// Who.
+        account: AccountId,
+        /// What they speak.
+        language: Language,
     },
     /// Begins an attempt: for `until` nobody else tries. Conflict when somebody else began one since the row was read.
     Lease {

@@ -406,5 +406,10 @@ CREATE TABLE quarantine (
 );
 CREATE INDEX quarantine_until ON quarantine (until);
 
+CREATE TABLE mail_language (
+    account BYTEA PRIMARY KEY REFERENCES account (id),
+    language TEXT COLLATE "C" NOT NULL
+);
+
 INSERT INTO clock VALUES (1, 0);
 INSERT INTO outbox_dropped VALUES (1, 0);

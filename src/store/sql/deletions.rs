@@ -55,7 +55,9 @@ impl At<'_> {
             Conflict::Row,
         )?;
         self.must("DELETE FROM deletion WHERE account = ?", params![account.to_bytes()], Conflict::Row)?;
-        self.any("DELETE FROM linked_identity WHERE account = ?", params![account.to_bytes()])?;
+        for gone in ["linked_identity", "mail_language"] {
+            self.any(&format!("DELETE FROM {gone} WHERE account = ?"), params![account.to_bytes()])?;
+        }
         for key in keys {
             // The same person may be buried twice: the older stone stands.
             let row = params![key, account.to_bytes()];

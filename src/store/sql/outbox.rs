@@ -4,7 +4,7 @@
 use super::change::{At, Halt};
 use super::{Read, Row, Tables, params, rows};
 use crate::kernel::journal::mail::{DeadLetter, MailChange, MailLimit, OutboxCount, OutboxRow};
-use crate::kernel::values::{EmailAddress, MailId, Timestamp};
+use crate::kernel::values::{EmailAddress, Language, MailId, Timestamp};
 use crate::store::{Conflict, Outbox, Unavailable};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -17,6 +17,13 @@ impl At<'_> {
     pub(super) fn mail(&self, change: &MailChange) -> Result<(), Halt> {
         match change {
             MailChange::Queue { letters, limits } => self.queue(letters, limits),
+            // A row is written when it says something else than before, and not at each login.
+            MailChange::Speaks { account, language } => self.any(
+                "INSERT INTO mail_language (account, language) VALUES (?1, ?2)
+                 ON CONFLICT (account) DO UPDATE SET language = excluded.language
+                 WHERE mail_language.language <> excluded.language",
+                params![account.to_bytes(), language.as_str()],
+            ),
             MailChange::Lease { id, attempts, until } => self.must(
                 "UPDATE outbox SET attempts = attempts + 1, due_at = ?3 WHERE id = ?1 AND attempts = ?2 AND dead_at IS NULL",
                 params![id.to_bytes(), attempts, until.millis()],
@@ -106,6 +113,23 @@ impl<D: Tables> Outbox for D {
         let sql = "SELECT id, kind, recipient, parameters, sealed, created_at, until, due_at, attempts FROM outbox
                    WHERE dead_at IS NULL AND due_at <= ? ORDER BY until, due_at LIMIT ?";
         self.all(sql, params![now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)], letter).await
+    }
+
+    async fn mail_language(&self, recipient: &EmailAddress) -> Result<Option<Language>, Unavailable> {
+        let by_account = "SELECT l.language FROM account a JOIN mail_language l ON l.account = a.id
+                          WHERE a.email = ? ORDER BY a.email_verified DESC, a.id LIMIT 1";
+        // Addresses that a product knows its people by; one that nobody proved says nothing about who reads it.
+        let by_address = "SELECT l.language FROM address d JOIN product_account p ON p.id = d.product_account
+                          JOIN mail_language l ON l.account = p.account
+                          WHERE d.email = ? AND d.verified = 1 ORDER BY p.id LIMIT 1";
+        for sql in [by_account, by_address] {
+            let language = |row: &Row<'_>| rows::parsed(row, 0, Language::parse);
+            let found = self.one(sql, params![recipient.as_str()], language).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     async fn mail_dead(&self, limit: usize) -> Result<Vec<DeadLetter>, Unavailable> {
