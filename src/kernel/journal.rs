@@ -179,6 +179,15 @@ pub enum Change {
         /// Its value.
         value: Vec<u8>,
     },
+    /// The same where it still is what was read. Conflict when it is something else by now.
+    ReplaceSetting {
+        /// Its name.
+        name: String,
+        /// What was read; none where there was nothing.
+        was: Option<Vec<u8>>,
+        /// Its value.
+        value: Vec<u8>,
+    },
 }
 
 /// A domain's claim as stored.

@@ -307,6 +307,17 @@ pub async fn the_gateways_own_rows_read_back_as_written(store: AnyStore) {
     assert_eq!(store.checkpoints().await.unwrap(), [note(3, 1, "three"), note(5, 3, "five again")]);
     assert_eq!(store.newest_checkpoint().await.unwrap(), Some(note(5, 3, "five again")));
     assert_eq!(store.setting("swept").await.unwrap().as_deref(), Some(&b"2"[..]));
+    let replace = |was: Option<&[u8]>, value: &[u8]| {
+        let was = was.map(<[u8]>::to_vec);
+        changes([Change::ReplaceSetting { name: "replaced".to_owned(), was, value: value.to_vec() }])
+    };
+    let lost = Err(NotCommitted::Conflict(Conflict::Row));
+    assert_eq!(store.commit(replace(Some(b"1"), b"2")).await.map(|_| ()), lost, "there is none");
+    store.commit(replace(None, b"1")).await.unwrap();
+    assert_eq!(store.commit(replace(None, b"2")).await.map(|_| ()), lost, "there is one by now");
+    assert_eq!(store.commit(replace(Some(b"0"), b"2")).await.map(|_| ()), lost, "another one");
+    store.commit(replace(Some(b"1"), b"2")).await.unwrap();
+    assert_eq!(store.setting("replaced").await.unwrap().as_deref(), Some(&b"2"[..]));
     let drops = [Change::DropKey { kind: "audit".to_owned(), generation: 1 }, Change::DropDomain(domain.domain)];
     store.commit(changes(drops)).await.unwrap();
     assert_eq!(store.keys().await.unwrap(), [key(2)]);

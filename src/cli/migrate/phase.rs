@@ -13,6 +13,7 @@ use crate::kernel::model::{Catalog, Deadline, MigrationPhase, MigrationPlan, Pro
 use crate::kernel::values::{EventId, Timestamp};
 use crate::keys::Keys;
 use crate::orgs::phases::{Phases, SETTING};
+use crate::store::NotCommitted;
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -38,7 +39,8 @@ pub(super) fn set(wanted: &Wanted<'_>, common: &Common, screen: &mut Screen<'_>)
             return Err(Wrong(format!("there is no product called {}", wanted.product)));
         };
         let keys = Keys::open(&state::kek(&config.key)?, &store.keys().await?)?;
-        let mut phases = Phases::open(store.setting(SETTING).await?.as_deref(), &keys)?;
+        let read = store.setting(SETTING).await?;
+        let mut phases = Phases::open(read.as_deref(), &keys)?;
         let asked = plan(wanted, product, now)?;
         possible(&catalog, &asked)?;
         let before = product.migration.clone();
@@ -63,9 +65,18 @@ pub(super) fn set(wanted: &Wanted<'_>, common: &Common, screen: &mut Screen<'_>)
             event.reason = wanted.force.then(|| "force".to_owned());
             event.before = Some(written(&before));
             event.after = Some(json!({ "plan": written(&after), "version": phases.version }));
-            let changes = vec![Change::PutSetting { name: SETTING.to_owned(), value: phases.seal(&keys)? }];
+            let value = phases.seal(&keys)?;
+            let changes = vec![Change::ReplaceSetting { name: SETTING.to_owned(), was: read, value }];
             let revocations = vec![Revocation::Phases];
-            store.commit(Batch { changes, revocations, events: vec![event], ..Batch::default() }).await?;
+            let batch = Batch { changes, revocations, events: vec![event], ..Batch::default() };
+            // Of two operators at once the later one has counted people and read a phase that are no longer so.
+            store.commit(batch).await.map_err(|why| match why {
+                NotCommitted::Conflict(_) => Wrong(
+                    "somebody else set a phase meanwhile: see where it stands (fedgate migrate status), and ask again"
+                        .into(),
+                ),
+                NotCommitted::Unavailable(why) => why.into(),
+            })?;
         }
         if common.json {
             let people = json!({ "companies": companies, "proved": proved, "unproved": unproved });

@@ -172,6 +172,16 @@ impl At<'_> {
                 "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
                 params![name, value],
             ),
+            Change::ReplaceSetting { name, was: None, value } => self.must(
+                "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                params![name, value],
+                Conflict::Row,
+            ),
+            Change::ReplaceSetting { name, was: Some(was), value } => self.must(
+                "UPDATE setting SET value = ?3 WHERE name = ?1 AND value = ?2",
+                params![name, was, value],
+                Conflict::Row,
+            ),
         }
     }
 
