@@ -2,8 +2,8 @@
 //!
 //! [`depart`] → the provider → [`reply`] → (the shell redeems the code) → [`judge`] or [`judge_userinfo`] → `Proof`. Keys,
 //! documents, times and random values are arguments. openidconnect verifies the id_token's signature (over our keys), `iss`,
-//! `aud`, `exp`, `nonce`, algorithm and type; what it leaves open is checked in `token.rs`, one check a line. Deliberately
-//! absent: the implicit and hybrid flows, encrypted tokens, symmetric signatures, keys from token headers, userinfo as a JWT.
+//! `aud`, `exp`, `nonce`, algorithm and type; what it leaves open is checked in `token.rs`, one check a line. [`judge_signal`]
+//! reads what a provider says outside logins. Deliberately absent: the implicit and hybrid flows, encrypted tokens, symmetric signatures, keys from token headers, userinfo as a JWT.
 
 mod claims;
 mod depart;
@@ -12,6 +12,7 @@ pub mod json;
 mod keys;
 mod metadata;
 mod reply;
+mod signal;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -22,5 +23,6 @@ pub use expected::{Expected, Seed, check_issuer, redirect_uri};
 pub use keys::{KeySet, NotAKey, NotKeys, VerifyingKey};
 pub use metadata::{Metadata, MetadataFault, PlainHttp, endpoint, is_loopback};
 pub use reply::{CodeReply, Reply, reply};
+pub use signal::{Named, Signal, SignalDoor, SignalFault, SignalKind, Subject, What, asked, judge_signal};
 pub use token::{Redeemed, judge};
 pub use userinfo::judge_userinfo;

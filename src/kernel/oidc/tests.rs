@@ -26,7 +26,7 @@ static P384: LazyLock<EcdsaKeyPair> =
     LazyLock::new(|| EcdsaKeyPair::generate(&signature::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap());
 static ED25519: LazyLock<Ed25519KeyPair> = LazyLock::new(|| Ed25519KeyPair::generate().unwrap());
 
-static KEYS: LazyLock<KeySet> = LazyLock::new(|| KeySet::parse(jwks().to_string().as_bytes()).unwrap());
+pub(super) static KEYS: LazyLock<KeySet> = LazyLock::new(|| KeySet::parse(jwks().to_string().as_bytes()).unwrap());
 
 fn ec(kid: &str, curve: &str, key: &EcdsaKeyPair) -> Value {
     let point = &key.public_key().as_ref()[1..];
@@ -67,6 +67,13 @@ fn sign(algorithm: &str, message: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; RSA.public_modulus_len()];
     RSA.sign(padding, &random, message, &mut bytes).unwrap();
     bytes
+}
+
+/// A compact JWS of these.
+pub(super) fn signed(header: &Value, payload: &str) -> String {
+    let input = format!("{}.{}", B64.encode(header.to_string()), B64.encode(payload));
+    let signature = sign(header["alg"].as_str().unwrap_or("none"), input.as_bytes());
+    format!("{input}.{}", B64.encode(signature))
 }
 
 pub(super) fn directory() -> Directory {

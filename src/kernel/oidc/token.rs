@@ -80,7 +80,7 @@ pub fn judge(
 }
 
 /// Takes the token apart: three parts of strict base64url, header and payload JSON objects without repeated members.
-fn open(token: &str) -> Result<(Members, Members), ProofFault> {
+pub(super) fn open(token: &str) -> Result<(Members, Members), ProofFault> {
     if token.len() > TOKEN_LIMIT {
         return Err(ProofFault::Shape);
     }
@@ -104,7 +104,7 @@ fn object(part: &str) -> Result<Members, ProofFault> {
 
 /// The header may choose among the directory's algorithms and its provider's keys, and nothing else: `jwk`, `jku`, `x5c` and
 /// `x5u` are ignored, what changes how the rest is read is refused (RFC 7515 §4, RFC 7797 §6).
-fn check_header(header: &Members, settings: &OidcSettings) -> Result<(), ProofFault> {
+pub(super) fn check_header(header: &Members, settings: &OidcSettings) -> Result<(), ProofFault> {
     if ["crit", "b64", "zip", "enc", "cty", "p2c"].iter().any(|name| header.contains_key(*name)) {
         return Err(ProofFault::Header);
     }
@@ -114,7 +114,7 @@ fn check_header(header: &Members, settings: &OidcSettings) -> Result<(), ProofFa
 }
 
 /// The directory's algorithms, without symmetric ones and `none`; RS256 where it names none (OpenID Connect Core §2).
-fn algorithms(settings: &OidcSettings) -> Vec<CoreJwsSigningAlgorithm> {
+pub(super) fn algorithms(settings: &OidcSettings) -> Vec<CoreJwsSigningAlgorithm> {
     use CoreJwsSigningAlgorithm as Alg;
     if settings.algorithms.is_empty() {
         return vec![Alg::RsaSsaPkcs1V15Sha256];
@@ -126,7 +126,7 @@ fn algorithms(settings: &OidcSettings) -> Vec<CoreJwsSigningAlgorithm> {
     settings.algorithms.iter().filter_map(read).filter(asymmetric).collect()
 }
 
-fn name_of(algorithm: &CoreJwsSigningAlgorithm) -> Option<String> {
+pub(super) fn name_of(algorithm: &CoreJwsSigningAlgorithm) -> Option<String> {
     serde_json::to_value(algorithm).ok().and_then(|value| value.as_str().map(str::to_owned))
 }
 
