@@ -88,6 +88,8 @@ mod saml_keys;
 mod saml_logout;
 #[path = "login/second_steps.rs"]
 mod second_steps;
+#[path = "login/signals.rs"]
+mod signals;
 #[path = "login/soak.rs"]
 mod soak;
 #[path = "login/step_ups.rs"]

@@ -10,11 +10,13 @@ mod memory;
 mod online;
 mod redeem;
 pub mod saml;
+mod signal;
 #[cfg(test)]
 mod tests;
 
 pub use memory::Health;
 pub use online::OnlineReport;
+pub use signal::Unheard;
 
 use crate::clock::Clock;
 use crate::kernel::model::{Directory, Protocol};
@@ -120,6 +122,8 @@ struct Inner {
     clock: Clock,
     assertions: Arc<dyn ClientAssertions>,
     memory: Memory,
+    /// How much each directory may say outside logins.
+    signals: signal::SignalTurns,
 }
 
 impl Providers {
@@ -127,7 +131,7 @@ impl Providers {
     pub fn new(options: ProviderOptions) -> Self {
         let memory = Memory::new(&options);
         let ProviderOptions { outbound, clock, assertions, .. } = options;
-        Self(Arc::new(Inner { outbound, clock, assertions, memory }))
+        Self(Arc::new(Inner { outbound, clock, assertions, memory, signals: signal::SignalTurns::default() }))
     }
 
     /// The address that a login leaves by.

@@ -98,6 +98,10 @@ pub enum Action {
     /// A provider's message about a logout (SAML single logout): what it ended, what it answered, or why it was refused.
     #[serde(rename = "logout.provider")]
     ProviderLogout,
+    /// What a provider said outside a login (a security event, a logout token, Okta's Universal Logout): when it came, what it ended and
+    /// how long that took, or why it was refused.
+    #[serde(rename = "signal.received")]
+    SignalReceived,
     /// A first login made an account.
     #[serde(rename = "jit.created")]
     JitCreated,

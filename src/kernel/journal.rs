@@ -72,6 +72,8 @@ pub enum MarkKind {
     Assertion,
     /// A challenge for an authenticator, and what it was answered with on its way back to a door.
     Passkey,
+    /// The `jti` of what a provider said outside a login.
+    Signal,
     /// A page of people who are reminded of a deadline.
     Reminder,
 }
@@ -87,6 +89,7 @@ impl MarkKind {
             Self::Replay => "replay",
             Self::Assertion => "assertion",
             Self::Passkey => "passkey",
+            Self::Signal => "signal",
             Self::Reminder => "reminder",
         }
     }

@@ -7,6 +7,7 @@
 //! - `stepping`: our own second step, of people who come from a provider; `standing`: their proof meanwhile.
 //! - `both_sides`, `review`, `another`: a move that its person reviews, and the address that stays.
 //! - `logout`: of one product, or everywhere; `single_logout`: at a SAML provider, and by one.
+//! - `signal`: what a provider says without a browser: security events, logout tokens, Okta's Universal Logout.
 //! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
 //! - `account`: a person's own account: what it is, where it is logged in, and ending that.
 //! - `emergency`: the door for the day on which an organization's own provider keeps everybody out.
@@ -51,6 +52,7 @@ mod review;
 mod saml;
 mod session;
 mod shadow;
+mod signal;
 mod single_logout;
 mod staff;
 mod standing;
@@ -76,6 +78,7 @@ pub use lease::{FRESH, Lease};
 pub use live::Live;
 pub use merging::{MergeAsks, MergeStep};
 pub use shadow::Shadow;
+pub use signal::{Acted, Arrived as ArrivedSignal};
 pub use stepping::{OwnSteps, SteppingPage, SteppingStep};
 pub use tally::Tally;
 pub use ticket::{FRESH_PROOF as JUST_NOW, Target};

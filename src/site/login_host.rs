@@ -2,7 +2,7 @@
 
 use super::forms::Fields;
 use super::render::{self, At};
-use super::{Site, account, another, declared, emergency, local, stepping};
+use super::{Site, account, another, declared, emergency, local, signal, stepping};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryName, OrgName, Origin, ProductName, ThirdPartyName};
 use crate::keys::KeyFault;
@@ -25,6 +25,9 @@ impl Site {
         }
         if let Some(rest) = path.strip_prefix("/saml/") {
             return self.saml(request, visitor, rest).await;
+        }
+        if let Some(door) = signal::door(&path) {
+            return self.on_signal(request, visitor, door).await;
         }
         if let Some(directory) = path.strip_prefix("/oidc").and_then(|rest| rest.strip_suffix("/jwks.json")) {
             return self.client_jwks(request, directory);

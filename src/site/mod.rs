@@ -19,6 +19,7 @@ mod refuse;
 mod render;
 mod replay;
 mod saml;
+mod signal;
 mod stepping;
 mod texts;
 
@@ -131,10 +132,10 @@ fn declared(fields: &HeaderMap) -> Declared<'_> {
     }
 }
 
-/// Where providers send people's browsers, by forms too: what arrives there is judged by what is in it (rule H10).
+/// Where providers send people's browsers, by forms too, and their own signals: what arrives there is judged by what is in it (rule H10).
 fn is_reply(path: &str) -> bool {
     let is_saml = path.starts_with("/saml/") && (path.ends_with("/acs") || path.ends_with("/slo"));
-    path.starts_with("/login/callback") || is_saml
+    path.starts_with("/login/callback") || is_saml || signal::door(path).is_some()
 }
 
 fn is_prefetch(fields: &HeaderMap) -> bool {

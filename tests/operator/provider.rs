@@ -32,6 +32,7 @@ pub struct LightOp {
     authority: Authority,
     stop: CancellationToken,
     ahead: Arc<AtomicI64>,
+    state: Arc<State>,
 }
 
 struct State {
@@ -53,11 +54,12 @@ impl LightOp {
         let state = Arc::new(State { issuer: issuer.clone(), key, ahead: Arc::clone(&ahead) });
         let stop = CancellationToken::new();
         let token = stop.clone();
+        let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(token.run_until_cancelled(serve(listener, tls, state)));
+            runtime.block_on(token.run_until_cancelled(serve(listener, tls, shared)));
         });
-        Self { issuer, authority, stop, ahead }
+        Self { issuer, authority, stop, ahead, state }
     }
 
     /// Moves its clock with that of a gateway whose clock a scene moves.
@@ -67,6 +69,11 @@ impl LightOp {
 
     pub fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// A token of its own, whatever these say.
+    pub fn signed(&self, header: &Value, claims: &Value) -> String {
+        self.state.signed(header, claims)
     }
 
     /// Who vouches for its certificate.
@@ -159,6 +166,13 @@ impl State {
     }
 
     #[expect(clippy::disallowed_methods, reason = "a test's own key")]
+    fn signed(&self, header: &Value, claims: &Value) -> String {
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", encode(header), encode(claims));
+        let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).expect("signed");
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+    }
+
     fn tokens(&self, code: &Value) -> Value {
         let now = unix_seconds() + self.ahead.load(Ordering::SeqCst);
         let email = code["email"].as_str().unwrap_or_default();
@@ -167,10 +181,7 @@ impl State {
             "email": email, "email_verified": true, "name": "Load", "iat": now, "auth_time": now, "exp": now + 300,
         });
         let header = json!({ "alg": "ES256", "kid": "k", "typ": "JWT" });
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", encode(&header), encode(&claims));
-        let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).expect("signed");
-        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()));
+        let token = self.signed(&header, &claims);
         json!({ "access_token": "a", "token_type": "Bearer", "expires_in": 60, "id_token": token })
     }
 }

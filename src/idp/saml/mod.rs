@@ -12,7 +12,7 @@ mod logout;
 pub mod opinion;
 mod own;
 mod provider;
-mod turns;
+pub(super) mod turns;
 
 use super::ProviderUnavailable;
 use crate::clock::Clock;

@@ -1,4 +1,4 @@
-//! How many logout messages of one directory are looked at, and carried out (rule H5): they need no login under way and no cookie, so
+//! How many logout messages or signals of one directory are looked at, and carried out (rule H5): they need no login under way and no cookie, so
 //! that anybody can send any number of them, and a provider as many good ones.
 //!
 //! What is bounded here is bounded for each directory by itself. Its logins have turns of their own.
@@ -16,7 +16,7 @@ const WAITING: usize = 32;
 const A_MINUTE: usize = 600;
 
 /// One directory's turns.
-pub(super) struct LogoutTurns {
+pub(in crate::idp) struct LogoutTurns {
     room: Arc<Semaphore>,
     verifying: Arc<Semaphore>,
     minute: Mutex<Minute>,
@@ -30,7 +30,7 @@ struct Minute {
 }
 
 /// While it lives one message is verified.
-pub(super) struct Turn {
+pub(in crate::idp) struct Turn {
     _room: OwnedSemaphorePermit,
     _verifying: OwnedSemaphorePermit,
 }
@@ -44,7 +44,7 @@ impl Default for LogoutTurns {
 
 impl LogoutTurns {
     /// Waits until a message may be verified. `None` where too many wait already: nobody waits behind a flood.
-    pub(super) async fn turn(&self) -> Option<Turn> {
+    pub(in crate::idp) async fn turn(&self) -> Option<Turn> {
         let room = Arc::clone(&self.room).try_acquire_owned().ok()?;
         let verifying = Arc::clone(&self.verifying).acquire_owned().await.ok()?;
         Some(Turn { _room: room, _verifying: verifying })
@@ -52,7 +52,7 @@ impl LogoutTurns {
 
     /// Whether a request of this id, which the provider signed, may still be carried out; `at` since boot. One that comes again counts
     /// once, so that nobody who has seen one uses the provider's share up: whether it was used before is the store's word.
-    pub(super) fn may_end(&self, id: &str, at: Duration) -> bool {
+    pub(in crate::idp) fn may_end(&self, id: &str, at: Duration) -> bool {
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
         let number = at.as_secs() / 60;
         if minute.number != number {
