@@ -24,6 +24,8 @@ mod organizations;
 mod outbox;
 #[path = "store/postgres.rs"]
 mod postgres;
+#[path = "store/scim.rs"]
+mod scim;
 #[path = "support/postgres.rs"]
 mod server;
 
@@ -45,6 +47,13 @@ macro_rules! conformance {
             crate::deletions,
             a_deletion_is_taken_back_to_what_was_before,
             a_tombstone_matches_for_good_and_says_nothing
+        );
+        conformance!(
+            $open,
+            crate::scim,
+            users_of_a_directory_are_found_by_its_names_and_by_nobody_elses,
+            a_user_is_changed_only_as_it_was_read,
+            h4_a_group_has_users_of_its_own_directory_alone
         );
         conformance!(
             $open,

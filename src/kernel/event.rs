@@ -204,6 +204,33 @@ pub enum Action {
     /// A token of the admin API was ended.
     #[serde(rename = "api_token.revoked")]
     ApiTokenRevoked,
+    /// A directory provisioned a user: a new account, or one that it took on.
+    #[serde(rename = "scim.user_created")]
+    ScimUserCreated,
+    /// A directory changed one of its users.
+    #[serde(rename = "scim.user_updated")]
+    ScimUserUpdated,
+    /// A directory switched one of its users off; everything of the account ended in the same commit.
+    #[serde(rename = "scim.user_deactivated")]
+    ScimUserDeactivated,
+    /// A directory took its own switching off back.
+    #[serde(rename = "scim.user_reactivated")]
+    ScimUserReactivated,
+    /// A directory deleted one of its users: unlinked and switched off.
+    #[serde(rename = "scim.user_deleted")]
+    ScimUserDeleted,
+    /// What a directory wanted of a user is not its to say, or meets somebody else's account (OVERLAP); `reason` says which.
+    #[serde(rename = "scim.refused")]
+    ScimRefused,
+    /// A directory made a group.
+    #[serde(rename = "scim.group_created")]
+    ScimGroupCreated,
+    /// A directory changed a group, or who is in it.
+    #[serde(rename = "scim.group_updated")]
+    ScimGroupUpdated,
+    /// A directory deleted a group.
+    #[serde(rename = "scim.group_deleted")]
+    ScimGroupDeleted,
     /// An account was switched off.
     #[serde(rename = "account.deactivated")]
     AccountDeactivated,

@@ -16,11 +16,13 @@ pub mod domain;
 pub mod mail;
 mod migration;
 mod profile;
+mod scim;
 
 pub use credential::CredentialChange;
 pub use deletion::DeletionChange;
 pub use migration::MigrationChange;
 pub use profile::ProfileChange;
+pub use scim::{ProvisionedGroup, ScimChange};
 
 use super::event::AuditEvent;
 use super::model::{
@@ -171,6 +173,8 @@ pub enum Change {
     Deletion(DeletionChange),
     /// Names and addresses that products have yet to hear of.
     Profile(ProfileChange),
+    /// What a directory provisions.
+    Scim(ScimChange),
     /// A proof of a domain.
     Domain(domain::DomainChange),
     /// Mail that waits to be sent.

@@ -23,5 +23,6 @@ pub mod proof;
 pub mod refusal;
 pub mod request;
 pub mod saml;
+pub mod scim;
 pub mod standing;
 pub mod values;

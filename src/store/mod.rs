@@ -12,6 +12,7 @@ mod migrations;
 mod organizations;
 mod outbox;
 mod postgres;
+mod scim;
 mod sql;
 mod sqlite;
 
@@ -23,6 +24,7 @@ pub use migrations::Migrations;
 pub use organizations::Organizations;
 pub use outbox::Outbox;
 pub use postgres::Postgres;
+pub use scim::{Provisioning, UserKey};
 pub use sqlite::Sqlite;
 
 use crate::clock::Clock;
@@ -203,7 +205,17 @@ pub struct LoggedEvent {
 /// Everything durable.
 #[async_trait]
 pub trait Store:
-    Admins + Credentials + Deletions + DomainProofs + Migrations + Organizations + Outbox + Send + Sync + 'static
+    Admins
+    + Credentials
+    + Deletions
+    + DomainProofs
+    + Migrations
+    + Organizations
+    + Outbox
+    + Provisioning
+    + Send
+    + Sync
+    + 'static
 {
     /// Writes a batch: all of it durably, or nothing.
     ///

@@ -411,5 +411,42 @@ CREATE TABLE mail_language (
     language TEXT COLLATE "C" NOT NULL
 );
 
+CREATE TABLE scim_user (
+    directory BYTEA NOT NULL REFERENCES directory (id),
+    account BYTEA NOT NULL REFERENCES account (id),
+    user_name TEXT COLLATE "C" NOT NULL,
+    external_id TEXT COLLATE "C",
+    attributes TEXT COLLATE "C" NOT NULL,
+    active BIGINT NOT NULL,
+    off_epoch BIGINT,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    PRIMARY KEY (directory, account)
+);
+CREATE UNIQUE INDEX scim_user_name ON scim_user (directory, user_name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX scim_user_external_id ON scim_user (directory, external_id) WHERE deleted_at IS NULL;
+CREATE INDEX scim_user_account ON scim_user (account);
+
+CREATE TABLE scim_group (
+    id BYTEA PRIMARY KEY,
+    directory BYTEA NOT NULL REFERENCES directory (id),
+    name TEXT COLLATE "C" NOT NULL,
+    external_id TEXT COLLATE "C",
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    UNIQUE (directory, name),
+    UNIQUE (directory, external_id)
+);
+
+CREATE TABLE scim_member (
+    scim_group BYTEA NOT NULL REFERENCES scim_group (id) ON DELETE CASCADE,
+    account BYTEA NOT NULL REFERENCES account (id),
+    PRIMARY KEY (scim_group, account)
+);
+CREATE INDEX scim_member_account ON scim_member (account);
+
 INSERT INTO clock VALUES (1, 0);
 INSERT INTO outbox_dropped VALUES (1, 0);

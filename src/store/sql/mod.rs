@@ -16,6 +16,7 @@ mod profiles;
 mod quarantine;
 mod read;
 pub(super) mod rows;
+mod scim;
 pub(super) mod value;
 pub(super) mod writer;
 
