@@ -16,6 +16,10 @@ use fedgate::kernel::saml::{
     Connection, DecryptionKeys, Limits, LogoutMessage, NameId, Preset, ProviderMetadata, Received, SigningKeys, Trust,
     brought_certificates, decode_pasted, decode_post, decode_redirect, examine, pass,
 };
+use fedgate::kernel::scim::filter::Filter;
+use fedgate::kernel::scim::patch::{Of, apply};
+use fedgate::kernel::scim::path::Path;
+use fedgate::kernel::scim::{person, schema};
 use fedgate::kernel::values::{DirectoryId, DirectoryName, OrgName, Timestamp};
 use http::{HeaderMap, HeaderValue, Method};
 use std::sync::LazyLock;
@@ -24,7 +28,7 @@ use std::sync::LazyLock;
 pub type Body = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const BODIES: [Body; 12] = [
+pub const BODIES: [Body; 13] = [
     ("saml", saml),
     ("saml_redirect", saml_redirect),
     ("saml_gate", saml_gate),
@@ -37,6 +41,7 @@ pub const BODIES: [Body; 12] = [
     ("fields", fields),
     ("heads", heads),
     ("bodiless", bodiless),
+    ("scim", scim),
 ];
 
 /// The provider's key of the vectors, which signed the seeds.
@@ -108,6 +113,7 @@ pub fn saml_judge(input: &[u8]) {
         subject_source: SubjectSource("nameid".into()),
         groups_claim: None,
         members: None,
+        scim: None,
     };
     let connection = Connection {
         provider: "https://idp.example/metadata".into(),
@@ -310,4 +316,30 @@ pub fn hops(input: &[u8]) {
     if let Some(hops) = forwarded::forwarded(text) {
         assert!(hops.len() <= text.split(',').count());
     }
+}
+
+/// The first line is a filter and a path, the rest a message that patches a user. What is read is printed as what reads back the same,
+/// and what was patched stays in its one form and never says another id.
+pub fn scim(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let (line, message) = text.split_once('\n').unwrap_or((text, ""));
+    let Ok(serde_json::Value::Object(user)) = serde_json::from_str(r#"{"userName":"ann@acme.com","active":true}"#)
+    else {
+        return;
+    };
+    if let Ok(filter) = Filter::parse(line) {
+        filter.holds(&user);
+        let printed = filter.to_string();
+        assert!(printed.len() > 1024 || Filter::parse(&printed).as_ref() == Ok(&filter), "{printed}");
+    }
+    if let Ok(path) = Path::parse(line) {
+        let printed = path.to_string();
+        assert!(printed.len() > 1024 || Path::parse(&printed).as_ref() == Ok(&path), "{printed}");
+    }
+    let Ok(serde_json::Value::Object(message)) = serde_json::from_str(message) else { return };
+    let patched = apply(Of::User, ("own", &user), &message).and_then(|patched| schema::user(&patched));
+    let Ok(patched) = patched else { return };
+    assert!(["id", "meta", "groups"].iter().all(|ours| !patched.contains_key(*ours)), "{patched:?}");
+    assert_eq!(schema::user(&patched).as_ref(), Ok(&patched), "its one form");
+    assert!(person::read(&patched).is_err() || patched.contains_key("userName"));
 }

@@ -11,7 +11,7 @@
 //! kernel   [1] pure: values, model, proof, refusal, event, journal; identify (A), admit + linking (B), live (C), foresee; import;
 //!              migration (which record may become what, which address stays); merging (two accounts of one
 //!              person); profile (whose word a linked account
-//!              follows); oidc, local (passwords, passkeys, codes), request; saml: gate, XML, C14N, verify, decrypt, judge, what it writes
+//!              follows); scim (filters, paths, whose account a provisioned user is); oidc, local (passwords, passkeys, codes), request; saml: gate, XML, C14N, verify, decrypt, judge, what it writes
 //! clock    [2] the one clock             entropy  [2] the one source of randomness
 //! language [2] what people read, in their language: catalogues, parsed once; which is chosen
 //! store    [3] the Store port; SQLite and PostgreSQL over one set of statements; one conformance suite defines the port
@@ -29,6 +29,7 @@
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
 //! pages    [6] HTML from templates
 //! admin    [6] the admin API: tokens, rights, organizations changed by programs
+//! scim     [6] provisioning: what a company's provider says of its people between logins
 //! site     [7] our own routes: HTTP ↔ login ↔ pages      gateway [7] the data path: listen, route, check, forward, streams
 //! acme     [7] certificates from an authority: ordered, kept in the store, handed to the data path
 //! demo     [8] sample products and a sample issuer
@@ -79,6 +80,7 @@ pub mod mail;
 pub mod orgs;
 pub mod outbound;
 pub mod pages;
+pub mod scim;
 pub mod seeing;
 pub mod site;
 pub mod store;

@@ -21,7 +21,7 @@ const LAYERS: &[(u8, &[&str])] = &[
     (3, &["store", "outbound", "dns", "keys", "web", "seeing"]),
     (4, &["accounts", "idp", "mail", "audit", "orgs"]),
     (5, &["login", "domains", "provision", "oauth"]),
-    (6, &["pages", "admin"]),
+    (6, &["pages", "admin", "scim"]),
     (7, &["gateway", "acme", "site"]),
     (8, &["demo"]),
     (9, &["config"]),

@@ -86,6 +86,8 @@ mod saml;
 mod saml_keys;
 #[path = "login/saml_logout.rs"]
 mod saml_logout;
+#[path = "login/scim.rs"]
+mod scim;
 #[path = "login/second_steps.rs"]
 mod second_steps;
 #[path = "login/signals.rs"]

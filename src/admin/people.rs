@@ -6,7 +6,7 @@ use super::call::Call;
 use super::shapes::{Page, Person};
 use crate::entropy::random;
 use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
-use crate::kernel::journal::Batch;
+use crate::kernel::journal::{Batch, Change, ScimChange};
 use crate::kernel::model::{Account, AccountStatus};
 use crate::kernel::values::{AccountId, DomainName, EventId, OrgName};
 use crate::mail::{Letter, queue};
@@ -57,6 +57,7 @@ impl Admin {
         let account = self.managed(call).await?;
         let wanted = if on { AccountStatus::Active } else { AccountStatus::Deactivated };
         if account.status == wanted {
+            self.hold(call, (&account, on)).await?;
             return Ok(Reply::of(&shown(&account))?.at(account.epoch));
         }
         if !matches!(account.status, AccountStatus::Active | AccountStatus::Deactivated) {
@@ -87,6 +88,19 @@ impl Admin {
         self.world.store.commit(batch).await?;
         let account = self.world.store.account(account.id).await?.ok_or_else(Problem::not_found)?;
         Ok(Reply::of(&shown(&account))?.at(account.epoch))
+    }
+
+    /// An admin's word that an account stays off is not a directory's to take back (rule H4), also where the directory was first.
+    async fn hold(&self, call: &Call<'_>, (account, on): (&Account, bool)) -> Result<(), Problem> {
+        let rows = self.world.store.provisioned_of(account.id).await?;
+        if on || rows.iter().all(|row| row.off_epoch.is_none()) {
+            return Ok(());
+        }
+        let mut event = self.about(call, Action::AccountDeactivated, account)?;
+        event.reason = Some("it was switched off by provisioning, and stays so".to_owned());
+        let changes = vec![Change::Scim(ScimChange::Hold(account.id))];
+        self.world.store.commit(Batch { changes, events: vec![event], ..Batch::default() }).await?;
+        Ok(())
     }
 
     /// The alarm for each organization that is left to its own provider without this person. A hostile last admin must be endable, so

@@ -24,6 +24,7 @@ mod reload;
 mod run;
 mod saml;
 mod schema;
+mod scim_token;
 mod sessions;
 mod shadow;
 mod stored;
@@ -122,6 +123,9 @@ pub enum Command {
     /// Print the JSON Schema of the configuration, for editors.
     #[command(after_help = "Example:\n  fedgate schema > fedgate.schema.json")]
     Schema,
+    /// Print a new token for a directory's provisioning client (SCIM).
+    #[command(after_help = "Example:\n  fedgate scim-token > /run/secrets/acme-scim")]
+    ScimToken(scim_token::ScimTokens),
 }
 
 impl Common {
@@ -195,6 +199,7 @@ pub fn main() -> ExitCode {
         Command::Keys(arguments) => operate::keys(arguments, &cli.common, &mut screen),
         Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),
         Command::Schema => schema::run(&mut screen),
+        Command::ScimToken(arguments) => scim_token::run(arguments, &mut screen),
         #[cfg(feature = "samael")]
         Command::SecondOpinion => return crate::idp::saml::opinion::serve(),
     };

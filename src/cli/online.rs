@@ -71,6 +71,7 @@ fn directory(draft: &DraftDirectory) -> Directory {
         subject_source: draft.subject_source.clone(),
         groups_claim: draft.groups_claim.clone(),
         members: draft.members.clone(),
+        scim: draft.scim.clone(),
     }
 }
 

@@ -79,6 +79,7 @@ impl Here {
             subject_source: SubjectSource("sub".into()),
             groups_claim: None,
             members: None,
+            scim: None,
         };
         let providers = Self::providers(&hands, &folder, false);
         Self { op, hands, folder, providers, directory }

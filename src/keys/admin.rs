@@ -6,7 +6,8 @@ use super::Keys;
 use super::canonical::Canonical;
 use crate::kernel::domain::{DomainProof, ProofMethod};
 use crate::kernel::journal::{ApiToken, DomainRow, OrganizationHead, OrganizationVersion, PolicyRow, RolePin};
-use crate::kernel::values::{OrgName, SessionKey, Timestamp, Token};
+use crate::kernel::values::{DirectoryId, OrgName, SessionKey, Timestamp, Token};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 impl Keys {
     /// What a bearer token of the admin API is looked up by. Never the key of a session of the same bytes.
@@ -18,6 +19,18 @@ impl Keys {
     pub fn earlier_api_token_keys(&self, token: &Token) -> Vec<SessionKey> {
         let (ring, bytes) = (self.ring.load(), token_bytes(token));
         ring.token.iter().rev().skip(1).map(|(_, key)| SessionKey(key.sign(&bytes))).collect()
+    }
+
+    /// Whether what a provisioning client shows is one of these tokens of a directory: keyed hashes are compared, in constant time, and
+    /// every one of them.
+    pub fn is_scim_token(&self, shown: &Token, directory: DirectoryId, held: &[&Token]) -> bool {
+        let ring = self.ring.load();
+        let hash = |token: &Token| {
+            let bytes = Canonical::new("fedgate scim token 1").bytes(&directory.to_bytes()).bytes(token.bytes());
+            ring.token.newest().sign(&bytes.finish())
+        };
+        let shown = hash(shown);
+        held.iter().fold(false, |found, token| found | verify_slices_are_equal(&hash(token), &shown).is_ok())
     }
 
     /// The MAC of a new token's row.

@@ -50,6 +50,14 @@ impl World {
         Ok(self.store.buried(&keys).await?.is_some())
     }
 
+    /// Whether an address is of somebody who was deleted for good.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: the store does not answer.
+    pub async fn is_buried_address(&self, email: &EmailAddress) -> Result<bool, Unavailable> {
+        Ok(self.store.buried(&self.keys.lookups(Lookup::Tombstone, &of_address(email))).await?.is_some())
+    }
+
     /// A deletion and everything that goes with it, for the batch of whoever asks: sessions end, and the person is told (N7).
     pub fn schedule_deletion(
         &self,

@@ -70,9 +70,27 @@ impl World {
             further,
             buried,
         };
+        facts.local.provisioned = self.provisioned_groups(&facts, proof).await?;
         // What the record that is meant has said itself is no conflict.
         facts.address_taken = self.taken(product, live.as_ref(), facts.record()).await?;
         Ok(facts)
+    }
+
+    /// The groups of whoever would be logged in, where the proving directory provisioned them with some: those and the proof's.
+    async fn provisioned_groups(&self, facts: &Facts<'_>, proof: &Proof) -> Result<Vec<String>, Stop> {
+        let directory = proof.claims().identity.directory;
+        if facts.catalog.directories.get(&directory).is_none_or(|known| known.scim.is_none()) {
+            return Ok(Vec::new());
+        }
+        let Some(account) = facts.whom() else { return Ok(Vec::new()) };
+        let provisioned = self.store.provisioned_groups_of(directory, account).await?;
+        let mut groups: Vec<String> = provisioned.into_iter().map(|group| group.name).collect();
+        if !groups.is_empty() {
+            groups.extend(proof.claims().groups.iter().cloned());
+            groups.sort();
+            groups.dedup();
+        }
+        Ok(groups)
     }
 
     /// The facts for a live login session (HANDOVER 2).

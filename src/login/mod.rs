@@ -77,6 +77,8 @@ pub use handover::ProductHost;
 pub use lease::{FRESH, Lease};
 pub use live::Live;
 pub use merging::{MergeAsks, MergeStep};
+pub use profile::InTheWay;
+pub use session::clean_name;
 pub use shadow::Shadow;
 pub use signal::{Acted, Arrived as ArrivedSignal};
 pub use stepping::{OwnSteps, SteppingPage, SteppingStep};

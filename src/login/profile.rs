@@ -12,11 +12,11 @@ use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
 use crate::kernel::journal::{Batch, Change, CredentialChange, MigrationChange, ProfileChange};
 use crate::kernel::local::AdapterAct;
 use crate::kernel::model::{
-    Account, AccountStatus, Address, Passwords, ProductAccount, ProductAccountState, ProfilePush, RemovedAlias,
+    Account, AccountStatus, Address, Passwords, Product, ProductAccount, ProductAccountState, ProfilePush, RemovedAlias,
 };
 use crate::kernel::profile::follow;
 use crate::kernel::proof::Proof;
-use crate::kernel::values::{EmailAddress, EventId};
+use crate::kernel::values::{EmailAddress, EventId, Timestamp};
 use crate::store::{NotCommitted, Unavailable};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,15 @@ const TURN: usize = 32;
 const LEASE: Duration = Duration::from_secs(10);
 /// The longest pause between two tries.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// Why an account cannot have another address now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum InTheWay {
+    /// A record of the account still has a login of its own.
+    OwnLogin,
+    /// The address is somebody else's at a product of the account.
+    Anothers,
+}
 
 impl World {
     /// Brings an existing account up to date with what its own provider says of it, in the batch of the login. A move settles the
@@ -46,45 +55,16 @@ impl World {
         if name.is_none() && email.is_none() {
             return Ok(());
         }
-        let mut records = Vec::new();
-        for product in catalog.products.values() {
-            let record = self.store.product_account(&product.name, account.id).await?;
-            records.extend(record.map(|record| (product, record)));
-        }
-        // A record that still has a login of its own keeps the address of that until it moves.
-        let has_own = |state| matches!(state, ProductAccountState::Local | ProductAccountState::Migrating);
-        if records.iter().any(|(_, record)| has_own(record.state)) {
+        if let Some(wanted) = email
+            && self.stands_in_the_way(account, wanted).await?.is_some()
+        {
             email = None;
-        }
-        records.retain(|(_, record)| record.state == ProductAccountState::Linked);
-        for (_, record) in &records {
-            if let Some(wanted) = email
-                && self.is_anothers(record, wanted).await?
-            {
-                email = None;
-            }
         }
         if name.is_none() && email.is_none() {
             return Ok(());
         }
         let before = account.clone();
-        if let Some(email) = email {
-            for (_, record) in &records {
-                self.readdress(visitor, (record, &before), email, batch).await?;
-            }
-            account.email = Some(email.clone());
-            account.email_proved_at = Some(visitor.now);
-        }
-        if let Some(name) = name {
-            account.name = Some(name);
-        }
-        for (product, record) in &records {
-            // Others hear of it in the assertion.
-            if product.passwords == Passwords::Product && product.adapter.is_some() {
-                batch.changes.push(Change::Profile(ProfileChange::Tell(record.id, visitor.now)));
-            }
-        }
-        batch.changes.push(Change::UpdateAccount(account.clone()));
+        self.settle_profile(visitor.now, account, (name, email), batch).await?;
         let mut event = visitor.event(Action::ProfileUpdated, Outcome::Success);
         event.subject = subject(account);
         let said = |account: &Account| {
@@ -97,10 +77,77 @@ impl World {
         Ok(())
     }
 
+    /// Why an account cannot have another address now, as far as its records at products say.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: the store does not answer.
+    pub async fn stands_in_the_way(
+        &self,
+        account: &Account,
+        wanted: &EmailAddress,
+    ) -> Result<Option<InTheWay>, Unavailable> {
+        for (_, record) in self.records_at_products(account).await? {
+            match record.state {
+                // A record that still has a login of its own keeps the address of that until it moves.
+                ProductAccountState::Local | ProductAccountState::Migrating => return Ok(Some(InTheWay::OwnLogin)),
+                ProductAccountState::Linked if self.is_anothers(&record, wanted).await? => {
+                    return Ok(Some(InTheWay::Anothers));
+                }
+                ProductAccountState::Linked | ProductAccountState::Merged(_) | ProductAccountState::Closed => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn records_at_products(&self, account: &Account) -> Result<Vec<(Arc<Product>, ProductAccount)>, Unavailable> {
+        let catalog = self.catalog.load_full();
+        let mut records = Vec::new();
+        for product in catalog.products.values() {
+            let record = self.store.product_account(&product.name, account.id).await?;
+            records.extend(record.map(|record| (Arc::clone(product), record)));
+        }
+        Ok(records)
+    }
+
+    /// Gives an account another name and a free address, and lets each product that asked for it hear of them. The address before
+    /// becomes one that was given up.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: the store does not answer.
+    pub async fn settle_profile(
+        &self,
+        now: Timestamp,
+        account: &mut Account,
+        (name, email): (Option<String>, Option<&EmailAddress>),
+        batch: &mut Batch,
+    ) -> Result<(), Unavailable> {
+        let mut records = self.records_at_products(account).await?;
+        records.retain(|(_, record)| record.state == ProductAccountState::Linked);
+        let before = account.clone();
+        if let Some(email) = email {
+            for (_, record) in &records {
+                self.readdress(now, (record, &before), email, batch).await?;
+            }
+            account.email = Some(email.clone());
+            account.email_proved_at = Some(now);
+        }
+        if let Some(name) = name {
+            account.name = Some(name);
+        }
+        for (product, record) in &records {
+            // Others hear of it in the assertion.
+            if product.passwords == Passwords::Product && product.adapter.is_some() {
+                batch.changes.push(Change::Profile(ProfileChange::Tell(record.id, now)));
+            }
+        }
+        batch.changes.push(Change::UpdateAccount(account.clone()));
+        Ok(())
+    }
+
     /// A record's address is the new one; the one before is given up.
     async fn readdress(
         &self,
-        visitor: &Visitor,
+        now: Timestamp,
         (record, before): (&ProductAccount, &Account),
         email: &EmailAddress,
         batch: &mut Batch,
@@ -112,7 +159,7 @@ impl World {
                 email: old.clone(),
                 product_account: record.id,
                 verified_when_removed: true,
-                removed_at: visitor.now,
+                removed_at: now,
                 mac: [0; 32],
             };
             alias.mac = self.keys.mac_alias(&alias);
@@ -126,10 +173,10 @@ impl World {
                 product_account: record.id,
                 email: email.clone(),
                 verified: true,
-                verified_at: Some(visitor.now),
+                verified_at: Some(now),
                 primary: true,
-                added_at: visitor.now,
-                last_login_at: Some(visitor.now),
+                added_at: now,
+                last_login_at: Some(now),
             };
             batch.changes.push(Change::Credential(CredentialChange::PutAddress(address)));
         }

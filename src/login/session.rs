@@ -345,7 +345,7 @@ pub(super) fn subject(account: &Account) -> Subject {
 }
 
 /// A name as it may be stored and shown: no control or invisible direction characters, 64 characters at most.
-pub(super) fn clean_name(text: &str) -> Option<String> {
+pub fn clean_name(text: &str) -> Option<String> {
     let is_bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let name: String = text.chars().filter(|c| !c.is_control() && !is_bidi(*c)).take(NAME_LIMIT).collect();
     let name = name.trim().to_owned();

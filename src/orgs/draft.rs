@@ -4,8 +4,8 @@
 use super::roles::Staff;
 use crate::kernel::model::{
     ACCOUNT_SOURCE, ApiTokens, Catalog, Directory, DomainClaim, Limits, Members, MetadataAt, NamedPolicy, OnChange,
-    Organization, PasswordRule, PeoplePolicy, Policy, Product, Protocol, SecondStep, Since, Sso, SubjectSource,
-    ThirdPartyRule, demand,
+    Organization, PasswordRule, PeoplePolicy, Policy, Product, Protocol, Provisioner, SecondStep, Since, Sso,
+    SubjectSource, ThirdPartyRule, demand,
 };
 use crate::kernel::values::{
     DirectoryId, DirectoryName, DomainName, EmailAddress, Network, OrgName, Origin, PolicyName, ThirdPartyName,
@@ -104,6 +104,8 @@ pub struct DraftDirectory {
     pub groups_claim: Option<String>,
     /// Of its domains these people alone.
     pub members: Option<Vec<EmailAddress>>,
+    /// How its provider provisions people here.
+    pub scim: Option<Provisioner>,
 }
 
 impl DraftDirectory {
@@ -128,6 +130,7 @@ impl DraftDirectory {
             subject_source,
             groups_claim: None,
             members: None,
+            scim: None,
         }
     }
 }
@@ -317,8 +320,8 @@ impl DraftCatalog {
 }
 
 fn directory(id: DirectoryId, draft: DraftDirectory) -> (DirectoryId, Arc<Directory>) {
-    let DraftDirectory { name, label, domains, protocol, subject_source, groups_claim, members } = draft;
-    (id, Arc::new(Directory { id, name, label, domains, protocol, subject_source, groups_claim, members }))
+    let DraftDirectory { name, label, domains, protocol, subject_source, groups_claim, members, scim } = draft;
+    (id, Arc::new(Directory { id, name, label, domains, protocol, subject_source, groups_claim, members, scim }))
 }
 
 fn organization(

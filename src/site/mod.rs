@@ -31,6 +31,7 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::request::intent::{Declared, is_safe};
 use crate::login::{Live, Login};
 use crate::pages::Pages;
+use crate::scim::Scim;
 use crate::web::{AppLogin, Offer, PageRequest, Place, Routes, Turned};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -43,6 +44,7 @@ pub struct Site {
     live: Arc<Live>,
     pages: Pages,
     admin: Arc<Admin>,
+    scim: Scim,
 }
 
 impl Site {
@@ -52,9 +54,10 @@ impl Site {
         catalog.products.get(&product.name).map_or_else(|| Arc::clone(product), Arc::clone)
     }
 
-    /// Routes over logins, live sessions, page templates and the admin API.
+    /// Routes over logins, live sessions, page templates, the admin API and provisioning.
     pub fn new(login: Login, live: Arc<Live>, pages: Pages, admin: Arc<Admin>) -> Self {
-        Self { login, live, pages, admin }
+        let scim = Scim::new(&login);
+        Self { login, live, pages, admin, scim }
     }
 
     /// Unsafe requests on our own paths must be this host's own (rule H6). A provider's form_post reply is the one exception:
@@ -76,6 +79,10 @@ impl Routes for Site {
         if matches!(request.place, Place::Login) && request.head.uri.path().starts_with("/api/v1/") {
             // Bearer tokens alone: no cookie says anything there, so no other site can make a browser act (rule M19).
             return self.admin.answer(&request).await;
+        }
+        if matches!(request.place, Place::Login) && request.head.uri.path().starts_with("/scim/") {
+            // The same: a directory's own token, and nothing that a browser brings by itself.
+            return self.scim.answer(&request).await;
         }
         let visitor = self.visitor(&request);
         if Self::is_foreign(&request, &own) {

@@ -92,6 +92,17 @@ impl World {
         world
     }
 
+    /// A world whose file is `change`'s but for the two products, not started; `product` are further keys of both.
+    pub async fn prepare_of(product: &str, change: impl FnOnce(Configuration, &Op) -> Configuration) -> Self {
+        let authority = Authority::new();
+        let op = Op::start(&authority);
+        let (trello, loom) = (Upstream::start(), Upstream::start());
+        let gateway = Gateway::prepare(&change(file(&authority, [&trello, &loom], product), &op));
+        let world = Self { gateway, op, trello, loom, authority };
+        world.register().await;
+        world
+    }
+
     async fn register(&self) {
         let uris = CALLBACKS.map(|path| self.url("id", path));
         let uris: Vec<&str> = uris.iter().map(String::as_str).collect();

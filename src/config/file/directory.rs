@@ -1,6 +1,6 @@
 //! Connections to providers: `[issuer]`, `[third_party.NAME]`, `sso = { … }` and `[org.NAME.directory.NAME]`.
 
-use super::{Anything, At, Members, Text, Texts};
+use super::{At, Members, Text, Texts};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -53,14 +53,28 @@ pub struct Connection {
     /// Who of its domains uses this directory: `{ people = ["ann@acme.com"] }`. Everybody else uses another one that serves the domain.
     /// An organization's second directory only.
     pub members: Option<At<Members>>,
-    /// Provisioning; comes in a later version.
-    pub scim: Option<Anything>,
+    /// Its provider's provisioning (SCIM 2.0): `{ token_file = "…" }`. The operator's file only.
+    pub scim: Option<At<Scim>>,
     /// What becomes of a SAML provider's key whose certificate has ended: `warn` (default), as the dates bind nobody, or `refuse`.
     #[schemars(extend("enum" = ["warn", "refuse"]))]
     pub expired_keys: Text,
     /// Who signs a SAML provider's metadata, as a federation's operator does: a PEM file of certificates, or the certificates
     /// themselves. Metadata that none of their keys signed is not used, whatever the certificates' dates say.
     pub metadata_signer: Text,
+}
+
+/// A provider's provisioning client.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scim {
+    /// File with the client's token, as `fedgate scim-token` prints it; a second line is a second one, while one is changed for another.
+    pub token_file: Text,
+    /// Environment variable with it.
+    pub token_env: Text,
+    /// What `externalId` is: `own` (default), an id of the provider's own, or `subject`, the very value of the claim that names people at
+    /// their login. With `oidc` only.
+    #[schemars(extend("enum" = ["own", "subject"]))]
+    pub external_id: Text,
 }
 
 /// A provider without discovery (real Atlassian: `read:me`, `/me`).

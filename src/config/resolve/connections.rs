@@ -33,7 +33,6 @@ pub struct Whose<'a> {
 impl Reader<'_> {
     /// A connection, or what is wrong with it.
     pub(super) fn connection(&mut self, whose: Whose<'_>, written: &At<Connection>) -> Option<DraftDirectory> {
-        self.connection_later(written);
         let protocol = match &written.saml {
             Some(saml) => self.saml(&whose, written, saml).map(|settings| Protocol::Saml(Box::new(settings))),
             None => {
@@ -58,19 +57,17 @@ impl Reader<'_> {
         let label = self.label(written_label, || whose.label);
         let groups_claim = text(&written.groups).map(ToOwned::to_owned);
         let members = self.members_of(&whose.name, &domains, written);
+        let scim = match &whose.name {
+            DirectoryName::Org(..) => self.provisioner(written),
+            _ => {
+                self.no_provisioner(whose.place, written.scim.as_ref());
+                None
+            }
+        };
         let (name, protocol) = (whose.name, protocol?);
-        let directory = DraftDirectory { name, label, domains, protocol, subject_source, groups_claim, members };
+        let directory = DraftDirectory { name, label, domains, protocol, subject_source, groups_claim, members, scim };
         self.only_client(&directory, written.span());
         Some(directory)
-    }
-
-    fn connection_later(&mut self, written: &Connection) {
-        let later = [(&written.scim, "scim", "remove it: people get their account by logging in")];
-        for (value, key, write) in later {
-            if let Some(value) = value {
-                self.say.not_yet(value.span(), key, write);
-            }
-        }
     }
 
     fn protocol(&mut self, place: &str, written: &At<Connection>) -> Option<Protocol> {

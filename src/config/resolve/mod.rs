@@ -21,6 +21,7 @@ mod paths;
 mod policies;
 mod products;
 mod saml;
+mod scim;
 mod secrets;
 mod server;
 mod spool;

@@ -68,6 +68,8 @@ pub struct LocalFacts {
     pub password: Option<PasswordState>,
     /// The proof of a record's owner, beside a provider's (B22).
     pub owner: Option<OwnerProof>,
+    /// All groups, where the proving directory provisioned the account to be logged in with some: those and what the proof states.
+    pub provisioned: Vec<String>,
     /// The record of which the person said, on a page that offered to prove it, that it is not theirs (B21, B23).
     pub disowned: Option<ProductAccountId>,
 }
@@ -158,9 +160,10 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Groups that the provider stated.
-    pub(in crate::kernel) fn groups(&self) -> &'a [String] {
+    /// Groups that the provider stated; where it provisioned any for this account, all of both.
+    pub(in crate::kernel) fn groups(&self) -> &[String] {
         match self.evidence {
+            Evidence::Proof(_) if !self.local.provisioned.is_empty() => &self.local.provisioned,
             Evidence::Proof(proof) => &proof.claims().groups,
             Evidence::Session { session, .. } => &session.groups,
         }
@@ -212,6 +215,11 @@ impl<'a> Facts<'a> {
             }
             Evidence::Session { account, .. } => Some(account),
         }
+    }
+
+    /// Whoever this login would enter: the account that a link names, else the one that the address can mean.
+    pub fn whom(&self) -> Option<AccountId> {
+        self.account().or_else(|| self.meant().map(|meant| &meant.account)).map(|account| account.id)
     }
 
     /// Candidates that the asserted address really names; none where a link already says who it is (B13 before B17).
@@ -284,7 +292,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The person's groups, as far as a directory of an organization says them now.
-    fn known_groups(&self) -> Groups<'a> {
+    fn known_groups(&self) -> Groups<'_> {
         Groups::of(self.asserted_by(), self.groups())
     }
 

@@ -59,6 +59,7 @@ fn directory(byte: u8, name: DirectoryName, domains: &[&str], issuer: &str) -> (
         subject_source: SubjectSource("sub".to_owned()),
         groups_claim: None,
         members: None,
+        scim: None,
     };
     (directory.id, Arc::new(directory))
 }

@@ -2,6 +2,7 @@
 
 use super::SubjectSource;
 use crate::kernel::saml::{Mapping, SigningKeys};
+use crate::kernel::scim::token::ScimToken;
 use crate::kernel::values::{DirectoryId, DirectoryName, DomainName, EmailAddress, OrgName, Secret, Timestamp};
 use std::path::PathBuf;
 
@@ -25,6 +26,17 @@ pub struct Directory {
     /// Of its domains these people alone, by address: a second provider beside the domains' own. None: everybody whom no other
     /// directory of the organization names.
     pub members: Option<Vec<EmailAddress>>,
+    /// How its provider provisions people here; none: it does not.
+    pub scim: Option<Provisioner>,
+}
+
+/// A provider's provisioning client.
+#[derive(Clone, Debug)]
+pub struct Provisioner {
+    /// What it shows; two while one is changed for another.
+    pub tokens: Vec<ScimToken>,
+    /// Its `externalId` is the very subject by which people log in: the link is there before the first login.
+    pub external_id_is_subject: bool,
 }
 
 /// Where a local directory reads its subjects from: they are the texts of account ids.

@@ -94,6 +94,7 @@ pub(super) fn directory() -> Directory {
         subject_source: SubjectSource("sub".into()),
         groups_claim: Some("groups".into()),
         members: None,
+        scim: None,
     }
 }
 

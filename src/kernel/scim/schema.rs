@@ -102,6 +102,17 @@ pub const GROUP: &[Attribute] = &[
     },
 ];
 
+/// What is shown of a user's groups, and never taken (RFC 7643 §4.1.2).
+const GROUPS: Attribute = Attribute {
+    kind: Kind::Parts(&[
+        text("value", "The id of a group."),
+        text("display", "The group's name."),
+        text("$ref", "Where the group is."),
+    ]),
+    several: true,
+    ..text("groups", "The groups that the person is in.")
+};
+
 /// What RFC 7643 knows and nobody here needs: taken without a word, and not kept.
 const NOT_KEPT: [&str; 10] = [
     "profileUrl",
@@ -248,7 +259,9 @@ pub fn group(given: &Attributes, most: usize) -> Result<Attributes, Complaint> {
 /// What `/Schemas` says.
 pub fn schemas() -> Vec<Value> {
     let schema = |id: &str, name: &str, attributes: &[Attribute]| {
-        let attributes: Vec<Value> = attributes.iter().map(|one| one.described(id == CORE[1])).collect();
+        let shown = Some(&GROUPS).filter(|_| id == CORE[0]);
+        let attributes = attributes.iter().chain(shown);
+        let attributes: Vec<Value> = attributes.map(|one| one.described(one.mutability(id == CORE[1]))).collect();
         json!({
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
             "id": id, "name": name, "description": name, "attributes": attributes,
@@ -262,7 +275,23 @@ pub fn schemas() -> Vec<Value> {
 }
 
 impl Attribute {
-    fn described(&self, of_group: bool) -> Value {
+    /// Who may say it: members come and go and never change, and groups are shown.
+    fn mutability(&self, of_group: bool) -> &'static str {
+        match self.name {
+            "groups" => "readOnly",
+            "value" | "$ref" if of_group => "immutable",
+            _ => "readWrite",
+        }
+    }
+
+    fn within(&self, whole: &str, mutability: &'static str) -> &'static str {
+        match whole {
+            "members" => self.mutability(true),
+            _ => mutability,
+        }
+    }
+
+    fn described(&self, mutability: &'static str) -> Value {
         let is_reference = self.name == "$ref";
         let kind = match self.kind {
             Kind::Text if is_reference => "reference",
@@ -271,17 +300,18 @@ impl Attribute {
             Kind::Parts(_) => "complex",
         };
         let unique = if self.name == "userName" { "server" } else { "none" };
-        let fixed = of_group && ["value", "$ref"].contains(&self.name);
         let mut described = json!({
             "name": self.name, "type": kind, "multiValued": self.several, "description": self.about,
             "required": self.required, "caseExact": is_exact(self.name), "returned": "default", "uniqueness": unique,
-            "mutability": if fixed { "immutable" } else { "readWrite" },
+            "mutability": mutability,
         });
         if let Some(table) = described.as_object_mut().filter(|_| is_reference) {
-            table.insert("referenceTypes".to_owned(), json!(["User"]));
+            let kind = if mutability == "readOnly" { "Group" } else { "User" };
+            table.insert("referenceTypes".to_owned(), json!([kind]));
         }
         if let (Kind::Parts(parts), Some(table)) = (self.kind, described.as_object_mut()) {
-            let parts: Vec<Value> = parts.iter().map(|part| part.described(of_group)).collect();
+            let parts: Vec<Value> =
+                parts.iter().map(|part| part.described(part.within(self.name, mutability))).collect();
             table.insert("subAttributes".to_owned(), parts.into());
         }
         described

@@ -32,6 +32,7 @@ fn directory() -> Directory {
         subject_source: SubjectSource("nameid".into()),
         groups_claim: None,
         members: None,
+        scim: None,
     }
 }
 
