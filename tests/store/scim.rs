@@ -102,7 +102,7 @@ pub async fn a_user_is_changed_only_as_it_was_read(store: AnyStore) {
     }
     store.commit(change(ScimChange::Put(next.clone()))).await.unwrap();
     assert!(lost(&store, ScimChange::Put(next.clone())).await, "once");
-    assert_eq!(store.provisioned_of(person(1)).await.unwrap(), [next.clone()]);
+    assert_eq!(store.provisioned_of(person(1)).await.unwrap(), std::slice::from_ref(&next));
     store.commit(change(ScimChange::Hold(person(1)))).await.unwrap();
     assert_eq!(
         store.provisioned_of(person(1)).await.unwrap(),
@@ -113,7 +113,7 @@ pub async fn a_user_is_changed_only_as_it_was_read(store: AnyStore) {
     store.commit(change(ScimChange::Put(gone.clone()))).await.unwrap();
     assert_eq!(store.provisioned(directory(1), UserKey::Account(person(1))).await.unwrap(), None);
     assert_eq!(store.count_provisioned(directory(1)).await.unwrap(), 1);
-    assert_eq!(store.provisioned_of(person(1)).await.unwrap(), [gone.clone()], "who it was is remembered");
+    assert_eq!(store.provisioned_of(person(1)).await.unwrap(), std::slice::from_ref(&gone), "who it was is remembered");
     assert!(lost(&store, ScimChange::Put(Provisioned { version: 5, deleted_at: None, ..gone })).await, "no way back");
     assert!(lost(&store, ScimChange::Add(user(1, 1))).await, "nor a new row of the same account");
     let next_ann = Provisioned { account: person(3), ..user(1, 1) };
