@@ -86,6 +86,8 @@ mod saml;
 mod saml_keys;
 #[path = "login/saml_logout.rs"]
 mod saml_logout;
+#[path = "login/saml_pysaml2.rs"]
+mod saml_pysaml2;
 #[path = "login/scim.rs"]
 mod scim;
 #[path = "login/second_steps.rs"]

@@ -1,7 +1,6 @@
 //! A real SMTP server that keeps what it is given.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,17 +8,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::clock::eventually;
-use super::peer::root;
+use super::peer::{python, root};
 
 /// How long a mail may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The Python of the tests' own environment.
-pub fn python() -> PathBuf {
-    let python = root().join("target/peers/venv/bin/python");
-    assert!(python.exists(), "the tests' Python is not installed: run ./tests/run (or ./tests/run --install)");
-    python
-}
 
 /// A running server. Dropping it ends the process.
 pub struct Catcher {

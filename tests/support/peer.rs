@@ -1,4 +1,4 @@
-//! A Node process that serves a test: it says on one line of JSON where it listens, and ends with its starter.
+//! A process of Node or Python that serves a test: it says on one line of JSON where it listens, and ends with its starter.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -33,6 +33,26 @@ pub fn needs_peers() -> PathBuf {
     node
 }
 
+/// The Python of the tests' own environment, with the packages that `tests/run` installs.
+///
+/// # Panics
+/// Where it is absent, with what to do.
+pub fn python() -> PathBuf {
+    let python = root().join("target/peers/venv/bin/python");
+    assert!(python.exists(), "the tests' Python is not installed: run ./tests/run (or ./tests/run --install)");
+    python
+}
+
+/// What runs a script, by the end of its name.
+fn program(script: &str) -> Command {
+    if Path::new(script).extension().is_some_and(|end| end == "py") {
+        return Command::new(python());
+    }
+    let mut node = Command::new(needs_peers());
+    node.arg("--no-warnings");
+    node
+}
+
 /// A running peer. Dropping it ends the process.
 pub struct Peer {
     child: Child,
@@ -43,15 +63,14 @@ pub struct Peer {
 impl Peer {
     /// Starts `script` (relative to `tests/`) with its options and waits for the line that says it serves.
     pub fn start(script: &str, options: &Value) -> Self {
-        let mut child = Command::new(needs_peers())
-            .arg("--no-warnings")
+        let mut child = program(script)
             .arg(root().join("tests").join(script))
             .arg(options.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("Node starts");
+            .expect("the peer's program starts");
         let complaints = Arc::new(Mutex::new(String::new()));
         let (stderr, kept) = (child.stderr.take().expect("piped"), Arc::clone(&complaints));
         std::thread::spawn(move || collect(stderr, &kept));

@@ -1,4 +1,4 @@
-//! A company's SAML identity provider by another hand: npm `samlify`.
+//! A company's SAML identity provider by other hands: npm `samlify`, or PyPI `pysaml2`.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -17,6 +17,15 @@ pub struct Idp {
 impl Idp {
     pub fn start(authority: &Authority) -> Self {
         Self::start_until(authority, 2050)
+    }
+
+    /// The same people at one of `pysaml2`; what it can do says `tests/peers/saml/provider.py`.
+    pub fn start_pysaml2(authority: &Authority) -> Self {
+        let keys = tempfile::tempdir().expect("a temporary directory");
+        let mut options = write_pair(keys.path(), 0, 2050);
+        let leaf = authority.issue(&["127.0.0.1"]);
+        options["tls"] = json!({ "cert": leaf.cert, "key": leaf.key });
+        Self { peer: Peer::start("peers/saml/provider.py", &options), keys }
     }
 
     /// One whose signing certificate ends with the beginning of that year.
