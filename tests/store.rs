@@ -24,6 +24,8 @@ mod organizations;
 mod outbox;
 #[path = "store/postgres.rs"]
 mod postgres;
+#[path = "store/providers.rs"]
+mod providers;
 #[path = "store/scim.rs"]
 mod scim;
 #[path = "support/postgres.rs"]
@@ -123,6 +125,13 @@ macro_rules! conformance {
             of_two_nodes_one_writes_a_proof,
             c6_one_organization_holds_a_domain,
             what_is_over_is_not_checked
+        );
+        conformance!(
+            $open,
+            crate::providers,
+            m5_what_a_provider_said_is_retired_with_its_directory_and_who_it_is_stays,
+            m5_a_process_that_follows_forgets_what_it_read_of_a_directory_that_went,
+            m17_what_is_remembered_of_a_demonstration_or_by_one_of_another_provider_is_not_believed
         );
     };
     ($open:path, $cases:path, $($case:ident),+) => {

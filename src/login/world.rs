@@ -126,6 +126,7 @@ impl World {
         self.tell_lockouts(&enrolled).await;
         self.orgs.put_effective(&enrolled);
         self.catalog.store(Arc::new(enrolled.catalog(version)));
+        self.saml.forget_all_but(&self.catalog.load().directories);
         self.rebuild_shadow().await;
         Ok(())
     }

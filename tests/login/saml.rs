@@ -492,6 +492,61 @@ async fn m4_a_provider_that_was_taken_out_is_not_remembered_after_a_restart() {
 }
 
 #[tokio::test]
+async fn m5_a_directory_that_is_put_back_begins_from_its_metadata_and_has_its_people() {
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().expect("a temporary directory"));
+    let metadata = folder.path().join("idp.xml");
+    let written = |idp: &Idp| std::fs::write(&metadata, idp.metadata()).expect("a file");
+    let place = metadata.display().to_string();
+    let idp = Idp::start(&authority);
+    written(&idp);
+    let mut company = Company::with(authority, idp, |_| place.clone(), "").await;
+    let ann = company.browser();
+    company.log_in(&ann, "ann").await;
+    let sub = company.who(&ann).await.expect("in")["sub"].clone();
+    // While its file is away it is remembered, over a start too.
+    std::fs::remove_file(&metadata).expect("a file");
+    company.gateway.restart();
+    company.leave(&company.browser()).await;
+
+    let with = file(&company.authority, &company.trello, [&place, company.idp.entity_id()], "");
+    let reload = |company: &Company, file: &Configuration| {
+        company.gateway.configure(file);
+        let (status, out, err) = company.gateway.command(&["reload"]);
+        // What gives something away is asked about once more.
+        let said = format!("{out}{err}");
+        let Some((_, code)) = said.split_once("fedgate reload --loosen ") else {
+            return assert!(status.success(), "{said}");
+        };
+        let code = code.split_whitespace().next().expect("a code");
+        let (status, out, err) = company.gateway.command(&["reload", "--loosen", code]);
+        assert!(status.success(), "{out}{err}");
+    };
+    let globex = format!(
+        "[org.globex]\nadmins = [\"it@{GLOBEX}\"]\ndomains = [\"{GLOBEX}\"]\nsso = {{ saml = \"{}\" }}",
+        company.idp.entity_id()
+    );
+    let without = Configuration::new().trust(&company.authority.ca_file()).product("trello", &company.trello.url(), "");
+    let without = without.table(&globex);
+    reload(&company, &without);
+    reload(&company, &with);
+    let page = company.depart().await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.describe());
+    company.gateway.restart();
+    let page = company.depart().await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.describe());
+    // Another provider is not let in as the one that its people know (rule C1).
+    written(&Idp::start(&company.authority));
+    company.gateway.restart();
+    let page = company.depart().await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.describe());
+    written(&company.idp);
+    company.gateway.restart();
+    let again = company.browser();
+    company.log_in(&again, "ann").await;
+    assert_eq!(company.who(&again).await.expect("in")["sub"], sub);
+}
+
+#[tokio::test]
 async fn mistake_21_a_certificate_that_has_ended_is_used_unless_it_is_to_be_refused() {
     let authority = Authority::new();
     let idp = Idp::start_until(&authority, 2021);

@@ -248,6 +248,7 @@ impl Node {
         if extras.allow_demo {
             world.saml.believe_demo();
         }
+        retire_metadata(&world).await?;
         world.shadow.put(shadow(&config));
         world.rebuild_shadow().await;
         let live = Arc::new(Live::new(Arc::clone(&world)));
@@ -317,6 +318,7 @@ impl Node {
         world.orgs.put_floor(draft);
         world.orgs.put_effective(&enrolled);
         world.catalog.store(Arc::new(enrolled.catalog(version)));
+        retire_metadata(world).await?;
         let rows = world.store.keys().await.map_err(|why| NotStarted(why.to_string()))?;
         world.keys.reopen(&world.kek, &rows).map_err(|why| NotStarted(why.to_string()))?;
         if let (Some(acme), Some(wanted)) = (&self.acme, wanted) {
@@ -336,6 +338,12 @@ impl Node {
         self.back_room.close();
         store.close().await;
     }
+}
+
+/// What was remembered of SAML providers whose directories are no longer configured counts no more.
+async fn retire_metadata(world: &World) -> Result<(), NotStarted> {
+    let retired = world.saml.retire_all_but(&world.catalog.load().directories).await;
+    retired.map_err(|why| NotStarted::new("metadata of directories that were taken out cannot be retired", &why))
 }
 
 /// Whether people log in by SAML here, so that what guards that is looked at now and not at the first login.

@@ -12,6 +12,7 @@ mod logout;
 pub mod opinion;
 mod own;
 mod provider;
+mod retired;
 pub(super) mod turns;
 
 use super::ProviderUnavailable;

@@ -35,7 +35,7 @@ const LIMIT: u64 = 1024 * 1024;
 /// What metadata of a demonstration carries.
 const DEMO: &str = "urn:fedgate:demo";
 /// Settings of metadata, each with the directory's id behind it.
-const NAME: &str = "saml.metadata.";
+pub(super) const NAME: &str = "saml.metadata.";
 
 /// What is written to the admins of a directory's organization about its provider's keys: goes into the fact's batch.
 pub type KeyLetters = Arc<dyn Fn(&Directory, KeyNews, Timestamp) -> Result<Vec<Change>, String> + Send + Sync>;
@@ -49,9 +49,9 @@ pub(in crate::idp) struct Provider {
 
 /// What is kept of it, sealed.
 #[derive(Deserialize, Serialize)]
-struct Kept {
+pub(super) struct Kept {
     /// Where it was read: what another place said is the word of nobody who counts now (rule M4).
-    at: String,
+    pub(super) at: String,
     entity_id: String,
     fetched_at: i64,
     document: String,
@@ -168,8 +168,12 @@ impl Desk {
     async fn kept(&self, directory: DirectoryId) -> Result<Option<Kept>, Fault> {
         let name = format!("{NAME}{directory}");
         let Some(sealed) = self.store.setting(&name).await.map_err(Fault::of)? else { return Ok(None) };
-        let plain = self.unseal(&name, sealed)?;
-        serde_json::from_slice(&plain).map(Some).map_err(|_| Fault(format!("{name} does not read")))
+        self.read_kept(&name, sealed).map(Some)
+    }
+
+    pub(super) fn read_kept(&self, name: &str, sealed: Vec<u8>) -> Result<Kept, Fault> {
+        let plain = self.unseal(name, sealed)?;
+        serde_json::from_slice(&plain).map_err(|_| Fault(format!("{name} does not read")))
     }
 
     /// Keeps it, and writes down which keys are new: whoever can add one can log anybody in (rule M5).

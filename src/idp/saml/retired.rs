@@ -1,0 +1,68 @@
+//! Directories that the configuration has no longer: what is remembered of their providers is retired.
+//!
+//! A directory that is taken out and put back under its name has its id and its people again (rule C1), but begins from what the
+//! configuration says: its provider's metadata is read anew, and until it can be read nobody enters by it. Of the row stays what must
+//! outlive the directory: the entity id that its people belong to, and the document, which says which keys are not new (rule M5).
+
+use super::provider::NAME;
+use super::{Desk, Fault, SamlProviders};
+use crate::idp::ProviderUnavailable;
+use crate::kernel::journal::{Batch, Change};
+use crate::kernel::model::Directory;
+use crate::kernel::values::DirectoryId;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Where retired metadata was read: nowhere that a configuration can name, so that no reader takes it for its own.
+const NOWHERE: &str = "";
+
+impl SamlProviders {
+    /// Retires what is remembered of each directory that ever was and is not among these. Said at a start and at each reload, by the
+    /// node that was told so: one that only follows may have another file.
+    ///
+    /// # Errors
+    /// [`ProviderUnavailable`]: the store; what is left is retired the next time.
+    pub async fn retire_all_but(
+        &self,
+        configured: &HashMap<DirectoryId, Arc<Directory>>,
+    ) -> Result<(), ProviderUnavailable> {
+        self.forget_all_but(configured);
+        for row in self.0.store.directories().await.map_err(Fault::of)? {
+            if !configured.contains_key(&row.id) {
+                self.0.retire(row.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what this process has in memory of all other directories.
+    pub fn forget_all_but(&self, configured: &HashMap<DirectoryId, Arc<Directory>>) {
+        for (id, _) in &self.0.slots {
+            if !configured.contains_key(&id) {
+                self.0.slots.invalidate(&*id);
+            }
+        }
+    }
+}
+
+impl Desk {
+    async fn retire(&self, directory: DirectoryId) -> Result<(), Fault> {
+        let name = format!("{NAME}{directory}");
+        let Some(sealed) = self.store.setting(&name).await.map_err(Fault::of)? else { return Ok(()) };
+        // What does not open is used by nobody either, and must not keep a gateway from starting.
+        let mut kept = match self.read_kept(&name, sealed) {
+            Ok(kept) if kept.at == NOWHERE => return Ok(()),
+            Ok(kept) => kept,
+            Err(fault) => {
+                tracing::error!(%directory, %fault, "kept metadata of a directory that was taken out cannot be read");
+                return Ok(());
+            }
+        };
+        kept.at = NOWHERE.to_owned();
+        let value = self.seal(&name, &serde_json::to_vec(&kept).map_err(Fault::of)?)?;
+        let batch = Batch { changes: vec![Change::PutSetting { name, value }], ..Batch::default() };
+        self.store.commit(batch).await.map_err(|fault| Fault(fault.to_string()))?;
+        tracing::info!(%directory, "metadata of a provider whose directory was taken out is retired");
+        Ok(())
+    }
+}
