@@ -8,7 +8,7 @@ use fedgate::kernel::journal::{Batch, Change};
 use fedgate::kernel::model::{Account, AccountStatus, ProductAccount, ProductAccountState};
 use fedgate::kernel::scim::token::ScimToken;
 use fedgate::kernel::values::{AccountId, EmailAddress, ProductAccountId, ProductName, Timestamp, Token};
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use url::Url;
@@ -247,13 +247,25 @@ async fn h4_a_provisioned_person_logs_in_as_that_account_and_is_out_within_a_sec
     assert_eq!(ground.logged_in_as(), made.id());
     let sub = ground.trello.last("/page").head.first("x-fedgate-user").expect("a user").to_owned();
 
+    // What is open at the product, and what is asked of it anew: the session's own row is not all that lets people in.
+    let at_product = async |path: &str| {
+        let url = ground.url("trello", path);
+        let request = Request::get(&url).header("cookie", agent.cookie_header(&url).unwrap_or_default());
+        let request = request.body(Full::default()).expect("a request");
+        agent.wire().send(&Url::parse(&url).expect("a URL"), request).await.expect("an answer")
+    };
+    let stream = at_product("/events").await;
+    assert_eq!((stream.status(), ground.trello.open_streams()), (StatusCode::OK, 1));
+
     let second = Deadline::after(Duration::from_secs(1));
     let off = ground.patch(made.id(), json!([{ "op": "Replace", "path": "active", "value": "False" }])).await;
     assert_eq!((off.status, &off.body["active"]), (200, &json!(false)), "{}", off.body);
-    while ground.who(&agent, "trello").await.is_some() {
-        assert!(!second.passed(), "still in");
+    while ground.trello.open_streams() > 0 || at_product("/page").await.status() == StatusCode::OK {
+        assert!(!second.passed(), "still in: {} streams", ground.trello.open_streams());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    assert!(ground.who(&agent, "trello").await.is_none());
+    drop(stream);
     let event = ground.found("scim.user_deactivated").pop().expect("an event");
     assert_eq!((&event["actor"]["id"], &event["subject"]["account"]), (&json!("acme"), &json!(made.id())));
     assert!(event["after"]["took_ms"].as_u64().is_some_and(|took| took < 1000), "{event}");
