@@ -3,9 +3,12 @@
 //!
 //! A further target is a function here, a line in `BODIES`, a file in `fuzz_targets/` and a folder in `seeds/`.
 
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use fedgate::gateway::bodiless::{LARGEST, Read, read};
-use fedgate::kernel::model::{Directory, Protocol, SubjectSource};
+use fedgate::kernel::model::{ClientAuth, Directory, OidcSettings, Protocol, ResponseMode, SubjectSource};
+use fedgate::kernel::oidc::{KeySet, SignalDoor, SignalKind, asked, judge_signal};
 use fedgate::kernel::request::cookies::{self, Remaining, SessionCookie, SetCookie};
 use fedgate::kernel::request::fields::{self, MappedNames};
 use fedgate::kernel::request::forwarded;
@@ -28,7 +31,7 @@ use std::sync::LazyLock;
 pub type Body = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const BODIES: [Body; 13] = [
+pub const BODIES: [Body; 14] = [
     ("saml", saml),
     ("saml_redirect", saml_redirect),
     ("saml_gate", saml_gate),
@@ -42,6 +45,7 @@ pub const BODIES: [Body; 13] = [
     ("heads", heads),
     ("bodiless", bodiless),
     ("scim", scim),
+    ("signals", signals),
 ];
 
 /// The provider's key of the vectors, which signed the seeds.
@@ -342,4 +346,53 @@ pub fn scim(input: &[u8]) {
     assert!(["id", "meta", "groups"].iter().all(|ours| !patched.contains_key(*ours)), "{patched:?}");
     assert_eq!(schema::user(&patched).as_ref(), Ok(&patched), "its one form");
     assert!(person::read(&patched).is_err() || patched.contains_key("userName"));
+}
+
+/// A provider's key, the same in every run.
+static PROVIDER: LazyLock<(Ed25519KeyPair, KeySet)> = LazyLock::new(|| {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key");
+    let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
+    let jwk = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"k","x":"{x}"}}]}}"#);
+    (pair, KeySet::parse(jwk.as_bytes()).expect("a good set"))
+});
+
+/// The first line is a header, the rest is what the provider signed, or posted beside its token. What is heard was made for this door
+/// by this issuer, within its time; one changed byte of it is heard at no door.
+pub fn signals(input: &[u8]) {
+    const DOOR: &str = "https://id.example/signals/acme";
+    const NOW: i64 = 1_000_000;
+    let settings = OidcSettings {
+        issuer: "https://op.example".to_owned(),
+        client_id: "us".to_owned(),
+        client_auth: ClientAuth::None,
+        scopes: Vec::new(),
+        response_mode: ResponseMode::Query,
+        algorithms: vec!["EdDSA".to_owned()],
+        require_amr: Vec::new(),
+    };
+    let Some(place) = input.iter().position(|byte| *byte == b'\n') else { return };
+    let (header, said) = (&input[..place], &input[place + 1..]);
+    let _whom = asked(said, &settings.issuer);
+    let (pair, keys) = &*PROVIDER;
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(said));
+    let signature = pair.sign(signed.as_bytes());
+    let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()));
+    let mut heard = 0;
+    for kind in [SignalKind::Event, SignalKind::Logout, SignalKind::Revocation] {
+        let door = SignalDoor { kind, address: DOOR };
+        let judged = |token: &str| judge_signal(&settings, keys, door, token, Timestamp::from_seconds(NOW));
+        let Ok(signal) = judged(&token) else { continue };
+        heard += 1;
+        let claims: serde_json::Value = serde_json::from_slice(said).expect("what is heard is JSON");
+        assert_eq!(claims["iss"], "https://op.example");
+        let audience = if kind == SignalKind::Logout { "us" } else { DOOR };
+        assert!(claims["aud"] == audience || claims["aud"] == serde_json::json!([audience]), "{claims}");
+        assert!(!signal.id.is_empty() && signal.issued.millis() / 1000 <= NOW + 600, "{signal:?}");
+        assert!(signal.until >= Timestamp::from_seconds(NOW), "{signal:?}");
+        let other = if said.contains(&b'a') { b'b' } else { b'a' };
+        let forged = [said, &[other]].concat();
+        let forged = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(forged));
+        assert!(judged(&format!("{forged}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))).is_err());
+    }
+    assert!(heard <= 1, "one token passes at one kind of door");
 }
