@@ -110,6 +110,8 @@ codes! {
     OrgUnknown = "E-ORG-UNKNOWN",
     /// No such third party or directory.
     Unknown = "E-UNKNOWN-NAME",
+    /// An enforced directory whose people are known by an address.
+    SubjectEmail = "E-SUBJECT-EMAIL",
     /// A product that everybody could enter.
     Open = "E-OPEN",
     /// A product that nobody could enter.

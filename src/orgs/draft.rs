@@ -100,6 +100,8 @@ pub struct DraftDirectory {
     pub protocol: Protocol,
     /// Where its subjects are read from.
     pub subject_source: SubjectSource,
+    /// That is an address, and nobody said that it is meant to be: no policy enforces it (§4 #22).
+    pub by_address: bool,
     /// The claim that lists groups.
     pub groups_claim: Option<String>,
     /// Of its domains these people alone.
@@ -128,6 +130,7 @@ impl DraftDirectory {
             domains: Vec::new(),
             protocol: Protocol::Local,
             subject_source,
+            by_address: false,
             groups_claim: None,
             members: None,
             scim: None,
@@ -320,7 +323,8 @@ impl DraftCatalog {
 }
 
 fn directory(id: DirectoryId, draft: DraftDirectory) -> (DirectoryId, Arc<Directory>) {
-    let DraftDirectory { name, label, domains, protocol, subject_source, groups_claim, members, scim } = draft;
+    let DraftDirectory { name, label, domains, protocol, subject_source, groups_claim, members, scim, by_address: _ } =
+        draft;
     (id, Arc::new(Directory { id, name, label, domains, protocol, subject_source, groups_claim, members, scim }))
 }
 

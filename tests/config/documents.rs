@@ -153,3 +153,30 @@ fn what_is_wrong_with_a_document_shuts_its_organization_alone() {
     let laid = check(&[("acme", json!({ "directory": { "main": okta("1") } }))], &["E-NAME-TWICE"]);
     assert_eq!(domains(org(&laid, "acme")), ["acme.com"]);
 }
+
+#[test]
+fn mistake_22_no_document_enforces_a_directory_of_addresses_unless_that_is_meant() {
+    let file = |more: &str| {
+        let sso = SSO.replace(" }", &format!(", subject = \"email\"{more} }}"));
+        with("", &sso, "[org.acme.policy]\nsso = \"offered\"")
+    };
+    let check = |file: &str, document: Value, expected: &[&str]| {
+        assert_eq!(codes(&laid(file, &[("acme", document.clone())])), expected, "{document}");
+    };
+    let enforced = json!({ "policy": { "sso": "enforced" } });
+    check(&file(""), json!({ "policy": { "sso": "offered" } }), &[]);
+    check(&file(""), enforced.clone(), &["E-SUBJECT-EMAIL"]);
+    check(&file(", i_know_subject_is_an_address = true"), enforced.clone(), &[]);
+    check(&with("", SSO, ""), enforced, &[]);
+    // One of its own, and a policy for some people alone.
+    let own = |more: Value| {
+        let mut directory = okta("1");
+        directory["subject"] = json!("upn");
+        directory.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "domains": ["globex.com"], "directory": { "okta": directory }, "policy": { "sso": "off" },
+                "policies": { "pilot": { "members": { "people": ["ann@globex.com"] }, "sso": "enforced" } } })
+    };
+    let globex = |document: Value| codes(&laid(&with("", SSO, ""), &[("globex", document)]));
+    assert_eq!(globex(own(json!({}))), ["E-SUBJECT-EMAIL"]);
+    assert_eq!(globex(own(json!({ "i_know_subject_is_an_address": true }))), Vec::<&str>::new());
+}

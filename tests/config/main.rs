@@ -280,7 +280,10 @@ fn doubtful_files_are_used_with_a_warning() {
     let good = with("", SSO, "");
     warns(&with("allow = { orgs = [\"acme\"], people = [\"ann@eu.acme.com\"] }", SSO, ""), Code::WSubdomain);
     warns(&good.replace("okta.example\"", "okta.example/\""), Code::WIssuerSlash);
-    warns(&with("", &sso("subject = \"email\""), ""), Code::WSubjectEmail);
+    let offered = "[org.acme.policy]\nsso = \"offered\"";
+    let meant = "i_know_subject_is_an_address = true";
+    warns(&with("", &sso("subject = \"email\""), offered), Code::WSubjectEmail);
+    warns(&with("", &sso(&format!("subject = \"email\", {meant}")), ""), Code::WSubjectEmail);
     // The same of SAML, whatever the attribute is called (mistake 22).
     for name in [
         "mail",
@@ -288,8 +291,10 @@ fn doubtful_files_are_used_with_a_warning() {
         "urn:oid:0.9.2342.19200300.100.1.3",
     ] {
         let saml =
-            |subject: &str| format!("sso = {{ saml = \"https://idp.acme.com/metadata\", subject = \"{subject}\" }}");
-        warns(&with("", &saml(name), ""), Code::WSubjectEmail);
+            |more: &str| format!("sso = {{ saml = \"https://idp.acme.com/metadata\", subject = \"{name}\"{more} }}");
+        warns(&with("", &saml(""), offered), Code::WSubjectEmail);
+        let (_, report) = load(&with("", &saml(""), ""));
+        assert!(report.plain().contains("E-SUBJECT-EMAIL"), "enforced: {}", report.plain());
     }
     warns(&good.replace("[\"acme.com\"]", "[]"), Code::WNoEffect);
     for list in ["scopes = [\"openid\"]", "algorithms = [\"RS256\"]"] {

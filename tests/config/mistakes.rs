@@ -295,6 +295,12 @@ fn mistakes_of_people() -> Vec<Mistake> {
             "by `people`",
         ),
         at_end(C::NotYet, (1, 22), "[org.acme.policy]\nsession = { native = \"30d\" }", "remove it"),
+        replaced(
+            C::SubjectEmail,
+            (ORG, 101),
+            ("client_secret_file = \"s\" }", "client_secret_file = \"s\", subject = \"email\" }"),
+            "i_know_subject_is_an_address = true",
+        ),
         at_end(
             C::NotYet,
             (1, 30),

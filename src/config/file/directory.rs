@@ -37,6 +37,9 @@ pub struct Connection {
     /// The claim that names the person and never changes. Default `sub`. With `saml` the attribute; default as `preset` says, else
     /// the NameID.
     pub subject: Text,
+    /// Says that `subject` is an address on purpose: without it, a policy cannot enforce this directory. An address changes, and who gets
+    /// it next gets the account.
+    pub i_know_subject_is_an_address: Option<bool>,
     /// The claim or attribute that lists the person's groups.
     pub groups: Text,
     /// Values that must all stand in `amr`, such as `mfa`. With `saml` the AuthnContextClassRefs of which one must be asserted.

@@ -18,6 +18,14 @@ const ADDRESSES: [&str; 5] = ["email", "mail", "upn", "preferred_username", "uni
 /// Attributes that are addresses by their object identifiers: `mail` (RFC 4524 §2.16) and `userPrincipalName`.
 const ADDRESS_ATTRIBUTES: [&str; 2] = ["urn:oid:0.9.2342.19200300.100.1.3", "urn:oid:1.2.840.113556.1.4.656"];
 
+/// Whether a claim, or an attribute of SAML whatever it is called, is an address.
+fn is_address(name: &str, saml: bool) -> bool {
+    let last = name.rsplit(['/', ':']).next().unwrap_or(name).to_ascii_lowercase();
+    ADDRESSES.contains(&name)
+        || (saml
+            && (ADDRESSES.contains(&last.as_str()) || ADDRESS_ATTRIBUTES.contains(&name) || last == "emailaddress"))
+}
+
 /// Whose connection it is.
 pub struct Whose<'a> {
     /// What it will be called.
@@ -40,7 +48,7 @@ impl Reader<'_> {
                 self.protocol(whose.place, written)
             }
         };
-        let subject_source = self.subject(written);
+        let (subject_source, by_address) = self.subject(&whose.name, written);
         let domains = match &written.domains {
             Some(_) => self.served(written, &whose),
             None => whose.domains,
@@ -65,7 +73,12 @@ impl Reader<'_> {
             }
         };
         let (name, protocol) = (whose.name, protocol?);
-        let directory = DraftDirectory { name, label, domains, protocol, subject_source, groups_claim, members, scim };
+        let directory =
+            DraftDirectory { name, label, domains, protocol, subject_source, by_address, groups_claim, members, scim };
+        if directory.org().is_none() {
+            // Nobody enforces the issuer or a third party.
+            self.stable_subjects(std::slice::from_ref(&directory), &|_| false, &written.span());
+        }
         self.only_client(&directory, written.span());
         Some(directory)
     }
@@ -208,31 +221,42 @@ impl Reader<'_> {
         listed.iter().map(|algorithm| algorithm.to_string()).collect()
     }
 
-    fn subject(&mut self, written: &Connection) -> SubjectSource {
-        if written.saml.is_some() {
-            self.stable_attribute(written);
-            // Each assertion says which name space its subject is of.
-            return SubjectSource(text(&written.subject).unwrap_or("NameID").to_owned());
-        }
+    /// Where subjects are read from, and whether that is an address although nobody said that it is meant to be.
+    fn subject(&mut self, name: &DirectoryName, written: &Connection) -> (SubjectSource, bool) {
         let from_reply = written.oauth2.as_ref().and_then(|oauth2| text(&oauth2.claims.sub));
-        if let Some(subject) = &written.subject
-            && ADDRESSES.contains(&subject.as_str())
-        {
-            let what = format!("`{}` is an address: it changes, and the next person gets it", subject.as_str());
-            self.say.warning(Code::WSubjectEmail, subject.span(), what, "write subject = \"sub\" (Entra: \"oid\")");
-        }
-        SubjectSource(text(&written.subject).or(from_reply).unwrap_or("sub").to_owned())
+        // Of SAML each assertion says which name space its subject is of.
+        let usual = if written.saml.is_some() { "NameID" } else { "sub" };
+        let source = SubjectSource(text(&written.subject).or(from_reply).unwrap_or(usual).to_owned());
+        let Some(subject) = written.subject.as_ref().filter(|subject| is_address(subject, written.saml.is_some()))
+        else {
+            return (source, false);
+        };
+        self.addressed.push((name.clone(), subject.span()));
+        (source, !written.i_know_subject_is_an_address.unwrap_or(false))
     }
 
-    /// An attribute that is an address, as the subject of SAML (§4 #22).
-    fn stable_attribute(&mut self, written: &Connection) {
-        let Some(subject) = &written.subject else { return };
-        let name = subject.as_str();
-        let last = name.rsplit(['/', ':']).next().unwrap_or(name).to_ascii_lowercase();
-        if ADDRESSES.contains(&last.as_str()) || ADDRESS_ATTRIBUTES.contains(&name) || last == "emailaddress" {
-            let what = format!("`{name}` is an address: it changes, and the next person gets it");
-            let write = "write the name of an attribute that never changes, or leave it out for a persistent NameID";
-            self.say.warning(Code::WSubjectEmail, subject.span(), what, write);
+    /// Subjects that are addresses (§4 #22): doubtful, and not enforced unless somebody said that it is meant. `at`: where the policies
+    /// are written that enforce a directory which stands elsewhere.
+    pub(super) fn stable_subjects(
+        &mut self,
+        directories: &[DraftDirectory],
+        is_enforced: &dyn Fn(&DirectoryName) -> bool,
+        at: &Span,
+    ) {
+        let write = "write a claim or attribute that never changes (Entra: \"oid\"; of SAML a persistent NameID)";
+        for directory in directories {
+            let place = self.addressed.iter().position(|(name, _)| *name == directory.name);
+            let span = place.map(|place| self.addressed.swap_remove(place).1);
+            let source = &directory.subject_source.0;
+            let what = format!("`{source}` is an address: it changes, and the next person gets it");
+            match span {
+                span if directory.by_address && is_enforced(&directory.name) => {
+                    let write = format!("{write}; if it is meant: i_know_subject_is_an_address = true");
+                    self.say.error(Code::SubjectEmail, span.unwrap_or_else(|| at.clone()), what, write);
+                }
+                Some(span) => self.say.warning(Code::WSubjectEmail, span, what, write),
+                None => {}
+            }
         }
     }
 

@@ -71,6 +71,8 @@ pub struct Reader<'a> {
     /// A document is read, and not the file.
     at_run_time: bool,
     mentioned: Vec<(EmailAddress, Span)>,
+    /// Subjects of directories that are addresses.
+    addressed: Vec<(DirectoryName, Span)>,
     third_party_names: Vec<ThirdPartyName>,
     /// Whether people whom no organization manages have a provider.
     strangers_log_in: bool,
@@ -112,6 +114,7 @@ impl<'a> Reader<'a> {
             below_policy: None,
             at_run_time: false,
             mentioned: Vec::new(),
+            addressed: Vec::new(),
             third_party_names: Vec::new(),
             strangers_log_in: false,
             issuers: Vec::new(),

@@ -46,6 +46,13 @@ impl Reader<'_> {
         let of = Policies { org: &name, written: org, directories: &mine };
         let policy = self.default_policy(&of, people);
         let policies = self.named_policies(&of, &policy);
+        let all = [&policy].into_iter().chain(policies.iter().map(|(_, policy)| policy));
+        let enforcing: Vec<_> =
+            all.filter(|policy| policy.sso == Sso::Enforced).map(|policy| &policy.directory).collect();
+        // One that names no directory enforces whichever serves the person.
+        let is_enforced =
+            |name: &DirectoryName| enforcing.iter().any(|named| named.as_ref().is_none_or(|one| one == name));
+        self.stable_subjects(&mine, &is_enforced, &org.span());
         if domains.is_empty() && !mine.is_empty() && !self.misshapen {
             let what = format!("[org.{name}] has a directory and no domains: nobody is sent to it");
             let write = "write domains = [\"acme.com\"], the part after the @ of its people's addresses";
