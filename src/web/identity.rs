@@ -43,7 +43,7 @@ impl Identity {
     /// Puts the values of [`IDENTITY_FIELDS`] in that order, and the product's own mapping, into fields. An empty value sends no
     /// field, and neither does one that no field can carry.
     ///
-    /// `None` when the assertion is empty or no header field's value: a product that reads it must not be asked without it.
+    /// `None` when the assertion is no header field's value: a product that reads it must not be asked without it.
     pub fn new(said: &[String; FIELDS], mapped: Vec<(HeaderName, String)>, minted_at: Timestamp) -> Option<Self> {
         let [assertion, short @ .., groups] = said;
         let mut usual = vec![assertion.as_str()];
@@ -55,7 +55,7 @@ impl Identity {
     }
 
     fn laid_out(usual: &[&str], more: Box<[(HeaderName, HeaderValue)]>, minted_at: Timestamp) -> Option<Self> {
-        usual.first().filter(|assertion| !assertion.is_empty() && is_carried(assertion))?;
+        usual.first().filter(|assertion| is_carried(assertion))?;
         let (text, ends) = joined(usual)?;
         Some(Self { text: Bytes::from(text), ends, more, minted_at })
     }
@@ -162,10 +162,11 @@ mod tests {
         check(["a.b.c", "", "", "", "", "", ""], &[], &[("fedgate-assertion", "a.b.c")]);
         let expected = [("fedgate-assertion", "a.b.c"), ("x-fedgate-email", "e"), ("x-fedgate-account", "acc")];
         check(["a.b.c", "", "e", "a\r\nb", "acc", "", "\n"], &[], &expected);
-        for assertion in ["a\nb", ""] {
-            let broken = [assertion, "u", "", "", "", "", ""].map(str::to_owned);
-            assert!(Identity::new(&broken, vec![], Timestamp::from_seconds(1)).is_none());
-        }
+        let broken = ["a\nb", "u", "", "", "", "", ""].map(str::to_owned);
+        assert!(Identity::new(&broken, vec![], Timestamp::from_seconds(1)).is_none());
+        // Who comes with a token of the product's own is said nothing of.
+        let nothing = Identity::new(&Default::default(), vec![], Timestamp::from_seconds(1)).unwrap();
+        assert_eq!(shown(&nothing), []);
     }
 
     #[test]
