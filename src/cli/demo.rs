@@ -1,7 +1,7 @@
 //! `fedgate demo`: the gateway on embedded defaults, with sample products and sample providers beside it (rule M17).
 
 use super::arguments::Demo;
-use super::node::control::Control;
+use super::node::control::{Control, hangups};
 use super::node::{Extras, Node, NotStarted, init_log};
 use super::run::on_runtime;
 use super::{Screen, WRONG};
@@ -113,12 +113,13 @@ async fn serve(places: &Places, screen: &mut Screen<'_>) -> Result<(), NotStarte
     let (config, report) = read(&text, Path::new("the demonstration's configuration"), &secrets);
     let config = config.ok_or_else(|| NotStarted(report.plain()))?;
     init_log(&config);
+    let hangup = hangups()?;
     let node = Node::start(config.clone(), extras(places)?).await?;
     // The sample products read the gateway's keys as a product would, only without the way over the network.
     drop(keys.set(node.login.world().keys.clone()));
     bring(&node.login).await?;
     greet(places, &config, screen).map_err(|why| NotStarted::new("the greeting", &why))?;
-    Control { node, config, file: None }.serve(false).await
+    Control { node, config, file: None, hangup }.serve(false).await
 }
 
 /// The people whom the products bring with passwords of their own; who is there from an earlier run stays as they left it.

@@ -1,7 +1,7 @@
 //! `fedgate run`: serve until told to stop.
 
 use super::arguments::Run;
-use super::node::control::Control;
+use super::node::control::{Control, hangups};
 use super::node::{Extras, Node, NotStarted, init_log};
 use super::{Common, Screen, WRONG};
 use std::io;
@@ -15,10 +15,11 @@ pub fn run(arguments: &Run, common: &Common, screen: &mut Screen<'_>) -> io::Res
     let Some((file, config)) = common.configuration(screen)? else { return Ok(ExitCode::from(WRONG)) };
     init_log(&config);
     let served = on_runtime(async {
+        let hangup = hangups()?;
         let node = Node::start(config.clone(), Extras::default()).await?;
         let at = node.running.addresses();
         tracing::info!(https = ?at.https, http = ?at.http, plain = ?at.plain, ops = ?at.ops, login = %config.login, "serving");
-        Control { node, config, file: Some(file) }.serve(arguments.watch).await
+        Control { node, config, file: Some(file), hangup }.serve(arguments.watch).await
     });
     match served {
         Ok(()) => Ok(ExitCode::SUCCESS),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fedgate::cli::node::control::Control;
+use fedgate::cli::node::control::{Control, hangups};
 use fedgate::cli::node::{Extras, Node, init_log};
 use fedgate::clock::{Clock, TimeSource};
 use fedgate::config::{Machine, read};
@@ -75,7 +75,8 @@ fn a_gateway_whose_clock_is_moved() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let node = Node::start(config.clone(), extras).await.expect("it starts");
-        Control { node, config, file: Some(file) }.serve(false).await.expect("it serves");
+        let hangup = hangups().expect("hang-ups");
+        Control { node, config, file: Some(file), hangup }.serve(false).await.expect("it serves");
     });
 }
 

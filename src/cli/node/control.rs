@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// How long requests and streams may take to end.
@@ -53,6 +53,16 @@ pub struct Control {
     pub config: Config,
     /// Where it came from; `demo` has none and cannot be reloaded.
     pub file: Option<PathBuf>,
+    /// Hang-ups since before the node was started: one that comes in that moment is a reload, and ends nothing.
+    pub hangup: Signal,
+}
+
+/// Hang-ups from now on.
+///
+/// # Errors
+/// [`NotStarted`] when they cannot be had.
+pub fn hangups() -> Result<Signal, NotStarted> {
+    signal(SignalKind::hangup()).map_err(|why| NotStarted::new("hang-ups", &why))
 }
 
 impl Control {
@@ -62,7 +72,6 @@ impl Control {
     /// [`NotStarted`] when signals or the socket cannot be had.
     pub async fn serve(mut self, watch: bool) -> Result<(), NotStarted> {
         let fault = |why: std::io::Error| NotStarted::new("signals and the control socket", &why);
-        let mut hangup = signal(SignalKind::hangup()).map_err(fault)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(fault)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(fault)?;
         let path = socket(&self.config.state);
@@ -74,7 +83,7 @@ impl Control {
         };
         loop {
             tokio::select! {
-                _ = hangup.recv() => drop(self.reload_and_log(None).await),
+                _ = self.hangup.recv() => drop(self.reload_and_log(None).await),
                 Some(()) = changes.recv() => {
                     tokio::time::sleep(SETTLE).await;
                     while changes.try_recv().is_ok() {}
