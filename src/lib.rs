@@ -10,8 +10,9 @@
 //! ```text
 //! kernel   [1] pure: values, model, proof, refusal, event, journal; identify (A), admit + linking (B), live (C), foresee; import;
 //!              migration (which record may become what, which address stays); merging (two accounts of one
-//!              person); profile (whose word a linked account
-//!              follows); scim (filters, paths, whose account a provisioned user is); oidc, local (passwords, passkeys, codes), request; saml: gate, XML, C14N, verify, decrypt, judge, what it writes
+//!              person); relink (links that follow a company to another provider); profile (whose word a linked account
+//!              follows); scim (filters, paths, whose account a provisioned user is); oidc, local (passwords, passkeys, codes),
+//!              request; saml: gate, XML, C14N, verify, decrypt, judge, what it writes
 //! clock    [2] the one clock             entropy  [2] the one source of randomness
 //! language [2] what people read, in their language: catalogues, parsed once; which is chosen
 //! store    [3] the Store port; SQLite and PostgreSQL over one set of statements; one conformance suite defines the port
@@ -25,7 +26,7 @@
 //! login    [5] begin, finish, handover, step up, logout; live sessions, lease, revocation; account: a person's own; both_sides, review,
 //!              another, moving, moved: from a product's password to the one account; merging: two accounts made one; profile:
 //!              what changes later; deletion: 14 days, then a tombstone; import: people whom a product brings;
-//!              shadow: what another file would have decided
+//!              relink, relinking: a company changed its provider; shadow: what another file would have decided
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
 //! pages    [6] HTML from templates
 //! admin    [6] the admin API: tokens, rights, organizations changed by programs

@@ -70,6 +70,8 @@ mod profiles;
 mod provider;
 #[path = "login/provider_steps.rs"]
 mod provider_steps;
+#[path = "login/relinks.rs"]
+mod relinks;
 #[path = "login/removed_addresses.rs"]
 mod removed_addresses;
 #[path = "login/replay.rs"]

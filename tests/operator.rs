@@ -19,6 +19,8 @@ mod failing_credentials;
 mod failing_deletions;
 #[path = "operator/failing_migrations.rs"]
 mod failing_migrations;
+#[path = "operator/failing_relinks.rs"]
+mod failing_relinks;
 #[path = "operator/failing_scim.rs"]
 mod failing_scim;
 #[path = "operator/forward_auth.rs"]

@@ -26,6 +26,8 @@ mod outbox;
 mod postgres;
 #[path = "store/providers.rs"]
 mod providers;
+#[path = "store/relinks.rs"]
+mod relinks;
 #[path = "store/scim.rs"]
 mod scim;
 #[path = "support/postgres.rs"]
@@ -49,6 +51,13 @@ macro_rules! conformance {
             crate::deletions,
             a_deletion_is_taken_back_to_what_was_before,
             a_tombstone_matches_for_good_and_says_nothing
+        );
+        conformance!(
+            $open,
+            crate::relinks,
+            a_window_is_found_until_it_ends,
+            a_link_moves_once_and_is_taken_back_once,
+            what_cannot_be_taken_back_any_more_is_swept
         );
         conformance!(
             $open,

@@ -20,6 +20,7 @@ mod online;
 mod operate;
 mod policy;
 mod progress;
+mod relink;
 mod reload;
 mod run;
 mod saml;
@@ -101,6 +102,8 @@ pub enum Command {
     /// List accounts that were put aside for whoever proved their address, and bring them back; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate quarantine list")]
     Quarantine(arguments::Quarantines),
+    /// Follow an organization to another provider: its people's links move, and can be taken back for 30 days.
+    Relink(relink::Arguments),
     /// Say which deleted account keeps an address out, and let its person come anew; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate tombstone show ann@acme.com")]
     Tombstone(arguments::Tombstones),
@@ -195,6 +198,7 @@ pub fn main() -> ExitCode {
         Command::Org(arguments) => operate::orgs(arguments, &cli.common, &mut screen),
         Command::Breakglass(arguments) => operate::breakglass(arguments, &cli.common, &mut screen),
         Command::Quarantine(arguments) => operate::quarantines(arguments, &cli.common, &mut screen),
+        Command::Relink(arguments) => relink::run(arguments, &cli.common, &mut screen),
         Command::Tombstone(arguments) => operate::tombstones(arguments, &cli.common, &mut screen),
         Command::Keys(arguments) => operate::keys(arguments, &cli.common, &mut screen),
         Command::Audit(arguments) => audit::run(arguments, &cli.common, &mut screen),

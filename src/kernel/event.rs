@@ -129,6 +129,18 @@ pub enum Action {
     /// An identity was linked to an account.
     #[serde(rename = "identity.linked")]
     IdentityLinked,
+    /// An admin let a directory take links over from another one of the organization; `after` says until when and of whom.
+    #[serde(rename = "relink.opened")]
+    RelinkOpened,
+    /// That was ended before its time.
+    #[serde(rename = "relink.closed")]
+    RelinkClosed,
+    /// A person's link was taken over by another directory of their organization; `before` and `after` name both.
+    #[serde(rename = "identity.relinked")]
+    IdentityRelinked,
+    /// That was taken back: the old link stands again.
+    #[serde(rename = "identity.relink_undone")]
+    RelinkUndone,
     /// Somebody tried a password with an address that an account gave up.
     #[serde(rename = "login.removed_alias")]
     RemovedAlias,

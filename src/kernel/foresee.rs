@@ -239,6 +239,7 @@ fn facts<'a>(question: &Question<'a>, proof: &'a Proof, person: Option<&Candidat
         address_taken: taken.map(ToOwned::to_owned),
         further: person.map(|person| person.further.clone()).unwrap_or_default(),
         // Whose stones there are, nobody but a proof is asked.
+        windows: Vec::new(),
         buried: false,
     }
 }

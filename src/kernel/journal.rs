@@ -16,12 +16,14 @@ pub mod domain;
 pub mod mail;
 mod migration;
 mod profile;
+mod relink;
 mod scim;
 
 pub use credential::CredentialChange;
 pub use deletion::DeletionChange;
 pub use migration::MigrationChange;
 pub use profile::ProfileChange;
+pub use relink::RelinkChange;
 pub use scim::{ProvisionedGroup, ScimChange};
 
 use super::event::AuditEvent;
@@ -173,6 +175,8 @@ pub enum Change {
     Deletion(DeletionChange),
     /// Names and addresses that products have yet to hear of.
     Profile(ProfileChange),
+    /// Links that move between two directories of an organization.
+    Relink(RelinkChange),
     /// What a directory provisions.
     Scim(ScimChange),
     /// A proof of a domain.

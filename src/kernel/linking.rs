@@ -11,11 +11,12 @@ use super::admit::{Candidate, Draft, Evidence, Facts, LinkFact, Need};
 use super::migration::PROOF_LIFE;
 use super::model::{
     Account, Directory, IdentityKey, LinkedBy, LinkedIdentity, Method, MigrationPhase, ProductAccount,
-    ProductAccountState, Signup, Sso, Trigger,
+    ProductAccountState, Relinking, Signup, Sso, Trigger,
 };
 use super::refusal::Refusal;
+use super::relink::window_for;
 use super::standing::{Demand, Management, management};
-use super::values::{DirectoryName, EmailAddress, Timestamp};
+use super::values::{DirectoryId, DirectoryName, EmailAddress, Timestamp};
 use std::time::Duration;
 
 /// How far before a domain's claim a login or a proof still counts as use under that claim (rule C6): 180 days.
@@ -230,21 +231,12 @@ fn by_candidate(
     candidate: &Candidate,
     (email, name): (&EmailAddress, Option<&String>),
 ) -> (&'static str, Linking) {
-    if candidate.identities.iter().any(|link| link.key.directory == key.directory) {
+    let taken_over = takes_over(facts, candidate, email);
+    if taken_over.is_none() && candidate.identities.iter().any(|link| link.key.directory == key.directory) {
         return ("B19", Linking::Refuse(Refusal::Conflict));
     }
     let record = candidate.product_account.as_ref();
-    let is_alive = record.is_none_or(|record| match record.state {
-        ProductAccountState::Local | ProductAccountState::Migrating | ProductAccountState::Linked => true,
-        ProductAccountState::Merged(_) | ProductAccountState::Closed => false,
-    });
-    let fits = candidate.account.email_verified
-        && candidate.account.email.as_ref() == Some(email)
-        && is_alive
-        && facts.has_authority_over_asserted()
-        && is_in_use(facts, &candidate.account, email)
-        && candidate.further.iter().all(|address| is_held_alike(facts, address, email))
-        && candidate.identities.iter().all(|link| is_trusted(facts, link, email));
+    let fits = taken_over.is_some() || fits(facts, candidate, email, None);
     if let Some(record) = record.filter(|record| is_local(record)) {
         return by_local_candidate(facts, key, (candidate, record), ((email, name), fits));
     }
@@ -254,7 +246,37 @@ fn by_candidate(
     if facts.product.is_some() && record.is_none() && !may_join(facts) {
         return ("B25", Linking::Refuse(Refusal::NoAccount));
     }
-    ("B20", Linking::Link(candidate.account.clone(), key.clone()))
+    let row = if taken_over.is_some() { "RELINK" } else { "B20" };
+    (row, Linking::Link(candidate.account.clone(), key.clone()))
+}
+
+/// Whether the address is enough to say that the account is the person's. `let_go`: the directory whose link is taken over.
+fn fits(facts: &Facts<'_>, candidate: &Candidate, email: &EmailAddress, let_go: Option<DirectoryId>) -> bool {
+    let is_alive = candidate.product_account.as_ref().is_none_or(|record| match record.state {
+        ProductAccountState::Local | ProductAccountState::Migrating | ProductAccountState::Linked => true,
+        ProductAccountState::Merged(_) | ProductAccountState::Closed => false,
+    });
+    let is_own = |link: &LinkedIdentity| let_go == Some(link.key.directory) || is_trusted(facts, link, email);
+    candidate.account.email_verified
+        && candidate.account.email.as_ref() == Some(email)
+        && is_alive
+        && facts.has_authority_over_asserted()
+        && is_in_use(facts, &candidate.account, email)
+        && candidate.further.iter().all(|address| is_held_alike(facts, address, email))
+        && candidate.identities.iter().all(is_own)
+}
+
+/// The window by which this login takes the person's link over from another directory of the organization, and that link (behaviour,
+/// Relink). As under B20, the address must be the account's own and the directory's to speak for.
+pub(super) fn takes_over<'f>(
+    facts: &'f Facts<'_>,
+    candidate: &'f Candidate,
+    email: &EmailAddress,
+) -> Option<(&'f Relinking, &'f LinkedIdentity)> {
+    let at = (facts.catalog, facts.directory_id(), facts.now);
+    let account = &candidate.account;
+    let found = window_for(&facts.windows, at, (account.id, account.status, &candidate.identities))?;
+    fits(facts, candidate, email, Some(found.1.key.directory)).then_some(found)
 }
 
 fn is_local(record: &ProductAccount) -> bool {

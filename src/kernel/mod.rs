@@ -21,6 +21,7 @@ pub mod oidc;
 pub mod profile;
 pub mod proof;
 pub mod refusal;
+pub mod relink;
 pub mod request;
 pub mod saml;
 pub mod scim;

@@ -15,6 +15,7 @@ mod item;
 mod kek;
 mod kind;
 mod mac;
+mod relink;
 mod sealing;
 
 pub use assertion::{AssertionClaims, MAX_LIFETIME};

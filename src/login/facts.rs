@@ -53,6 +53,10 @@ impl World {
             ),
         };
         let live = account.and_then(|account| account.email.as_ref()).or(claims.email.as_ref()).cloned();
+        let windows = match linked {
+            Some(_) => Vec::new(),
+            None => self.relink_windows(visitor, catalog, (proof, &candidates)).await?,
+        };
         let buried = self.is_buried(&claims.identity, claims.email.as_ref()).await?;
         let evidence = Evidence::Proof(proof);
         let mut facts = Facts {
@@ -68,6 +72,7 @@ impl World {
             product_account,
             address_taken: None,
             further,
+            windows,
             buried,
         };
         facts.local.provisioned = self.provisioned_groups(&facts, proof).await?;
@@ -133,6 +138,7 @@ impl World {
             product_account: record,
             address_taken,
             further: current.further.clone(),
+            windows: Vec::new(),
             buried: false,
         })
     }

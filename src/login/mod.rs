@@ -47,6 +47,8 @@ mod profile;
 mod quarantine;
 mod record;
 mod registry;
+mod relink;
+pub mod relinking;
 pub mod reminders;
 mod review;
 mod saml;

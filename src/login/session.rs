@@ -14,7 +14,9 @@ use crate::kernel::admit::{Admitted, Person, Record};
 use crate::kernel::event::{Action, AuditEvent, Outcome, Subject};
 use crate::kernel::journal::mail::MailChange;
 use crate::kernel::journal::{Batch, Change, ReplayMark};
-use crate::kernel::model::{Account, AccountStatus, LinkedIdentity, LoginSession, ProductAccount, ProductAccountState};
+use crate::kernel::model::{
+    Account, AccountStatus, LinkedBy, LinkedIdentity, LoginSession, ProductAccount, ProductAccountState,
+};
 use crate::kernel::proof::Proof;
 use crate::kernel::values::{AccountId, Device, DirectoryId, LoginSessionId, ProductAccountId, Token};
 use crate::keys::Purpose;
@@ -58,6 +60,7 @@ impl Login {
         let Along { moving, aside, stepped, mark } = along;
         let mut batch = Batch { marks: mark.into_iter().collect(), ..Batch::default() };
         let mut account = self.write_account(visitor, admitted, moving, &mut batch);
+        self.tell_relinked(visitor, (admitted, &account), &mut batch)?;
         if let Some(stepped) = stepped {
             batch.changes.extend(stepped.changes.iter().cloned());
             if let Some(first) = &stepped.first {
@@ -157,12 +160,14 @@ impl Login {
             let link = LinkedIdentity {
                 key: key.clone(),
                 account: account.id,
-                by: *by,
+                by: if terms.relinks.is_some() { LinkedBy::Relink } else { *by },
                 linked_at: visitor.now,
                 suspended: false,
             };
+            // The old one first: an account has one link in a directory.
+            batch.changes.extend(self.let_go(visitor, admitted));
             batch.changes.push(Change::Link(link));
-            if !is_new {
+            if !is_new && terms.relinks.is_none() {
                 batch.events.push(self.about_account(visitor, Action::IdentityLinked, &account, admitted));
             }
         }

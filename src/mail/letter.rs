@@ -87,6 +87,15 @@ pub enum Letter {
         /// When.
         at: Timestamp,
     },
+    /// The recipient's company changed its provider, and the account is opened by the new one; to the person (behaviour, Relink).
+    Relinked {
+        /// Whose people.
+        org: OrgName,
+        /// What people call the new provider.
+        provider: String,
+        /// When.
+        at: Timestamp,
+    },
     /// N8: the product's own passwords end.
     Deadline {
         /// Whose.
@@ -289,6 +298,7 @@ impl Letter {
             Self::Moved { .. } => "moved",
             Self::Merged { .. } => "merged",
             Self::Quarantined { .. } => "quarantined",
+            Self::Relinked { .. } => "relinked",
             Self::Deadline { .. } => "deadline",
             Self::AddressChange { .. } => "address-change",
             Self::Deactivated { .. } => "deactivated",
@@ -398,6 +408,9 @@ impl Letter {
                 vec![("product", at(product)), ("at", when(*time))]
             }
             Self::SessionsEnded { count, at: time } => vec![("count", word(&count.to_string())), ("at", when(*time))],
+            Self::Relinked { org, provider, at: time } => {
+                vec![("org", of(org)), ("provider", plain(provider)), ("at", when(*time))]
+            }
             Self::SetUpCode { org, until, .. } => vec![("org", of(org)), ("until", when(*until))],
             Self::SetUpReused { org, at: time } => vec![("org", of(org)), ("at", when(*time))],
         };

@@ -102,6 +102,7 @@ fn samples() -> Vec<(&'static str, Letter)> {
             },
         ),
         ("quarantined", Letter::Quarantined { product: product.clone(), at }),
+        ("relinked", Letter::Relinked { org: org.clone(), provider: "Acme login".to_owned(), at }),
         ("password-changed", Letter::PasswordChanged { product, at }),
         ("sessions-ended", Letter::SessionsEnded { count: 1, at }),
         ("sessions-ended-many", Letter::SessionsEnded { count: 3, at }),

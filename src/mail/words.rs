@@ -16,7 +16,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Templates by kind.
-const TEMPLATES: [(&str, &str); 24] = [
+const TEMPLATES: [(&str, &str); 25] = [
     ("managed", include_str!("templates/managed.txt")),
     ("address-retired", include_str!("templates/address-retired.txt")),
     ("moved", include_str!("templates/moved.txt")),
@@ -37,6 +37,7 @@ const TEMPLATES: [(&str, &str); 24] = [
     ("factor-removed", include_str!("templates/factor-removed.txt")),
     ("owner-proof", include_str!("templates/owner-proof.txt")),
     ("quarantined", include_str!("templates/quarantined.txt")),
+    ("relinked", include_str!("templates/relinked.txt")),
     ("password-changed", include_str!("templates/password-changed.txt")),
     ("sessions-ended", include_str!("templates/sessions-ended.txt")),
     ("set-up-code", include_str!("templates/set-up-code.txt")),

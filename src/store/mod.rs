@@ -12,6 +12,7 @@ mod migrations;
 mod organizations;
 mod outbox;
 mod postgres;
+mod relinks;
 mod scim;
 mod sql;
 mod sqlite;
@@ -24,6 +25,7 @@ pub use migrations::Migrations;
 pub use organizations::Organizations;
 pub use outbox::Outbox;
 pub use postgres::Postgres;
+pub use relinks::Relinks;
 pub use scim::{Provisioning, UserKey};
 pub use sqlite::Sqlite;
 
@@ -213,6 +215,7 @@ pub trait Store:
     + Organizations
     + Outbox
     + Provisioning
+    + Relinks
     + Send
     + Sync
     + 'static

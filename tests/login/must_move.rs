@@ -1,6 +1,7 @@
 //! Where everybody must move: nobody who may is left without a way on, and nobody who may not finds one.
 
 use fedgate::kernel::model::ProductAccountState;
+use serde_json::{Value, json};
 
 use crate::doors::PASSWORD;
 use crate::moves::Ground;
@@ -49,6 +50,27 @@ async fn h1_a_second_step_that_was_enrolled_on_the_way_is_asked_for_and_leads_no
     let code = seed.code(ground.doors.node.login.world().clock.now().seconds() / 30);
     let review = ann.submit(&without, "code", &[("code", &code)]).await;
     let page = ann.submit(&review, "/login/link", &[]).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    ground.assert_moved(&record, ANN).await;
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn t13_after_the_deadline_the_issuers_word_for_a_proved_address_commits_and_nothing_less_does() {
+    let ground = Ground::open_with(FORCED, LOGINS_ASK_NONE, None).await;
+    let record = ground.doors.person(ANN).await;
+    // Somebody at the issuer with her address, which the issuer does not vouch for; and somebody with another one.
+    for (login, word) in [("liar", Value::Null), ("liar", json!("true")), ("mallory", Value::Null)] {
+        let claims = if word.is_null() { Value::Null } else { json!({ "email_verified": word }) };
+        ground.op.mode(claims.clone(), claims).await;
+        ground.by_provider(&ground.browser(), ANN, "issuer", login).await;
+        assert_eq!(ground.state(&record).await, ProductAccountState::Local, "{login} {word}");
+        assert_eq!(ground.store().identities_of(record.account).await.unwrap(), [], "{login} {word}");
+    }
+    ground.op.mode(Value::Null, Value::Null).await;
+    // Her first login there is all that is asked of her: no password, and no page of ours between.
+    let ann = ground.browser();
+    let page = ground.by_provider(&ann, ANN, "issuer", "ann").await;
     assert!(ground.is_at_product(&page), "{}", page.describe());
     ground.assert_moved(&record, ANN).await;
     ground.doors.close().await;

@@ -2,11 +2,11 @@
 
 use super::{Evidence, Facts, Outcome};
 use crate::kernel::event::PolicyStamp;
-use crate::kernel::linking::Linking;
-use crate::kernel::model::{Account, IdentityKey, LinkedBy, Method, ProductAccount, Trigger};
+use crate::kernel::linking::{Linking, takes_over};
+use crate::kernel::model::{Account, IdentityKey, LinkedBy, LinkedIdentity, Method, ProductAccount, Trigger};
 use crate::kernel::standing::{Bounds, Management};
 use crate::kernel::values::{
-    DirectoryId, DirectoryName, EmailAddress, LoginSessionId, OrgName, ProductName, Timestamp,
+    DirectoryId, DirectoryName, EmailAddress, LoginSessionId, OrgName, ProductName, RelinkId, Timestamp,
 };
 
 /// A person who was let in, and on which terms.
@@ -22,6 +22,8 @@ pub struct Terms {
     pub person: Person,
     /// The identity to link to that person in the same commit, and how the link came to be.
     pub link: Option<(IdentityKey, LinkedBy)>,
+    /// The link that this one takes over from, and by which window (behaviour, Relink).
+    pub relinks: Option<(RelinkId, LinkedIdentity)>,
     /// The record at the product moves to the one account in the same commit, and why (B14, B20, B22).
     pub moves: Option<Trigger>,
     /// The account that is put aside in the same commit (B21).
@@ -161,6 +163,7 @@ fn admit(facts: &Facts<'_>, person: Person, link: Option<(IdentityKey, LinkedBy)
     };
     let asserted = facts.asserted();
     let terms = Terms {
+        relinks: link.as_ref().and_then(|_| facts.relinks(&person)),
         link,
         moves,
         sets_aside: None,
@@ -180,6 +183,16 @@ fn admit(facts: &Facts<'_>, person: Person, link: Option<(IdentityKey, LinkedBy)
         person,
     };
     Admitted::new(terms)
+}
+
+impl Facts<'_> {
+    /// The link that is let go for the one that is made, where a window says so.
+    fn relinks(&self, person: &Person) -> Option<(RelinkId, LinkedIdentity)> {
+        let Person::Known(account) = person else { return None };
+        let candidate = self.candidates().find(|candidate| candidate.account.id == account.id)?;
+        let (window, old) = takes_over(self, candidate, self.asserted()?)?;
+        Some((window.id, old.clone()))
+    }
 }
 
 fn entry(facts: &Facts<'_>, managed: &[Management<'_>]) -> Option<Entry> {

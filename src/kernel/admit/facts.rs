@@ -6,6 +6,7 @@ use crate::kernel::model::{
     ProductAccount, ProductAccountState,
 };
 use crate::kernel::proof::{OwnerProof, Proof, SecondStepProof, Stepper, Vouched};
+use crate::kernel::relink::Window;
 use crate::kernel::standing::{self, Entrant, Groups, Management};
 use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, OrgName, ProductAccountId, Timestamp};
 use std::net::IpAddr;
@@ -49,6 +50,8 @@ pub struct Facts<'a> {
     pub address_taken: Option<String>,
     /// Proved addresses of that account besides its live one (rule C3).
     pub further: Vec<EmailAddress>,
+    /// Windows in which the proving directory takes links over from another one of its organization (behaviour, Relink).
+    pub windows: Vec<Window>,
     /// Whether the proof's identity or the asserted address was somebody's who is deleted for good (rule H2).
     pub buried: bool,
 }

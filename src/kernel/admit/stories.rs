@@ -12,6 +12,7 @@ mod linking;
 mod local;
 mod mistakes;
 mod moving;
+mod relinking;
 
 #[track_caller]
 fn check(case: &Case, expected: &str) {

@@ -3,6 +3,7 @@
 use super::{Candidate, ComesFrom, Decision, Evidence, Facts, LinkFact, LocalFacts, Outcome, PasswordState, decide};
 use crate::kernel::model::*;
 use crate::kernel::proof::{Claims, Proof, SecondStepProof, Stepper, Vouched};
+use crate::kernel::relink::Window;
 use crate::kernel::values::*;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -309,6 +310,7 @@ pub(in crate::kernel) struct Case {
     pub(in crate::kernel) product_account: Option<ProductAccount>,
     pub(in crate::kernel) address_taken: Option<String>,
     pub(in crate::kernel) further: Vec<EmailAddress>,
+    pub(in crate::kernel) windows: Vec<Window>,
     pub(in crate::kernel) buried: bool,
     pub(in crate::kernel) client: Option<IpAddr>,
     pub(in crate::kernel) local: LocalFacts,
@@ -328,6 +330,7 @@ impl Case {
             product_account: None,
             address_taken: None,
             further: Vec::new(),
+            windows: Vec::new(),
             buried: false,
             client: None,
             local: LocalFacts::default(),
@@ -400,6 +403,7 @@ impl Case {
             client: self.client.map_or(ComesFrom::Unknown, ComesFrom::Address),
             local: self.local.clone(),
             further: self.further.clone(),
+            windows: self.windows.clone(),
             buried: self.buried,
         })
     }

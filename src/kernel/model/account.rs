@@ -135,4 +135,6 @@ pub enum LinkedBy {
     Import,
     /// The owner of the record proved both sides (rule B22).
     Owner,
+    /// It took over from a link in another directory of the same organization (behaviour, Relink).
+    Relink,
 }

@@ -43,6 +43,15 @@ pub struct Provisioner {
 pub const ACCOUNT_SOURCE: &str = "account";
 
 impl Directory {
+    /// The name space of its people's subjects, where it is known before one of them logs in: not for a NameID of a format that the
+    /// provider chooses.
+    pub fn subjects(&self) -> Option<SubjectSource> {
+        match &self.protocol {
+            Protocol::Saml(settings) => settings.mapping.subject.name_space(),
+            Protocol::Oidc(_) | Protocol::Oauth2Userinfo(..) | Protocol::Local => Some(self.subject_source.clone()),
+        }
+    }
+
     /// The organization it belongs to; none for the issuer and third parties.
     pub fn org(&self) -> Option<&OrgName> {
         match &self.name {

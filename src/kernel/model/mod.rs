@@ -15,6 +15,7 @@ mod policy;
 mod product;
 mod profile;
 mod quarantine;
+mod relink;
 mod session;
 
 pub use account::{
@@ -38,4 +39,5 @@ pub use policy::{
 pub use product::{Allow, Claim, Outage, Passwords, Product, Signup, StepUp};
 pub use profile::ProfilePush;
 pub use quarantine::{Quarantine, UNDOABLE};
+pub use relink::{LONGEST_WINDOW, RELINK_UNDOABLE, Relinked, Relinking};
 pub use session::{LoginSession, Method, ProductSession};

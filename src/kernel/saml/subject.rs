@@ -25,6 +25,21 @@ pub enum SubjectChoice {
     Attribute(String),
 }
 
+impl SubjectChoice {
+    /// The name space of the subjects, as far as it is known before one is read: a NameID's has a format, and qualifiers only where
+    /// the provider writes unusual ones.
+    pub fn name_space(&self) -> Option<SubjectSource> {
+        match self {
+            Self::Attribute(name) => Some(SubjectSource(json!(["attribute", name]).to_string())),
+            Self::NameId(Some(format)) => {
+                let none: Option<&str> = None;
+                Some(SubjectSource(json!(["nameid", format, none, none]).to_string()))
+            }
+            Self::NameId(None) => None,
+        }
+    }
+}
+
 /// Something that an administrator should know about a login that was let in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Warning {

@@ -116,6 +116,10 @@ id!(
     MigrationId
 );
 id!(
+    /// One change of provider: a window, or a map that was carried out.
+    RelinkId
+);
+id!(
     /// One letter to one recipient.
     MailId
 );

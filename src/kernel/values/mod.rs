@@ -21,7 +21,7 @@ pub use domain::{DomainName, NotADomain};
 pub use email::{EmailAddress, NotAnEmail};
 pub use ids::{
     AccountId, ApiTokenId, DirectoryId, EventId, FactorId, LoginSessionId, MailId, MailboxProofId, MigrationId,
-    NotAnId, ProductAccountId, ProductSessionId,
+    NotAnId, ProductAccountId, ProductSessionId, RelinkId,
 };
 pub use language::{Language, NotALanguage, Wishes};
 pub use names::{DirectoryName, NotAName, OrgName, PolicyName, ProductName, ThirdPartyName};

@@ -155,6 +155,7 @@ impl Login {
             product_account: None,
             address_taken: None,
             further,
+            windows: Vec::new(),
             buried: false,
         };
         let decision = decide(&facts);

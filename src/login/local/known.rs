@@ -162,6 +162,7 @@ impl World {
             product_account: record,
             address_taken,
             further: further.to_vec(),
+            windows: Vec::new(),
             buried: false,
         })
     }

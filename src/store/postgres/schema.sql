@@ -448,5 +448,36 @@ CREATE TABLE scim_member (
 );
 CREATE INDEX scim_member_account ON scim_member (account);
 
+CREATE TABLE relinking (
+    id BYTEA PRIMARY KEY,
+    org TEXT COLLATE "C" NOT NULL,
+    from_directory BYTEA NOT NULL REFERENCES directory (id),
+    to_directory BYTEA NOT NULL REFERENCES directory (id),
+    only_account BYTEA,
+    opened_at BIGINT NOT NULL,
+    until BIGINT NOT NULL,
+    said_by TEXT COLLATE "C" NOT NULL,
+    mac BYTEA NOT NULL
+);
+CREATE INDEX relinking_open ON relinking (to_directory, until);
+
+CREATE TABLE relinked (
+    relinking BYTEA NOT NULL REFERENCES relinking (id),
+    account BYTEA NOT NULL REFERENCES account (id),
+    old_directory BYTEA NOT NULL,
+    old_source TEXT COLLATE "C" NOT NULL,
+    old_subject TEXT COLLATE "C" NOT NULL,
+    old_by TEXT COLLATE "C" NOT NULL,
+    old_at BIGINT NOT NULL,
+    new_directory BYTEA NOT NULL,
+    new_source TEXT COLLATE "C" NOT NULL,
+    new_subject TEXT COLLATE "C" NOT NULL,
+    at BIGINT NOT NULL,
+    undone BIGINT NOT NULL,
+    mac BYTEA NOT NULL,
+    PRIMARY KEY (relinking, account)
+);
+CREATE INDEX relinked_at ON relinked (at);
+
 INSERT INTO clock VALUES (1, 0);
 INSERT INTO outbox_dropped VALUES (1, 0);

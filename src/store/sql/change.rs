@@ -166,6 +166,7 @@ impl At<'_> {
             Change::Migration(change) => self.migration(change),
             Change::Deletion(change) => self.deletion(change),
             Change::Profile(change) => self.profile(change),
+            Change::Relink(change) => self.relink(change),
             Change::Scim(change) => self.scim(change),
             Change::Domain(change) => self.domain_proof(change),
             Change::Mail(change) => self.mail(change),

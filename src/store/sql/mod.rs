@@ -15,6 +15,7 @@ mod outbox;
 mod profiles;
 mod quarantine;
 mod read;
+mod relinks;
 pub(super) mod rows;
 mod scim;
 pub(super) mod value;

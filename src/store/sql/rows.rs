@@ -171,10 +171,23 @@ pub(in crate::store) fn identity(row: &Row<'_>) -> Read<LinkedIdentity> {
             "authority" => Ok(LinkedBy::Authority),
             "import" => Ok(LinkedBy::Import),
             "owner" => Ok(LinkedBy::Owner),
+            "relink" => Ok(LinkedBy::Relink),
             _ => Err("origin of a link"),
         })?,
         linked_at: time(row, 5)?,
         suspended: row.get(6)?,
+    })
+}
+
+/// Reads [`linked_by_column`].
+pub(in crate::store) fn linked_by(row: &Row<'_>, column: usize) -> Read<LinkedBy> {
+    parsed(row, column, |text| match text {
+        "first_login" => Ok(LinkedBy::FirstLogin),
+        "authority" => Ok(LinkedBy::Authority),
+        "import" => Ok(LinkedBy::Import),
+        "owner" => Ok(LinkedBy::Owner),
+        "relink" => Ok(LinkedBy::Relink),
+        _ => Err("origin of a link"),
     })
 }
 
@@ -185,6 +198,7 @@ pub(in crate::store) fn linked_by_column(by: LinkedBy) -> &'static str {
         LinkedBy::Authority => "authority",
         LinkedBy::Import => "import",
         LinkedBy::Owner => "owner",
+        LinkedBy::Relink => "relink",
     }
 }
 

@@ -6,6 +6,7 @@ use super::super::{Committed, NotCommitted, Touch, Unavailable};
 use super::change::{At, Halt, KEPT, Lost, Writing};
 use super::{outbox, params};
 use crate::kernel::journal::Batch;
+use crate::kernel::model::RELINK_UNDOABLE;
 use crate::kernel::values::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -203,6 +204,10 @@ fn write_touch(db: &dyn Writing, touch: Touch) -> Result<(), Halt> {
     db.execute(sql, params![id, at.millis()]).map(|_| ())
 }
 
+/// A change of provider of which nothing can be taken back any more.
+const UNUSED_RELINKING: &str =
+    "until < ?1 AND NOT EXISTS (SELECT 1 FROM relinked WHERE relinked.relinking = relinking.id)";
+
 /// Marks go by the high-water clock, all else by the time given; `idle_millis` below zero is a count too large to ever pass.
 fn sweep(db: &dyn Writing, high_water: Timestamp, now: Timestamp) -> Result<u64, Halt> {
     let past = now.minus(SESSION_KEPT).millis();
@@ -217,6 +222,8 @@ fn sweep(db: &dyn Writing, high_water: Timestamp, now: Timestamp) -> Result<u64,
         ("mailbox_proof", "expires_at < ?1", now.millis()),
         ("attempt", "until < ?1", now.millis()),
         ("quarantine", "until < ?1", now.millis()),
+        ("relinked", "at < ?1", now.minus(RELINK_UNDOABLE).millis()),
+        ("relinking", UNUSED_RELINKING, now.minus(RELINK_UNDOABLE).millis()),
     ] {
         rows += db.execute(&db.delete(table, when), params![time])?;
     }

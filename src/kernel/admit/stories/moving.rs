@@ -271,3 +271,25 @@ fn t13_after_the_deadline_a_password_leads_to_the_move_and_nowhere_else() {
     check(&case.clone().with(until(Timestamp::from_millis(NOW.millis() + 1))), "session");
     check(&case.with(until(NOW)), "move-needed");
 }
+
+#[test]
+fn t13_nothing_is_linked_beforehand_and_the_first_login_at_the_issuer_commits() {
+    let forced = phase(MigrationPhase::Forced);
+    let ann = account(9, "ann@free.example");
+    let first = || candidate(ISSUER, &ann).with(&forced);
+    check(&first(), "link");
+    let terms = admitted(&first());
+    assert_eq!(
+        (terms.moves, terms.link.map(|(key, _)| key.subject)),
+        (Some(Trigger::ThirdParty), Some("s".to_owned()))
+    );
+    // Never by an address that either side has not proved.
+    for vouched in [Vouched::No, Vouched::Silent] {
+        check(&first().with(|case| case.claims.email_verified = vouched), "email-not-verified");
+    }
+    let unproved = |case: &mut Case| case.candidates[0].account.email_verified = false;
+    check(&first().with(unproved), "local-proof-needed");
+    // Nor one that she has no more: the claim is the address of now.
+    let moved_on = |case: &mut Case| case.candidates[0].account.email = Some(email("ann.new@free.example"));
+    assert_ne!(first().with(moved_on).word(), "link");
+}

@@ -151,6 +151,10 @@ mail-owner = Ihr Code, um Ihr Konto bei { $product } zu verbinden
 mail-owner-what = Jemand, der mit { $provider } als { $identity } angemeldet ist, möchte diese Anmeldung mit Ihrem Konto bei { $product } verbinden. Wenn Sie das sind, geben Sie diesen Code auf der Seite ein, die darauf wartet:
 mail-owner-until = Er gilt bis { $until }, und nur einmal. Wenn Sie das nicht sind, tun Sie nichts, und sagen Sie niemandem den Code: Wer ihn hat, übernimmt Ihr Konto bei { $product }.
 
+mail-relinked = Sie melden sich über die neue Anmeldung von { $org } an
+mail-relinked-what = { $org } hat die Anmeldung seiner Leute gewechselt. Am { $at } wurde Ihr Konto mit { $provider } verbunden; die Anmeldung davor öffnet es nicht mehr. Was Sie in Ihren Produkten haben, bleibt unverändert, und Sie wurden einmal überall abgemeldet.
+mail-relinked-do = Wenn Sie sich damals nicht angemeldet haben, sagen Sie es denen, die bei { $org } für Anmeldungen zuständig sind: Sie können es innerhalb von 30 Tagen zurücknehmen.
+
 mail-quarantined = Ihr neues Konto bei { $product }
 mail-quarantined-what = Sie haben am { $at } mit dieser Adresse ein neues Konto bei { $product } angelegt. Es gab schon ein älteres damit, das die Adresse nie bestätigt hatte: Niemand kann sich damit mehr anmelden, und was es in { $product } hatte, bleibt, wo es ist.
 mail-quarantined-do = Wenn das ältere Konto doch Ihres war, fragen Sie innerhalb von 30 Tagen die Betreiber von { $product }: Sie können es zurückholen.

@@ -152,6 +152,10 @@ mail-owner = Your code to connect your { $product } account
 mail-owner-what = Somebody who logged in with { $provider } as { $identity } wants to connect that login with your { $product } account. If it is you, type this code on the page that waits for it:
 mail-owner-until = It works until { $until }, once. If it is not you, do nothing, and never tell anybody the code: whoever has it takes your { $product } account over.
 
+mail-relinked = You log in through { $org }'s new login page
+mail-relinked-what = { $org } changed how its people log in. On { $at } your account was connected with { $provider }, and the login before no longer opens it. What you have in your products is unchanged, and you were logged out everywhere once.
+mail-relinked-do = If you did not log in then, tell the people who look after logins at { $org }: they can take it back within 30 days.
+
 mail-quarantined = Your new { $product } account
 mail-quarantined-what = You made a new { $product } account with this address on { $at }. There was an older one with it, which had never confirmed the address: it no longer logs anybody in, and what it had in { $product } stays where it is.
 mail-quarantined-do = If the older account was yours after all, ask the people who run { $product } within 30 days: they can bring it back.
