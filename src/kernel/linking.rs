@@ -294,6 +294,10 @@ fn by_local_candidate(
     let account = &candidate.account;
     let Some(trigger) = trigger(facts) else { return ("B22", Linking::Refuse(Refusal::LocalProof)) };
     let row = if fits { "B20" } else { "B22" };
+    // Under an address that the account never had, a company's people go nowhere by their own word (rule C3, row T20).
+    if !candidate.is_named(email) && !is_unmanaged(facts, candidate, email) {
+        return (row, Linking::Refuse(Refusal::Conflict));
+    }
     if !is_fresh(facts) {
         return (row, Linking::Refuse(Refusal::StaleProof));
     }
@@ -313,6 +317,12 @@ fn by_local_candidate(
         }
         false => ("B21", Linking::Need(Need::LocalProofOrNew)),
     }
+}
+
+/// Whether no organization manages any address of either side (row T22).
+fn is_unmanaged(facts: &Facts<'_>, candidate: &Candidate, email: &EmailAddress) -> bool {
+    let own = candidate.account.email.iter().chain(&candidate.further);
+    own.chain([email]).all(|address| management(facts.catalog, address).is_none())
 }
 
 /// B21: nothing about the account was ever proved by anybody whose word counts, the directory has authority over its address, and the

@@ -83,14 +83,14 @@ impl Login {
         product: &Arc<Product>,
         hint: &str,
     ) -> Result<Answer, Stop> {
-        if let Some((email, way)) = self.world.open_hint(hint, visitor.now) {
+        if let Some((email, way, errand)) = self.world.open_hint(hint, visitor.now) {
             let directory = {
                 let catalog = self.world.catalog.load();
                 let ways = catalog.directory_names.iter().filter(|(name, _)| name.is_provider());
                 ways.into_iter().find(|(name, _)| name.to_string() == way).map(|(_, id)| *id)
             };
             if let Some(directory) = directory {
-                let leaving = Leaving { hint: Some(email), ..Leaving::default() };
+                let leaving = Leaving { hint: Some(email), errand, ..Leaving::default() };
                 return self.leave(visitor, directory, Some(target), leaving).await;
             }
         }

@@ -35,6 +35,12 @@ impl World {
                 candidates.push(self.candidate(product, account).await?);
             }
         }
+        // Whoever proved that a record is theirs may have an address at the provider that it never had (row T22).
+        if let (Some(owner), None, true) = (owner, &linked, candidates.is_empty())
+            && let Some(account) = self.store.account(owner.account()).await?
+        {
+            candidates.push(self.candidate(product, account).await?);
+        }
         let given_up = match (&claims.email, product) {
             (Some(email), Some(product)) if candidates.is_empty() && account.is_none() => {
                 self.given_up(visitor, product, email).await?

@@ -15,7 +15,7 @@ use super::ticket::{Errand, PENDING_LIFE, Pending, Target, sha256, tag};
 use super::world::{Browser, Visitor};
 use super::{Login, Stop, TRIES};
 use crate::idp::{Redeem, Unproved};
-use crate::kernel::admit::{Admitted, Need, Outcome, decide};
+use crate::kernel::admit::{Admitted, Facts, Need, Outcome, decide};
 use crate::kernel::journal::{MarkKind, ReplayMark};
 use crate::kernel::model::{Directory, Product};
 use crate::kernel::oidc::{Reply, redirect_uri, reply};
@@ -201,6 +201,13 @@ impl Login {
             let decision = decide(&facts);
             let about = self.circumstances(directory, proof, decision.trace);
             self.world.foreshadow(visitor, &facts, (&decision.outcome, &about));
+            // The address is nobody's here, and the person came for a record that it never named: its owner is asked (row T22).
+            if let Errand::Move(record) = errand
+                && is_of_nobody(&facts, &decision.outcome)
+            {
+                let record = Some((record, false));
+                return self.ask_owner(visitor, directory, target, (proof, record, about)).await;
+            }
             let admitted = match decision.outcome {
                 Outcome::Session(admitted) | Outcome::Link(admitted) | Outcome::Create(admitted) => admitted,
                 Outcome::Reroute(to) => {
@@ -316,6 +323,17 @@ impl Login {
         about.known = true;
         about
     }
+}
+
+/// Whether neither the proof's identity nor its address, which is proved, names anybody, and no rule objects but that nobody new may come.
+fn is_of_nobody(facts: &Facts<'_>, outcome: &Outcome) -> bool {
+    let may_begin = match outcome {
+        Outcome::Create(admitted) => admitted.terms().sets_aside.is_none(),
+        Outcome::Refuse(refusal) => *refusal == Refusal::NoAccount,
+        Outcome::Need(need) => *need == Need::GivenUp,
+        Outcome::Session(_) | Outcome::Link(_) | Outcome::Reroute(_) => false,
+    };
+    may_begin && facts.whom().is_none()
 }
 
 /// The `state` of a reply, read without trusting anything else of it: exactly one, 22 characters.

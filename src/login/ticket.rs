@@ -141,29 +141,36 @@ pub(super) enum Errand {
     Merge,
     /// The person's own second steps are to be changed: the login ends at their page.
     Steps,
+    /// This record is to move: its owner left its product's door for the provider, whose address may be one that it never had (T22).
+    Move(ProductAccountId),
 }
 
+/// The binding of a directory that has none.
+const NONE: [u8; 16] = [0; 16];
+
 impl Errand {
-    pub(super) const fn code(self) -> u8 {
+    pub(super) fn write(self, writer: Writer) -> Writer {
         match self {
-            Self::None => 0,
-            Self::Merge => 1,
-            Self::Steps => 2,
+            Self::None => writer.byte(0),
+            Self::Merge => writer.byte(1),
+            Self::Steps => writer.byte(2),
+            Self::Move(record) => writer.byte(3).raw(&record.to_bytes()),
         }
     }
 
-    pub(super) const fn of(code: u8) -> Option<Self> {
-        match code {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        match reader.byte()? {
             0 => Some(Self::None),
             1 => Some(Self::Merge),
             2 => Some(Self::Steps),
+            3 => Some(Self::Move(ProductAccountId::from_bytes(reader.raw()?))),
             _ => None,
         }
     }
 
-    /// Whether an enrolled second step is asked for.
+    /// Whether an enrolled second step is asked for by the login itself. Where a record moves, its owner's is asked for beside it.
     pub(super) fn demands_step(self) -> bool {
-        self != Self::None
+        matches!(self, Self::Merge | Self::Steps)
     }
 }
 
@@ -180,15 +187,25 @@ impl Pending {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let writer = Writer::default().raw(&self.directory.to_bytes()).raw(&self.seed);
-        let writer = writer.time(self.left_at).number(self.max_age).raw(&self.binding).byte(self.errand.code());
-        write_target(writer, self.target.as_ref()).done()
+        let writer = writer.time(self.left_at).number(self.max_age);
+        // Only SAML directories have a binding, and only the issuer, which is none, has a record: a cookie holds one of the two.
+        let writer = match self.binding {
+            NONE => writer.byte(0),
+            binding => writer.byte(1).raw(&binding),
+        };
+        write_target(self.errand.write(writer), self.target.as_ref()).done()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         let directory = DirectoryId::from_bytes(reader.raw()?);
         let (seed, left_at, max_age) = (reader.raw()?, reader.time()?, reader.number()?);
-        let (binding, errand) = (reader.raw()?, Errand::of(reader.byte()?)?);
+        let binding = match reader.byte()? {
+            0 => NONE,
+            1 => reader.raw()?,
+            _ => return None,
+        };
+        let errand = Errand::read(&mut reader)?;
         let target = read_target(&mut reader)?;
         reader.ended()?;
         Some(Self { directory, seed, left_at, max_age, binding, errand, target })
@@ -279,20 +296,17 @@ mod tests {
     fn a_departure_fits_its_cookie_and_reads_back() {
         let id = DirectoryId::from_bytes([9; 16]);
         let at = Timestamp::from_millis(1_000);
-        let pending = Pending {
-            directory: id,
-            seed: [1; 32],
-            left_at: at,
-            max_age: 300,
-            errand: Errand::Steps,
-            binding: [2; 16],
-            target: Some(target()),
-        };
-        let bytes = pending.encode();
-        // Sealing adds 29 bytes (generation, nonce, tag) and base64 a third; the cookie may have 400 (rule H10).
-        assert!((bytes.len() + 29).div_ceil(3) * 4 <= 330, "{}", bytes.len());
-        assert_eq!(Pending::decode(&bytes), Some(pending));
-        assert_eq!(Pending::decode(&bytes[..bytes.len() - 1]), None);
+        let moves = Errand::Move(ProductAccountId::from_bytes([5; 16]));
+        for (binding, errand) in [([2; 16], Errand::Steps), (NONE, moves)] {
+            let seed = [1; 32];
+            let target = Some(target());
+            let pending = Pending { directory: id, seed, left_at: at, max_age: 300, errand, binding, target };
+            let bytes = pending.encode();
+            // Sealing adds 29 bytes (generation, nonce, tag) and base64 a third; the cookie may have 400 (rule H10).
+            assert!((bytes.len() + 29).div_ceil(3) * 4 <= 330, "{errand:?}: {}", bytes.len());
+            assert_eq!(Pending::decode(&bytes), Some(pending));
+            assert_eq!(Pending::decode(&bytes[..bytes.len() - 1]), None);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::moves::Ground;
 use crate::passwords::face;
 use crate::support::agent::UserAgent;
 use crate::support::page::Page;
+use crate::world::sign_in;
 
 const ANN: &str = "ann@free.example.test";
 const NEW: &str = "ann.new@elsewhere.example.test";
@@ -381,5 +382,88 @@ async fn mistake_17_l05_a_new_password_ends_a_change_of_address_that_a_thief_beg
     let late = thief.submit(&waits, "code", &[("code", &code)]).await;
     assert!(!late.text().contains("Your address will be"), "{}", late.describe());
     is_local(&ground, &record).await;
+    ground.doors.close().await;
+}
+
+/// Ann goes from her product to the issuer, where she is known by an address that her record never had.
+async fn to_issuer_as(ground: &Ground, agent: &UserAgent, login: &str) -> Page {
+    let page = ground.doors.log_in(agent, ANN, PASSWORD).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    let page = agent.visit(&ground.doors.url("trello", "/.fedgate/move")).await;
+    let page = agent.submit(&page, "/.fedgate/move", &[]).await;
+    sign_in(agent, page, login).await
+}
+
+#[tokio::test]
+async fn t22_an_issuer_account_with_another_address_is_connected_after_a_proof_on_both_sides() {
+    let ground = Ground::open(OPTIONAL).await;
+    let record = ground.doors.person(ANN).await;
+    let ann = ground.browser();
+    let asked = to_issuer_as(&ground, &ann, "mallory").await;
+    // A session is no proof of the record: both sides are named, and its password is asked for.
+    assert!(asked.url.as_str().starts_with(&ground.doors.url("trello", "/.fedgate/prove?")), "{}", asked.describe());
+    for said in [ANN, "mallory@free.example.test", "Example"] {
+        assert!(asked.text().contains(said), "h1: {said}: {}", asked.describe());
+    }
+    let wrong = ann.submit(&asked, "password", &[("password", "not-the-password")]).await;
+    assert!(wrong.text().contains("That didn’t work"), "{}", wrong.describe());
+    is_local(&ground, &record).await;
+    // Another browser has nothing of it.
+    let elsewhere = ground.browser().visit(asked.url.as_str()).await;
+    assert!(!elsewhere.text().contains(ANN), "{}", elsewhere.describe());
+    let review = ann.submit(&wrong, "password", &[("password", PASSWORD)]).await;
+    assert!(review.text().contains(&format!("Your address will be {ANN}")), "{}", review.describe());
+    // The issuer's word for its own address is a mailbox proved: it may be chosen.
+    let page = which(&ann, &review).await;
+    assert!(page.text().contains("Keep mallory@free.example.test"), "{}", page.describe());
+    let review = ann.submit(&page, "email", &[("email", "mallory@free.example.test")]).await;
+    assert!(review.text().contains("Your address will be mallory@free.example.test"), "{}", review.describe());
+    assert_eq!(ground.store().identities_of(record.account).await.unwrap(), [], "nothing is connected by looking");
+    let page = ann.submit(&review, "/login/link", &[]).await;
+    assert!(page.url.as_str().starts_with(&ground.doors.url("trello", "/")), "{}", page.describe());
+    assert!(ground.inside(&ann).await);
+    ground.assert_moved(&record, "mallory@free.example.test").await;
+    let links = ground.store().identities_of(record.account).await.unwrap();
+    assert_eq!(links.iter().map(|link| link.key.subject.as_str()).collect::<Vec<_>>(), ["op-mallory"]);
+    // The way by which she comes from now on.
+    let page = ground.by_provider(&ground.browser(), "mallory@free.example.test", "issuer", "mallory").await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn t22_another_address_that_the_issuer_does_not_vouch_for_or_that_is_somebodys_moves_nothing() {
+    let ground = Ground::open(OPTIONAL).await;
+    let record = ground.doors.person(ANN).await;
+    let claims = json!({ "email": "other@free.example.test", "email_verified": false });
+    ground.op.mode(claims.clone(), claims).await;
+    let page = to_issuer_as(&ground, &ground.browser(), "mallory").await;
+    assert!(page.status.is_client_error(), "unverified never: {}", page.describe());
+    is_local(&ground, &record).await;
+    ground.op.mode(serde_json::Value::Null, serde_json::Value::Null).await;
+    // Somebody else of the product has the issuer's address.
+    let mallory = ground.doors.person("mallory@free.example.test").await;
+    let page = to_issuer_as(&ground, &ground.browser(), "mallory").await;
+    assert_ne!(ground.state(&record).await, ProductAccountState::Linked, "{}", page.describe());
+    assert_eq!(ground.store().identities_of(record.account).await.unwrap(), []);
+    assert_eq!(ground.state(&mallory).await, ProductAccountState::Linked, "it is hers, and the issuer vouches for it");
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn t22_where_everybody_must_move_what_was_typed_is_enough_and_nobody_new_is_made() {
+    let ground = Ground::open("migration = { phase = \"forced\" }").await;
+    let record = ground.doors.person(ANN).await;
+    let ann = ground.browser();
+    let page = ground.doors.log_in(&ann, ANN, PASSWORD).await;
+    let page = ann.submit(&page, "/.fedgate/move", &[]).await;
+    let page = sign_in(&ann, page, "mallory").await;
+    assert!(page.url.as_str().starts_with(&ground.doors.url("trello", "/.fedgate/prove?")), "{}", page.describe());
+    assert!(!page.html().contains("type=\"password\""), "it was given a moment ago: {}", page.describe());
+    let review = ann.submit(&page, "/.fedgate/prove", &[]).await;
+    let page = ann.submit(&review, "/login/link", &[]).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    ground.assert_moved(&record, ANN).await;
+    assert!(ground.events("jit.created").is_empty());
     ground.doors.close().await;
 }

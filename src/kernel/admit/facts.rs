@@ -128,7 +128,7 @@ pub struct Candidate {
 
 impl Candidate {
     /// Whether an address names it: its live one, or a proved one of its records.
-    fn is_named(&self, email: &EmailAddress) -> bool {
+    pub(in crate::kernel) fn is_named(&self, email: &EmailAddress) -> bool {
         self.account.email.as_ref() == Some(email) || self.further.contains(email)
     }
 }
@@ -228,7 +228,18 @@ impl<'a> Facts<'a> {
     /// Candidates that the asserted address really names; none where a link already says who it is (B13 before B17).
     pub(in crate::kernel) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         let asserted = self.asserted().filter(|_| self.method().is_by_provider() && self.link().is_none());
-        self.candidates.iter().filter(move |candidate| asserted.is_some_and(|email| candidate.is_named(email)))
+        self.candidates
+            .iter()
+            .filter(move |one| asserted.is_some_and(|email| one.is_named(email) || self.is_owners(one)))
+    }
+
+    /// Whether the person proved just now that this candidate's record is theirs (row T22: under whatever address).
+    fn is_owners(&self, candidate: &Candidate) -> bool {
+        let record = candidate.product_account.as_ref().map(|record| record.id);
+        self.local
+            .owner
+            .zip(record)
+            .is_some_and(|(owner, record)| owner.is_of(candidate.account.id, candidate.account.epoch, record))
     }
 
     /// Whoever gave the asserted address up, as far as nobody has it (B23).

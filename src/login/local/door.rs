@@ -6,7 +6,7 @@
 use super::super::answer::{Answer, Form, Step, Towards, Way};
 use super::super::handover::ProductHost;
 use super::super::record::Circumstances;
-use super::super::ticket::Target;
+use super::super::ticket::{Errand, Target};
 use super::super::world::{Browser, Visitor, World};
 use super::super::{Login, Stop};
 use super::answer::{LocalPage, LocalStep, Said};
@@ -26,7 +26,7 @@ impl Login {
     /// Where people of a product with passwords begin: the login host found nobody logged in and sent them back here.
     /// `hint` is an address that was typed at the login host meanwhile.
     pub async fn sign_in(&self, visitor: &Visitor, at: &ProductHost, to: &str, hint: &str) -> Answer {
-        let typed = self.world.open_hint(hint, visitor.now).map(|(email, _)| email.to_string());
+        let typed = self.world.open_hint(hint, visitor.now).map(|(email, ..)| email.to_string());
         match self.local_target(visitor, at, to) {
             Some(target) => self.ask_email(visitor, Some(&target), typed.unwrap_or_default(), false),
             None => start_again(),
@@ -142,10 +142,21 @@ impl Login {
         email: &EmailAddress,
         directory: DirectoryId,
     ) -> Answer {
+        self.hop_for(visitor, target, (email, Errand::None), directory)
+    }
+
+    /// The same, for more than a login.
+    pub(super) fn hop_for(
+        &self,
+        visitor: &Visitor,
+        target: &Target,
+        (email, errand): (&EmailAddress, Errand),
+        directory: DirectoryId,
+    ) -> Answer {
         let directory = self.world.directory(directory);
         let name = directory.as_ref().map(|directory| directory.name.to_string()).unwrap_or_default();
         let provider = directory.map(|directory| directory.label.clone()).unwrap_or_default();
-        let hint = self.world.seal_hint(email, &name, visitor.now);
+        let hint = self.world.seal_hint(email, (&name, errand), visitor.now);
         let url = format!("{}{}&hint={hint}", self.world.catalog.load().login.url(), target.path());
         let product = self.world.product_of(Some(target));
         Answer::of(Step::Leave { towards: Towards::Provider, provider, url, product, by_form: true })
@@ -347,19 +358,20 @@ impl World {
     }
 
     /// An address and a way for the login host, good for a few minutes.
-    pub(super) fn seal_hint(&self, email: &EmailAddress, way: &str, now: Timestamp) -> String {
-        let bytes = super::super::codec::Writer::default().time(now).text(email.as_str()).text(way).done();
-        self.seal(Purpose::Local, b"hint", &bytes)
+    pub(super) fn seal_hint(&self, email: &EmailAddress, (way, errand): (&str, Errand), now: Timestamp) -> String {
+        let writer = super::super::codec::Writer::default().time(now).text(email.as_str()).text(way);
+        self.seal(Purpose::Local, b"hint", &errand.write(writer).done())
     }
 
     /// Reads [`Self::seal_hint`].
-    pub(in crate::login) fn open_hint(&self, text: &str, now: Timestamp) -> Option<(EmailAddress, String)> {
+    pub(in crate::login) fn open_hint(&self, text: &str, now: Timestamp) -> Option<(EmailAddress, String, Errand)> {
         let bytes = self.unseal(Purpose::Local, b"hint", text)?;
         let mut reader = super::super::codec::Reader::new(&bytes);
         let (made_at, email, way) =
             (reader.time()?, EmailAddress::parse(reader.text()?).ok()?, reader.text()?.to_owned());
+        let errand = Errand::read(&mut reader)?;
         reader.ended()?;
-        (now.since(made_at) <= super::super::ticket::CODE_LIFE).then_some((email, way))
+        (now.since(made_at) <= super::super::ticket::CODE_LIFE).then_some((email, way, errand))
     }
 }
 

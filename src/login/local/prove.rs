@@ -8,7 +8,7 @@ use super::super::both_sides::Wanted;
 use super::super::cookies::{self, CrossSite};
 use super::super::handover::ProductHost;
 use super::super::record::Circumstances;
-use super::super::ticket::Target;
+use super::super::ticket::{Errand, Target};
 use super::super::world::{Browser, Visitor};
 use super::super::{Login, Stop};
 use super::answer::{LocalPage, Said, Shown};
@@ -16,11 +16,11 @@ use super::attempts::Attempt;
 use super::door::{Judged, said, start_again};
 use super::reset::For;
 use super::second::bound_to;
-use crate::kernel::local::Steps;
+use crate::kernel::local::{Claimant, Steps};
 use crate::kernel::migration::PROOF_LIFE;
 use crate::kernel::model::{MigrationPhase, ProductAccountState};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::values::EmailAddress;
+use crate::kernel::values::{EmailAddress, ProductAccountId};
 
 impl Shown {
     fn of(standing: Option<&(Steps, bool)>) -> Self {
@@ -49,7 +49,7 @@ impl Login {
     /// `GET /.fedgate/move`: whoever is logged in by a password here may move (rows T02, T21). Nothing happens by it.
     pub async fn ask_move(&self, visitor: &Visitor, at: &ProductHost) -> Answer {
         let answer = match self.mover(visitor, at).await {
-            Ok(Some(email)) => {
+            Ok(Some((email, _))) => {
                 let (target, provider) = (self.door_target(at), self.issuer_label());
                 let plan = &at.product.migration;
                 let ends = plan.deadline.as_ref().filter(|deadline| deadline.then == MigrationPhase::Forced);
@@ -64,8 +64,12 @@ impl Login {
         self.settle(visitor, None, answer).await
     }
 
-    /// The address of the person who is logged in here, if their account may move.
-    async fn mover(&self, visitor: &Visitor, at: &ProductHost) -> Result<Option<EmailAddress>, Stop> {
+    /// The address and the record of the person who is logged in here, if their account may move.
+    async fn mover(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+    ) -> Result<Option<(EmailAddress, ProductAccountId)>, Stop> {
         if at.product.migration.phase_at(visitor.now) == MigrationPhase::Off
             || self.world.catalog.load().issuer.is_none()
         {
@@ -78,15 +82,15 @@ impl Login {
             return Ok(None);
         }
         let addresses = self.world.store.addresses_of(live.product_account).await?;
-        Ok(addresses.into_iter().next().map(|address| address.email))
+        Ok(addresses.into_iter().next().map(|address| (address.email, live.product_account)))
     }
 
     /// From a session: to the provider, and back to the review with the password once more. A session is no proof of the record.
     async fn leave_for_move(&self, visitor: &Visitor, at: &ProductHost) -> Result<Answer, Stop> {
-        let Some(email) = self.mover(visitor, at).await? else { return Ok(start_again()) };
+        let Some((email, record)) = self.mover(visitor, at).await? else { return Ok(start_again()) };
         let Some(issuer) = self.world.catalog.load().issuer else { return Ok(start_again()) };
         let (target, flow) = self.begin_flow(visitor, at, "/", 0);
-        let mut answer = self.hop(visitor, &target, &email, issuer);
+        let mut answer = self.hop_for(visitor, &target, (&email, Errand::Move(record)), issuer);
         answer.cookies.extend(flow);
         Ok(answer)
     }
@@ -109,7 +113,8 @@ impl Login {
             return self.settle(visitor, Some(&target), gone).await;
         };
         let text = steps.to_text(&self.world.steps_key(), &bound_to(at, &Browser::of(visitor)));
-        let answer = self.hop(visitor, &target, &steps.claimant().email, issuer);
+        let Claimant { email, record, .. } = steps.claimant();
+        let answer = self.hop_for(visitor, &target, (email, Errand::Move(*record)), issuer);
         answer.with_cookie(cookies::set(cookies::OWNER, &text, Some(PROOF_LIFE), CrossSite::Lax))
     }
 

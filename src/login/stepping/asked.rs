@@ -41,7 +41,7 @@ pub(super) enum Stage {
 impl Asked {
     fn encode(&self) -> Vec<u8> {
         let writer = Writer::default().time(self.made_at).raw(&self.challenge).text(&self.whose).text(&self.ticket);
-        let writer = writer.byte(self.errand.code());
+        let writer = self.errand.write(writer);
         let writer = match &self.stage {
             Stage::Code => writer.byte(0),
             Stage::Passkey(challenge) => writer.byte(1).raw(challenge),
@@ -56,7 +56,7 @@ impl Asked {
         let mut reader = Reader::new(bytes);
         let (made_at, challenge) = (reader.time()?, reader.raw()?);
         let (whose, ticket) = (reader.text()?.to_owned(), reader.text()?.to_owned());
-        let errand = Errand::of(reader.byte()?)?;
+        let errand = Errand::read(&mut reader)?;
         let stage = match reader.byte()? {
             0 => Stage::Code,
             1 => Stage::Passkey(reader.raw()?),

@@ -293,3 +293,35 @@ fn t13_nothing_is_linked_beforehand_and_the_first_login_at_the_issuer_commits() 
     let moved_on = |case: &mut Case| case.candidates[0].account.email = Some(email("ann.new@free.example"));
     assert_ne!(first().with(moved_on).word(), "link");
 }
+
+#[test]
+fn t22_the_owner_of_a_record_may_come_under_an_address_that_it_never_had() {
+    let ann = account(9, "ann@free.example");
+    let other =
+        || candidate(ISSUER, &ann).with(optional).with(|case| case.claims.email = Some(email("ann.new@free.example")));
+    // The address alone names nobody.
+    check(&other(), "create");
+    let owned = || other().with(owner(&ann, 1, false));
+    check(&owned(), "link");
+    assert_eq!(admitted(&owned()).link.map(|(_, by)| by), Some(LinkedBy::Owner));
+    check(&other().with(owner(&ann, 2, false)), "create");
+    check(&other().with(owner(&account(8, "bob@free.example"), 1, false)), "create");
+    for vouched in [Vouched::No, Vouched::Silent] {
+        check(&owned().with(|case| case.claims.email_verified = vouched), "email-not-verified");
+    }
+    let enrolled = |case: &mut Case| case.candidates[0].enrolled = true;
+    check(&owned().with(enrolled), "local-proof-needed");
+    check(&other().with(owner(&ann, 1, true)).with(enrolled), "link");
+    // A company's people go nowhere by their own word, on whichever side it manages them.
+    let of_company = |case: &mut Case| case.candidates[0].account.email = Some(email("ann@d.com"));
+    check(&owned().with(of_company), "conflict");
+    let further = |case: &mut Case| case.candidates[0].further = vec![email("ann@d.com")];
+    check(&owned().with(further), "conflict");
+    let to_company = |case: &mut Case| case.claims.email = Some(email("ann@d.com"));
+    check(&owned().with(to_company), "conflict");
+    // What moved meanwhile is not moved again.
+    let moved = |case: &mut Case| {
+        case.candidates[0].product_account.as_mut().unwrap().state = ProductAccountState::Linked;
+    };
+    check(&owned().with(moved), "local-proof-needed");
+}

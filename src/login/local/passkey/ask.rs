@@ -11,6 +11,7 @@ use crate::entropy::random;
 use crate::kernel::local::{ALGORITHMS, user_handle};
 use crate::kernel::model::FactorKind;
 use crate::kernel::values::{AccountId, EmailAddress};
+use crate::login::ticket::Errand;
 use crate::store::Taken;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ impl Login {
     /// The door's first page, with the address that was typed here if there is one.
     fn other_way(&self, visitor: &Visitor, start: &Start, typed: Option<&EmailAddress>) -> String {
         let to = self.world.seal_aim(Some(&start.target), visitor.now);
-        let hint = typed.map(|email| format!("&hint={}", self.world.seal_hint(email, "", visitor.now)));
+        let hint = typed.map(|email| format!("&hint={}", self.world.seal_hint(email, ("", Errand::None), visitor.now)));
         format!("/.fedgate/sign-in?to={to}{}", hint.unwrap_or_default())
     }
 
