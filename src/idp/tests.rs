@@ -113,8 +113,14 @@ impl Here {
 
     async fn depart(&self) -> Result<Url, ProviderUnavailable> {
         let seed = Seed::new([7; 32]);
-        let departure =
-            Departure { seed: &seed, redirect_uri: REDIRECT, login_hint: None, max_age: None, prompt_login: false };
+        let departure = Departure {
+            seed: &seed,
+            redirect_uri: REDIRECT,
+            login_hint: None,
+            ui_locales: None,
+            max_age: None,
+            prompt_login: false,
+        };
         self.providers.depart(&self.directory, &departure).await
     }
 

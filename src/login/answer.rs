@@ -243,7 +243,7 @@ impl Answer {
 
     /// The same answer with one more cookie.
     #[must_use]
-    pub(super) fn with_cookie(mut self, cookie: String) -> Self {
+    pub fn with_cookie(mut self, cookie: String) -> Self {
         self.cookies.push(cookie);
         self
     }

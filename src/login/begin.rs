@@ -375,10 +375,12 @@ impl Login {
                 way
             })
         } else {
+            let languages = visitor.wishes.ui_locales();
             let departure = Departure {
                 seed: &pending.seed(),
                 redirect_uri: &redirect_uri(&login, &directory),
                 login_hint: leaving.hint.as_ref(),
+                ui_locales: languages.as_deref(),
                 max_age: leaving.max_age,
                 prompt_login: leaving.max_age.is_some(),
             };

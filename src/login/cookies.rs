@@ -96,6 +96,11 @@ pub fn language(language: &Language) -> String {
     set(LANGUAGE, language.as_str(), Some(Duration::from_secs(365 * 86_400)), CrossSite::Lax)
 }
 
+/// Keeps the language that an application asked for until the browser is closed: forms name none.
+pub fn language_for_now(language: &Language) -> String {
+    set(LANGUAGE, language.as_str(), None, CrossSite::Lax)
+}
+
 /// A `Set-Cookie` value that removes the cookie.
 pub(super) fn expire(name: &str) -> String {
     format!("{name}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")

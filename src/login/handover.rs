@@ -49,6 +49,14 @@ pub struct ProductHost {
     pub cookie_domain: Option<String>,
 }
 
+/// A path of the login host, which has no cookie of the language that was picked here.
+pub(super) fn spoken(path: String, visitor: &Visitor) -> String {
+    match visitor.wishes.ui_locales() {
+        Some(languages) => format!("{path}&ui_locales={}", languages.replace(' ', "+")),
+        None => path,
+    }
+}
+
 impl Login {
     /// `GET /.fedgate/login`: remembers where the person wanted to go and sends them to the login host (HANDOVER 1).
     ///
@@ -65,7 +73,7 @@ impl Login {
         }
         let (target, cookies) = self.begin_flow(visitor, at, return_to, again);
         let login = self.world.catalog.load().login.url();
-        let mut answer = Answer::of(Step::Go(format!("{login}{}", target.path())));
+        let mut answer = Answer::of(Step::Go(format!("{login}{}", spoken(target.path(), visitor))));
         answer.cookies = cookies;
         answer
     }

@@ -73,7 +73,7 @@ pub use account::{
 };
 pub use another::{AddressAsks, AddressStep};
 pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, There, Towards, Way};
-pub use cookies::{Cookies, LANGUAGE, SESSION, language as language_cookie};
+pub use cookies::{Cookies, LANGUAGE, SESSION, language as language_cookie, language_for_now};
 pub use emergency::{EmergencyPage, EmergencyStep, Enrolled, NotPrepared, Removed};
 pub use handover::ProductHost;
 pub use lease::{FRESH, Lease};

@@ -8,7 +8,7 @@ use super::local::paths;
 use super::render::{self, At};
 use super::{Site, account, another, stepping};
 use crate::kernel::values::{Language, Wishes};
-use crate::login::{Cookies, LANGUAGE, Visitor, language_cookie};
+use crate::login::{Answer, Cookies, LANGUAGE, Visitor, language_cookie, language_for_now};
 use crate::pages::{Href, Picker};
 use crate::web::PageRequest;
 use bytes::Bytes;
@@ -36,6 +36,15 @@ impl Site {
             request_id: request.request_id.clone(),
             now: request.now,
         }
+    }
+}
+
+/// The answer to a request that asks for a language: it is kept for the forms that follow, unless the person picked one here.
+pub(super) fn keeping(answer: Answer, request: &PageRequest, visitor: &Visitor) -> Answer {
+    let asks = !Fields::of_query(request).text("ui_locales").is_empty();
+    match asks && visitor.cookies.one(LANGUAGE).is_none() && visitor.wishes.ui_locales().is_some() {
+        true => answer.with_cookie(language_for_now(&visitor.language)),
+        false => answer,
     }
 }
 

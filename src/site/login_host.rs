@@ -1,6 +1,7 @@
 //! The login host's routes.
 
 use super::forms::Fields;
+use super::languages::keeping;
 use super::render::{self, At};
 use super::{Site, account, another, declared, emergency, local, signal, stepping};
 use crate::kernel::refusal::Refusal;
@@ -142,7 +143,7 @@ impl Site {
         let fresh = fields.text("fresh").parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
         let fresh = fresh.map(Duration::from_secs);
         let answer = self.login.enter(visitor, target, fields.text("hint"), fresh).await;
-        self.respond(answer, At::Login, visitor)
+        self.respond(keeping(answer, request, visitor), At::Login, visitor)
     }
 
     async fn callback(&self, request: &PageRequest, visitor: &Visitor, directory: &str) -> Response<Bytes> {

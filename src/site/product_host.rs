@@ -1,6 +1,7 @@
 //! `/.fedgate/…` on product hosts, and the products' own doors.
 
 use super::forms::Fields;
+use super::languages::keeping;
 use super::login_host::is_page_navigation;
 use super::render::{self, At};
 use super::{Site, declared};
@@ -78,7 +79,7 @@ impl Site {
         let return_to = return_to(doors, fields.text("return_to"));
         let again = fields.text("again").parse().unwrap_or(0);
         let answer = self.login.leave_product(visitor, at, &return_to, again).await;
-        self.respond(answer, At::Product, visitor)
+        self.respond(keeping(answer, request, visitor), At::Product, visitor)
     }
 
     /// A path asks for a proof of just now; `for=security` asks for one before a person's own credentials are changed.

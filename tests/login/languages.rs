@@ -6,6 +6,7 @@ use http_body_util::Full;
 
 use crate::doors::{Doors, PASSWORD};
 use crate::passwords::face;
+use crate::world::{ACME, World};
 
 /// The login host's first page for a request with these fields.
 async fn first(doors: &Doors, path: &str, fields: &[(&str, &str)]) -> String {
@@ -54,6 +55,34 @@ async fn a_picked_language_shows_the_same_page_and_the_login_goes_on() {
     let cookies = doors.trello.last("/page").head.first("cookie").unwrap_or_default().to_owned();
     assert!(!cookies.contains("fedgate"), "the product learns no language from our cookie: {cookies}");
     doors.close().await;
+}
+
+#[tokio::test]
+async fn a_language_that_a_product_asks_for_goes_along_to_the_login_host_and_the_provider() {
+    let world = World::own("", |file, _| file).await;
+    let ann = world.browser();
+    let page = ann.visit(&world.url("trello", "/.fedgate/login?return_to=%2Fpage&ui_locales=de+fr")).await;
+    assert!(page.url.as_str().contains("ui_locales=de+fr"), "{}", page.describe());
+    assert!(page.html().contains("<html lang=\"de\">"), "{}", page.html());
+    // The answer to a form names no language: the host remembers it until the browser is closed.
+    let wrong = ann.submit(&page, "email", &[("email", "nobody")]).await;
+    assert!(wrong.html().contains("<html lang=\"de\">"), "{}", wrong.html());
+    let kept = ann.cookies("id.example.test").into_iter().find(|cookie| cookie.name == "__Host-fedgate-language");
+    assert_eq!(kept.map(|cookie| cookie.value).as_deref(), Some("de"));
+    let at_provider = ann.submit(&page, "email", &[("email", &format!("ann@{ACME}"))]).await;
+    let asked = at_provider.trace.iter().find(|hop| hop.url.path().ends_with("/auth")).expect("the provider");
+    let languages: Vec<_> = asked.url.query_pairs().filter(|(name, _)| name == "ui_locales").collect();
+    assert_eq!(languages, [("ui_locales".into(), "de".into())], "{}", asked.url);
+    // Who said nothing here is asked by the provider as their browser says.
+    let bob = world.browser();
+    let at_provider = world.to_provider(&bob, &format!("bob@{ACME}"), &world.url("trello", "/page")).await;
+    let asked = at_provider.trace.iter().find(|hop| hop.url.path().ends_with("/auth")).expect("the provider");
+    assert!(!asked.url.as_str().contains("ui_locales"), "{}", asked.url);
+    // What was picked is not overruled.
+    let page = bob.visit(&world.url("id", "/login")).await;
+    bob.submit(&page, "/login/language", &[("language", "en")]).await;
+    let page = bob.visit(&world.url("trello", "/.fedgate/login?return_to=%2Fpage&ui_locales=de")).await;
+    assert!(page.html().contains("<html lang=\"en\">"), "{}", page.html());
 }
 
 #[tokio::test]

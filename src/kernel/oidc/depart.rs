@@ -16,6 +16,8 @@ pub struct Departure<'a> {
     pub redirect_uri: &'a str,
     /// The address that the person typed.
     pub login_hint: Option<&'a EmailAddress>,
+    /// The languages that the person picked or the product asked for, as `ui_locales` has them.
+    pub ui_locales: Option<&'a str>,
     /// How old the provider's authentication may be at most (rule M6).
     pub max_age: Option<Duration>,
     /// Ask the provider to ask the person again.
@@ -49,6 +51,10 @@ pub fn depart(directory: &Directory, endpoint: &Url, departure: &Departure<'_>) 
     }
     if let Some(hint) = departure.login_hint {
         query.append_pair("login_hint", hint.as_str());
+    }
+    // No parameter of plain OAuth.
+    if let Some(languages) = departure.ui_locales.filter(|_| is_oidc) {
+        query.append_pair("ui_locales", languages);
     }
     if let Some(age) = departure.max_age {
         query.append_pair("max_age", &age.as_secs().to_string());

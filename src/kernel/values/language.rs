@@ -86,19 +86,21 @@ impl fmt::Display for Language {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Wishes {
     wanted: Vec<Language>,
-    asked: Vec<Language>,
+    /// So many of them, from the first on, are what the person picked and what the application asked for.
+    said: usize,
 }
 
 impl Wishes {
     /// What the person picked, then what the application asked for (`ui_locales`, OpenID Connect Core §3.1.2.1), then what the
     /// browser prefers (`Accept-Language`, RFC 9110 §12.5.4). What is no tag is left out.
     pub fn of(picked: Option<&str>, ui_locales: &str, accept_language: Option<&str>) -> Self {
-        let asked: Vec<_> = ui_locales.split(' ').filter_map(|tag| Language::parse(tag).ok()).take(MOST).collect();
+        let asked = ui_locales.split(' ').filter_map(|tag| Language::parse(tag).ok());
         let picked = picked.and_then(|tag| Language::parse(tag).ok());
-        let mut wanted: Vec<_> = picked.into_iter().chain(asked.iter().cloned()).collect();
+        let mut wanted: Vec<_> = picked.into_iter().chain(asked).take(MOST).collect();
+        let said = wanted.len();
         wanted.extend(accepted(accept_language.unwrap_or_default()));
         wanted.truncate(MOST);
-        Self { wanted, asked }
+        Self { wanted, said }
     }
 
     /// The most wanted first.
@@ -106,9 +108,12 @@ impl Wishes {
         &self.wanted
     }
 
-    /// What the application asked for, in its order.
-    pub fn asked(&self) -> &[Language] {
-        &self.asked
+    /// What was said here, by the person or the application, at most three: what another host cannot know from the browser, as the value
+    /// of `ui_locales` (OpenID Connect Core §3.1.2.1). None where nothing was.
+    pub fn ui_locales(&self) -> Option<String> {
+        let said = self.wanted.iter().take(self.said.min(3)).map(Language::as_str);
+        let said = said.collect::<Vec<_>>().join(" ");
+        (!said.is_empty()).then_some(said)
     }
 }
 

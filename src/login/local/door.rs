@@ -4,7 +4,7 @@
 //! answer leaves at the same moment.
 
 use super::super::answer::{Answer, Form, Step, Towards, Way};
-use super::super::handover::ProductHost;
+use super::super::handover::{ProductHost, spoken};
 use super::super::record::Circumstances;
 use super::super::ticket::{Errand, Target};
 use super::super::world::{Browser, Visitor, World};
@@ -157,7 +157,8 @@ impl Login {
         let name = directory.as_ref().map(|directory| directory.name.to_string()).unwrap_or_default();
         let provider = directory.map(|directory| directory.label.clone()).unwrap_or_default();
         let hint = self.world.seal_hint(email, (&name, errand), visitor.now);
-        let url = format!("{}{}&hint={hint}", self.world.catalog.load().login.url(), target.path());
+        let path = spoken(target.path(), visitor);
+        let url = format!("{}{path}&hint={hint}", self.world.catalog.load().login.url());
         let product = self.world.product_of(Some(target));
         Answer::of(Step::Leave { towards: Towards::Provider, provider, url, product, by_form: true })
     }

@@ -68,6 +68,7 @@ fn a_departure_carries_what_the_reply_is_judged_by() {
         seed: &seed,
         redirect_uri: REDIRECT,
         login_hint: None,
+        ui_locales: None,
         max_age: Some(Duration::from_secs(600)),
         prompt_login: true,
     };
