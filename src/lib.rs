@@ -26,7 +26,8 @@
 //! login    [5] begin, finish, handover, step up, logout; live sessions, lease, revocation; account: a person's own; both_sides, review,
 //!              another, moving, moved: from a product's password to the one account; merging: two accounts made one; profile:
 //!              what changes later; deletion: 14 days, then a tombstone; import: people whom a product brings;
-//!              relink, relinking: a company changed its provider; shadow: what another file would have decided
+//!              relink, relinking: a company changed its provider;
+//!              restoring: what happened since a backup is done again; shadow: what another file would have decided
 //! domains  [5] domains of organizations: added, proved, checked every day, lost, settled
 //! pages    [6] HTML from templates
 //! admin    [6] the admin API: tokens, rights, organizations changed by programs

@@ -78,6 +78,8 @@ mod removed_addresses;
 mod replay;
 #[path = "login/resets.rs"]
 mod resets;
+#[path = "login/restores.rs"]
+mod restores;
 #[path = "login/rows.rs"]
 mod rows;
 #[path = "login/run_time.rs"]

@@ -8,6 +8,7 @@ mod acquainted;
 pub mod arguments;
 mod audit;
 mod authority;
+mod backup;
 mod check;
 mod demo;
 mod events;
@@ -22,6 +23,7 @@ mod policy;
 mod progress;
 mod relink;
 mod reload;
+mod restore;
 mod run;
 mod saml;
 mod schema;
@@ -102,6 +104,10 @@ pub enum Command {
     /// List accounts that were put aside for whoever proved their address, and bring them back; asks the running gateway.
     #[command(subcommand, after_help = "Example:\n  fedgate quarantine list")]
     Quarantine(arguments::Quarantines),
+    /// Write the store into one file, beside a running gateway.
+    Backup(backup::Arguments),
+    /// Make a backup the store again, without anybody who was put out since; then open it.
+    Restore(restore::Arguments),
     /// Follow an organization to another provider: its people's links move, and can be taken back for 30 days.
     Relink(relink::Arguments),
     /// Say which deleted account keeps an address out, and let its person come anew; asks the running gateway.
@@ -198,6 +204,8 @@ pub fn main() -> ExitCode {
         Command::Org(arguments) => operate::orgs(arguments, &cli.common, &mut screen),
         Command::Breakglass(arguments) => operate::breakglass(arguments, &cli.common, &mut screen),
         Command::Quarantine(arguments) => operate::quarantines(arguments, &cli.common, &mut screen),
+        Command::Backup(arguments) => backup::run(arguments, &cli.common, &mut screen),
+        Command::Restore(arguments) => restore::run(arguments, &cli.common, &mut screen),
         Command::Relink(arguments) => relink::run(arguments, &cli.common, &mut screen),
         Command::Tombstone(arguments) => operate::tombstones(arguments, &cli.common, &mut screen),
         Command::Keys(arguments) => operate::keys(arguments, &cli.common, &mut screen),

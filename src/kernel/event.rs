@@ -58,11 +58,16 @@ pub struct AuditEvent {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<String>,
     /// The record before a change, redacted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub before: Option<serde_json::Value>,
     /// The record after a change, redacted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub after: Option<serde_json::Value>,
+}
+
+/// A member that is there and null is not one that is absent: an event reads back as the bytes that were hashed.
+fn present<'de, D: serde::Deserializer<'de>>(member: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(member).map(Some)
 }
 
 /// What happened. The text form is stable.
@@ -324,6 +329,15 @@ pub enum Action {
     /// A stored session row whose MAC does not hold: somebody wrote to the database (rule H12).
     #[serde(rename = "integrity.violated")]
     IntegrityViolated,
+    /// The store was restored from a backup; `before` and `after` say from when to when, and what was done about what lies between.
+    #[serde(rename = "store.restored")]
+    StoreRestored,
+    /// The store holds less than a process had seen: it went back in time without a word (rule H17).
+    #[serde(rename = "store.rolled_back")]
+    StoreRolledBack,
+    /// The operator has read what happened meanwhile: people log in again.
+    #[serde(rename = "store.opened")]
+    StoreOpened,
     /// The store could not be reached; written when it is back.
     #[serde(rename = "store.outage")]
     StoreOutage,
@@ -456,6 +470,9 @@ mod tests {
         );
         assert_eq!(String::from_utf8(bytes.clone()).unwrap(), expected);
         assert_eq!(serde_json::from_slice::<AuditEvent>(&bytes).unwrap(), event);
+        let with_null = AuditEvent { before: Some(serde_json::Value::Null), ..event };
+        let bytes = with_null.bytes().unwrap();
+        assert_eq!(serde_json::from_slice::<AuditEvent>(&bytes).unwrap().bytes().unwrap(), bytes);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod mail;
 mod migration;
 mod profile;
 mod relink;
+mod restore;
 mod scim;
 
 pub use credential::CredentialChange;
@@ -24,6 +25,7 @@ pub use deletion::DeletionChange;
 pub use migration::MigrationChange;
 pub use profile::ProfileChange;
 pub use relink::RelinkChange;
+pub use restore::RestoreChange;
 pub use scim::{ProvisionedGroup, ScimChange};
 
 use super::event::AuditEvent;
@@ -177,6 +179,8 @@ pub enum Change {
     Profile(ProfileChange),
     /// Links that move between two directories of an organization.
     Relink(RelinkChange),
+    /// A restored store is cleansed.
+    Restore(RestoreChange),
     /// What a directory provisions.
     Scim(ScimChange),
     /// A proof of a domain.

@@ -30,6 +30,8 @@ pub enum Lookup {
     Tombstone,
     /// The MAC over phases that were set at run time (rule H12).
     Phases,
+    /// The MAC over the word about a restore (rule H17).
+    Restored,
 }
 
 impl Lookup {
@@ -44,6 +46,7 @@ impl Lookup {
             Self::Reminder => "fedgate reminder 1",
             Self::Tombstone => "fedgate tombstone 1",
             Self::Phases => "fedgate phases 1",
+            Self::Restored => "fedgate restored 1",
         }
     }
 

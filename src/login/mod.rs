@@ -50,6 +50,7 @@ mod registry;
 mod relink;
 pub mod relinking;
 pub mod reminders;
+pub mod restoring;
 mod review;
 mod saml;
 mod session;

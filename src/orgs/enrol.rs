@@ -6,6 +6,7 @@ use super::document::{Document, Mistake};
 use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, fingerprint};
 use super::overlay::overlay;
 use super::phases::{self, Phases};
+use super::restored;
 use super::rows::{self, Violated, Which};
 use crate::entropy::random;
 use crate::kernel::domain::{DomainProof, State};
@@ -68,6 +69,8 @@ pub struct Stored {
     pub proofs: Vec<DomainProof>,
     /// Phases of products that were set at run time, as they were read.
     pub phases: Option<Vec<u8>>,
+    /// The word about a restore, as it was read.
+    pub restored: Option<Vec<u8>>,
 }
 
 /// What proofs come to.
@@ -105,6 +108,8 @@ pub struct Enrolled {
     /// Domains that nobody holds for certain: nobody enters by them.
     shut: Vec<DomainName>,
     policies: HashMap<Which, (Timestamp, u32, Since)>,
+    /// Nobody enters at all (rule H17).
+    pub shut_whole: bool,
     now: Timestamp,
 }
 
@@ -123,6 +128,7 @@ impl Stored {
             heads: Some(store.organization_heads().await?),
             proofs: store.domain_proofs().await?,
             phases: store.setting(phases::SETTING).await?,
+            restored: store.setting(restored::SETTING).await?,
         })
     }
 
@@ -272,6 +278,7 @@ pub fn join(
     let macs = Keys::open(kek, &keys)?;
     let set = Phases::open(stored.phases.as_deref(), &macs).map_err(|fault| Fault::Broken(fault.to_string()))?;
     set.over(&mut draft.products);
+    let shut_whole = restored::is_shut(stored.restored.as_deref(), &macs);
     let mut news = Batch::default();
     // What is proved has rows of its own; these are the file's.
     let mut claimed = rows::domains(&floor.orgs, &stored.domains, (&macs, now), &mut news);
@@ -292,7 +299,7 @@ pub fn join(
     let suspended = held.iter().filter(|proof| proof.state == State::Suspended && !of_file(&proof.domain));
     let suspended = suspended.map(|proof| proof.domain.clone()).collect();
     let shut = untrusted.into_iter().filter(|domain| !draft.orgs.iter().any(|org| org.has(domain))).collect();
-    Ok(Enrolled { draft, broken: laid.broken, batch, keys, ids, claimed, suspended, shut, policies, now })
+    Ok(Enrolled { draft, broken: laid.broken, batch, keys, ids, claimed, suspended, shut, policies, shut_whole, now })
 }
 
 /// A domain that the file states for one organization and another has proved: neither wins silently (rule C6e).

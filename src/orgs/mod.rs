@@ -4,7 +4,7 @@
 //! store's part, [`document`] what an organization says of itself, [`overlay`] joins the two, [`strict`] says key by key what is
 //! stricter, [`roles`] who is invited to administer, [`loosen`] what a change gives away, `lockout` what would keep everybody
 //! out, [`change`] makes one, [`enrol`] gives what is named its rows in the store, [`rows`] says since when, [`phases`] what was set
-//! of products' migration. Documents are read by the rules of the file, through [`Reads`]: there is no second set. Deliberately
+//! of products' migration, [`restored`] whether the store went back in time. Documents are read by the rules of the file, through [`Reads`]: there is no second set. Deliberately
 //! absent: who may change what (the admin API), and
 //! how domains are proved. A new key of a policy is a line in [`strict::KEYS`].
 
@@ -16,6 +16,7 @@ pub mod lockout;
 pub mod loosen;
 pub mod overlay;
 pub mod phases;
+pub mod restored;
 pub mod roles;
 pub mod rows;
 pub mod strict;
@@ -43,6 +44,7 @@ pub struct Orgs {
     turn: Mutex<()>,
     stale: AtomicBool,
     behind: AtomicBool,
+    shut: AtomicBool,
     told: std::sync::Mutex<HashSet<rows::Violated>>,
     effective: ArcSwap<DraftCatalog>,
 }
@@ -57,6 +59,7 @@ impl Orgs {
             turn: Mutex::default(),
             stale: AtomicBool::new(false),
             behind: AtomicBool::new(false),
+            shut: AtomicBool::new(false),
             told: std::sync::Mutex::default(),
             effective,
         }
@@ -80,6 +83,7 @@ impl Orgs {
     /// What was joined is in force. Whoever puts a catalog says so.
     pub fn put_effective(&self, enrolled: &Enrolled) {
         self.effective.store(Arc::new(enrolled.draft.clone()));
+        self.shut.store(enrolled.shut_whole, Ordering::Release);
     }
 
     /// How documents are read.
@@ -107,9 +111,14 @@ impl Orgs {
         self.behind.store(behind, Ordering::Release);
     }
 
-    /// Whether what is in force is known to be of before a change: nobody is let in by it.
+    /// Whether what is in force is known to be of before a change, or the store was restored and not opened: nobody is let in by it.
     pub fn is_behind(&self) -> bool {
-        self.behind.load(Ordering::Acquire)
+        self.behind.load(Ordering::Acquire) || self.is_shut()
+    }
+
+    /// Whether the store was restored and the operator has not opened it (rule H17).
+    pub fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Acquire)
     }
 
     /// Organizations whose documents another file would break: they would be shut by it.

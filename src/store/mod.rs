@@ -27,7 +27,7 @@ pub use outbox::Outbox;
 pub use postgres::Postgres;
 pub use relinks::Relinks;
 pub use scim::{Provisioning, UserKey};
-pub use sqlite::Sqlite;
+pub use sqlite::{Snapshot, Sqlite, settle, snapshot};
 
 use crate::clock::Clock;
 use crate::kernel::event::AuditEvent;

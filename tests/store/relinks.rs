@@ -1,7 +1,7 @@
-//! The port's definition for links that move between two directories of one organization.
+//! The port's definition for links that move between two directories of one organization, and for a store that was restored.
 
 use super::fixtures::*;
-use fedgate::kernel::journal::{Batch, Change, RelinkChange};
+use fedgate::kernel::journal::{Batch, Change, RelinkChange, RestoreChange};
 use fedgate::kernel::model::{DirectoryRow, LinkedBy, LinkedIdentity, Relinked, Relinking};
 use fedgate::kernel::values::{DirectoryId, OrgName, RelinkId, Timestamp};
 use fedgate::store::{Conflict, NotCommitted, Store};
@@ -165,4 +165,19 @@ pub async fn what_cannot_be_taken_back_any_more_is_swept(store: AnyStore) {
     assert_eq!(store.relinked(id(7), person(1)).await.unwrap(), None);
     assert_eq!(store.relinking(id(7)).await.unwrap(), None);
     assert_eq!(store.identity(&ann.new).await.unwrap(), Some(made(&ann)), "the link stays");
+}
+
+pub async fn h17_of_a_restored_store_nothing_that_stood_is_left(store: AnyStore) {
+    begun(&store, then().plus(DAY)).await;
+    assert_eq!(store.login_sessions(None, 10).await.unwrap().len(), 2);
+    let ann = row(7, 1, then());
+    store.commit(changes([Change::Relink(RelinkChange::Move(ann.clone())), Change::Link(made(&ann))])).await.unwrap();
+    let before = store.account(person(1)).await.unwrap().expect("a row");
+    store.commit(changes([Change::Restore(RestoreChange::Cleanse)])).await.unwrap();
+    assert_eq!(store.login_sessions(None, 10).await.unwrap(), []);
+    assert_eq!(store.product_sessions_of(person(1)).await.unwrap(), []);
+    assert_eq!(store.relinkings(10).await.unwrap(), []);
+    let after = store.account(person(1)).await.unwrap().expect("a row");
+    assert_eq!(after.epoch, before.epoch + RestoreChange::EPOCHS);
+    assert_eq!(store.identity(&ann.new).await.unwrap(), Some(made(&ann)), "people and their links stay");
 }

@@ -3,6 +3,7 @@
 
 use super::NotStarted;
 use super::audit_key::{self, AuditKey};
+use super::seen;
 use crate::acme::Acme;
 use crate::audit::{self, Log, People, PseudonymKey, SinkOptions};
 use crate::config::{AuditSink, Config, PeopleIn};
@@ -45,6 +46,7 @@ impl BackRoom {
         let sinks = audit::open(sinks, &pseudonym_key(world)).map_err(|why| NotStarted(why.to_string()))?;
         let stop = CancellationToken::new();
         let (world, live, stopped) = (Arc::clone(world), Arc::clone(live), stop.clone());
+        let state = config.state.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|why| NotStarted::new("no runtime", &why))?;
         let work = async move {
@@ -56,6 +58,7 @@ impl BackRoom {
             for sink in sinks {
                 tasks.spawn(audit::deliver(Arc::clone(&world.store), sink, stopped.clone()));
             }
+            tasks.spawn(seen::keep_writing(Arc::clone(&world.store), state, world.clock.clone(), stopped.clone()));
             if let Some(acme) = beside.acme {
                 tasks.spawn(acme.keep_valid(stopped.clone()));
             }

@@ -6,6 +6,7 @@
 //! - `back_room`: a thread of its own for the revocation log, the audit log and its sinks, never on a loop with requests.
 //! - `mail`: what sends letters. `domains`: what proves organizations' domains.
 //! - `descriptors`: as many open files as the machine allows.
+//! - `seen`: how far the audit log was, beside the store: whether that went back in time.
 //! - `control`: signals, the control socket and the file watch; reload and drain.
 
 mod acme;
@@ -15,6 +16,7 @@ pub mod control;
 mod descriptors;
 mod domains;
 mod mail;
+pub(super) mod seen;
 pub mod state;
 
 pub(super) use acme::wanted;
@@ -109,6 +111,10 @@ struct Ready {
 
 impl Readiness for Ready {
     fn is_ready(&self, strict: bool) -> bool {
+        // A store that was restored lets nobody in before its operator says so.
+        if self.world.orgs.is_shut() {
+            return false;
+        }
         if self.live.is_fresh() {
             return true;
         }
@@ -201,6 +207,7 @@ impl Node {
             None => store::open(config.store.expose(), &config.state)
                 .map_err(|why| NotStarted::new("the store cannot be opened", &why))?,
         };
+        seen::check(store.as_ref(), &kek, &config.state, clock.now()).await?;
         let Config { catalog: draft, gateway: options, .. } = config.clone();
         let orgs = Orgs::new(draft, Arc::new(Documents));
         let enrolled = orgs.enrol((store.as_ref(), &kek), &orgs.floor(), Mode::Lead, clock.now()).await;

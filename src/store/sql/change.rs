@@ -167,6 +167,7 @@ impl At<'_> {
             Change::Deletion(change) => self.deletion(change),
             Change::Profile(change) => self.profile(change),
             Change::Relink(change) => self.relink(change),
+            Change::Restore(change) => self.restore(*change),
             Change::Scim(change) => self.scim(change),
             Change::Domain(change) => self.domain_proof(change),
             Change::Mail(change) => self.mail(change),

@@ -16,6 +16,7 @@ mod profiles;
 mod quarantine;
 mod read;
 mod relinks;
+mod restore;
 pub(super) mod rows;
 mod scim;
 pub(super) mod value;

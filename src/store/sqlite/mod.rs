@@ -4,7 +4,10 @@
 //! read-only connections. The tables are in `schema.sql`, what a batch does to them in [`sql`](super::sql).
 
 mod schema;
+mod snapshot;
 mod writer;
+
+pub use snapshot::{Snapshot, settle, snapshot};
 
 use super::sql::writer::{QUEUE, Work, Writer};
 use super::sql::{FEED, Params, Read, Row, Tables, params, rows};
