@@ -7,6 +7,8 @@ mod acme;
 mod admin_api;
 #[path = "operator/client_keys.rs"]
 mod client_keys;
+#[path = "operator/cluster.rs"]
+mod cluster;
 #[path = "operator/commands.rs"]
 mod commands;
 #[path = "operator/domains.rs"]
@@ -50,5 +52,7 @@ mod shadow;
 mod shared_cache;
 #[expect(dead_code, reason = "no test binary uses all of the support")]
 mod support;
+#[path = "operator/two_nodes.rs"]
+mod two_nodes;
 #[path = "operator/warned.rs"]
 mod warned;

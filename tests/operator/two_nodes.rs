@@ -1,0 +1,131 @@
+//! Two processes over one store are one gateway: a person does not notice which of them answers, and what one ends is over at the
+//! other within a second (storage: revocation in under a second on every node).
+
+use std::time::Duration;
+
+use super::cluster::{Cluster, Nudges};
+use super::ground::log_in;
+use super::revocation::{end_of_events, end_of_socket, events_at, socket};
+use super::server::Server;
+use super::support::clock::{Deadline, timed};
+
+/// What the README promises.
+const PROMISED: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_login_begun_at_one_is_finished_at_the_other_and_known_at_both() {
+    let cluster = Cluster::start(Server::shared(), Nudges::Come);
+    let ann = cluster.agent();
+    // Each hop of the way is taken at another node than the one before it: the address asked for, the answer of the provider, the
+    // handover to the product.
+    cluster.spreader.alternate(true);
+    let page = log_in(&ann, &cluster.url("trello", "/"), "ann").await;
+    assert_eq!(page.status, 200, "{}\n{}", page.describe(), cluster.log());
+    cluster.spreader.alternate(false);
+    for node in [0, 1] {
+        cluster.to(node);
+        let page = ann.visit(&cluster.url("trello", "/")).await;
+        assert_eq!((page.status.as_u16(), page.trace.len()), (200, 1), "node {node}: {}", page.describe());
+    }
+}
+
+async fn ended_at_the_other(nudges: Nudges) {
+    let cluster = Cluster::start(Server::shared(), nudges);
+    let page = cluster.url("trello", "/");
+    for ends in [0, 1] {
+        let ann = cluster.agent();
+        cluster.to(ends);
+        assert_eq!(log_in(&ann, &page, "ann").await.status, 200);
+        cluster.to(1 - ends);
+        let mut socket = socket(&ann, &cluster.url("trello", "/live")).await;
+        let mut events = events_at(&ann, &cluster.url("trello", "/events")).await;
+        cluster.to(ends);
+        let asked = ann.visit(&cluster.url("id", "/logout")).await;
+        let said = ann.submit(&asked, "/logout", &[]).await;
+        assert_eq!(said.status, 200, "{}", said.describe());
+        let both = async { tokio::join!(end_of_socket(&mut socket), end_of_events(&mut events)) };
+        let (ended, took) = timed(tokio::time::timeout(Duration::from_secs(10), both)).await;
+        println!("{nudges:?}: streams at the other node ended {took:?} after the logout was answered");
+        assert!(ended.is_ok() && took < PROMISED, "{took:?}\n{}", cluster.log());
+        cluster.to(1 - ends);
+        let page = ann.visit(&page).await;
+        assert!(page.url.as_str().starts_with(&cluster.url("id", "/")), "{}", page.describe());
+    }
+    assert_eq!(cluster.lost_nudges() > 0, nudges == Nudges::AreLost, "{}", cluster.lost_nudges());
+}
+
+#[tokio::test]
+async fn a_logout_at_one_closes_streams_at_the_other_within_a_second() {
+    ended_at_the_other(Nudges::Come).await;
+}
+
+#[tokio::test]
+async fn a_logout_at_one_closes_streams_at_the_other_within_a_second_when_no_nudge_comes() {
+    ended_at_the_other(Nudges::AreLost).await;
+}
+
+#[tokio::test]
+async fn a_rolling_restart_loses_no_session_and_no_login_under_way() {
+    let mut cluster = Cluster::start(Server::shared(), Nudges::Come);
+    let page = cluster.url("trello", "/");
+    let ann = cluster.agent();
+    assert_eq!(log_in(&ann, &page, "ann").await.status, 200);
+    for down in [0, 1] {
+        // Bob has typed nothing yet: his login began at the node that goes.
+        let bob = cluster.agent();
+        cluster.to(down);
+        let asked = bob.visit(&page).await;
+        cluster.to(1 - down);
+        assert!(cluster.nodes[down].stop().success(), "{}", cluster.log());
+        let name = format!("bob{down}@acme.example.test");
+        let arrived = bob.submit(&asked, "email", &[("email", &name)]).await;
+        assert_eq!(arrived.status, 200, "{}\n{}", arrived.describe(), cluster.log());
+        assert_eq!(ann.visit(&page).await.trace.len(), 1, "no second prompt while node {down} is away");
+        cluster.nodes[down].launch();
+        cluster.nodes[down].wait_ready();
+        cluster.to(down);
+        for person in [&ann, &bob] {
+            assert_eq!(person.visit(&page).await.trace.len(), 1, "known at the node that came back");
+        }
+    }
+}
+
+/// The public keys of node `node`'s `audit.pub`, and what `audit verify` says there.
+fn verified(cluster: &Cluster, node: usize) -> String {
+    let (status, said, err) = cluster.nodes[node].command(&["audit", "verify"]);
+    assert!(status.success(), "node {node}: {said}{err}");
+    said
+}
+
+#[tokio::test]
+async fn one_audit_log_of_both_verifies_and_each_file_of_a_sink_has_all_of_it() {
+    let cluster = Cluster::start_with(Server::shared(), Nudges::Come, |configuration, _| {
+        configuration.table("[[audit.sink]]\nurl = \"jsonl:{dir}/audit.jsonl\"")
+    });
+    for (at, name) in [(0, "ann"), (1, "bob"), (0, "eve")] {
+        cluster.to(at);
+        let agent = cluster.agent();
+        assert_eq!(log_in(&agent, &cluster.url("trello", "/"), name).await.status, 200);
+    }
+    let size = || {
+        let size = Server::shared().psql(cluster.database(), "SELECT count(*) FROM event");
+        size.parse::<usize>().expect("a number")
+    };
+    let positions = |node: usize| {
+        let text = std::fs::read_to_string(cluster.nodes[node].directory().join("audit.jsonl")).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        lines
+            .filter_map(|line| line["position"].as_u64())
+            .map(|position| usize::try_from(position).expect("small"))
+            .collect::<Vec<_>>()
+    };
+    let patience = Deadline::after(Duration::from_secs(10));
+    let whole = |node: usize| positions(node) == (0..size()).collect::<Vec<_>>();
+    while !(whole(0) && whole(1)) {
+        assert!(!patience.passed(), "of {}: {:?} and {:?}", size(), positions(0), positions(1));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for node in [0, 1] {
+        verified(&cluster, node);
+    }
+}
