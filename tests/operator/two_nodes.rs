@@ -90,7 +90,35 @@ async fn a_rolling_restart_loses_no_session_and_no_login_under_way() {
     }
 }
 
-/// The public keys of node `node`'s `audit.pub`, and what `audit verify` says there.
+#[tokio::test]
+async fn h13_the_node_that_did_not_change_the_key_signs_with_the_new_one() {
+    let mut cluster = Cluster::start(Server::shared(), Nudges::Come);
+    let ask = |sql: &str| Server::shared().psql(cluster.database(), sql);
+    let generations = "SELECT string_agg(generation::text, ',') FROM key WHERE kind = 'audit'";
+    assert_eq!(ask(generations), "1");
+    ask("UPDATE key SET created_at = created_at - 90000000 WHERE kind = 'audit'");
+    // A node looks at the age of the key when it starts.
+    let notes = "SELECT count(*) FROM checkpoint";
+    cluster.nodes[0].restart();
+    let patience = Deadline::after(Duration::from_secs(10));
+    let ask = |cluster: &Cluster, sql: &str| Server::shared().psql(cluster.database(), sql);
+    while ask(&cluster, generations) != "2" {
+        assert!(!patience.passed(), "{}", cluster.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    cluster.to(1);
+    let ann = cluster.agent();
+    assert_eq!(log_in(&ann, &cluster.url("trello", "/"), "ann").await.status, 200);
+    // The last thing that a node does is a statement of the log: of node 1, which changed no key.
+    let before: u64 = ask(&cluster, notes).parse().expect("a number");
+    assert!(cluster.nodes[1].stop().success());
+    assert!(ask(&cluster, notes).parse::<u64>().expect("a number") > before, "{}", cluster.log());
+    assert!(cluster.nodes[0].stop().success());
+    let said = verified(&cluster, 0);
+    assert!(said.contains("consistent"), "{said}");
+}
+
+/// What `audit verify` says there.
 fn verified(cluster: &Cluster, node: usize) -> String {
     let (status, said, err) = cluster.nodes[node].command(&["audit", "verify"]);
     assert!(status.success(), "node {node}: {said}{err}");

@@ -159,6 +159,12 @@ impl At<'_> {
                 let key = params![kind, generation];
                 self.must("DELETE FROM key WHERE kind = ? AND generation = ?", key, Conflict::Row)
             }
+            Change::MaySign { kind, generation, size } => {
+                let sql = "SELECT 1 FROM key WHERE kind = ?1 AND generation = ?2
+                           AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE size > ?3)";
+                let may = self.first(sql, params![kind, generation, size.cast_signed()], |_| Ok(()))?;
+                may.ok_or(Halt::Conflict(Conflict::Row))
+            }
             Change::PutCheckpoint(row) => self.put_checkpoint(row),
             Change::Organization(change) => self.organization(change),
             Change::Admin(change) => self.admin(change),
