@@ -3,6 +3,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
 use super::cluster::{Cluster, Nudges};
 use super::ground::log_in;
 use super::revocation::{end_of_events, end_of_socket, events_at, socket};
@@ -88,6 +93,60 @@ async fn a_rolling_restart_loses_no_session_and_no_login_under_way() {
             assert_eq!(person.visit(&page).await.trace.len(), 1, "known at the node that came back");
         }
     }
+}
+
+/// One call of the admin API, at whichever node is named.
+async fn api(cluster: &Cluster, (token, tag): (&str, Option<&str>), call: (Method, &str, Value)) -> Response<Bytes> {
+    let (method, path, body) = call;
+    let url = cluster.url("id", &format!("/api/v1{path}"));
+    let request = Request::builder().method(method).uri(&url).header("authorization", format!("Bearer {token}"));
+    let request = tag.into_iter().fold(request, |request, tag| request.header("if-match", tag));
+    let request = request.header("content-type", "application/json");
+    let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+    cluster.agent().raw(&url, request.body(Full::from(body)).expect("a request")).await
+}
+
+#[tokio::test]
+async fn a_policy_that_is_set_at_one_holds_at_the_other_within_a_second() {
+    let cluster = Cluster::start_with(Server::shared(), Nudges::AreLost, |configuration, _| {
+        configuration.table("[admin]\noperators = [\"ops@acme.example.test\"]")
+    });
+    let page = cluster.url("trello", "/");
+    let (ann, ops) = (cluster.agent(), cluster.agent());
+    assert_eq!(log_in(&ops, &page, "ops").await.status, 200);
+    cluster.to(1);
+    assert_eq!(log_in(&ann, &page, "ann").await.status, 200);
+    assert_eq!(ann.visit(&page).await.trace.len(), 1);
+    let arguments = [
+        "token",
+        "create",
+        "--json",
+        "--owner",
+        "ops@acme.example.test",
+        "--scope",
+        "orgs:read",
+        "--scope",
+        "orgs:write",
+    ];
+    let (_, token, err) = cluster.nodes[0].command(&arguments);
+    let token: Value = serde_json::from_str(&token).unwrap_or_else(|why| panic!("{why}: {token}{err}"));
+    let token = token["token"].as_str().expect("a token");
+    cluster.to(0);
+    let policy = "/organizations/acme/policies/default";
+    let read = api(&cluster, (token, None), (Method::GET, policy, Value::Null)).await;
+    let tag = read.headers().get("etag").and_then(|tag| tag.to_str().ok()).expect("a version");
+    let elsewhere = json!({ "policy": { "networks": ["192.0.2.0/24"] }, "accept_lockout_risk": true });
+    let put = api(&cluster, (token, Some(tag)), (Method::PUT, policy, elsewhere)).await;
+    assert_eq!(put.status(), 200, "{}", String::from_utf8_lossy(put.body()));
+    cluster.to(1);
+    let out = async {
+        while ann.visit(&page).await.status == 200 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let (out, took) = timed(tokio::time::timeout(Duration::from_secs(10), out)).await;
+    println!("a policy of the other node held {took:?} after it was acknowledged");
+    assert!(out.is_ok() && took < PROMISED, "{took:?}\n{}", cluster.log());
 }
 
 #[tokio::test]
