@@ -54,5 +54,7 @@ mod shared_cache;
 mod support;
 #[path = "operator/two_nodes.rs"]
 mod two_nodes;
+#[path = "operator/two_nodes_measured.rs"]
+mod two_nodes_measured;
 #[path = "operator/warned.rs"]
 mod warned;
