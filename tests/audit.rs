@@ -7,17 +7,20 @@ mod fixtures;
 mod sinks;
 #[path = "audit/tampering.rs"]
 mod tampering;
+#[path = "audit/together.rs"]
+mod together;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use fedgate::audit::{Log, Sampled, Sampler, Signer};
+use fedgate::audit::{Log, Pen, Sampled, Sampler, Signer};
 use fedgate::clock::Clock;
-use fedgate::kernel::journal::Batch;
+use fedgate::kernel::journal::{Batch, Change, KeyRow};
 use fedgate::kernel::values::Timestamp;
 use fedgate::store::{self, Store};
 use fixtures::{block_on, event};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -32,8 +35,32 @@ fn open(folder: &Path) -> Arc<dyn Store> {
     store::open("sqlite:fedgate.db", folder).unwrap()
 }
 
-fn log(store: &Arc<dyn Store>, seed: u8) -> Log {
-    Log::new(Arc::clone(store), Clock::system(), "one", signer(seed))
+/// A log signed for by this key, which is in the store.
+async fn log(store: &Arc<dyn Store>, seed: u8) -> Log {
+    by_turns(store, &Arc::new(AtomicU8::new(seed))).await
+}
+
+/// A log signed for by whichever key is named at the time; the one named now is in the store.
+async fn by_turns(store: &Arc<dyn Store>, seed: &Arc<AtomicU8>) -> Log {
+    let row = key(seed.load(Ordering::SeqCst));
+    // Another log of the test may have put it there.
+    let _there = store.commit(fixtures::changes([Change::PutKey(row)])).await;
+    let seed = Arc::clone(seed);
+    let pens = move || {
+        let generation = seed.load(Ordering::SeqCst);
+        Ok(Pen { kind: "audit".to_owned(), generation: generation.into(), signer: signer(generation) })
+    };
+    Log::new(Arc::clone(store), Clock::system(), "one", Box::new(pens))
+}
+
+fn key(seed: u8) -> KeyRow {
+    KeyRow { kind: "audit".to_owned(), generation: seed.into(), sealed: vec![seed], created_at: fixtures::now() }
+}
+
+/// What a change of keys puts beside the event: the new key, and the old one goes.
+fn succession(from: u8, to: u8) -> Batch {
+    let drop = Change::DropKey { kind: "audit".to_owned(), generation: from.into() };
+    fixtures::changes([Change::PutKey(key(to)), drop])
 }
 
 async fn write(store: &Arc<dyn Store>, numbers: std::ops::Range<u64>) {
@@ -51,7 +78,7 @@ fn a_checkpoint_is_made_without_events_and_the_counts_are_written() {
     }
     let stop = CancellationToken::new();
     block_on(async {
-        let task = fedgate::audit::run(Arc::new(log(&store, 1)), Arc::clone(&sampler), stop.clone());
+        let task = fedgate::audit::run(Arc::new(log(&store, 1).await), Arc::clone(&sampler), stop.clone());
         let watch = async {
             while store.newest_checkpoint().await.unwrap().is_none() {
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -3,6 +3,9 @@
 #[path = "crash/books.rs"]
 mod books;
 #[expect(dead_code, reason = "shared with the operator's scenes, which use the rest")]
+#[path = "operator/cluster.rs"]
+mod cluster;
+#[expect(dead_code, reason = "shared with the operator's scenes, which use the rest")]
 #[path = "operator/ground.rs"]
 mod ground;
 #[path = "crash/load.rs"]
@@ -10,8 +13,13 @@ mod load;
 #[expect(dead_code, reason = "only one scene of logins moves its clock")]
 #[path = "operator/provider.rs"]
 mod provider;
+#[expect(dead_code, reason = "shared with the store's suite, which uses the rest")]
+#[path = "support/postgres.rs"]
+mod server;
 #[expect(dead_code, reason = "no test binary uses all of the support")]
 mod support;
+#[path = "crash/two_nodes.rs"]
+mod two_nodes;
 
 use std::rc::Rc;
 use std::time::Duration;

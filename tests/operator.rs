@@ -7,6 +7,8 @@ mod acme;
 mod admin_api;
 #[path = "operator/client_keys.rs"]
 mod client_keys;
+#[path = "operator/cluster.rs"]
+mod cluster;
 #[path = "operator/commands.rs"]
 mod commands;
 #[path = "operator/domains.rs"]
@@ -52,5 +54,9 @@ mod shadow;
 mod shared_cache;
 #[expect(dead_code, reason = "no test binary uses all of the support")]
 mod support;
+#[path = "operator/two_nodes.rs"]
+mod two_nodes;
+#[path = "operator/two_nodes_measured.rs"]
+mod two_nodes_measured;
 #[path = "operator/warned.rs"]
 mod warned;

@@ -32,6 +32,8 @@ mod relinks;
 mod scim;
 #[path = "support/postgres.rs"]
 mod server;
+#[path = "store/throughput.rs"]
+mod throughput;
 
 /// One test for each case of the suite; `$open` makes an empty store in a folder.
 macro_rules! conformance {

@@ -6,6 +6,7 @@ use super::sink::{Line, Sink, SinkOptions};
 use crate::kernel::event::AuditEvent;
 use crate::store::LoggedEvent;
 use async_trait::async_trait;
+use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -34,12 +35,12 @@ impl Jsonl {
     /// # Errors
     /// What the disk says.
     pub fn open(path: &Path, options: &SinkOptions, key: PseudonymKey) -> io::Result<Self> {
-        let (whole, mut last) = if path.exists() { scan(path)? } else { (0, None) };
+        let file = append(path)?;
+        let (whole, mut last) = scan(path)?;
         if last.is_none() && numbered(path, 1).exists() {
             // Just rotated.
             last = scan(&numbered(path, 1))?.1;
         }
-        let file = append(path)?;
         file.set_len(whole)?;
         Ok(Self {
             path: path.to_owned(),
@@ -175,8 +176,13 @@ fn scan(path: &Path) -> io::Result<(u64, Option<EventLine>)> {
     }
 }
 
+/// The file as long as nobody else writes it: what two processes append to one file is in no order, and each would take the other's
+/// lines for its own.
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| io::Error::other("another process writes to it; give each gateway a file of its own"))?;
+    Ok(file)
 }
 
 fn numbered(path: &Path, number: u32) -> PathBuf {

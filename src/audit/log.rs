@@ -17,6 +17,11 @@ use tokio_util::sync::CancellationToken;
 /// Between checkpoints. What was written since the last one can be cut off without trace, so it is short.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// How often a statement is made anew that another process was in the way of, and how long after the last one: a key that was
+/// replaced is told of within a quarter of a second.
+const TRIES: u32 = 4;
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// Leaf hashes read at once: 2 MiB.
 const CHUNK: u64 = 65_536;
 
@@ -29,6 +34,9 @@ pub enum CheckpointError {
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] NotCommitted),
+    /// There is no key to sign with.
+    #[error("the audit log's key: {0}")]
+    Key(String),
     /// The store holds less than this process has seen: it was rolled back. Nothing is signed from then on.
     #[error("the store holds {found} events and held {seen} before: it was rolled back")]
     RolledBack {
@@ -45,36 +53,64 @@ impl From<Unavailable> for CheckpointError {
     }
 }
 
-/// The log of one node, as its signer sees it.
+/// Whose turn it is to sign: the newest key that this process knows. Its row is looked for in the commit of what it signed, since
+/// another process may have replaced it a moment ago.
+pub struct Pen {
+    /// The row's kind.
+    pub kind: String,
+    /// The row's generation.
+    pub generation: u32,
+    /// What signs.
+    pub signer: Signer,
+}
+
+/// Gives the newest key at each statement, or says why there is none.
+pub type Pens = Box<dyn Fn() -> Result<Pen, String> + Send + Sync>;
+
+/// The log of one store, as one of the processes that sign for it sees it.
 pub struct Log {
     store: Arc<dyn Store>,
     clock: Clock,
     node: String,
-    /// One lock over both: a successor never signs beside its predecessor.
-    state: Mutex<State>,
-}
-
-struct State {
-    tree: CompactRange,
-    signer: Signer,
+    pens: Pens,
+    /// Locked from reading the log to the commit: a successor never signs beside its predecessor.
+    tree: Mutex<CompactRange>,
 }
 
 impl Log {
-    /// The log in `store`, signed for by `signer`; `node` names this process in the roster.
-    pub fn new(store: Arc<dyn Store>, clock: Clock, node: &str, signer: Signer) -> Self {
-        let state = Mutex::new(State { tree: CompactRange::default(), signer });
-        Self { store, clock, node: node.to_owned(), state }
+    /// The log in `store`, signed for by the newest of `pens`; `node` names this process in the roster.
+    pub fn new(store: Arc<dyn Store>, clock: Clock, node: &str, pens: Pens) -> Self {
+        Self { store, clock, node: node.to_owned(), pens, tree: Mutex::default() }
     }
 
-    /// States the log's size and root now, and keeps the signed note. The first call reads all leaf hashes.
+    /// Before the log is read: a key that is known was announced in an event, which is then among what is read.
+    fn pen(&self) -> Result<Pen, CheckpointError> {
+        (self.pens)().map_err(CheckpointError::Key)
+    }
+
+    /// States the log's size and root now, and keeps the signed note. The first call reads all leaf hashes. Where another process
+    /// stated more meanwhile, or replaced the key, it is stated anew.
     ///
     /// # Errors
     /// [`CheckpointError`]; the next call tries again.
     pub async fn checkpoint(&self) -> Result<CheckpointRow, CheckpointError> {
-        let mut state = self.state.lock().await;
-        self.catch_up(&mut state.tree).await?;
-        let row = self.row(&self.statement(&state.tree), &state.signer);
-        self.store.commit(Batch { changes: vec![Change::PutCheckpoint(row.clone())], ..Batch::default() }).await?;
+        let mut tries = 0;
+        loop {
+            match self.state_once().await {
+                Err(CheckpointError::Store(NotCommitted::Conflict(_))) if tries < TRIES => tries += 1,
+                done => return done,
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn state_once(&self) -> Result<CheckpointRow, CheckpointError> {
+        let mut tree = self.tree.lock().await;
+        let pen = self.pen()?;
+        self.catch_up(&mut tree).await?;
+        let row = self.row(&self.statement(&tree), &pen.signer);
+        let changes = vec![may_sign(&pen, row.size), Change::PutCheckpoint(row.clone())];
+        self.store.commit(Batch { changes, ..Batch::default() }).await?;
         Ok(row)
     }
 
@@ -83,21 +119,22 @@ impl Log {
     /// before it: nothing makes that key good but a statement of its predecessor over all that (rule H13).
     ///
     /// # Errors
-    /// [`CheckpointError`]; then the old key stays.
-    pub async fn succeed(&self, next: Signer, mut batch: Batch) -> Result<Committed, CheckpointError> {
-        let mut state = self.state.lock().await;
-        self.catch_up(&mut state.tree).await?;
-        let last = Checkpoint { successor: Some(next.key().clone()), ..self.statement(&state.tree) };
-        let row = self.row(&last, &state.signer);
+    /// [`CheckpointError`]; then the old key stays. A conflict: another process was faster.
+    pub async fn succeed(&self, next: &Signer, mut batch: Batch) -> Result<Committed, CheckpointError> {
+        let mut tree = self.tree.lock().await;
+        let pen = self.pen()?;
+        self.catch_up(&mut tree).await?;
+        let last = Checkpoint { successor: Some(next.key().clone()), ..self.statement(&tree) };
+        let row = self.row(&last, &pen.signer);
+        // First: what follows takes the key away.
+        batch.changes.insert(0, may_sign(&pen, row.size));
         let id = EventId::mint(last.at, entropy::random());
         let mut event = AuditEvent::new(id, last.at, Action::KeysRotated, Outcome::Success);
         event.actor = Some(Actor { kind: "gateway".to_owned(), id: Some(self.node.clone()), address: None });
         event.after = Some(serde_json::json!({ FINAL: row.note }));
         batch.events.push(event);
         batch.changes.push(Change::PutCheckpoint(row));
-        let committed = self.store.commit(batch).await?;
-        state.signer = next;
-        Ok(committed)
+        Ok(self.store.commit(batch).await?)
     }
 
     async fn catch_up(&self, tree: &mut CompactRange) -> Result<(), CheckpointError> {
@@ -138,6 +175,10 @@ impl Log {
         }
         written.map(|_| ())
     }
+}
+
+fn may_sign(pen: &Pen, size: u64) -> Change {
+    Change::MaySign { kind: pen.kind.clone(), generation: pen.generation, size }
 }
 
 /// Makes checkpoints and counts refusals, each minute until cancelled and once more then. Failures are told and tried again.

@@ -17,7 +17,7 @@ mod verify;
 
 pub use export::{ExportError, export};
 pub use jsonl::Jsonl;
-pub use log::{CheckpointError, Log, run};
+pub use log::{CheckpointError, Log, Pen, Pens, run};
 pub use note::{Checkpoint, NotACheckpoint, NotAKey, Sign, Signer, VerifyingKey};
 pub use people::{People, PseudonymKey};
 pub use sampler::{Counted, Sampled, Sampler};

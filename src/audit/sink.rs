@@ -68,9 +68,9 @@ enum Stuck {
     Sink(#[from] std::io::Error),
 }
 
-/// Hands the log to a sink until cancelled and once more then. Its cursor lies in the store, so that a restart goes on where
-/// this ended.
-pub async fn deliver(store: Arc<dyn Store>, mut sink: Box<dyn Sink>, stop: CancellationToken) {
+/// Hands the log to a sink of this node until cancelled and once more then. Its cursor lies in the store, so that a restart goes on
+/// where this ended, under the node's name: another node's file of the same path is another file.
+pub async fn deliver(store: Arc<dyn Store>, node: String, mut sink: Box<dyn Sink>, stop: CancellationToken) {
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut last_checkpoint = None;
@@ -79,7 +79,7 @@ pub async fn deliver(store: Arc<dyn Store>, mut sink: Box<dyn Sink>, stop: Cance
             () = stop.cancelled() => true,
             _ = every.tick() => false,
         };
-        if let Err(fault) = hand_over(&store, sink.as_mut(), &mut last_checkpoint).await {
+        if let Err(fault) = hand_over((&store, &node), sink.as_mut(), &mut last_checkpoint).await {
             tracing::error!(sink = sink.name(), %fault, "the audit log waits for its sink");
         }
         if last {
@@ -89,11 +89,11 @@ pub async fn deliver(store: Arc<dyn Store>, mut sink: Box<dyn Sink>, stop: Cance
 }
 
 async fn hand_over(
-    store: &Arc<dyn Store>,
+    (store, node): (&Arc<dyn Store>, &str),
     sink: &mut dyn Sink,
     last_checkpoint: &mut Option<CheckpointRow>,
 ) -> Result<(), Stuck> {
-    let name = format!("audit.sink.{}", sink.name());
+    let name = format!("audit.sink.{node}.{}", sink.name());
     let stored = store.setting(&name).await?.unwrap_or_default();
     let mut cursor: u64 = String::from_utf8_lossy(&stored).parse().unwrap_or(0);
     loop {

@@ -163,6 +163,16 @@ pub enum Change {
         /// Its generation.
         generation: u32,
     },
+    /// Changes nothing, and is a conflict unless this key is in the store and no statement about more than this many events: two
+    /// processes sign for one log, and neither may do so with a key that the other one has replaced, nor behind its back (rule H13).
+    MaySign {
+        /// The key's kind.
+        kind: String,
+        /// Its generation.
+        generation: u32,
+        /// How many events it is about to state.
+        size: u64,
+    },
     /// A signed checkpoint of the audit log.
     PutCheckpoint(CheckpointRow),
     /// Organizations at run time.

@@ -174,9 +174,9 @@ impl Keys {
         self.behind.load(Ordering::Acquire)
     }
 
-    /// The signer of checkpoints, newest generation.
-    pub fn audit_signer(&self) -> AuditSigner {
-        self.ring.load().audit.newest().clone()
+    /// The signer of checkpoints with its generation, the newest.
+    pub fn audit_signer(&self) -> (u32, AuditSigner) {
+        self.ring.load().audit.newest.clone()
     }
 
     /// The signer before it, which signs the newest key's first checkpoint (rule H13: the successor is signed by its predecessor).

@@ -278,7 +278,8 @@ fn a_kid_is_the_thumbprint() {
 
 #[test]
 fn a_checkpoints_signature_holds_under_the_public_key() {
-    let signer = keys().audit_signer();
+    let (generation, signer) = keys().audit_signer();
+    assert_eq!(generation, 1);
     let key = UnparsedPublicKey::new(&ED25519, signer.public_key());
     assert!(key.verify(b"note", &signer.sign(b"note").unwrap()).is_ok());
     assert!(key.verify(b"other", &signer.sign(b"note").unwrap()).is_err());
@@ -288,7 +289,7 @@ fn a_checkpoints_signature_holds_under_the_public_key() {
 
 #[test]
 fn debug_shows_nothing() {
-    let shown = format!("{:?} {:?} {:?}", keys(), kek(), keys().audit_signer());
+    let shown = format!("{:?} {:?} {:?}", keys(), kek(), keys().audit_signer().1);
     assert_eq!(shown, "Keys(…) Kek(…) AuditSigner(…)");
 }
 

@@ -4,7 +4,6 @@ use super::fixtures::Folder;
 use super::*;
 use fedgate::audit::{OpenError, People, PseudonymKey, SinkOptions, deliver};
 use fedgate::kernel::event::{Action, Actor, AuditEvent, Client, Outcome};
-use fedgate::kernel::journal::Change;
 use std::os::unix::fs::PermissionsExt as _;
 
 fn options(folder: &Folder) -> SinkOptions {
@@ -15,12 +14,18 @@ fn key() -> PseudonymKey {
     PseudonymKey::new(&[5; 32])
 }
 
+const NODE: &str = "one";
+
 /// Opens the sink anew and hands it everything there is.
 fn deliver_all(store: &Arc<dyn Store>, options: &SinkOptions) {
+    deliver_at(NODE, store, options);
+}
+
+fn deliver_at(node: &str, store: &Arc<dyn Store>, options: &SinkOptions) {
     let sink = fedgate::audit::open(vec![options.clone()], &key()).unwrap().remove(0);
     let stop = CancellationToken::new();
     stop.cancel();
-    block_on(deliver(Arc::clone(store), sink, stop));
+    block_on(deliver(Arc::clone(store), node.to_owned(), sink, stop));
 }
 
 fn read(folder: &Folder, name: &str) -> String {
@@ -39,7 +44,7 @@ fn a_restart_neither_loses_nor_doubles() {
     block_on(write(&store, 0..3));
     deliver_all(&store, &options);
     block_on(write(&store, 3..1100));
-    block_on(log(&store, 1).checkpoint()).unwrap();
+    block_on(async { log(&store, 1).await.checkpoint().await }).unwrap();
     deliver_all(&store, &options);
     let text = read(&folder, "audit.jsonl");
     assert!(positions(&text).into_iter().eq(0..1100));
@@ -55,13 +60,45 @@ fn a_crash_between_file_and_cursor_doubles_nothing_and_a_torn_line_is_written_ag
     block_on(write(&store, 0..10));
     deliver_all(&store, &options);
     // The cursor as it was before, and half a line more in the file.
-    let name = format!("audit.sink.{}", options.url);
+    let name = format!("audit.sink.{NODE}.{}", options.url);
     block_on(store.commit(fixtures::changes([Change::PutSetting { name, value: b"4".to_vec() }]))).unwrap();
     let torn = read(&folder, "audit.jsonl") + "{\"position\":10,\"eve";
     std::fs::write(folder.path().join("audit.jsonl"), torn).unwrap();
     block_on(write(&store, 10..12));
     deliver_all(&store, &options);
     assert!(positions(&read(&folder, "audit.jsonl")).into_iter().eq(0..12));
+}
+
+#[test]
+fn h13_each_node_has_the_whole_log_in_its_file_of_the_same_path() {
+    let folder = Folder::new();
+    let (store, options) = (open(folder.path()), options(&folder));
+    let path = folder.path().join("audit.jsonl");
+    for (numbers, all) in [(0..10, 10), (10..20, 20)] {
+        block_on(write(&store, numbers));
+        for node in ["one", "other"] {
+            // Its own machine's disk.
+            let disk = folder.path().join(node);
+            if disk.exists() {
+                std::fs::rename(&disk, &path).unwrap();
+            }
+            deliver_at(node, &store, &options);
+            assert!(positions(&read(&folder, "audit.jsonl")).into_iter().eq(0..all), "{node}");
+            std::fs::rename(&path, &disk).unwrap();
+        }
+    }
+}
+
+#[test]
+fn two_processes_never_write_one_file() {
+    let folder = Folder::new();
+    let options = options(&folder);
+    let held = fedgate::audit::open(vec![options.clone()], &key()).unwrap();
+    let second = fedgate::audit::open(vec![options.clone()], &key());
+    let Err(OpenError::File(_, why)) = second else { panic!("it was opened twice") };
+    assert!(why.to_string().contains("another process"), "{why}");
+    drop(held);
+    fedgate::audit::open(vec![options], &key()).unwrap();
 }
 
 #[test]
@@ -81,7 +118,7 @@ fn files_are_rotated_by_size_and_a_count_is_kept() {
     std::fs::write(folder.path().join("audit.jsonl"), "").unwrap();
     std::fs::rename(folder.path().join("audit.jsonl.1"), folder.path().join("kept")).unwrap();
     std::fs::write(folder.path().join("audit.jsonl.1"), read(&folder, "kept")).unwrap();
-    let name = format!("audit.sink.{}", options.url);
+    let name = format!("audit.sink.{NODE}.{}", options.url);
     block_on(store.commit(fixtures::changes([Change::PutSetting { name, value: b"0".to_vec() }]))).unwrap();
     deliver_all(&store, &options);
     assert_eq!(positions(&read(&folder, "audit.jsonl")), [3]);
@@ -100,7 +137,7 @@ fn a_file_of_another_log_is_not_continued() {
     block_on(write(&store, 7..12));
     deliver_all(&store, &options);
     assert_eq!(read(&folder, "audit.jsonl"), before);
-    let cursor = block_on(store.setting(&format!("audit.sink.{}", options.url))).unwrap();
+    let cursor = block_on(store.setting(&format!("audit.sink.{NODE}.{}", options.url))).unwrap();
     assert_eq!(cursor, None, "the events still wait");
 }
 

@@ -17,12 +17,14 @@ fn story() -> Story {
     let folder = Folder::new();
     let anchor = block_on(async {
         let store = open(folder.path());
-        let log = log(&store, 1);
+        let seed = Arc::new(AtomicU8::new(1));
+        let log = by_turns(&store, &seed).await;
         write(&store, 0..100).await;
         log.checkpoint().await.unwrap();
         write(&store, 100..200).await;
         log.checkpoint().await.unwrap();
-        log.succeed(signer(2), Batch::default()).await.unwrap();
+        log.succeed(&signer(2), succession(1, 2)).await.unwrap();
+        seed.store(2, Ordering::SeqCst);
         write(&store, 200..300).await;
         let anchor = log.checkpoint().await.unwrap();
         write(&store, 300..310).await;
@@ -158,10 +160,10 @@ fn forge(story: &Story, rewritten_from: u64, keep_first: bool) {
         drop(db);
         let store = open(story.folder.path());
         for row in checkpoints.into_iter().filter(|row| keep_first && row.size <= 100) {
-            let put = fedgate::kernel::journal::Change::PutCheckpoint(row);
+            let put = Change::PutCheckpoint(row);
             store.commit(fixtures::changes([put])).await.unwrap();
         }
-        log(&store, 2).checkpoint().await.unwrap();
+        log(&store, 2).await.checkpoint().await.unwrap();
         store.close().await;
     });
 }
@@ -179,7 +181,7 @@ fn a_key_signs_nothing_after_its_successor() {
     let story = story();
     block_on(async {
         let store = open(story.folder.path());
-        log(&store, 1).checkpoint().await.unwrap();
+        log(&store, 1).await.checkpoint().await.unwrap();
         store.close().await;
     });
     assert_eq!(story.verify(None).faults, [Fault::Signature(311)]);
@@ -193,7 +195,7 @@ fn a_log_that_shrinks_under_its_signer_is_not_signed_again() {
     let story = story();
     block_on(async {
         let store = open(story.folder.path());
-        let log = log(&store, 2);
+        let log = log(&store, 2).await;
         log.checkpoint().await.unwrap();
         story.sql("DELETE FROM event WHERE position >= 250");
         let fault = log.checkpoint().await.unwrap_err();

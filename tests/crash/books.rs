@@ -21,8 +21,13 @@ pub struct Books {
 }
 
 impl Books {
-    /// Reads them by the operator's own commands, and verifies the log.
+    /// Those of a gateway whose store is a file.
     pub fn read(gateway: &Gateway) -> Self {
+        Self::of(gateway, live_sessions(gateway))
+    }
+
+    /// Reads them by the operator's own commands, and verifies the log; the product sessions are those of the tables.
+    pub fn of(gateway: &Gateway, live_sessions: HashSet<String>) -> Self {
         let (status, verdict, err) = gateway.command(&["audit", "verify"]);
         assert!(status.success() && verdict.contains(": consistent"), "{verdict}{err}");
         let mut books = Self {
@@ -30,7 +35,7 @@ impl Books {
             created: HashMap::new(),
             ended: HashSet::new(),
             live_logins: live_logins(gateway),
-            live_sessions: live_sessions(gateway),
+            live_sessions,
         };
         let (_, events, err) = gateway.command(&["audit", "search", "--json"]);
         assert_eq!(err, "");

@@ -27,17 +27,17 @@ pub async fn socket(agent: &UserAgent, page: &str) -> WebSocket {
     }
 }
 
-async fn events(ground: &Ground, agent: &UserAgent) -> hyper::body::Incoming {
-    let url = ground.gateway.url("loom", "/events");
-    let cookie = agent.cookie_header(&url).expect("a session");
-    let request = Request::get(&url)
+/// An event stream of this person's page.
+pub async fn events_at(agent: &UserAgent, url: &str) -> hyper::body::Incoming {
+    let cookie = agent.cookie_header(url).expect("a session");
+    let request = Request::get(url)
         .header("cookie", cookie)
         .header("sec-fetch-site", "same-origin")
         .header("sec-fetch-mode", "cors")
         .header("sec-fetch-dest", "empty")
         .body(Full::default())
         .expect("a request");
-    let answer = agent.wire().send(&Url::parse(&url).expect("a URL"), request).await.expect("an answer");
+    let answer = agent.wire().send(&Url::parse(url).expect("a URL"), request).await.expect("an answer");
     assert_eq!(answer.status(), 200);
     answer.into_body()
 }
@@ -46,7 +46,7 @@ pub async fn end_of_socket(socket: &mut WebSocket) {
     while !matches!(socket.next().await, Frame::Gone) {}
 }
 
-async fn end_of_events(body: &mut hyper::body::Incoming) {
+pub async fn end_of_events(body: &mut hyper::body::Incoming) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 
@@ -57,7 +57,8 @@ async fn revoked_from_the_command_line_streams_end_within_a_second() {
     assert_eq!(ann.visit(&ground.gateway.url("loom", "/")).await.status, 200, "no second prompt");
     let (bob, _) = ground.log_in("bob", "trello").await;
     let live = ground.gateway.url("trello", "/live");
-    let (mut socket_of_ann, mut events_of_ann) = (socket(&ann, &live).await, events(&ground, &ann).await);
+    let (mut socket_of_ann, mut events_of_ann) =
+        (socket(&ann, &live).await, events_at(&ann, &ground.gateway.url("loom", "/events")).await);
     let mut socket_of_bob = socket(&bob, &live).await;
 
     let (status, listed, _) = ground.gateway.command(&["sessions", "list", "--json"]);

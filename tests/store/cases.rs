@@ -306,6 +306,11 @@ pub async fn the_gateways_own_rows_read_back_as_written(store: AnyStore) {
     assert_eq!(store.directories().await.unwrap(), [directory]);
     assert_eq!(store.checkpoints().await.unwrap(), [note(3, 1, "three"), note(5, 3, "five again")]);
     assert_eq!(store.newest_checkpoint().await.unwrap(), Some(note(5, 3, "five again")));
+    let signs = |generation, size| changes([Change::MaySign { kind: key(1).kind, generation, size }]);
+    store.commit(signs(2, 5)).await.unwrap();
+    let lost = || Err(NotCommitted::Conflict(Conflict::Row));
+    assert_eq!(store.commit(signs(2, 4)).await.map(|_| ()), lost(), "more was stated before");
+    assert_eq!(store.commit(signs(3, 5)).await.map(|_| ()), lost(), "there is no such key");
     assert_eq!(store.setting("swept").await.unwrap().as_deref(), Some(&b"2"[..]));
     let replace = |was: Option<&[u8]>, value: &[u8]| {
         let was = was.map(<[u8]>::to_vec);

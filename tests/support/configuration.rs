@@ -19,11 +19,19 @@ pub struct Configuration {
     listen: Vec<String>,
     outbound: Vec<String>,
     tables: Vec<String>,
+    public: Option<u16>,
 }
 
 impl Configuration {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// People reach the gateway at this port, where something else stands before it: what `{port}` stands for then.
+    #[must_use]
+    pub fn published_at(mut self, port: u16) -> Self {
+        self.public = Some(port);
+        self
     }
 
     /// A key above all tables.
@@ -88,14 +96,15 @@ impl Configuration {
 
     /// The file's text; secrets are written as they are met.
     pub fn render(&self, ports: Ports, directory: &Path) -> String {
+        let public = self.public.unwrap_or(ports.https);
         let fill = |text: &str| {
-            text.replace("{port}", &ports.https.to_string())
+            text.replace("{port}", &public.to_string())
                 .replace("{http}", &ports.http.to_string())
                 .replace("{dir}", &directory.display().to_string())
         };
         let mut lines = Vec::new();
         if !self.top.iter().any(|line| line.starts_with("login ")) {
-            lines.push(format!("login = \"id.example.test:{}\"", ports.https));
+            lines.push(format!("login = \"id.example.test:{public}\""));
         }
         lines.push(fill("state = \"{dir}/state\""));
         lines.extend(self.top.iter().map(|line| fill(line)));

@@ -5,13 +5,13 @@
 //! somewhere that nobody who can write to the store can write to.
 
 use super::NotStarted;
-use crate::audit::{Log, Signer, VerifyingKey};
+use crate::audit::{CheckpointError, Log, Pen, Pens, Signer, VerifyingKey};
 use crate::clock::Clock;
 use crate::entropy::random;
 use crate::kernel::journal::{Batch, Change, KeyRow, Revocation};
 use crate::kernel::values::Origin;
 use crate::keys::{Kek, Keys, Kind};
-use crate::store::{Store, Unavailable};
+use crate::store::{NotCommitted, Store, Unavailable};
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -65,13 +65,20 @@ pub(super) async fn log_name(store: &dyn Store, login: &Origin) -> Result<String
     Ok(name)
 }
 
+/// The newest key at each statement: another node may have replaced the one before.
+pub(super) fn pens(keys: &Keys, name: &str) -> Pens {
+    let (keys, name) = (keys.clone(), name.to_owned());
+    Box::new(move || pen(&keys, &name).map_err(|why| why.to_string()))
+}
+
 /// The signer of checkpoints with the newest key.
-pub(super) fn signer(keys: &Keys, name: &str) -> Result<Signer, NotStarted> {
-    let key = keys.audit_signer();
+pub(super) fn pen(keys: &Keys, name: &str) -> Result<Pen, NotStarted> {
+    let (generation, key) = keys.audit_signer();
     let public = key.public_key();
     // A signature that cannot be made is all zeros, which no verifier accepts.
     let sign = Arc::new(move |bytes: &[u8]| key.sign(bytes).unwrap_or([0; 64]));
-    Signer::new(name, public, sign).map_err(|why| NotStarted::new("the audit log's key", &why))
+    let signer = Signer::new(name, public, sign).map_err(|why| NotStarted::new("the audit log's key", &why))?;
+    Ok(Pen { kind: Kind::Audit.to_string(), generation, signer })
 }
 
 /// What a change of keys needs.
@@ -95,6 +102,9 @@ impl AuditKey {
                 Ok(false) => {}
                 Err(why) => tracing::error!(%why, "the audit log keeps its old key"),
             }
+            if let Err(why) = self.publish_newest() {
+                tracing::error!(%why, "audit.pub lacks the newest key");
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK) => {}
@@ -102,7 +112,14 @@ impl AuditKey {
         }
     }
 
-    /// Replaces the key if it has signed for a day. Whether it did.
+    /// Writes down what another node made too.
+    fn publish_newest(&self) -> Result<(), NotStarted> {
+        let newest = pen(&self.keys, &self.name)?;
+        let published = publish(&self.file, newest.signer.key());
+        published.map(|_| ()).map_err(|why| NotStarted::new("audit.pub cannot be written", &why))
+    }
+
+    /// Replaces the key if it has signed for a day. Whether it did; of several nodes one does.
     async fn replace_if_old(&self, log: &Log) -> Result<bool, NotStarted> {
         let unread = |why: Unavailable| NotStarted::new("the keys cannot be read", &why);
         let kind = Kind::Audit.to_string();
@@ -116,17 +133,20 @@ impl AuditKey {
             .map_err(|why| NotStarted::new("no new key", &why))?;
         let opened: Vec<KeyRow> = others.into_iter().chain([next.clone()]).collect();
         let opened = Keys::open(&self.kek, &opened).map_err(|why| NotStarted::new("the new key", &why))?;
-        let signer = signer(&opened, &self.name)?;
-        let public = signer.key().clone();
+        let signer = pen(&opened, &self.name)?.signer;
         let mut batch = Batch { revocations: vec![Revocation::Keys], ..Batch::default() };
         batch.changes.push(Change::PutKey(next));
         let dropped = |row: &KeyRow| Change::DropKey { kind: row.kind.clone(), generation: row.generation };
         batch.changes.extend(old.iter().map(dropped));
-        log.succeed(signer, batch).await.map_err(|why| NotStarted::new("the old key did not sign", &why))?;
+        match log.succeed(&signer, batch).await {
+            Ok(_) => {}
+            Err(CheckpointError::Store(NotCommitted::Conflict(_))) => return Ok(false),
+            Err(why) => return Err(NotStarted::new("the old key did not sign", &why)),
+        }
         // Read again: a reload may have added keys meanwhile.
         let rows = self.store.keys().await.map_err(unread)?;
         self.keys.reopen(&self.kek, &rows).map_err(|why| NotStarted::new("the new key cannot be used", &why))?;
-        publish(&self.file, &public).map_err(|why| NotStarted::new("audit.pub cannot be written", &why))?;
+        self.publish_newest()?;
         Ok(true)
     }
 }
@@ -166,11 +186,10 @@ mod tests {
         store.commit(Batch { changes: made, ..Batch::default() }).await.unwrap();
         let login = Origin::parse("id.example.com").unwrap();
         let name = log_name(store.as_ref(), &login).await.unwrap();
-        let first = signer(&keys, &name).unwrap();
-        let first_key = first.key().clone();
+        let first_key = pen(&keys, &name).unwrap().signer.key().clone();
         let file = file(folder.path());
         assert!(publish(&file, &first_key).unwrap() && !publish(&file, &first_key).unwrap());
-        let log = Log::new(Arc::clone(&store), clock.clone(), "one", first);
+        let log = Log::new(Arc::clone(&store), clock.clone(), "one", pens(&keys, &name));
         let key = AuditKey { store: Arc::clone(&store), kek, keys, clock, name, file };
         millis.store(2 * DAY - 1, Ordering::SeqCst);
         assert!(!key.replace_if_old(&log).await.unwrap(), "it is not a day old");

@@ -1,9 +1,8 @@
 //! A thread of its own for what must go on beside requests: the revocation log and the lease, the audit log, its sinks,
 //! certificates, mail, domains.
 
-use super::NotStarted;
 use super::audit_key::{self, AuditKey};
-use super::seen;
+use super::{NotStarted, seen, state};
 use crate::acme::Acme;
 use crate::audit::{self, Log, People, PseudonymKey, SinkOptions};
 use crate::config::{AuditSink, Config, PeopleIn};
@@ -42,6 +41,7 @@ impl BackRoom {
     ) -> Result<Self, NotStarted> {
         let (cursor, name) = at;
         let (log, key) = audit_log(config, world, name)?;
+        let node = state::name(&config.state)?;
         let sinks = config.sinks.iter().map(sink).collect();
         let sinks = audit::open(sinks, &pseudonym_key(world)).map_err(|why| NotStarted(why.to_string()))?;
         let stop = CancellationToken::new();
@@ -56,7 +56,7 @@ impl BackRoom {
             tasks.spawn(key.keep_young(Arc::clone(&log), stopped.clone()));
             tasks.spawn(audit::run(log, Arc::clone(&world.sampler), stopped.clone()));
             for sink in sinks {
-                tasks.spawn(audit::deliver(Arc::clone(&world.store), sink, stopped.clone()));
+                tasks.spawn(audit::deliver(Arc::clone(&world.store), node.clone(), sink, stopped.clone()));
             }
             tasks.spawn(seen::keep_writing(Arc::clone(&world.store), state, world.clock.clone(), stopped.clone()));
             if let Some(acme) = beside.acme {
@@ -98,14 +98,15 @@ impl Drop for BackRoom {
 
 /// The audit log with its signer, whose public key is in the state folder from its first statement on.
 fn audit_log(config: &Config, world: &World, name: String) -> Result<(Log, AuditKey), NotStarted> {
-    let signer = audit_key::signer(&world.keys, &name)?;
+    let first = audit_key::pen(&world.keys, &name)?.signer;
     let file = audit_key::file(&config.state);
-    let is_new = audit_key::publish(&file, signer.key())
+    let is_new = audit_key::publish(&file, first.key())
         .map_err(|why| NotStarted::new(&format!("{} cannot be written", file.display()), &why))?;
     if is_new {
-        tracing::info!(key = %signer.key(), "the audit log's first public key; keep a copy of it elsewhere");
+        tracing::info!(key = %first.key(), "the audit log's first public key; keep a copy of it elsewhere");
     }
-    let log = Log::new(Arc::clone(&world.store), world.clock.clone(), &node_name(), signer);
+    let log =
+        Log::new(Arc::clone(&world.store), world.clock.clone(), &node_name(), audit_key::pens(&world.keys, &name));
     let (store, kek, keys) = (Arc::clone(&world.store), world.kek.clone(), world.keys.clone());
     Ok((log, AuditKey { store, kek, keys, clock: world.clock.clone(), name, file }))
 }

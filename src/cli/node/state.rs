@@ -1,4 +1,4 @@
-//! The state folder: made 0700, locked by one process at a time; the key-encryption key.
+//! The state folder: made 0700, locked by one process at a time; the node's name; the key-encryption key.
 
 use super::NotStarted;
 use crate::config::KeySource;
@@ -6,6 +6,7 @@ use crate::entropy::random;
 use crate::keys::{Kek, KekFault};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -28,6 +29,32 @@ pub fn open(folder: &Path) -> Result<Lock, NotStarted> {
         NotStarted(format!("another fedgate uses the state folder {at}; stop it, or give this one its own"))
     })?;
     Ok(Lock(file))
+}
+
+/// The name of the node that has this folder, made at its first start: machines may be called alike, and a container's name changes.
+///
+/// # Errors
+/// A sentence when it cannot be read or made.
+pub fn name(folder: &Path) -> Result<String, NotStarted> {
+    let path = folder.join("node");
+    let fault = |why: std::io::Error| NotStarted::new(&format!("{} cannot be used", path.display()), &why);
+    match std::fs::read_to_string(&path) {
+        Ok(name) if is_name(&name) => return Ok(name),
+        Ok(_) => return Err(NotStarted(format!("{} holds no name of a node; remove it", path.display()))),
+        Err(why) if why.kind() == ErrorKind::NotFound => {}
+        Err(why) => return Err(fault(why)),
+    }
+    let name: String = random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    // Written aside: a crash leaves a whole name or none.
+    let new = folder.join("node.new");
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new).map_err(fault)?;
+    file.write_all(name.as_bytes()).and_then(|()| file.sync_all()).map_err(fault)?;
+    std::fs::rename(&new, &path).map_err(fault)?;
+    Ok(name)
+}
+
+fn is_name(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Reads the key that seals keys; makes the default one at the first start.

@@ -6,6 +6,7 @@
 
 mod address;
 mod links;
+mod pipeline;
 mod schema;
 mod session;
 mod settled;

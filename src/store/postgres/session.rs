@@ -5,12 +5,14 @@
 
 use super::address::{Address, CONNECT};
 use super::links::connect;
+use super::pipeline::{Asked, together};
 use super::words::{halt, lost, numbered, said, typed, values};
 use crate::kernel::values::Timestamp;
+use crate::store::Conflict;
 use crate::store::sql::change::{Halt, Lost, Writing};
 use crate::store::sql::writer::{Session, Work};
 use crate::store::sql::{Params, Read, Row};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -43,12 +45,25 @@ pub(super) struct Line {
     is_broken: Cell<bool>,
     /// Whether an answer did not come in time: nothing more is asked over this connection.
     is_silent: Cell<bool>,
+    /// What is still to be sent, in this order.
+    asked: RefCell<Vec<Asked>>,
 }
+
+/// The end of a savepoint. Before the end of the transaction it says nothing.
+const RELEASE: &str = "RELEASE SAVEPOINT batch";
 
 impl Line {
     pub(super) fn new(runtime: Runtime, address: Address) -> Self {
         let (is_broken, is_silent) = (Cell::new(false), Cell::new(false));
-        Self { runtime, address, client: None, now: Timestamp::from_millis(0), is_broken, is_silent }
+        Self {
+            runtime,
+            address,
+            client: None,
+            now: Timestamp::from_millis(0),
+            is_broken,
+            is_silent,
+            asked: RefCell::default(),
+        }
     }
 
     fn client(&self) -> Result<&Client, Lost> {
@@ -115,7 +130,31 @@ impl Line {
 }
 
 impl Writing for Line {
+    fn demand(&self, sql: &str, row: Params<'_>, otherwise: Option<Conflict>) -> Result<(), Halt> {
+        self.asked.borrow_mut().push(Asked::new(sql, row, otherwise));
+        Ok(())
+    }
+
+    fn find(&self, sql: &str, key: Params<'_>, otherwise: Conflict) -> Result<(), Halt> {
+        self.demand(sql, key, Some(otherwise))
+    }
+
+    fn settle(&self) -> Result<(), Halt> {
+        let asked = self.asked.take();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let client = self.client().map_err(Halt::Fault)?;
+        let answers = self.answer(async { Ok(together(client, &asked).await) }).map_err(Halt::Fault)?;
+        let answers = answers.map_err(|fault| halt(&fault))?;
+        if answers.iter().any(Result::is_err) {
+            self.is_broken.set(true);
+        }
+        asked.iter().zip(answers).try_for_each(|(one, answer)| one.judge(answer))
+    }
+
     fn execute(&self, sql: &str, row: Params<'_>) -> Result<u64, Halt> {
+        self.settle()?;
         let client = self.client().map_err(Halt::Fault)?;
         let (words, row) = (numbered(sql), values(row));
         let changed = self.answer(client.execute_typed(&words, &typed(&row))).map_err(Halt::Fault)?;
@@ -126,6 +165,7 @@ impl Writing for Line {
     }
 
     fn query(&self, sql: &str, key: Params<'_>, each: &mut dyn FnMut(&Row<'_>) -> Read<()>) -> Result<(), Halt> {
+        self.settle()?;
         let client = self.client().map_err(Halt::Fault)?;
         let (words, key) = (numbered(sql), values(key));
         let found = self.answer(client.query_typed(&words, &typed(&key))).map_err(Halt::Fault)?;
@@ -147,6 +187,7 @@ impl Session for Line {
     fn begin(&mut self) -> Result<(), Lost> {
         self.connected()?;
         self.is_broken.set(false);
+        self.asked.take();
         let begun = self.answer(self.client()?.simple_query(FRAME))?.map_err(|fault| lost(&fault))?;
         let now = begun.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) if row.get(0) == Some("now") => row.get(1)?.parse().ok(),
@@ -157,6 +198,11 @@ impl Session for Line {
     }
 
     fn commit(&mut self, nudges: bool) -> Result<(), Lost> {
+        self.asked.borrow_mut().pop_if(|last| last.is(RELEASE));
+        self.settle().map_err(|halt| match halt {
+            Halt::Fault(lost) => lost,
+            other => Lost::for_good(format!("what was left of the group: {other:?}")),
+        })?;
         if self.is_broken.get() {
             return Err(Lost::for_good("a statement failed"));
         }
@@ -173,6 +219,7 @@ impl Session for Line {
     }
 
     fn rollback(&mut self) {
+        self.asked.take();
         let is_undone = !self.is_silent.get()
             && self.client().is_ok_and(|client| matches!(self.answer(client.batch_execute("ROLLBACK")), Ok(Ok(()))));
         // A connection that cannot even do that is given up, and the server undoes what it has of it.

@@ -46,6 +46,27 @@ pub(in crate::store) trait Writing {
     fn execute(&self, sql: &str, row: Params<'_>) -> Result<u64, Halt>;
     /// Runs a query and shows each row.
     fn query(&self, sql: &str, key: Params<'_>, each: &mut dyn FnMut(&Row<'_>) -> Read<()>) -> Result<(), Halt>;
+    /// Runs a statement that must change a row, where `otherwise` is said; what it comes to may be told later, by whichever statement is
+    /// run next and by [`Writing::settle`] at the latest.
+    fn demand(&self, sql: &str, row: Params<'_>, otherwise: Option<Conflict>) -> Result<(), Halt> {
+        match (self.execute(sql, row)?, otherwise) {
+            (0, Some(conflict)) => Err(Halt::Conflict(conflict)),
+            _ => Ok(()),
+        }
+    }
+    /// The same of a query that must find a row.
+    fn find(&self, sql: &str, key: Params<'_>, otherwise: Conflict) -> Result<(), Halt> {
+        let mut is_found = false;
+        self.query(sql, key, &mut |_| {
+            is_found = true;
+            Ok(())
+        })?;
+        if is_found { Ok(()) } else { Err(Halt::Conflict(otherwise)) }
+    }
+    /// What is still to be told of statements that were run.
+    fn settle(&self) -> Result<(), Halt> {
+        Ok(())
+    }
     /// `DELETE` of the rows of a table for which this holds; what deletes too many for one transaction leaves some.
     fn delete(&self, table: &str, when: &str) -> String;
 }
@@ -71,23 +92,23 @@ impl At<'_> {
         for change in &batch.changes {
             self.change(change)?;
         }
+        if !batch.revocations.is_empty() {
+            // Their positions are drawn for good: not by a batch that has lost already.
+            self.db.settle()?;
+        }
         for revocation in &batch.revocations {
             let (kind, subject, detail) = rows::revocation_columns(revocation);
             let row = params![self.now.millis(), kind, subject, detail];
-            self.run("INSERT INTO revocation (at, kind, subject, detail) VALUES (?, ?, ?, ?)", row)?;
+            self.any("INSERT INTO revocation (at, kind, subject, detail) VALUES (?, ?, ?, ?)", row)?;
         }
         let mut position = self.log_size;
         for event in &batch.events {
             let bytes = event.bytes().map_err(|fault| Halt::Refused(fault.to_string()))?;
             let row = params![position.cast_signed(), leaf_hash(&bytes), event.reference, bytes, event.org];
-            self.run("INSERT INTO event (position, leaf, reference, bytes, org) VALUES (?, ?, ?, ?, ?)", row)?;
+            self.any("INSERT INTO event (position, leaf, reference, bytes, org) VALUES (?, ?, ?, ?, ?)", row)?;
             position += 1;
         }
         Ok(position)
-    }
-
-    fn run(&self, sql: &str, row: Params<'_>) -> Result<u64, Halt> {
-        self.db.execute(sql, row)
     }
 
     /// The first row of a query.
@@ -109,7 +130,7 @@ impl At<'_> {
 
     /// Runs a statement that must change a row.
     pub(super) fn must(&self, sql: &str, row: Params<'_>, otherwise: Conflict) -> Result<(), Halt> {
-        if self.run(sql, row)? == 0 { Err(Halt::Conflict(otherwise)) } else { Ok(()) }
+        self.db.demand(sql, row, Some(otherwise))
     }
 
     fn mark(&self, mark: &ReplayMark) -> Result<(), Halt> {
@@ -158,6 +179,11 @@ impl At<'_> {
             Change::DropKey { kind, generation } => {
                 let key = params![kind, generation];
                 self.must("DELETE FROM key WHERE kind = ? AND generation = ?", key, Conflict::Row)
+            }
+            Change::MaySign { kind, generation, size } => {
+                let sql = "SELECT 1 FROM key WHERE kind = ?1 AND generation = ?2
+                           AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE size > ?3)";
+                self.db.find(sql, params![kind, generation, size.cast_signed()], Conflict::Row)
             }
             Change::PutCheckpoint(row) => self.put_checkpoint(row),
             Change::Organization(change) => self.organization(change),
@@ -244,7 +270,7 @@ impl At<'_> {
     }
 
     pub(super) fn any(&self, sql: &str, row: Params<'_>) -> Result<(), Halt> {
-        self.run(sql, row).map(|_| ())
+        self.db.demand(sql, row, None)
     }
 
     fn create_account(&self, a: &Account) -> Result<(), Halt> {
@@ -322,30 +348,23 @@ impl At<'_> {
 
     fn assert_address(&self, product: &ProductName, email: &EmailAddress, sub: &str) -> Result<(), Halt> {
         // The same pair again is no news and no write: it is what nearly every login says.
-        let known = self.first(
-            "SELECT sub FROM asserted_address WHERE product = ? AND email = ?",
-            params![product.as_str(), email.as_str()],
-            |row| Ok(row.text(0)? == sub),
+        self.any(
+            "INSERT INTO asserted_address (product, email, sub) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            params![product.as_str(), email.as_str(), sub],
         )?;
-        match known {
-            Some(true) => Ok(()),
-            Some(false) => Err(Halt::Conflict(Conflict::Address)),
-            None => self.must(
-                "INSERT INTO asserted_address (product, email, sub) VALUES (?, ?, ?)",
-                params![product.as_str(), email.as_str(), sub],
-                Conflict::Address,
-            ),
-        }
+        self.db.find(
+            "SELECT 1 FROM asserted_address WHERE product = ? AND email = ? AND sub = ?",
+            params![product.as_str(), email.as_str(), sub],
+            Conflict::Address,
+        )
     }
 
     /// An account whose epoch has risen since the decision ends the session before it begins.
     fn epoch_is_current(&self, account: AccountId, decided_on: u32) -> Result<(), Halt> {
-        let key = params![account.to_bytes()];
-        match self.first::<u32>("SELECT epoch FROM account WHERE id = ?", key, |row| row.get(0))? {
-            Some(epoch) if epoch == decided_on => Ok(()),
-            Some(_) => Err(Halt::Conflict(Conflict::Ended)),
-            None => Err(Halt::Conflict(Conflict::Row)),
-        }
+        let is_there = "SELECT 1 FROM account WHERE id = ?";
+        self.db.find(is_there, params![account.to_bytes()], Conflict::Row)?;
+        let is_current = "SELECT 1 FROM account WHERE id = ? AND epoch = ?";
+        self.db.find(is_current, params![account.to_bytes(), decided_on], Conflict::Ended)
     }
 
     fn create_login_session(&self, s: &LoginSession) -> Result<(), Halt> {
@@ -382,9 +401,7 @@ impl At<'_> {
         self.epoch_is_current(s.account, s.account_epoch)?;
         let parent = params![s.parent.to_bytes(), s.account.to_bytes()];
         let sql = "SELECT 1 FROM login_session WHERE id = ? AND account = ?";
-        if self.first(sql, parent, |_| Ok(()))?.is_none() {
-            return Err(Halt::Conflict(Conflict::Ended));
-        }
+        self.db.find(sql, parent, Conflict::Ended)?;
         let sql = insert("INSERT INTO product_session (", rows::PRODUCT_SESSION, 13);
         let row = params![
             s.id.to_bytes(),

@@ -143,9 +143,12 @@ impl At<'_> {
                    SELECT ?1, product, ?2, ?3, ?4, ?5, ?6, ?7 FROM product_account WHERE id = ?1
                    ON CONFLICT (product_account, email) DO UPDATE SET
                        verified = ?3, verified_at = ?4, is_primary = ?5, last_login_at = ?7";
-        match self.must(sql, row, LOST) {
-            Err(Halt::Conflict(_)) => Err(Halt::Conflict(Conflict::Address)),
-            other => other,
+        // What came before it has conflicts of its own.
+        self.db.settle()?;
+        match self.db.execute(sql, row) {
+            Ok(0) | Err(Halt::Conflict(_)) => Err(Halt::Conflict(Conflict::Address)),
+            Ok(_) => Ok(()),
+            Err(other) => Err(other),
         }
     }
 }

@@ -113,9 +113,7 @@ impl<S: Session> Writer<S> {
 
     fn transaction(&mut self, group: &[Work]) -> Result<Vec<Outcome>, Lost> {
         self.db.begin()?;
-        let high_water = self.high_water()?;
-        // Read anew in each transaction: another process may write the same store.
-        let mut log_size = self.number("SELECT coalesce(max(position) + 1, 0) FROM event")?.cast_unsigned();
+        let (high_water, mut log_size) = self.standing()?;
         let outcomes: Result<Vec<_>, _> = group.iter().map(|work| self.step(work, high_water, &mut log_size)).collect();
         let outcomes = outcomes?;
         self.db.commit(nudges(group))?;
@@ -139,25 +137,23 @@ impl<S: Session> Writer<S> {
         })
     }
 
-    /// The latest time this store ever saw (rule M3). Written at most once a second: it only guards spans of a day.
-    fn high_water(&self) -> Result<Timestamp, Lost> {
+    /// The latest time this store ever saw (rule M3), and the size of the log. Read anew in each transaction: another process may write
+    /// the same store. The time is written at most once a second: it only guards spans of a day.
+    fn standing(&self) -> Result<(Timestamp, u64), Lost> {
         let now = self.db.now();
-        let stored = Timestamp::from_millis(self.number("SELECT high_water FROM clock")?);
-        if now.since(stored) >= Duration::from_secs(1) {
-            self.db.execute("UPDATE clock SET high_water = ?", params![now.millis()]).map_err(lost)?;
-        }
-        Ok(now.max(stored))
-    }
-
-    /// The number that a query answers with.
-    fn number(&self, sql: &str) -> Result<i64, Lost> {
-        let mut number = None;
+        let sql = "SELECT high_water, (SELECT coalesce(max(position) + 1, 0) FROM event) FROM clock";
+        let mut standing = None;
         let each = &mut |row: &super::Row<'_>| {
-            number = Some(row.get::<i64>(0)?);
+            standing = Some((Timestamp::from_millis(row.get::<i64>(0)?), row.get::<i64>(1)?.cast_unsigned()));
             Ok(())
         };
         self.db.query(sql, params![], each).map_err(lost)?;
-        number.ok_or_else(|| Lost::for_good("the store has lost its only row of a table"))
+        let gone = || Lost::for_good("the store has lost its only row of a table");
+        let (stored, log_size) = standing.ok_or_else(gone)?;
+        if now.since(stored) >= Duration::from_secs(1) {
+            self.db.execute("UPDATE clock SET high_water = ?", params![now.millis()]).map_err(lost)?;
+        }
+        Ok((now.max(stored), log_size))
     }
 }
 
@@ -167,16 +163,18 @@ fn nudges(group: &[Work]) -> bool {
 
 /// One batch: its new log size, or why it was undone alone.
 fn savepoint(at: &At<'_>, batch: &Batch) -> Result<Result<u64, NotCommitted>, Lost> {
-    let frame = |sql| at.db.execute(sql, params![]).map_err(lost);
+    let frame = |sql| at.db.demand(sql, params![], None).map_err(lost);
     frame("SAVEPOINT batch")?;
-    let applied = match at.apply(batch) {
+    // What was run before it stopped comes first.
+    let applied = at.apply(batch);
+    let applied = match at.db.settle().and(applied) {
         Ok(size) => Ok(size),
         Err(Halt::Conflict(conflict)) => Err(NotCommitted::Conflict(conflict)),
         Err(Halt::Refused(fault)) => Err(unavailable(&fault).into()),
         Err(Halt::Fault(lost)) => return Err(lost),
     };
     if applied.is_err() {
-        frame("ROLLBACK TO SAVEPOINT batch")?;
+        at.db.execute("ROLLBACK TO SAVEPOINT batch", params![]).map_err(lost)?;
     }
     frame("RELEASE SAVEPOINT batch")?;
     Ok(applied)
@@ -201,7 +199,7 @@ fn write_touch(db: &dyn Writing, touch: Touch) -> Result<(), Halt> {
             ("UPDATE product_session SET last_seen = ?2 WHERE id = ?1 AND last_seen < ?2", id.to_bytes(), at)
         }
     };
-    db.execute(sql, params![id, at.millis()]).map(|_| ())
+    db.demand(sql, params![id, at.millis()], None)
 }
 
 /// A change of provider of which nothing can be taken back any more.
