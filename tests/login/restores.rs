@@ -220,6 +220,9 @@ async fn h17_t10_after_a_restore_nobody_gets_in_by_what_was_taken_back_since() {
     assert!(!scene.by_password(FRANK).await.1, "enforced");
     assert!(scene.by_password(GINA).await.1, "untouched");
     assert!(scene.by_provider(&format!("ann@{ACME}"), "acme", "ann").await.1);
+    let sql = "SELECT count(*) FROM password JOIN product_account ON id = product_account WHERE sub = ?";
+    let left = |sub: &str| scene.world.database().query_row(sql, [sub], |row| row.get::<_, i64>(0)).expect("a count");
+    assert_eq!((left("u-eve"), left("u-gina")), (0, 1), "nor is it there for a later mistake");
     // Eve comes as she moved.
     let claims = json!({ "email": EVE, "email_verified": true, "sub": "op-eve" });
     scene.world.op.mode(claims.clone(), claims).await;
