@@ -376,3 +376,43 @@ fn say(common: &Common, screen: &mut Screen<'_>, (json, text): (&Value, &str)) -
         false => writeln!(screen.out, "{text}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::event::Outcome;
+    use crate::kernel::values::{AccountId, EventId};
+
+    fn line(position: u64, action: Action, account: u8) -> String {
+        let now = Timestamp::from_seconds(1);
+        let mut event = AuditEvent::new(EventId::mint(now, [7; 10]), now, action, Outcome::Success);
+        event.subject.account = Some(AccountId::from_bytes([account; 16]).to_string());
+        json!({ "position": position, "event": event }).to_string()
+    }
+
+    #[test]
+    fn h17_what_sinks_wrote_is_read_from_the_backup_on_and_gaps_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, lines: &[String]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, lines.join("\n")).unwrap();
+            path
+        };
+        let older = file("1", &[line(4, Action::AccountDeactivated, 4), line(5, Action::AccountDeactivated, 5)]);
+        let checkpoint = json!({ "checkpoint": "a note" }).to_string();
+        let newer = file("2", &[checkpoint, line(6, Action::LoginSucceeded, 6), line(9, Action::ScimUserDeleted, 9)]);
+        let read = |files: &[PathBuf], next| {
+            let mut happened = Happened::default();
+            let knows = read_logs(files, next, &mut happened).unwrap();
+            let lines: Vec<String> = happened.findings.iter().map(|line| line.what.clone()).collect();
+            (knows, lines)
+        };
+        let (knows, lines) = read(&[older.clone(), newer.clone()], 5);
+        assert!(knows);
+        assert_eq!(lines, ["account.deactivated", "events 7 to 8 are in no log", "scim.user_deleted"]);
+        assert_eq!(read(&[older.clone()], 6), (false, Vec::new()), "it ends before the backup");
+        let mut happened = Happened::default();
+        let broken = file("3", &["{\"position\":7,\"event\":{\"action\":\"account.deactivated\"}}".to_owned()]);
+        assert!(read_logs(&[broken], 5, &mut happened).is_err(), "nothing is left out silently");
+    }
+}
