@@ -22,6 +22,8 @@ mod migrations;
 mod organizations;
 #[path = "store/outbox.rs"]
 mod outbox;
+#[path = "support/pooler.rs"]
+mod pooler;
 #[path = "store/postgres.rs"]
 mod postgres;
 #[path = "store/providers.rs"]

@@ -1,6 +1,7 @@
 //! What is special to the PostgreSQL store: its server, which others stop, freeze and write to, and nodes beside each other.
 
 use super::fixtures::*;
+use super::pooler::Pooler;
 use super::server::{Server, name_of};
 use fedgate::kernel::journal::{Batch, Change, Revocation};
 use fedgate::store::{self, NotCommitted, OpenError, Store, Taken};
@@ -10,9 +11,13 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Where this is set, the suite runs through a pooler.
+const POOLER: &str = "FEDGATE_TEST_POOLER";
+
 pub fn open(folder: &Path) -> Arc<dyn Store> {
-    at(&Server::shared().database())
-        .unwrap_or_else(|fault| panic!("the store of {} does not open: {fault}", folder.display()))
+    let url = Server::shared().database();
+    let url = if std::env::var_os(POOLER).is_some() { Pooler::shared().address(&url) } else { url };
+    at(&url).unwrap_or_else(|fault| panic!("the store of {} does not open: {fault}", folder.display()))
 }
 
 fn at(url: &str) -> Result<Arc<dyn Store>, OpenError> {

@@ -68,7 +68,7 @@ impl Postgres {
             match line {
                 Ok((line, last)) => {
                     if opened.send(Ok(last)).is_ok() {
-                        Writer { db: line, nudge: nudges }.run(inbox);
+                        Writer { db: line, nudge: nudges, wary: 0 }.run(inbox);
                     }
                 }
                 Err(fault) => drop(opened.send(Err(fault))),

@@ -80,15 +80,21 @@ pub(super) async fn together(client: &Client, asked: &[Asked]) -> Vec<Result<u64
     let mut answers: Vec<Option<Result<u64, Error>>> = asking.iter().map(|_| None).collect();
     // A statement is sent when it is polled first: in this order, before any answer is waited for.
     poll_fn(|cx| {
-        let mut is_done = true;
-        for (one, answer) in asking.iter_mut().zip(&mut answers).filter(|(_, answer)| answer.is_none()) {
-            match one.as_mut().poll(cx) {
-                Poll::Ready(said) => *answer = Some(said),
-                Poll::Pending => is_done = false,
+        for (one, answer) in asking.iter_mut().zip(&mut answers) {
+            if let Poll::Ready(said) = one.as_mut().poll(cx) {
+                *answer = Some(said);
             }
         }
-        if is_done { Poll::Ready(()) } else { Poll::Pending }
+        Poll::Ready(())
     })
     .await;
-    answers.into_iter().flatten().collect()
+    // The answers come in that order too.
+    let mut all = Vec::with_capacity(answers.len());
+    for (one, answer) in asking.into_iter().zip(answers) {
+        all.push(match answer {
+            Some(answer) => answer,
+            None => one.await,
+        });
+    }
+    all
 }

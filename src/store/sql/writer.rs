@@ -1,5 +1,6 @@
 //! The one writer of a process: takes work from a bounded channel and commits it in groups, one transaction for all that waited.
-//! Each batch has a savepoint, so that one that lost a race is undone alone. Whoever sent it is answered after the commit; when
+//! Nearly never does a batch lose a race: a group is first written as if none did, and where one does all of it is undone and written
+//! again with a savepoint for each batch, so that the one is undone alone. Whoever sent it is answered after the commit; when
 //! the commit fails, all of the group hear that the store is unavailable.
 
 use super::super::{Committed, NotCommitted, Touch, Unavailable};
@@ -62,6 +63,25 @@ pub(in crate::store) struct Writer<S> {
     pub db: S,
     /// Told after each group that holds a revocation.
     pub nudge: Arc<Notify>,
+    /// For so many groups more each batch has a savepoint from the start.
+    pub wary: u32,
+}
+
+/// After a batch that lost, so many groups are written with savepoints at once: whoever sends replays makes no more work than that.
+const WARY: u32 = 64;
+
+/// Why a transaction did not come to its end.
+enum Undone {
+    /// All of the group is lost, or may do once more.
+    Lost(Lost),
+    /// One of its batches lost a race or was refused, and was not alone: each needs a savepoint.
+    OneLost,
+}
+
+impl From<Lost> for Undone {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
 }
 
 impl<S: Session> Writer<S> {
@@ -98,7 +118,18 @@ impl<S: Session> Writer<S> {
         let mut tries = 0;
         loop {
             match self.transaction(group) {
-                Err(lost) => {
+                Ok(outcomes) => {
+                    self.wary = self.wary.saturating_sub(1);
+                    return Ok(outcomes);
+                }
+                Err(Undone::OneLost) => {
+                    self.db.rollback();
+                    if self.wary > 0 {
+                        return Err(Lost::for_good("something lost a race that has none"));
+                    }
+                    self.wary = WARY;
+                }
+                Err(Undone::Lost(lost)) => {
                     self.db.rollback();
                     if !lost.again || tries == AGAIN {
                         return Err(lost);
@@ -106,34 +137,39 @@ impl<S: Session> Writer<S> {
                     tries += 1;
                     tracing::debug!(fault = lost.fault, "the store's transaction is tried again");
                 }
-                done => return done,
             }
         }
     }
 
-    fn transaction(&mut self, group: &[Work]) -> Result<Vec<Outcome>, Lost> {
+    fn transaction(&mut self, group: &[Work]) -> Result<Vec<Outcome>, Undone> {
         self.db.begin()?;
         let (high_water, mut log_size) = self.standing()?;
         let outcomes: Result<Vec<_>, _> = group.iter().map(|work| self.step(work, high_water, &mut log_size)).collect();
         let outcomes = outcomes?;
+        self.db.settle().map_err(undone)?;
         self.db.commit(nudges(group))?;
         Ok(outcomes)
     }
 
     /// One piece of work inside the transaction.
-    fn step(&self, work: &Work, high_water: Timestamp, log_size: &mut u64) -> Result<Outcome, Lost> {
+    fn step(&self, work: &Work, high_water: Timestamp, log_size: &mut u64) -> Result<Outcome, Undone> {
         let now = self.db.now();
         Ok(match work {
+            Work::Commit(batch, _) if self.wary == 0 => {
+                let at = At { db: &self.db, now, high_water, log_size: *log_size };
+                *log_size = at.apply(batch).map_err(undone)?;
+                Outcome::Batch(Ok(Committed { log_size: *log_size, at: now }))
+            }
             Work::Commit(batch, _) => {
                 let applied = savepoint(&At { db: &self.db, now, high_water, log_size: *log_size }, batch)?;
                 *log_size = applied.as_ref().copied().unwrap_or(*log_size);
                 Outcome::Batch(applied.map(|log_size| Committed { log_size, at: now }))
             }
             Work::Touch(touches, _) => {
-                touches.iter().try_for_each(|touch| write_touch(&self.db, *touch)).map_err(lost)?;
+                touches.iter().try_for_each(|touch| write_touch(&self.db, *touch)).map_err(undone)?;
                 Outcome::Touched
             }
-            Work::Sweep(now, _) => Outcome::Swept(sweep(&self.db, (*now).max(high_water), *now).map_err(lost)?),
+            Work::Sweep(now, _) => Outcome::Swept(sweep(&self.db, (*now).max(high_water), *now).map_err(undone)?),
         })
     }
 
@@ -178,6 +214,14 @@ fn savepoint(at: &At<'_>, batch: &Batch) -> Result<Result<u64, NotCommitted>, Lo
     }
     frame("RELEASE SAVEPOINT batch")?;
     Ok(applied)
+}
+
+/// What stops a batch that has no savepoint.
+fn undone(halt: Halt) -> Undone {
+    match halt {
+        Halt::Fault(lost) => Undone::Lost(lost),
+        Halt::Refused(_) | Halt::Conflict(_) => Undone::OneLost,
+    }
 }
 
 /// Outside a batch nothing is refused alone: the group is lost with it.

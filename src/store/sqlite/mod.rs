@@ -46,7 +46,7 @@ impl Sqlite {
         let nudge = Arc::new(Notify::new());
         let (queue, inbox) = mpsc::channel(QUEUE);
         let (tell, stopped) = watch::channel(false);
-        let writer = Writer { db: File { db, clock: clock.clone() }, nudge: Arc::clone(&nudge) };
+        let writer = Writer { db: File { db, clock: clock.clone() }, nudge: Arc::clone(&nudge), wary: 0 };
         std::thread::Builder::new().name("store".to_owned()).spawn(move || {
             writer.run(inbox);
             tell.send_replace(true);

@@ -119,7 +119,7 @@ mod tests {
         let db = schema::open_writer(&path.join("fedgate.db")).unwrap();
         let pages: i64 = db.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         db.pragma_update(None, "max_page_count", pages + 4).unwrap();
-        let mut writer = Writer { db: File { db, clock: Clock::system() }, nudge: Arc::new(Notify::new()) };
+        let mut writer = Writer { db: File { db, clock: Clock::system() }, nudge: Arc::new(Notify::new()), wary: 0 };
         assert_eq!(commit(&mut writer, [batch("a", 9), batch("b", 1 << 20), batch("c", 9)]), [false, false, false]);
         let left: i64 = writer.db.db.query_row("SELECT count(*) FROM setting", [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0);
