@@ -410,7 +410,7 @@ mod tests {
         let (knows, lines) = read(&[older.clone(), newer.clone()], 5);
         assert!(knows);
         assert_eq!(lines, ["account.deactivated", "events 7 to 8 are in no log", "scim.user_deleted"]);
-        assert_eq!(read(&[older.clone()], 6), (false, Vec::new()), "it ends before the backup");
+        assert_eq!(read(std::slice::from_ref(&older), 6), (false, Vec::new()), "it ends before the backup");
         let mut happened = Happened::default();
         let broken = file("3", &["{\"position\":7,\"event\":{\"action\":\"account.deactivated\"}}".to_owned()]);
         assert!(read_logs(&[broken], 5, &mut happened).is_err(), "nothing is left out silently");
