@@ -189,6 +189,8 @@ impl Admin {
             Operation::EndSessions => self.end_sessions(&call).await,
             Operation::EndSession => self.end_session(&call).await,
             Operation::CreateLocalAccount => self.create_local_account(&call).await,
+            Operation::ShowAccess => self.show_access(&call).await,
+            Operation::PutAccess => self.put_access(&call).await,
             Operation::SearchEvents => self.search_events(&call).await,
             Operation::Explain => self.explain(&call).await,
         }

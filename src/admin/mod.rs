@@ -7,6 +7,7 @@
 //! the gateway's machine ([`mint`] is reached by the control socket alone). To add a resource: a line in [`route::ROUTES`], its
 //! shapes in `shapes`, a function in a file of its own.
 
+mod access;
 mod answer;
 mod call;
 mod deletions;

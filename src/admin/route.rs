@@ -74,6 +74,10 @@ pub enum Operation {
     EndSession,
     /// A local account of a product.
     CreateLocalAccount,
+    /// A product's word on a user of its own.
+    ShowAccess,
+    /// A product is closed to one of its users, or open again.
+    PutAccess,
     /// Its audit events.
     SearchEvents,
     /// One line about a refusal.
@@ -158,6 +162,7 @@ impl Route {
             | Operation::SettleDomain
             | Operation::RemoveOrganization => &["confirm"],
             Operation::SearchEvents => &["person", "action", "outcome", "since"],
+            Operation::ShowAccess => &["sub"],
             _ => &[],
         }
     }
@@ -424,6 +429,23 @@ pub static ROUTES: &[Route] = &[
     )
     .takes(of::<shapes::NewLocalAccount>)
     .answers(of::<shapes::LocalAccount>),
+    route(
+        Method::GET,
+        "/products/{product}/access",
+        Scope::PeopleRead,
+        Operation::ShowAccess,
+        "Whether the product is closed to one of its users, `sub` being its own user id; operators only",
+    )
+    .answers(of::<shapes::Access>),
+    route(
+        Method::PUT,
+        "/products/{product}/access",
+        Scope::PeopleWrite,
+        Operation::PutAccess,
+        "Close the product to one of its users, or open it: sessions there end within a second; operators only",
+    )
+    .takes(of::<shapes::WantedAccess>)
+    .answers(of::<shapes::Access>),
     route(
         Method::GET,
         "/organizations/{org}/events",

@@ -346,6 +346,29 @@ pub struct LocalAccount {
     pub sub: String,
 }
 
+/// What a product says of one of its users.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WantedAccess {
+    /// What the product knows the person by.
+    pub sub: String,
+    /// Whether this product is closed to the person.
+    pub off: bool,
+}
+
+/// A product's own word on one of its users.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Access {
+    /// The product.
+    pub product: String,
+    /// What the product knows the person by.
+    pub sub: String,
+    /// The person, fixed.
+    pub account: String,
+    /// Whether this product is closed to the person.
+    pub off: bool,
+}
+
 /// A login session.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Session {

@@ -197,6 +197,12 @@ pub enum Action {
     /// The operator took the tombstones of a deleted account away (rule H2).
     #[serde(rename = "account.tombstones_lifted")]
     TombstonesLifted,
+    /// A product was closed to one of its users, by its own word; the account and other products are as they were.
+    #[serde(rename = "access.removed")]
+    AccessRemoved,
+    /// It was opened again.
+    #[serde(rename = "access.restored")]
+    AccessRestored,
     /// A product knows of a changed name or address.
     #[serde(rename = "profile.synced")]
     ProfileSynced,

@@ -33,8 +33,8 @@ use super::model::{
     Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession, Since,
 };
 use super::values::{
-    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductName,
-    ProductSessionId, Timestamp,
+    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductAccountId,
+    ProductName, ProductSessionId, Timestamp,
 };
 
 /// One atomic write.
@@ -114,6 +114,13 @@ pub enum Change {
     RaiseEpoch(AccountId),
     /// A new product account; (product, account) and (product, sub) are unique.
     CreateProductAccount(ProductAccount),
+    /// A product is closed to a user of its own, or open again. `Conflict::State` when it is so already.
+    SetAccess {
+        /// Whose record.
+        record: ProductAccountId,
+        /// Closed.
+        off: bool,
+    },
     /// A new link; the identity key is unique, and so is (account, directory).
     Link(LinkedIdentity),
     /// Every link of a person goes: those identities open nothing any more, and name nobody.

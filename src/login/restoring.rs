@@ -69,6 +69,8 @@ struct Since {
     password: bool,
     /// A record moved to the one account.
     moved: Vec<ProductAccountId>,
+    /// The last word on whether a product is closed, by record.
+    closed: BTreeMap<ProductAccountId, bool>,
 }
 
 /// What to do about an event.
@@ -84,6 +86,10 @@ enum Verdict {
     Moved,
     /// Its passwords are dead: another was set.
     Password,
+    /// One product is closed to it.
+    Closed,
+    /// And open again.
+    Opened,
     /// It cannot be done again: the account is switched off until somebody looks.
     Held,
     /// It is not one account's: the operator does it again.
@@ -110,6 +116,8 @@ const fn verdict(action: Action) -> Verdict {
         | A::RelinkUndone
         | A::AccountManaged
         | A::EmailChangeConfirmed => Verdict::Held,
+        A::AccessRemoved => Verdict::Closed,
+        A::AccessRestored => Verdict::Opened,
         A::IdentityLinked
         | A::JitCreated
         | A::AccountCreated
@@ -208,8 +216,11 @@ impl Happened {
             (Verdict::On, Some(_)) => "as in the backup",
             (Verdict::Moved, Some(_)) => "linked again, its passwords removed",
             (Verdict::Password, Some(_)) => "the password of before removed",
+            (Verdict::Closed, Some(_)) => "closed again",
+            (Verdict::Opened, Some(_)) => "as in the backup",
             (Verdict::Held, Some(_)) => "not done again: the account is switched off until you look",
         };
+        let record = event.subject.product_account.as_deref().and_then(|id| ProductAccountId::parse(id).ok());
         if let Some(account) = account {
             let since = self.people.entry(account).or_default();
             match verdict {
@@ -218,9 +229,11 @@ impl Happened {
                 Verdict::Held => since.held = true,
                 Verdict::Password => since.password = true,
                 Verdict::Moved => {
-                    let record = event.subject.product_account.as_deref();
-                    since.moved.extend(record.and_then(|id| ProductAccountId::parse(id).ok()));
+                    since.moved.extend(record);
                     since.password = true;
+                }
+                Verdict::Closed | Verdict::Opened => {
+                    since.closed.extend(record.map(|record| (record, verdict == Verdict::Closed)));
                 }
                 Verdict::Nothing | Verdict::Listed => {}
             }
@@ -268,7 +281,7 @@ pub async fn done_again(
         }
         for product in products {
             let Some(record) = store.product_account(product, *id).await? else { continue };
-            undo_local(store, (&record, since), &mut batch).await?;
+            at_product(store, (&record, since), &mut batch).await?;
         }
         if !batch.changes.is_empty() {
             store.commit(batch).await?;
@@ -282,14 +295,17 @@ pub async fn done_again(
     Ok(())
 }
 
-/// A password that was replaced, or belongs to a record that moved, is gone (row T10).
-async fn undo_local(
+/// A password that was replaced, or belongs to a record that moved, is gone (row T10); a product that was closed is closed.
+async fn at_product(
     store: &dyn Store,
     (record, since): (&ProductAccount, &Since),
     batch: &mut Batch,
 ) -> Result<(), NotRestored> {
     if since.password && store.password(record.id).await?.is_some() {
         batch.changes.push(Change::Credential(CredentialChange::DropPassword(record.id)));
+    }
+    if !record.off && since.closed.get(&record.id) == Some(&true) {
+        batch.changes.push(Change::SetAccess { record: record.id, off: true });
     }
     let is_local = matches!(record.state, ProductAccountState::Local | ProductAccountState::Migrating);
     if is_local && since.moved.contains(&record.id) {

@@ -19,6 +19,9 @@ use super::support::gateway::Gateway;
 use super::support::page::Page;
 use super::support::upstream::Upstream;
 
+#[path = "admin_api_access.rs"]
+mod access;
+
 const ALL: &[&str] = &["orgs:read", "orgs:write", "people:read", "people:write", "audit:read", "explain:read"];
 const READS: &[&str] = &["orgs:read", "people:read", "audit:read", "explain:read"];
 
@@ -67,15 +70,19 @@ impl Scene {
     }
 
     async fn log_in(&self, email: &str) -> (UserAgent, Page) {
+        self.log_in_at(email, "trello").await
+    }
+
+    async fn log_in_at(&self, email: &str, product: &str) -> (UserAgent, Page) {
         let agent = self.gateway.agent(&[&self.op.ca_file()]);
-        let page = agent.visit(&self.gateway.url("trello", "/")).await;
+        let page = agent.visit(&self.gateway.url(product, "/")).await;
         let mut page = agent.submit(&page, "email", &[("email", email)]).await;
         // Where sign-on is only offered, there is a choice.
         if page.forms().iter().any(|form| form.action.contains("/login/depart")) {
             page = agent.submit(&page, "/login/depart", &[]).await;
         }
         let refused = || self.gateway.command(&["audit", "search", "--outcome", "refused", "--json"]).1;
-        assert_eq!(page.url.as_str(), self.gateway.url("trello", "/"), "{}\n{}", page.describe(), refused());
+        assert_eq!(page.url.as_str(), self.gateway.url(product, "/"), "{}\n{}", page.describe(), refused());
         (agent, page)
     }
 
@@ -747,7 +754,9 @@ fn described(document: &Value, schema: &Value, value: &Value, path: &str) {
 #[tokio::test]
 async fn m19_the_openapi_document_has_every_route_and_every_field() {
     let scene = Scene::start();
-    scene.log_in("ann@acme.example.test").await;
+    let (browser, _) = scene.log_in("ann@acme.example.test").await;
+    let session = browser.visit(&scene.gateway.url("trello", "/.fedgate/session")).await.json();
+    let sub = session["sub"].as_str().expect("a user id");
     let operator = scene.token("ops@acme.example.test", None, ALL).await;
     let answer = scene.call(None, &Method::GET, "/openapi.json", None, None).await;
     assert_eq!((answer.status, &answer.body["openapi"]), (StatusCode::OK, &json!("3.1.0")));
@@ -769,6 +778,7 @@ async fn m19_the_openapi_document_has_every_route_and_every_field() {
         let path =
             route.path.replace("{org}", "acme").replace("{version}", "1").replace("{domain}", "acme.example.test");
         let path = path.replace("{directory}", "main").replace("{policy}", "default").replace("{account}", &ann);
+        let path = path.replace("{product}/access", &format!("trello/access?sub={sub}"));
         let answer = scene.read(&operator, &path).await;
         let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
         assert!(!members(&document, schema).is_empty(), "{path} has no schema: {schema}");

@@ -167,6 +167,21 @@ pub async fn what_cannot_be_taken_back_any_more_is_swept(store: AnyStore) {
     assert_eq!(store.identity(&ann.new).await.unwrap(), Some(made(&ann)), "the link stays");
 }
 
+pub async fn t37_a_product_is_closed_to_a_user_once(store: AnyStore) {
+    store.commit(world()).await.unwrap();
+    let record = product_account(1, 1);
+    let set = |off| changes([Change::SetAccess { record: record.id, off }]);
+    assert_eq!(store.commit(set(false)).await.map(|_| ()), lost(Conflict::State), "it is open");
+    store.commit(set(true)).await.unwrap();
+    let closed = fedgate::kernel::model::ProductAccount { off: true, ..record.clone() };
+    assert_eq!(store.product_account_by_id(record.id).await.unwrap(), Some(closed));
+    assert_eq!(store.commit(set(true)).await.map(|_| ()), lost(Conflict::State), "once");
+    store.commit(set(false)).await.unwrap();
+    assert_eq!(store.product_account_by_id(record.id).await.unwrap(), Some(record.clone()));
+    let other = store.product_account_by_id(product_account(2, 2).id).await.unwrap();
+    assert_eq!(other, Some(product_account(2, 2)), "nobody else's");
+}
+
 pub async fn h17_of_a_restored_store_nothing_that_stood_is_left(store: AnyStore) {
     begun(&store, then().plus(DAY)).await;
     assert_eq!(store.login_sessions(None, 10).await.unwrap().len(), 2);

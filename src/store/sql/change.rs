@@ -153,6 +153,11 @@ impl At<'_> {
                 self.must(raise, params![id.to_bytes()], Conflict::Row)
             }
             Change::CreateProductAccount(account) => self.create_product_account(account),
+            Change::SetAccess { record, off } => self.must(
+                "UPDATE product_account SET off = ?2 WHERE id = ?1 AND off <> ?2",
+                params![record.to_bytes(), *off],
+                Conflict::State,
+            ),
             Change::Link(link) => self.link(link),
             Change::UnlinkAll(account) => {
                 self.any("DELETE FROM linked_identity WHERE account = ?", params![account.to_bytes()])

@@ -1,0 +1,107 @@
+//! A product's own word on who may enter it (row T37, behaviour §3.7), said by its operator or by the product itself with an operator's
+//! token: access to this one product, on or off. It stands beside what an organization says of the account, and neither is above the
+//! other: whoever is off by either stays out. Nothing else of a person is a product's to change: no address, no name, no status, no way
+//! to log in.
+
+use super::Admin;
+use super::answer::{Problem, Reply};
+use super::call::Call;
+use super::shapes::{Access, WantedAccess};
+use crate::entropy::random;
+use crate::kernel::event::{Action, AuditEvent, Outcome};
+use crate::kernel::journal::{Batch, Change};
+use crate::kernel::model::ProductAccount;
+use crate::kernel::values::{EventId, ProductName};
+use crate::store::{Conflict, NotCommitted};
+use http::StatusCode;
+use serde_json::json;
+
+impl Admin {
+    /// Whether a user of the product may enter it, as far as the product says.
+    pub(super) async fn show_access(&self, call: &Call<'_>) -> Result<Reply, Problem> {
+        must_be_operator(call)?;
+        let sub =
+            call.query.get("sub").ok_or_else(|| Problem::invalid("`sub` is missing: the product's own user id."))?;
+        Reply::of(&shown(&self.record(call, sub).await?))
+    }
+
+    /// Switches it. Sessions at this product end within a second, open streams too; those at others go on. Again is no change.
+    pub(super) async fn put_access(&self, call: &Call<'_>) -> Result<Reply, Problem> {
+        must_be_operator(call)?;
+        let WantedAccess { sub, off } = call.body()?;
+        let record = self.record(call, &sub).await?;
+        if record.off == off {
+            return Reply::of(&shown(&record));
+        }
+        let mut batch = Batch::default();
+        batch.changes.push(Change::SetAccess { record: record.id, off });
+        if off {
+            self.end_at_product(&record, &mut batch).await?;
+        }
+        let now = call.request.now;
+        let action = if off { Action::AccessRemoved } else { Action::AccessRestored };
+        let mut event = AuditEvent::new(EventId::mint(now, random()), now, action, Outcome::Success);
+        event.actor = Some(call.who.author(call.request).actor);
+        event.product = Some(record.product.to_string());
+        event.subject.account = Some(record.account.to_string());
+        event.subject.product_account = Some(record.id.to_string());
+        event.before = Some(json!({ "off": record.off }));
+        event.after = Some(json!({ "off": off }));
+        batch.events.push(event);
+        match self.world.store.commit(batch).await {
+            Ok(_) => {}
+            // Somebody else said the same meanwhile.
+            Err(NotCommitted::Conflict(Conflict::State)) => {}
+            Err(other) => return Err(other.into()),
+        }
+        if off {
+            // A login that was decided on before is no way around it: what it made meanwhile ends as well.
+            let mut late = Batch::default();
+            self.end_at_product(&record, &mut late).await?;
+            if !late.changes.is_empty() {
+                self.world.store.commit(late).await?;
+            }
+        }
+        Reply::of(&shown(&self.record(call, &sub).await?))
+    }
+
+    /// Its sessions, and logins that are good for it alone.
+    async fn end_at_product(&self, record: &ProductAccount, batch: &mut Batch) -> Result<(), Problem> {
+        let store = &self.world.store;
+        for session in store.product_sessions_of(record.account).await? {
+            if session.product_account == record.id {
+                batch.end_product_session(session.id);
+            }
+        }
+        for login in store.login_sessions_of(record.account).await? {
+            if login.confined_to.as_ref() == Some(&record.product) {
+                batch.end_login_session(login.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The record of the product of the path with this user id of its own.
+    async fn record(&self, call: &Call<'_>, sub: &str) -> Result<ProductAccount, Problem> {
+        let product = ProductName::parse(call.name(0)?).map_err(|_| Problem::not_found())?;
+        let found = self.world.store.product_account_by_sub(&product, sub).await?;
+        found.ok_or_else(Problem::not_found)
+    }
+}
+
+/// Before anything is read: nobody else learns whether there is such a user.
+fn must_be_operator(call: &Call<'_>) -> Result<(), Problem> {
+    match call.who.is_operator() {
+        true => Ok(()),
+        false => Err(Problem::new(StatusCode::FORBIDDEN, "role", "A product's access is its operators' to say.")),
+    }
+}
+
+fn shown(record: &ProductAccount) -> Access {
+    Access {
+        product: record.product.to_string(),
+        sub: record.sub.clone(),
+        account: record.account.to_string(),
+        off: record.off,
+    }
+}
