@@ -17,6 +17,7 @@ use crate::login::restoring::{Finding, Happened, done_again, open, shut};
 use crate::orgs::phases;
 use crate::orgs::restored::{Restored, SETTING};
 use crate::store::{Sqlite, Store, settle};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -97,19 +98,28 @@ fn restore(file: &Path, arguments: &Arguments, common: &Common, screen: &mut Scr
     };
     let list = config.state.join(format!("restored-{}.jsonl", now.millis()));
     write_list(&list, &findings)?;
-    let aside = beside(&store, &format!("before-{}", now.millis()));
-    if store.exists() {
-        for ending in ["", "-wal", "-shm"] {
-            let (from, to) = (with_ending(&store, ending), with_ending(&aside, ending));
-            if from.exists() {
-                std::fs::rename(&from, &to)?;
-            }
-        }
-    }
-    std::fs::rename(&part, &store)?;
-    File::open(store.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+    put_in_place(&part, &store, &beside(&store, &format!("before-{}", now.millis())))?;
     tell((&restored, &findings), &list, common, screen)?;
     Ok(ExitCode::FAILURE)
+}
+
+/// The restored file becomes the store, and the one before lies aside. There is a store at every moment: a gateway that found none would
+/// make an empty one.
+fn put_in_place(part: &Path, store: &Path, aside: &Path) -> io::Result<()> {
+    if store.exists() {
+        for ending in ["-wal", "-shm"] {
+            let beside = with_ending(store, ending);
+            if beside.exists() {
+                std::fs::rename(&beside, with_ending(aside, ending))?;
+            }
+        }
+        renameat_with(CWD, part, CWD, store, RenameFlags::EXCHANGE)?;
+        std::fs::rename(part, aside)?;
+    } else {
+        std::fs::rename(part, store)?;
+    }
+    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn with_ending(file: &Path, ending: &str) -> PathBuf {
@@ -388,6 +398,22 @@ mod tests {
         let mut event = AuditEvent::new(EventId::mint(now, [7; 10]), now, action, Outcome::Success);
         event.subject.account = Some(AccountId::from_bytes([account; 16]).to_string());
         json!({ "position": position, "event": event }).to_string()
+    }
+
+    #[test]
+    fn h17_the_restored_file_changes_places_with_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (name, text) in [("part", "new"), ("db", "old"), ("db-wal", "log")] {
+            std::fs::write(at(name), text).unwrap();
+        }
+        put_in_place(&at("part"), &at("db"), &at("aside")).unwrap();
+        let read = |name: &str| std::fs::read_to_string(at(name)).ok();
+        assert_eq!([read("db"), read("aside"), read("aside-wal")].map(Option::unwrap), ["new", "old", "log"]);
+        assert_eq!([read("part"), read("db-wal")], [None, None], "nothing of either lies where the other is");
+        std::fs::rename(at("db"), at("part")).unwrap();
+        put_in_place(&at("part"), &at("db"), &at("nothing")).unwrap();
+        assert_eq!((read("db").as_deref(), read("nothing")), (Some("new"), None));
     }
 
     #[test]
