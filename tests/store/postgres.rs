@@ -165,7 +165,15 @@ fn two_nodes_take_a_mark_once_and_write_one_log() {
         let log = nodes[0].log(0, 1000).await.unwrap();
         assert!(log.iter().map(|event| event.position).eq(0..160));
         for node in &nodes {
-            assert_eq!(positions(node, 0).await, ((1..=160).collect(), 160), "without a gap, in the order of commits");
+            // A group of which one batch lost is written again: what it had drawn before stays a gap.
+            let (seen, mut cursor) = positions(node, 0).await;
+            assert!(seen.is_sorted_by(|one, next| one < next), "in the order of commits: {seen:?}");
+            assert_eq!(seen.len(), 160, "each one once");
+            // The cursor passes a gap as soon as whoever could have filled it has ended.
+            while cursor < seen[159] {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                cursor = positions(node, cursor).await.1;
+            }
         }
     });
 }
