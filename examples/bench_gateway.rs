@@ -154,6 +154,7 @@ fn person(world: &World, host: &Origin, number: usize) -> Result<(Token, [Change
         confined_to: None,
         stepped_at: None,
         device: None,
+        grant: None,
         mac: [0; 32],
     };
     login.mac = world.keys.mac_login(&login);

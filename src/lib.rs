@@ -11,7 +11,8 @@
 //! kernel   [1] pure: values, model, proof, refusal, event, journal; identify (A), admit + linking (B), live (C), foresee; import;
 //!              migration (which record may become what, which address stays); merging (two accounts of one
 //!              person); relink (links that follow a company to another provider); profile (whose word a linked account
-//!              follows); scim (filters, paths, whose account a provisioned user is); oidc, local (passwords, passkeys, codes),
+//!              follows); scim (filters, paths, whose account a provisioned user is);
+//!              app (what a product's own app asks for, its key, its refresh token); oidc, local (passwords, passkeys, codes),
 //!              request; saml: gate, XML, C14N, verify, decrypt, judge, what it writes
 //! clock    [2] the one clock             entropy  [2] the one source of randomness
 //! language [2] what people read, in their language: catalogues, parsed once; which is chosen

@@ -109,6 +109,7 @@ macro_rules! conformance {
             people_read_back_as_written,
             links_and_product_accounts_read_back_as_written,
             sessions_read_back_as_written,
+            h16_an_apps_session_turns_once_from_where_it_stands,
             the_gateways_own_rows_read_back_as_written,
             ending_a_login_session_ends_its_children,
             login_sessions_are_read_page_by_page,

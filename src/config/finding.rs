@@ -120,6 +120,8 @@ codes! {
     Path = "E-PATH",
     /// Not a header field that may be set.
     Header = "E-HEADER",
+    /// Not a redirect of an app.
+    Redirect = "E-REDIRECT",
     /// An address or a name used as identity.
     EmailKey = "E-EMAIL-KEY",
     /// A cookie domain that the product does not own.

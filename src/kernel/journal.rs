@@ -30,7 +30,7 @@ pub use scim::{ProvisionedGroup, ScimChange};
 
 use super::event::AuditEvent;
 use super::model::{
-    Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession, Since,
+    Account, AccountStatus, DirectoryRow, Grant, LinkedIdentity, LoginSession, ProductAccount, ProductSession, Since,
 };
 use super::values::{
     AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductAccountId,
@@ -68,6 +68,10 @@ pub enum MarkKind {
     State,
     /// The one-time code of a handover.
     Handover,
+    /// The one-time code of an app (RFC 6749 §4.1.2).
+    AppCode,
+    /// The `jti` of an app's proof that it holds its key, at the token endpoint (RFC 9449 §11.1).
+    Dpop,
     /// The `jti` of a provider's id_token, or its `nonce`.
     Token,
     /// An attempt to get a certificate for a host name: one in the cluster at a time, few in an hour.
@@ -90,6 +94,8 @@ impl MarkKind {
         match self {
             Self::State => "state",
             Self::Handover => "handover",
+            Self::AppCode => "app-code",
+            Self::Dpop => "dpop",
             Self::Token => "token",
             Self::Order => "order",
             Self::Replay => "replay",
@@ -152,6 +158,18 @@ pub enum Change {
         product: ProductName,
         /// Ask, or not any more.
         ask: bool,
+    },
+    /// An app's refresh token was used: the next one takes its place. `Conflict::State` when another use was faster, `Conflict::Ended`
+    /// when there is no such session any more.
+    TurnGrant {
+        /// The app's login session.
+        session: LoginSessionId,
+        /// How often it had turned.
+        from: u32,
+        /// What stands there now.
+        grant: Grant,
+        /// The session's new MAC.
+        mac: [u8; 32],
     },
     /// A directory seen in the configuration for the first time.
     RegisterDirectory(DirectoryRow),

@@ -13,8 +13,8 @@ pub use whence::Whence;
 
 use super::admit::{third_party_allows, third_party_of};
 use super::model::{
-    Account, Catalog, LoginSession, Method, OnChange, Product, ProductAccount, ProductAccountState, ProductSession,
-    SecondStep, Sso, demand,
+    Account, Catalog, Grant, LoginSession, Method, OnChange, Product, ProductAccount, ProductAccountState,
+    ProductSession, SecondStep, Sso, demand,
 };
 use super::refusal::Refusal;
 use super::standing::{self, Bounds, Demand, Entrant, Groups, Management};
@@ -93,6 +93,8 @@ pub enum Why {
     Policy,
     /// The policy asks for our own second step, which was not taken in this session, and its grace is over (rule H15).
     SecondStep,
+    /// The session is an app's that the product has no more (rule H16).
+    App,
 }
 
 impl Why {
@@ -107,6 +109,7 @@ impl Why {
             Self::Manager => "manager",
             Self::Policy => "policy",
             Self::SecondStep => "second-step",
+            Self::App => "app",
         }
     }
 }
@@ -150,7 +153,10 @@ fn product_ends(facts: &LiveFacts<'_>, login: &LoginFacts<'_>) -> Ends {
         && facts.product_account.is_none_or(|record| record.id == session.product_account);
     require(one, Live::Login(Why::Mismatch))?;
     let managed = login.managed();
-    let bounds = Bounds::of(&facts.product.limits).stricter(Bounds::of_live(&managed));
+    let bounds = match &facts.login.grant {
+        Some(_) => Bounds::of_live_app(facts.product, &managed),
+        None => Bounds::of(&facts.product.limits).stricter(Bounds::of_live(&managed)),
+    };
     let abs_at = session.abs_at.min(facts.login.auth_time.plus(bounds.absolute));
     let idle_at = idle_at(session.last_seen, session.idle_millis, bounds.idle);
     require(facts.now < abs_at, Live::Login(Why::Absolute))?;
@@ -158,6 +164,9 @@ fn product_ends(facts: &LiveFacts<'_>, login: &LoginFacts<'_>) -> Ends {
     let parent_seen = facts.login.last_seen.max(session.last_seen);
     let parent = expiry(login, parent_seen)?;
     require(facts.now < idle_at, Live::Login(Why::Idle))?;
+    // The operator took the app away: nobody knows it any more (rule H16).
+    let known = |grant: &Grant| facts.product.apps.iter().any(|app| app.name == grant.app);
+    require(facts.login.grant.as_deref().is_none_or(known), Live::Login(Why::App))?;
     let record = facts.product_account.ok_or(Live::End(Refusal::Inactive))?;
     let acts = standing::is_active(facts.account, Some(record)) && fits(facts.login.method, record.state);
     require(acts, Live::End(Refusal::Inactive))?;
@@ -185,7 +194,15 @@ fn login_ends(facts: &LoginFacts<'_>, last_seen: Timestamp) -> Ends {
 
 /// Absolute and idle limits of a login session, those of now or those of its making, whichever end it first.
 fn expiry(facts: &LoginFacts<'_>, last_seen: Timestamp) -> Ends {
-    let bounds = Bounds::of_live(&facts.managed());
+    let managed = facts.managed();
+    let bounds = match (&facts.login.grant, &facts.login.confined_to) {
+        (None, _) => Bounds::of_live(&managed),
+        (Some(_), product) => {
+            // Its product is gone: nothing vouches for an app.
+            let product = product.as_ref().and_then(|name| facts.catalog.products.get(name));
+            product.map_or(Bounds::NOTHING, |product| Bounds::of_live_app(product, &managed))
+        }
+    };
     let abs_at = facts.login.abs_at.min(facts.login.auth_time.plus(bounds.absolute));
     let idle_at = idle_at(last_seen, facts.login.idle_millis, bounds.idle);
     require(facts.login.account == facts.account.id, Live::Login(Why::Mismatch))?;

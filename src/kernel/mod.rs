@@ -4,6 +4,7 @@
 //! does not compile: sessions are made from an admission, an admission from a proof, and only the judges here make a proof.
 
 pub mod admit;
+pub mod app;
 pub mod certificate;
 pub mod domain;
 pub mod event;

@@ -7,7 +7,7 @@
 use super::event::PolicyStamp;
 use super::model::{
     Account, AccountStatus, Allow, Catalog, Directory, DomainClaim, Limits, Method, NamedPolicy, OnChange,
-    Organization, PasswordRule, Policy, ProductAccount, ProductAccountState, SecondStep, Sso,
+    Organization, PasswordRule, Policy, Product, ProductAccount, ProductAccountState, SecondStep, Sso,
 };
 use super::values::{DirectoryId, DirectoryName, EmailAddress, OrgName};
 use std::net::IpAddr;
@@ -227,6 +227,9 @@ impl Bounds {
     pub const DEFAULT: Self =
         Self { idle: Duration::from_secs(24 * 3600), absolute: Duration::from_secs(7 * 24 * 3600) };
 
+    /// What has ended when it begins.
+    pub const NOTHING: Self = Self { idle: Duration::ZERO, absolute: Duration::ZERO };
+
     /// One side's limits, the defaults where it sets none.
     pub fn of(limits: &Limits) -> Self {
         Self {
@@ -257,14 +260,22 @@ impl Bounds {
         sides.reduce(Self::stricter).unwrap_or(Self::DEFAULT)
     }
 
-    /// What holds for a native app's login: as [`Self::of_login`], but where a policy sets `native`, that is its absolute limit
-    /// and there is no idle one.
-    pub fn of_native(managed: &[Management<'_>]) -> Self {
-        let side = |held: &Management<'_>| match held.policy.native {
-            Some(absolute) => Self { idle: absolute, absolute },
-            None => Self::of(&held.policy.limits),
-        };
-        managed.iter().map(side).reduce(Self::stricter).unwrap_or(Self::DEFAULT)
+    /// One side's limits for an app: where it sets `native`, that is the absolute limit and there is no idle one.
+    fn of_app_side(limits: &Limits, native: Option<Duration>) -> Self {
+        native.map_or_else(|| Self::of(limits), |absolute| Self { idle: absolute, absolute })
+    }
+
+    /// What holds for an app's session when it is made: the strictest of its product's and its managers' limits (rule H16).
+    pub fn of_app(product: &Product, managed: &[Management<'_>]) -> Self {
+        let sides = managed.iter().map(|held| Self::of_app_side(&held.policy.limits, held.policy.native));
+        sides.fold(Self::of_app_side(&product.limits, product.native), Self::stricter)
+    }
+
+    /// What holds now for an app's live session besides what it was made with; see [`Self::of_live`].
+    pub fn of_live_app(product: &Product, managed: &[Management<'_>]) -> Self {
+        let sides = managed.iter().filter(|held| !matches!(held.policy.on_change, OnChange::NextLogin));
+        let sides = sides.map(|held| Self::of_app_side(&held.policy.limits, held.policy.native));
+        sides.fold(Self::of_app_side(&product.limits, product.native), Self::stricter)
     }
 
     /// What holds for a session at a product: the stricter of the product's and the login session's.

@@ -5,7 +5,8 @@
 
 use super::canonical::Canonical;
 use super::{Generations, Keys, Raw};
-use crate::kernel::model::{LoginSession, ProductSession};
+use crate::kernel::app::RefreshToken;
+use crate::kernel::model::{Grant, LoginSession, ProductSession, Thumbprint};
 use crate::kernel::values::{DirectoryId, ProductName, SessionKey, Token};
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -46,6 +47,24 @@ impl Keys {
     pub fn earlier_session_keys(&self, token: &Token) -> Vec<SessionKey> {
         let ring = self.ring.load();
         ring.token.iter().rev().skip(1).map(|(_, key)| SessionKey(key.sign(token.bytes()))).collect()
+    }
+
+    /// What an app's access token is looked up by, together with the key that it is bound to: with another key, or none, it finds nothing,
+    /// and neither does it as a cookie (rule H16).
+    pub fn access_key(&self, token: &Token, bound_to: Option<Thumbprint>) -> SessionKey {
+        let bytes = Canonical::new("fedgate access token 1").bytes(token.bytes()).bytes(bound(&bound_to)).finish();
+        SessionKey(self.ring.load().token.newest().sign(&bytes))
+    }
+
+    /// The refresh token of an app's session that holds when it has turned so often.
+    pub fn refresh_token(&self, session: &LoginSession, turn: u32) -> RefreshToken {
+        let mac = self.ring.load().row.newest().sign(&refresh_bytes(session, turn));
+        RefreshToken { grant: session.id, turn, mac }
+    }
+
+    /// Whether a refresh token of this session was made here; whether it still holds is another matter.
+    pub fn made_refresh(&self, session: &LoginSession, token: &RefreshToken) -> bool {
+        token.grant == session.id && self.ring.load().row.holds(&refresh_bytes(session, token.turn), &token.mac)
     }
 
     /// The MAC of a new login session.
@@ -123,6 +142,7 @@ fn login_bytes(session: &LoginSession) -> Vec<u8> {
         confined_to,
         stepped_at,
         device: _, // Shown to its owner alone, and decides nothing.
+        grant,
         mac: _,
     } = session;
     let made = Canonical::new("fedgate login session 2")
@@ -143,10 +163,30 @@ fn login_bytes(session: &LoginSession) -> Vec<u8> {
         .optional(confined_to.as_ref().map(ProductName::as_str))
         .optional(stepped_at.map(|at| at.millis().to_string()).as_deref());
     // Sessions of other directories, and those of before there was one, read as they were made.
-    match name_key {
-        Some(name_key) => made.bytes(name_key).finish(),
+    let made = match name_key {
+        Some(name_key) => made.bytes(name_key),
+        None => made,
+    };
+    // And so do browsers' sessions.
+    match grant.as_deref() {
+        Some(Grant { app, bound_to, turn, turned_at }) => {
+            let made = made.text("app").text(app.as_str()).bytes(bound(bound_to));
+            made.number((*turn).into()).signed(turned_at.millis()).finish()
+        }
         None => made.finish(),
     }
+}
+
+/// A key's thumbprint, or nothing.
+fn bound(key: &Option<Thumbprint>) -> &[u8] {
+    key.as_ref().map_or(&[], |key| key.0.as_slice())
+}
+
+/// The random `key` of the session's row goes in: a key of ours that leaked is not enough, nor is a copy of the store.
+fn refresh_bytes(session: &LoginSession, turn: u32) -> Vec<u8> {
+    let bound_to = session.grant.as_ref().and_then(|grant| grant.bound_to);
+    let made = Canonical::new("fedgate refresh token 1").bytes(&session.id.to_bytes()).bytes(&session.key.0);
+    made.number(turn.into()).bytes(bound(&bound_to)).finish()
 }
 
 fn product_bytes(session: &ProductSession) -> Vec<u8> {

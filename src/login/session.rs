@@ -241,6 +241,7 @@ impl Login {
             confined_to: terms.confined_to.clone(),
             stepped_at: terms.proved.stepped_at,
             device: Some(Device::of(visitor.user_agent.as_deref().unwrap_or_default())),
+            grant: None,
             mac: [0; 32],
         };
         session.mac = self.world.keys.mac_login(&session);

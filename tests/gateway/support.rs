@@ -167,6 +167,8 @@ pub fn site(upstream: SocketAddr) -> Site {
         password_api: Vec::new(),
         migration: fedgate::kernel::model::MigrationPlan::default(),
         limits: Limits::default(),
+        native: None,
+        apps: Vec::new(),
         colour: None,
         identity_fields: vec![("X-Auth-Name".into(), Claim::Name)],
         step_up: None,

@@ -5,9 +5,9 @@ use fedgate::kernel::event::leaf_hash;
 use fedgate::kernel::journal::{
     Batch, Change, CheckpointRow, DomainRow, KeyRow, MarkKind, PolicyRow, ReplayMark, Revocation,
 };
-use fedgate::kernel::model::{AccountStatus, DirectoryRow, LinkedBy, ProductAccountState, Since};
+use fedgate::kernel::model::{AccountStatus, DirectoryRow, Grant, LinkedBy, ProductAccountState, Since, Thumbprint};
 use fedgate::kernel::values::{
-    DirectoryId, DomainName, OrgName, PolicyName, ProductAccountId, ProductName, ProductSessionId, SessionKey,
+    AppName, DirectoryId, DomainName, OrgName, PolicyName, ProductAccountId, ProductName, ProductSessionId, SessionKey,
     Timestamp,
 };
 use fedgate::store::{Conflict, NotCommitted, Store, Taken, Touch};
@@ -225,6 +225,39 @@ pub async fn links_and_product_accounts_read_back_as_written(store: AnyStore) {
     let sub = product_account(1, 1).sub;
     assert_eq!(store.product_account_by_sub(&elsewhere, &sub).await.unwrap(), None);
     assert_eq!(store.asserted_sub(&elsewhere, &email("ann@acme.com")).await.unwrap(), None);
+}
+
+/// Rule H16: of two uses of one refresh token one is first, on whichever node.
+pub async fn h16_an_apps_session_turns_once_from_where_it_stands(store: AnyStore) {
+    let people = [Change::CreateAccount(account(1)), Change::CreateProductAccount(product_account(1, 1))];
+    store.commit(changes(people)).await.unwrap();
+    let at = now();
+    let grant = |turn: u32| Grant {
+        app: AppName::parse("phone").unwrap(),
+        bound_to: Some(Thumbprint([8; 32])),
+        turn,
+        turned_at: at.plus(HOUR * turn),
+    };
+    let mut session = login_session(1, 1);
+    (session.grant, session.last_seen) = (Some(Box::new(grant(0))), at);
+    store.commit(changes([Change::CreateLoginSession(session.clone())])).await.unwrap();
+    assert_eq!(store.login_session_by_id(session.id).await.unwrap(), Some(session.clone()));
+    let turned = |from, turn| {
+        let (session, grant) = (session.id, grant(turn));
+        changes([Change::TurnGrant { session, from, grant, mac: [u8::try_from(turn).unwrap(); 32] }])
+    };
+    store.commit(turned(0, 1)).await.unwrap();
+    (session.grant, session.mac, session.last_seen) = (Some(Box::new(grant(1))), [1; 32], at.plus(HOUR));
+    assert_eq!(store.login_session_by_id(session.id).await.unwrap(), Some(session.clone()));
+    for from in [0, 2] {
+        check_leaves_nothing(&store, "turned already", turned(from, 2), Conflict::State).await;
+    }
+    // A browser's session has no refresh token.
+    store.commit(changes([Change::CreateLoginSession(login_session(2, 1))])).await.unwrap();
+    let of_browser = Change::TurnGrant { session: login(2), from: 0, grant: grant(1), mac: [1; 32] };
+    check_leaves_nothing(&store, "a browser's", changes([of_browser]), Conflict::State).await;
+    store.commit(changes([Change::EndLoginSession(session.id)])).await.unwrap();
+    check_leaves_nothing(&store, "ended", turned(1, 2), Conflict::Ended).await;
 }
 
 pub async fn sessions_read_back_as_written(store: AnyStore) {

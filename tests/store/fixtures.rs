@@ -136,6 +136,7 @@ pub fn login_session(number: u8, account: u8) -> LoginSession {
         confined_to: None,
         stepped_at: None,
         device: Some(Device::of("Firefox/128.0 (X11; Linux)")),
+        grant: None,
         mac: [3; 32],
     }
 }

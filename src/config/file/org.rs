@@ -103,6 +103,6 @@ pub struct Session {
     pub idle: Text,
     /// It ends this long after the login, whatever happens. Default `7d`.
     pub absolute: Text,
-    /// How long native apps stay logged in, whatever happens. Default: as above.
+    /// How long the products' own apps stay logged in after their person authenticated, used or not. Default: as above.
     pub native: Text,
 }

@@ -61,6 +61,8 @@ pub struct Product {
     pub migration: Option<At<Migration>>,
     /// The product's own JSON logins for apps: passed on unchanged for people who may log in by a password.
     pub password_api: Option<At<Vec<At<PasswordApi>>>>,
+    /// The product's own apps that people install and log in with through the browser: `[[product.NAME.app]]`.
+    pub app: Option<At<Vec<At<App>>>>,
     /// Identity fields besides the assertion: `"X-Forwarded-User" = "sub"`.
     pub headers: Named<String>,
     /// Says that mapping an address or a name is meant, though neither is an identity.
@@ -132,6 +134,20 @@ pub struct Migration {
     /// How long before the deadline people who still have a password are told of it by mail. Default `["30d", "7d", "1d"]`. Where a
     /// password ends, they are told once more when it has.
     pub remind: Texts,
+}
+
+/// An app of the product's own: an OAuth 2.0 client without a secret.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct App {
+    /// Its `client_id`: a name. Required.
+    pub id: Text,
+    /// What people call it. Default: the id with a capital letter.
+    pub label: Text,
+    /// Where its answers go: `https://app.example.com/login` on a host that the app has claimed and that this gateway does not serve,
+    /// `com.example.board:/login`, or `http://127.0.0.1/login` and `http://[::1]/login` on any port. Where another app could listen, the
+    /// app must bind its tokens to a key (DPoP). Required.
+    pub redirect: Texts,
 }
 
 /// A JSON login of the product's own, for its apps.

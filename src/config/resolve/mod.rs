@@ -6,6 +6,7 @@
 mod acme;
 mod across;
 mod adapter;
+mod apps;
 mod bounds;
 mod certificates;
 mod connections;
@@ -196,6 +197,7 @@ impl Reader<'_> {
         self.issuer_slashes();
         self.sub_domains();
         self.same_site(file);
+        self.own_redirects(file);
         self.forward_auth(file);
         self.connection_auth(file, sites);
         self.reset_pages(file, sites);

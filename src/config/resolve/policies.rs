@@ -233,10 +233,7 @@ impl Reader<'_> {
         PasswordRule { min_score, expire }
     }
 
-    fn native(&mut self, written: &Session, base: Option<Duration>) -> Option<Duration> {
-        if let Some(native) = &written.native {
-            self.say.not_yet(native.span(), "session.native", "remove it: no native app logs in");
-        }
+    pub(super) fn native(&mut self, written: &Session, base: Option<Duration>) -> Option<Duration> {
         written.native.is_some().then(|| self.positive("native", &written.native)).or(base)
     }
 

@@ -65,6 +65,8 @@ impl Reader<'_> {
             password_api: self.password_api(&place, written),
             migration,
             limits: self.limits(written.session.as_ref()),
+            native: written.session.as_ref().and_then(|session| self.native(session, None)),
+            apps: self.apps(&place, written),
             colour,
             identity_fields: self.identity_fields(written),
             step_up: self.step_up(written),

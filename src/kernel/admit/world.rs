@@ -162,6 +162,8 @@ pub(in crate::kernel) fn product() -> Product {
         password_api: Vec::new(),
         migration: MigrationPlan::default(),
         limits: Limits::default(),
+        native: None,
+        apps: Vec::new(),
         colour: None,
         identity_fields: Vec::new(),
         step_up: None,
@@ -292,6 +294,7 @@ pub(in crate::kernel) fn login_session(account: &Account, directory: u8) -> Logi
         confined_to: None,
         stepped_at: None,
         device: None,
+        grant: None,
         mac: [0; 32],
     }
 }

@@ -3,9 +3,10 @@
 use super::*;
 use crate::kernel::admit::world::*;
 use crate::kernel::model::{
-    AccountStatus, Allow, Limits, OnChange, Policy, SecondStep, Since, Sso, ThirdPartyRule, demand,
+    AccountStatus, Allow, App, Limits, OnChange, Policy, SecondStep, Since, Sso, ThirdPartyRule, demand,
 };
-use crate::kernel::values::{AccountId, ProductAccountId, ProductName, ProductSessionId, SessionKey};
+use crate::kernel::values::{AccountId, AppName, ProductAccountId, ProductName, ProductSessionId, SessionKey};
+use std::sync::Arc;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -299,13 +300,57 @@ fn h3_an_emergency_session_ends_when_the_policy_no_longer_names_its_person() {
     assert_eq!(released.word(), "policy");
 }
 
+/// The session is an app's of the product, which stays logged in for thirty days.
+fn of_app(case: &mut Case) {
+    let app = AppName::parse("phone").unwrap();
+    case.product.native = Some(DAY * 30);
+    case.product.apps = vec![App { name: app.clone(), label: "Phone".to_owned(), redirects: Vec::new() }];
+    case.login.grant = Some(Box::new(Grant { app, bound_to: None, turn: 0, turned_at: NOW }));
+    case.login.confined_to = Some(case.product.name.clone());
+    (case.login.abs_at, case.login.idle_millis) = (NOW.plus(DAY * 400), (DAY * 400).as_millis() as u64);
+    (case.session.abs_at, case.session.idle_millis) = (NOW.plus(DAY * 400), (DAY * 400).as_millis() as u64);
+    case.catalog.products.insert(case.product.name.clone(), Arc::new(case.product.clone()));
+}
+
+#[test]
+fn h16_an_apps_session_has_limits_of_its_own_and_meets_the_policy_of_now() {
+    let case = Case::of(C, "ann@c.com").with(of_app).policy("c", |policy| policy.native = Some(DAY * 20));
+    let auth_time = case.login.auth_time;
+    let last = |case: &Case, at: Timestamp| (word(case.at(at.minus(Duration::from_millis(1)))), word(case.at(at)));
+    let gone = ("continue".to_owned(), "absolute".to_owned());
+    assert_eq!(last(&case, auth_time.plus(DAY * 20)), gone, "the policy is stricter than the product");
+    let looser = case.clone().policy("c", |policy| policy.native = Some(DAY * 90));
+    assert_eq!(last(&looser, auth_time.plus(DAY * 30)), gone, "and the product than the policy");
+    // Where the policy says nothing of apps they are as browsers.
+    let unsaid = case.clone().policy("c", |policy| policy.native = None);
+    assert_eq!(last(&unsaid, auth_time.plus(Bounds::DEFAULT.absolute)).1, "absolute");
+    assert_eq!(case.login_alone(), Live::Continue { until: auth_time.plus(DAY * 20) });
+    for (change, why) in [
+        ((|case| case.product.apps.clear()) as fn(&mut Case), "app"),
+        (|case| case.account.epoch += 1, "epoch"),
+        (|case| case.account.status = AccountStatus::Deactivated, "end inactive"),
+        (|case| case.catalog.directories.clear(), "policy"),
+        (|case| case.record.as_mut().unwrap().state = ProductAccountState::Local, "end inactive"),
+    ] {
+        let word = case.clone().with(change).word();
+        assert_eq!(word, why);
+    }
+    let homeless = case.clone().with(|case| drop(case.catalog.products.remove(&case.product.name.clone())));
+    assert_eq!(word(homeless.login_alone()), "absolute");
+}
+
 #[test]
 fn native_limits_are_the_policys_own() {
     let catalog = Case::of(C, "ann@c.com").policy("c", |policy| policy.native = Some(DAY * 30)).catalog;
     let address = email("ann@c.com");
     let managed = standing::managements(&catalog, &[&address], Groups::Unknown);
-    assert_eq!(Bounds::of_native(&managed), Bounds { idle: DAY * 30, absolute: DAY * 30 });
-    assert_eq!(Bounds::of_native(&[]), Bounds::DEFAULT);
+    let product = |native| Product { native, ..(**catalog.products.values().next().unwrap()).clone() };
+    let flat = |span| Bounds { idle: span, absolute: span };
+    assert_eq!(Bounds::of_app(&product(Some(DAY * 90)), &managed), flat(DAY * 30));
+    assert_eq!(Bounds::of_app(&product(Some(DAY * 10)), &managed), flat(DAY * 10));
+    assert_eq!(Bounds::of_app(&product(None), &managed), Bounds::of(&product(None).limits).stricter(flat(DAY * 30)));
+    assert_eq!(Bounds::of_app(&product(Some(DAY * 90)), &[]), flat(DAY * 90));
+    assert_eq!(Bounds::of_app(&product(None), &[]), Bounds::of(&product(None).limits));
 }
 
 #[test]

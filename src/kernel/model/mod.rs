@@ -5,6 +5,7 @@
 
 mod account;
 mod adapter;
+mod app;
 mod catalog;
 mod credential;
 mod directory;
@@ -23,6 +24,7 @@ pub use account::{
     SubjectSource,
 };
 pub use adapter::{Adapter, AdapterKey, NotAnAdapterKey};
+pub use app::{App, Grant, NotARedirect, Redirect, Thumbprint};
 pub use catalog::{Catalog, DomainClaim, Organization};
 pub use credential::{Address, Factor, FactorKind, MailboxProof, MailboxPurpose, PasswordCredential};
 pub use directory::{

@@ -1,6 +1,6 @@
 //! What decisions need to know of a product. What the data path needs stands in the gateway's own options.
 
-use super::{Adapter, Limits, MigrationPlan, PasswordApi};
+use super::{Adapter, App, Limits, MigrationPlan, PasswordApi};
 use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
 use std::time::Duration;
 
@@ -27,6 +27,11 @@ pub struct Product {
     pub migration: MigrationPlan,
     /// Session limits; the person's policy may be stricter.
     pub limits: Limits,
+    /// How long an app stays logged in after its person authenticated, used or not; the person's policy may be stricter. None: as long as
+    /// a browser.
+    pub native: Option<Duration>,
+    /// Its own apps that people install.
+    pub apps: Vec<App>,
     /// `#rrggbb` for its pages.
     pub colour: Option<[u8; 3]>,
     /// Further identity fields for products that read no JWT: field name and claim.

@@ -1,5 +1,6 @@
 //! Sessions: the login session on the login host and its children at products (HANDOVER).
 
+use super::Grant;
 use crate::kernel::values::{
     AccountId, Device, DirectoryId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId,
     SessionKey, Timestamp,
@@ -127,7 +128,9 @@ pub struct LoginSession {
     /// What its browser called itself, for its owner to recognize; none for a session of an earlier build. Decides nothing, and the MAC
     /// does not cover it.
     pub device: Option<Device>,
-    /// MAC over account, directory, auth_time, limits, confinement and epoch under a key outside the store (rule H12).
+    /// The session is an app's (rule H16); none: a browser's.
+    pub grant: Option<Box<Grant>>,
+    /// MAC over account, directory, auth_time, limits, confinement, grant and epoch under a key outside the store (rule H12).
     pub mac: [u8; 32],
 }
 

@@ -63,6 +63,11 @@ name!(
 );
 
 name!(
+    /// The operator's name of an app of a product: `[[product.NAME.app]]`, and the app's `client_id`.
+    AppName
+);
+
+name!(
     /// The name of a policy of an organization: `[org.ORG.policies.NAME]`, or `default` for `[org.ORG.policy]`.
     PolicyName
 );

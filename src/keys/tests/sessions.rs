@@ -1,8 +1,9 @@
 //! MACs of session rows: each fixed field alone.
 
 use super::*;
-use crate::kernel::model::{LoginSession, Method, ProductSession};
-use crate::kernel::values::{LoginSessionId, ProductAccountId, SessionKey};
+use crate::kernel::app::RefreshToken;
+use crate::kernel::model::{Grant, LoginSession, Method, ProductSession, Thumbprint};
+use crate::kernel::values::{AppName, LoginSessionId, ProductAccountId, SessionKey};
 
 fn login() -> LoginSession {
     LoginSession {
@@ -27,6 +28,7 @@ fn login() -> LoginSession {
         confined_to: None,
         stepped_at: None,
         device: None,
+        grant: None,
         mac: [0; 32],
     }
 }
@@ -84,6 +86,74 @@ fn h12_a_login_sessions_mac_covers_what_is_fixed() {
     check(false, &|s| s.mac[31] ^= 1);
     check(true, &|s| s.last_seen = NOW.plus(Duration::from_secs(5)));
     check(true, &|s| s.ask_before = vec![ProductName::parse("loom").unwrap()]);
+}
+
+fn of_app() -> LoginSession {
+    let app = AppName::parse("phone").unwrap();
+    let grant = Grant { app, bound_to: Some(Thumbprint([4; 32])), turn: 3, turned_at: NOW };
+    LoginSession { grant: Some(Box::new(grant)), ..login() }
+}
+
+#[test]
+fn h12_an_apps_sessions_mac_covers_that_it_is_one_and_how_often_it_turned() {
+    let keys = keys();
+    let mut made = of_app();
+    made.mac = keys.mac_login(&made);
+    assert!(keys.holds_login(&made) && rotated(Kind::Row).holds_login(&made));
+    assert!(!keys.holds_login(&LoginSession { grant: None, ..made.clone() }), "no browser's session");
+    let check = |change: &dyn Fn(&mut Grant)| {
+        let mut changed = made.clone();
+        change(changed.grant.as_mut().unwrap());
+        assert_ne!(changed, made);
+        assert!(!keys.holds_login(&changed), "{changed:?}");
+    };
+    check(&|grant| grant.app = AppName::parse("desk").unwrap());
+    check(&|grant| grant.bound_to = None);
+    check(&|grant| grant.bound_to = Some(Thumbprint([5; 32])));
+    check(&|grant| grant.turn = 2);
+    check(&|grant| grant.turned_at = NOW.plus(Duration::from_millis(1)));
+    // And a browser's session is made no app's.
+    let mut browsers = login();
+    browsers.mac = keys.mac_login(&browsers);
+    assert!(keys.holds_login(&browsers));
+    assert!(!keys.holds_login(&LoginSession { grant: made.grant.clone(), ..browsers }));
+}
+
+#[test]
+fn h16_a_refresh_token_is_its_sessions_its_turns_and_its_keys() {
+    let keys = keys();
+    let session = of_app();
+    let token = keys.refresh_token(&session, 3);
+    assert_eq!((token.grant, token.turn), (session.id, 3));
+    assert!(keys.made_refresh(&session, &token) && rotated(Kind::Row).made_refresh(&session, &token));
+    assert_eq!(keys.refresh_token(&session, 3), token, "asked for again, it is the same");
+    assert!(!keys.made_refresh(&session, &RefreshToken { turn: 4, ..token }));
+    assert!(!keys.made_refresh(&session, &RefreshToken { mac: [0; 32], ..token }));
+    let other = |change: &dyn Fn(&mut LoginSession)| {
+        let mut changed = session.clone();
+        change(&mut changed);
+        keys.made_refresh(&changed, &token)
+    };
+    assert!(!other(&|session| session.id = LoginSessionId::from_bytes([9; 16])));
+    assert!(!other(&|session| session.key = SessionKey([9; 32])), "a row that was written anew");
+    assert!(!other(&|session| session.grant.as_mut().unwrap().bound_to = None));
+}
+
+#[test]
+fn h16_an_access_token_finds_its_session_with_its_key_alone_and_never_as_a_cookie() {
+    let keys = keys();
+    let token = Token::new([7; 32]);
+    let (one, other) = (Thumbprint([1; 32]), Thumbprint([2; 32]));
+    let found = [
+        keys.access_key(&token, Some(one)),
+        keys.access_key(&token, Some(other)),
+        keys.access_key(&token, None),
+        keys.session_key(&token),
+    ];
+    for (place, key) in found.iter().enumerate() {
+        assert!(!found[place + 1..].contains(key), "{place}");
+    }
+    assert_eq!(keys.access_key(&token, Some(one)), found[0]);
 }
 
 #[test]

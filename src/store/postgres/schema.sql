@@ -83,7 +83,11 @@ CREATE TABLE login_session (
     confined_to TEXT COLLATE "C",
     stepped_at BIGINT,
     name_key BYTEA,
-    device TEXT COLLATE "C"
+    device TEXT COLLATE "C",
+    app TEXT COLLATE "C",
+    app_key BYTEA,
+    app_turn BIGINT,
+    app_turned_at BIGINT
 );
 CREATE INDEX login_session_account ON login_session (account);
 CREATE INDEX login_session_name ON login_session (name_key) WHERE name_key IS NOT NULL;

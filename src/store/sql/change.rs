@@ -174,6 +174,17 @@ impl At<'_> {
                 self.any("DELETE FROM login_session WHERE account = ?", params![account.to_bytes()])
             }
             Change::AskBefore { session, product, ask } => self.ask_before(*session, product, *ask),
+            Change::TurnGrant { session, from, grant, mac } => {
+                let is_there = "SELECT 1 FROM login_session WHERE id = ?";
+                self.db.find(is_there, params![session.to_bytes()], Conflict::Ended)?;
+                self.must(
+                    "UPDATE login_session SET app_turn = ?3, app_turned_at = ?4, mac = ?5, \
+                         last_seen = CASE WHEN last_seen < ?4 THEN ?4 ELSE last_seen END \
+                     WHERE id = ?1 AND app IS NOT NULL AND app_turn = ?2",
+                    params![session.to_bytes(), *from, grant.turn, grant.turned_at.millis(), mac],
+                    Conflict::State,
+                )
+            }
             Change::RegisterDirectory(directory) => self.register(directory),
             Change::PutDomain(row) => self.put_domain(row),
             Change::DropDomain(domain) => {
@@ -374,7 +385,7 @@ impl At<'_> {
 
     fn create_login_session(&self, s: &LoginSession) -> Result<(), Halt> {
         self.epoch_is_current(s.account, s.account_epoch)?;
-        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 22);
+        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 26);
         let row = params![
             s.id.to_bytes(),
             s.key.0,
@@ -398,6 +409,10 @@ impl At<'_> {
             s.stepped_at.map(Timestamp::millis),
             s.name_key,
             s.device.map(|device| device.code()),
+            s.grant.as_ref().map(|grant| grant.app.as_str()),
+            s.grant.as_ref().and_then(|grant| grant.bound_to).map(|key| key.0),
+            s.grant.as_ref().map(|grant| grant.turn),
+            s.grant.as_ref().map(|grant| grant.turned_at.millis()),
         ];
         self.must(&sql, row, Conflict::Row)
     }

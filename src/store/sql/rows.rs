@@ -3,12 +3,12 @@
 use super::{Damaged, Read, Row};
 use crate::kernel::journal::Revocation;
 use crate::kernel::model::{
-    Account, AccountStatus, IdentityKey, LinkedBy, LinkedIdentity, LoginSession, Method, ProductAccount,
-    ProductAccountState, ProductSession, Since, SubjectSource,
+    Account, AccountStatus, Grant, IdentityKey, LinkedBy, LinkedIdentity, LoginSession, Method, ProductAccount,
+    ProductAccountState, ProductSession, Since, SubjectSource, Thumbprint,
 };
 use crate::kernel::values::{
-    AccountId, Device, DirectoryId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId, ProductName,
-    ProductSessionId, SessionKey, Timestamp,
+    AccountId, AppName, Device, DirectoryId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId,
+    ProductName, ProductSessionId, SessionKey, Timestamp,
 };
 use std::collections::BTreeMap;
 
@@ -205,7 +205,7 @@ pub(in crate::store) fn linked_by_column(by: LinkedBy) -> &'static str {
 /// Columns of [`login_session`].
 pub(in crate::store) const LOGIN_SESSION: &str = "id, key, account, directory, method, amr, groups, auth_time, browser, \
      provider_session, logout_hint, created_at, last_seen, idle_millis, abs_at, account_epoch, ask_before, mac, \
-     confined_to, stepped_at, name_key, device";
+     confined_to, stepped_at, name_key, device, app, app_key, app_turn, app_turned_at";
 
 pub(in crate::store) fn login_session(row: &Row<'_>) -> Read<LoginSession> {
     Ok(LoginSession {
@@ -233,8 +233,22 @@ pub(in crate::store) fn login_session(row: &Row<'_>) -> Read<LoginSession> {
         stepped_at: row.get::<Option<i64>>(19)?.map(Timestamp::from_millis),
         name_key: row.get(20)?,
         device: row.get::<Option<String>>(21)?.map(|code| Device::from_code(&code)),
+        grant: grant(row)?,
         mac: row.get(17)?,
     })
+}
+
+/// What makes a login session an app's, from column 22 on.
+fn grant(row: &Row<'_>) -> Read<Option<Box<Grant>>> {
+    if row.is_null(22)? {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(Grant {
+        app: parsed(row, 22, AppName::parse)?,
+        bound_to: row.get::<Option<[u8; 32]>>(23)?.map(Thumbprint),
+        turn: row.get(24)?,
+        turned_at: time(row, 25)?,
+    })))
 }
 
 /// Columns of [`product_session`].

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("mail_language.sql"),
     include_str!("scim.sql"),
     include_str!("relink.sql"),
+    include_str!("apps.sql"),
 ];
 
 /// How long a connection waits for another process's lock before the store counts as unavailable. A browser waits with it, so
