@@ -52,6 +52,8 @@ mod mix_up;
 mod moves;
 #[path = "login/must_move.rs"]
 mod must_move;
+#[path = "login/native_apps.rs"]
+mod native_apps;
 #[path = "login/neighbours.rs"]
 mod neighbours;
 #[path = "login/passkeys.rs"]

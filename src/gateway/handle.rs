@@ -12,7 +12,7 @@ pub(super) use asked::{asks_upgrade, declared};
 pub(super) use refused::login_path;
 
 use self::asked::{Asked, echoes, is_listed_preflight, listed_origin};
-use self::refused::way_back;
+pub(super) use self::refused::way_back;
 use super::answer::{self, Answer};
 use super::body::Broken;
 use super::bound;
@@ -24,6 +24,7 @@ use super::guard::Reason;
 use super::guard::load::{Asker, Place};
 use super::head::{Passage, REQUEST_ID};
 use super::locate::locate;
+use super::native;
 use super::pace::{Busy, Delivery};
 use super::recall::{Cookies, Rest};
 use super::spool;
@@ -202,6 +203,9 @@ impl Step<'_> {
         if is_listed_preflight(&request, target) {
             return self.forward(request, path, target, cookies.rest, Admitted { live: None, public: false }).await;
         }
+        if let Some(shown) = native::shown(request.headers()) {
+            return Box::pin(self.native(request, path, target, (cookies, shown, trace))).await;
+        }
         if let Some(refusal) = self.objection(&request, &cookies.session, target) {
             return Ok(self.refuse(refusal, &declared(request.headers()), Some(target)));
         }
@@ -274,7 +278,25 @@ impl Step<'_> {
         // A browser that fetches ahead is nobody's activity.
         let active = !headers.contains_key(SEC_PURPOSE);
         let (product, host) = (&target.site.product.name, &self.entry.origin);
-        let ask = Ask { token, key, product, host, client: self.client, now: self.now, active };
+        self.admit_by(Ask { token, key, product, host, client: self.client, now: self.now, active }).await
+    }
+
+    /// An app's session is its product's, on whichever of the product's hosts: it stands under the first one.
+    pub(super) async fn admit_app(
+        &self,
+        token: &Token,
+        key: SessionKey,
+        target: &Target,
+        headers: &HeaderMap,
+    ) -> Admission {
+        let active = !headers.contains_key(SEC_PURPOSE);
+        let product = &target.site.product;
+        let Some(host) = product.hosts.first() else { return Admission::Nobody };
+        let (product, key) = (&product.name, Some(key));
+        self.admit_by(Ask { token, key, product, host, client: self.client, now: self.now, active }).await
+    }
+
+    async fn admit_by(&self, ask: Ask<'_>) -> Admission {
         let sessions = &self.line.core.shared.sessions;
         match sessions.cached(&ask) {
             Some(admission) => admission,
@@ -306,7 +328,7 @@ impl Step<'_> {
         target.load.enter(asker)
     }
 
-    async fn forward(
+    pub(super) async fn forward(
         &self,
         request: Box<Request<RequestBody>>,
         path: &NormalPath<'_>,

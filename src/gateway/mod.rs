@@ -25,6 +25,7 @@ mod handle;
 mod head;
 mod ids;
 mod locate;
+mod native;
 mod ops;
 pub mod options;
 mod pace;

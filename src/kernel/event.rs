@@ -94,6 +94,15 @@ pub enum Action {
     /// A provider did not answer.
     #[serde(rename = "login.idp_unavailable")]
     ProviderUnavailable,
+    /// A person let an app of a product in; `after` says which, and `txn` its login session.
+    #[serde(rename = "app.authorized")]
+    AppAuthorized,
+    /// An app's refresh token was turned into the next one.
+    #[serde(rename = "app.refreshed")]
+    AppRefreshed,
+    /// A code or a refresh token of an app came again: all that came of its login ended (rule H16).
+    #[serde(rename = "app.reused")]
+    AppReused,
     /// A session began.
     #[serde(rename = "session.created")]
     SessionCreated,

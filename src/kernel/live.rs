@@ -134,6 +134,15 @@ pub fn login_live(facts: &LoginFacts<'_>) -> LoginLive {
     answer(login_ends(facts, facts.login.last_seen))
 }
 
+/// Whether a login session that goes on lacks nothing that is asked of a login now: it does not live in the grace of a change. Only such
+/// a one lets something new in.
+pub fn meets_policies(facts: &LoginFacts<'_>) -> bool {
+    facts
+        .governing()
+        .iter()
+        .all(|held| unmet_since(facts, held).is_none() && has_stepped(facts, held.policy().second_step, Some(held)))
+}
+
 /// `Ok` carries the time until which the answer holds.
 type Ends = Result<Timestamp, Live>;
 

@@ -69,6 +69,8 @@ pub enum Refusal {
     LoginRequired,
     /// More than one credential, or one that we cannot map (rule C7).
     Credential,
+    /// An app that the product does not have, or an answer to where it may not go (rule H16).
+    UnknownApp,
     /// The path or host has no single meaning.
     Malformed,
     /// A form of more bytes than any of ours, or of a portal's, may have.
@@ -155,6 +157,7 @@ impl Refusal {
             Self::StepUp => "step-up-needed",
             Self::LoginRequired => "login-required",
             Self::Credential => "credential",
+            Self::UnknownApp => "unknown-app",
             Self::Malformed => "malformed",
             Self::TooLarge => "too-large",
             Self::TooMany => "too-many",

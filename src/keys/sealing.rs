@@ -35,10 +35,12 @@ pub enum Purpose {
     Local,
     /// What an account that was put aside was logged in with (B21).
     Quarantine,
+    /// What an app's login carries: the question that its person is asked, and the one-time code (rule H16).
+    App,
 }
 
 impl Purpose {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::LoginUnderWay,
         Self::Flow,
         Self::Handover,
@@ -52,6 +54,7 @@ impl Purpose {
         Self::Device,
         Self::Local,
         Self::Quarantine,
+        Self::App,
     ];
 
     const fn name(self) -> &'static str {
@@ -69,6 +72,7 @@ impl Purpose {
             Self::Device => "device",
             Self::Local => "local",
             Self::Quarantine => "quarantine",
+            Self::App => "app",
         }
     }
 }

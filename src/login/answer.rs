@@ -99,6 +99,8 @@ pub enum Step {
         /// A provider that was, or could not be, told, and what came of it.
         there: Option<(String, There)>,
     },
+    /// May an app act for the person?
+    App(Box<super::native::AppStep>),
     /// Turned away.
     Refused(Refused),
     /// The same login came back twice.

@@ -7,6 +7,7 @@
 //! same way, out of the rows that it was made of. Streams are watched by `watch`.
 
 mod expired;
+mod proofs;
 
 use super::cache::Cache;
 use super::entry::{Entry, Rows};
@@ -17,6 +18,7 @@ use super::tokens::Tokens;
 use super::world::World;
 use crate::audit::Sampled;
 use crate::entropy::random;
+use crate::kernel::app::{DpopWanted, judge_dpop};
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::live::{Live as Standing, step_up};
@@ -24,9 +26,10 @@ use crate::kernel::model::{Catalog, LoginSession, Outage, ProductSession};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{EventId, ProductName, SessionKey, Timestamp, Token};
 use crate::store::{Touch, Unavailable};
-use crate::web::{Admission, Ask, End, Identity, LiveSession, Replays, Sessions, TokenAsk};
+use crate::web::{Admission, AppAsk, Ask, End, Identity, LiveSession, Replays, Sessions, TokenAsk};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use proofs::Proofs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,6 +54,7 @@ pub struct Live {
     pub(super) registry: Registry,
     cache: Cache,
     tokens: Tokens,
+    proofs: Proofs,
     /// Counts applied revocations; a reading during which it moved is not trusted.
     pub(super) applied: AtomicU64,
     pub(super) touches: Mutex<Vec<Touch>>,
@@ -65,6 +69,7 @@ impl Live {
             registry: Registry::default(),
             cache: Cache::new(CACHED),
             tokens: Tokens::default(),
+            proofs: Proofs::default(),
             applied: AtomicU64::new(0),
             touches: Mutex::new(Vec::new()),
         }
@@ -165,7 +170,7 @@ impl Live {
         if self.is_behind() {
             return Err(Unavailable("what holds of organizations, or the keys, could not be read".into()));
         }
-        let key = self.world.keys.session_key(ask.token);
+        let key = ask.key.unwrap_or_else(|| self.world.keys.session_key(ask.token));
         self.world.tally.session_read();
         for _ in 0..3 {
             let before = self.applied();
@@ -339,7 +344,8 @@ impl Live {
         let outage = catalog.products.get(ask.product).map(|product| product.on_store_outage);
         let lapsed = self.lapsed_for();
         let covered = matches!((outage, lapsed), (Some(Outage::Grace(grace)), Some(lapsed)) if lapsed <= grace);
-        let entry = if covered { self.cache.get(&self.world.keys.session_key(ask.token)) } else { None };
+        let key = ask.key.unwrap_or_else(|| self.world.keys.session_key(ask.token));
+        let entry = if covered { self.cache.get(&key) } else { None };
         let entry = entry.filter(|entry| entry.is_at(ask) && entry.still_holds(&catalog, ask.now));
         // One that would have to be judged again cannot be: its rows are in the store.
         entry
@@ -377,6 +383,31 @@ impl Sessions for Live {
             }
             Err(_) => self.in_grace(ask),
         }
+    }
+
+    fn app_key(&self, ask: &AppAsk<'_>) -> Option<SessionKey> {
+        let bound_to = match ask.proof {
+            None => None,
+            Some(proof) => {
+                let token = ask.shown;
+                let wanted = DpopWanted {
+                    method: ask.method,
+                    origin: ask.host,
+                    path: ask.path,
+                    token: Some(token),
+                    now: ask.now,
+                };
+                let held = judge_dpop(proof, &wanted)
+                    .inspect_err(|fault| tracing::debug!(%fault, "an app's proof does not hold"))
+                    .ok()?;
+                if !self.proofs.is_first(held.id) {
+                    tracing::debug!("an app's proof came before");
+                    return None;
+                }
+                Some(held.key)
+            }
+        };
+        Some(self.world.keys.access_key(ask.token, bound_to))
     }
 
     async fn admit_token(&self, ask: &TokenAsk<'_>) -> Admission {

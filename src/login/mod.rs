@@ -11,6 +11,7 @@
 //! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
 //! - `account`: a person's own account: what it is, where it is logged in, and ending that.
 //! - `emergency`: the door for the day on which an organization's own provider keeps everybody out.
+//! - `native`: products' own apps: the person is asked, a code, tokens that turn.
 //! - `live`: the session check of the data path, with `entry`, `cache`, `lease`, `registry`, `watch` and the back-room loop that
 //!   keeps them true.
 //!
@@ -43,6 +44,7 @@ mod logout;
 mod merging;
 mod moved;
 mod moving;
+mod native;
 mod profile;
 mod quarantine;
 mod record;
@@ -80,6 +82,7 @@ pub use handover::ProductHost;
 pub use lease::{FRESH, Lease};
 pub use live::Live;
 pub use merging::{MergeAsks, MergeStep};
+pub use native::{AppStep, AppTokenAsk, AppTokens, TokenFault, TokenGrant, issuer};
 pub use profile::InTheWay;
 pub use session::clean_name;
 pub use shadow::Shadow;

@@ -156,6 +156,9 @@ const fn verdict(action: Action) -> Verdict {
         | A::BreakGlassUsed
         | A::ProviderUnavailable
         | A::SessionCreated
+        | A::AppAuthorized
+        | A::AppRefreshed
+        | A::AppReused
         | A::SessionEnded
         | A::ProviderLogout
         | A::SignalReceived

@@ -37,7 +37,7 @@ pub use merging::{Merge, MergeAsks};
 pub use moving::{Anew, Move, Prove, Review};
 pub use name::{Name, legible};
 pub use page::{
-    Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Lost, Page, Person, ProductLink,
+    App, Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Link, Loop, Lost, Page, Person, ProductLink,
     Reenter, Reference, Refusal, Resend, SignedOut, Submit, There, Towards, Way,
 };
 pub use passkey::{Ceremony, Passkey, SCRIPT, SCRIPT_PATH};

@@ -29,6 +29,8 @@ pub enum Page {
     ConfirmLogout(ConfirmLogout),
     /// One click before a product is entered again that the person logged out of.
     Reenter(Reenter),
+    /// May an app act for its person?
+    App(App),
     /// Turned away, with the reason.
     Refusal(Refusal),
     /// The login keeps coming back.
@@ -246,6 +248,21 @@ pub struct Reenter {
     pub form: Form,
     /// Log in as someone else.
     pub other: Href,
+}
+
+/// Before an app of a product is let in (rule H16). `POST` with `act`: `allow`, or anything else.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The product.
+    pub brand: Brand,
+    /// What people call the app.
+    pub app: Name,
+    /// Whose account it would act in.
+    pub person: Person,
+    /// The form of the buttons.
+    pub form: Form,
+    /// Where the answer goes.
+    pub goes_to: url::Url,
 }
 
 /// What a person reads aloud to support.

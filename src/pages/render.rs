@@ -16,7 +16,7 @@ use std::sync::Arc;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 37] = [
+const TEMPLATES: [(&str, &str); 38] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
@@ -26,6 +26,7 @@ const TEMPLATES: [(&str, &str); 37] = [
     ("signed_out.html", include_str!("templates/signed_out.html")),
     ("confirm_logout.html", include_str!("templates/confirm_logout.html")),
     ("reenter.html", include_str!("templates/reenter.html")),
+    ("app.html", include_str!("templates/app.html")),
     ("refusal.html", include_str!("templates/refusal.html")),
     ("loop.html", include_str!("templates/loop.html")),
     ("fault.html", include_str!("templates/fault.html")),
@@ -186,6 +187,7 @@ impl Pages {
         let headers = match page {
             Page::Submit(page) if page.action.scheme() == "https" => self.headers_of_submit.clone(),
             Page::Submit(_) => self.headers_of_plain_submit.clone(),
+            Page::App(page) => self.headers_towards(&page.goes_to),
             page if page.has_script() => self.headers_with_script.clone(),
             _ => self.headers.clone(),
         };
@@ -204,6 +206,21 @@ impl Pages {
                 Html { status: 500, body: BROKEN.to_owned(), headers: self.headers.clone() }
             }
         }
+    }
+
+    /// Those of a page whose form may be answered by a redirect to one app, and to nowhere else (rule M12).
+    fn headers_towards(&self, app: &url::Url) -> HeaderMap {
+        let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.:/[]".contains(&b));
+        let source = match app.origin() {
+            origin @ url::Origin::Tuple(..) => origin.ascii_serialization(),
+            url::Origin::Opaque(_) => format!("{}:", app.scheme()),
+        };
+        let mut headers = self.headers.clone();
+        let csp = self.csp.replace("form-action 'self'", &format!("form-action 'self' {source}"));
+        if let (true, Ok(csp)) = (is_plain(&source), HeaderValue::from_str(&csp)) {
+            headers.insert(http::header::CONTENT_SECURITY_POLICY, csp);
+        }
+        headers
     }
 
     /// The policy that every page without a script carries. Also right for the login host's answers without a page (redirects, 204).

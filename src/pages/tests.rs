@@ -1,8 +1,8 @@
 //! What must hold for every page: escaping, the policy and the headers. How each page reads is recorded in `tests/pages.rs`.
 
 use super::{
-    Brand, Ceremony, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Html, Link, Local, Loop, Name,
-    Page, Pages, Passkey, Person, Picker, ProductLink, Reader, Reenter, Reference, Refusal, SCRIPT, SCRIPT_PATH,
+    App, Brand, Ceremony, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Href, Html, Link, Local, Loop,
+    Name, Page, Pages, Passkey, Person, Picker, ProductLink, Reader, Reenter, Reference, Refusal, SCRIPT, SCRIPT_PATH,
     SignedOut, Submit, There, Towards, Utc, Way,
 };
 use crate::language::{Languages, Text};
@@ -112,6 +112,13 @@ fn hostile() -> Vec<Page> {
         }),
         Page::ConfirmLogout(ConfirmLogout { brand: Some(brand()), person: person(), form: form(), stay: href() }),
         Page::Reenter(Reenter { brand: brand(), person: person(), form: form(), other: href() }),
+        Page::App(App {
+            brand: brand(),
+            app: Name::configured(HOSTILE),
+            person: person(),
+            form: form(),
+            goes_to: url::Url::parse("com.example.board:/login").expect("a URL"),
+        }),
         Page::Refusal(Refusal {
             status: 403,
             brand: Some(brand()),
@@ -153,6 +160,22 @@ fn the_policy_names_the_style_sheet_by_its_digest() {
     ] {
         assert!(csp(&html).split("; ").any(|given| given == part), "{part} in {}", csp(&html));
     }
+}
+
+#[test]
+fn h16_the_form_about_an_app_may_be_answered_there_and_nowhere_else() {
+    let policy = |goes_to: &str| {
+        let mut page = hostile().into_iter().find(|page| matches!(page, Page::App(_))).expect("one");
+        if let Page::App(page) = &mut page {
+            page.goes_to = url::Url::parse(goes_to).expect("a URL");
+        }
+        let html = pages().render(&page, &Reader::english());
+        csp(&html).split("; ").find(|given| given.starts_with("form-action")).map(ToOwned::to_owned)
+    };
+    assert_eq!(policy("com.example.board:/login?x=1"), Some("form-action 'self' com.example.board:".to_owned()));
+    assert_eq!(policy("http://127.0.0.1:51004/cb"), Some("form-action 'self' http://127.0.0.1:51004".to_owned()));
+    assert_eq!(policy("http://[::1]:51004/cb"), Some("form-action 'self' http://[::1]:51004".to_owned()));
+    assert_eq!(policy("https://a;script-src.example/cb"), Some("form-action 'self'".to_owned()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::language::{Speaker, Text};
 use super::colour::Colour;
 use super::name::{Name, legible};
 use super::page::{
-    Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Loop, Lost, Page, Person, Reenter, Reference,
+    App, Brand, Choice, ConfirmLogout, Email, Fault, Form, Go, Home, Hop, Loop, Lost, Page, Person, Reenter, Reference,
     Refusal, Resend, SignedOut, Submit, There, Towards,
 };
 
@@ -34,6 +34,7 @@ pub(super) fn of(page: &Page, login_host: &str, (speaker, picker): (Speaker, Opt
         Page::SignedOut(page) => ("signed_out.html", 200, page.brand.as_ref(), signed_out(page)),
         Page::ConfirmLogout(page) => ("confirm_logout.html", 200, page.brand.as_ref(), confirm_logout(page)),
         Page::Reenter(page) => ("reenter.html", 200, Some(&page.brand), reenter(page)),
+        Page::App(page) => ("app.html", 200, Some(&page.brand), app(page)),
         Page::Refusal(page) => ("refusal.html", page.status, page.brand.as_ref(), refusal(page)),
         Page::Loop(page) => ("loop.html", 400, page.brand.as_ref(), looping(page)),
         Page::Fault(page) => ("fault.html", 500, None, fault(page)),
@@ -119,6 +120,10 @@ fn confirm_logout(page: &ConfirmLogout) -> Value {
 
 fn reenter(page: &Reenter) -> Value {
     context! { person => person(&page.person), form => form(&page.form), other => page.other.as_str() }
+}
+
+fn app(page: &App) -> Value {
+    context! { app => page.app.shown(), person => person(&page.person), form => form(&page.form) }
 }
 
 fn refusal(page: &Refusal) -> Value {

@@ -3,7 +3,7 @@
 use super::forms::Fields;
 use super::languages::keeping;
 use super::render::{self, At};
-use super::{Site, account, another, declared, emergency, local, signal, stepping};
+use super::{Site, account, another, declared, emergency, local, native, signal, stepping};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{DirectoryName, OrgName, Origin, ProductName, ThirdPartyName};
 use crate::keys::KeyFault;
@@ -32,6 +32,9 @@ impl Site {
         }
         if let Some(directory) = path.strip_prefix("/oidc").and_then(|rest| rest.strip_suffix("/jwks.json")) {
             return self.client_jwks(request, directory);
+        }
+        if let Some(rest) = path.strip_prefix(native::METADATA) {
+            return self.app_metadata(request, rest);
         }
         if [emergency::ENTER, emergency::NEW, emergency::OWN].contains(&path.as_str()) {
             return self.on_emergency(request, visitor, (&method, &path)).await;

@@ -12,6 +12,7 @@ mod languages;
 mod local;
 mod login_host;
 mod merging;
+mod native;
 mod passkey;
 mod product_host;
 mod product_local;
@@ -85,6 +86,10 @@ impl Routes for Site {
             return self.scim.answer(&request).await;
         }
         let visitor = self.visitor(&request);
+        if matches!(request.place, Place::Login) && request.head.uri.path().starts_with(native::ENDPOINTS) {
+            // An app, without a browser: a code and its verifier, or a token, say who asks; no cookie does.
+            return self.on_app_endpoint(&request, &visitor).await;
+        }
         if Self::is_foreign(&request, &own) {
             return self.refuse_request(&request, &visitor, Refusal::CrossSite).await;
         }

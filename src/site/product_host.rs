@@ -37,6 +37,8 @@ impl Site {
             (None, "GET", "/.fedgate/login") => self.leave_product(request, visitor, (at, doors)).await,
             (None, "GET", "/.fedgate/step-up") => self.step_up(request, visitor, (at, doors)).await,
             (None, "GET", "/.fedgate/finish") => self.finish(request, visitor, at).await,
+            (None, "GET", super::native::AUTHORIZE) => self.ask_for_app(request, visitor, at).await,
+            (None, "POST", super::native::AUTHORIZE) => self.answer_for_app(request, visitor, at).await,
             (None, "GET" | "HEAD", "/.fedgate/session") => self.who(visitor, at).await,
             (None, "GET" | "HEAD", "/.fedgate/logout") | (Some(Door::Logout), "GET" | "HEAD", _) => {
                 let answer = self.login.confirm_product_logout(visitor, at).await;

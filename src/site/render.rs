@@ -8,9 +8,9 @@ use crate::kernel::refusal::Refusal;
 use crate::language::Text;
 use crate::login::{Answer, Form, Person, Refused, Step, There, Towards, Visitor};
 use crate::pages::{
-    Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form as PageForm, Go, Home, Hop, Href, Html, Link, Loop, Name,
-    Page, Person as PagePerson, ProductLink, Reader, Reenter, Reference, Refusal as RefusalPage, SignedOut, Submit,
-    There as PageThere, Towards as PageTowards, Utc, Way,
+    App, Brand, Choice, Colour, ConfirmLogout, Email, Fault, Form as PageForm, Go, Home, Hop, Href, Html, Link, Loop,
+    Name, Page, Person as PagePerson, ProductLink, Reader, Reenter, Reference, Refusal as RefusalPage, SignedOut,
+    Submit, There as PageThere, Towards as PageTowards, Utc, Way,
 };
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};
@@ -133,6 +133,13 @@ impl Site {
                     };
                     (Name::configured(&provider), there)
                 }),
+            }),
+            Step::App(step) => Page::App(App {
+                brand: brand(&step.product),
+                app: Name::configured(&step.app),
+                person: person(&step.person),
+                form: form(&step.form, super::native::AUTHORIZE)?,
+                goes_to: step.goes_to,
             }),
             Step::Refused(refused) => self.refusal(&refused, at)?,
             Step::Loop(refused) => Page::Loop(Loop {

@@ -138,7 +138,7 @@ fn later(status: StatusCode, seconds: &'static str) -> Response<Bytes> {
     response
 }
 
-fn with_json(status: StatusCode, body: &serde_json::Value) -> Response<Bytes> {
+pub(super) fn with_json(status: StatusCode, body: &serde_json::Value) -> Response<Bytes> {
     let mut response = render::json(body.to_string());
     *response.status_mut() = status;
     response

@@ -29,9 +29,12 @@ pub(super) fn status(refusal: Refusal) -> StatusCode {
     match refusal {
         Refusal::LoginRequired | Refusal::StepUp | Refusal::Credential => StatusCode::UNAUTHORIZED,
         Refusal::ProviderUnavailable | Refusal::Logout(SamlFault::LogoutRate) => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::Malformed | Refusal::NotUnderWay | Refusal::Loop | Refusal::Proof(_) | Refusal::Logout(_) => {
-            StatusCode::BAD_REQUEST
-        }
+        Refusal::UnknownApp
+        | Refusal::Malformed
+        | Refusal::NotUnderWay
+        | Refusal::Loop
+        | Refusal::Proof(_)
+        | Refusal::Logout(_) => StatusCode::BAD_REQUEST,
         Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Conflict => StatusCode::CONFLICT,
@@ -103,6 +106,7 @@ const fn heading(refusal: Refusal) -> &'static str {
         Refusal::StepUp => "refused-step-up",
         Refusal::LoginRequired => "refused-login-required",
         Refusal::Credential => "refused-credential",
+        Refusal::UnknownApp => "refused-unknown-app",
         Refusal::Malformed => "refused-malformed",
         Refusal::TooLarge => "refused-too-large",
         Refusal::TooMany => "refused-too-many",
@@ -175,6 +179,7 @@ const fn sentences(refusal: Refusal) -> (&'static str, &'static str, &'static st
         Refusal::StepUp => ("refused-step-up-what", "refused-step-up-do", ASK_SUPPORT),
         Refusal::LoginRequired => ("refused-login-required-what", "refused-login-required-do", ASK_SUPPORT),
         Refusal::Credential => ("refused-credential-what", "refused-credential-do", ASK_SUPPORT),
+        Refusal::UnknownApp => ("refused-unknown-app-what", "refused-unknown-app-do", ASK_SUPPORT),
         Refusal::Malformed => ("refused-malformed-what", "refused-malformed-do", ASK_SUPPORT),
         Refusal::TooLarge => ("refused-too-large-what", "refused-too-large-do", ASK_IT),
         Refusal::TooMany => ("refused-too-many-what", "refused-too-many-do", ASK_SUPPORT),

@@ -57,6 +57,25 @@ pub struct TokenAsk<'a> {
     pub client: IpAddr,
 }
 
+/// What the data path asks for a request that carries an access token of an app (rule H16).
+#[derive(Clone, Copy, Debug)]
+pub struct AppAsk<'a> {
+    /// The token.
+    pub token: &'a Token,
+    /// The same, as it was shown.
+    pub shown: &'a str,
+    /// The `DPoP` field, where the token was shown by that scheme.
+    pub proof: Option<&'a str>,
+    /// The request's method.
+    pub method: &'a str,
+    /// The host that it came to.
+    pub host: &'a Origin,
+    /// Its path in normal form.
+    pub path: &'a str,
+    /// Read once per request.
+    pub now: Timestamp,
+}
+
 /// The answer to [`Ask`] and [`TokenAsk`].
 #[derive(Clone, Debug)]
 pub enum Admission {
@@ -111,6 +130,11 @@ impl LiveSession {
 pub trait Sessions: Send + Sync + 'static {
     /// What finds a token's session, for whoever sees the token again: a keyed hash, which costs. `None` when it costs nothing.
     fn key(&self, _: &Token) -> Option<SessionKey> {
+        None
+    }
+
+    /// What finds the session of an app's access token, for [`Ask::key`]; `None` when its proof does not hold. Who knows no apps finds none.
+    fn app_key(&self, _: &AppAsk<'_>) -> Option<SessionKey> {
         None
     }
 

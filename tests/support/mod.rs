@@ -11,6 +11,7 @@
 //! | `adapter.rs` | a product's account adapter that answers as told |
 //! | `pebble.rs` | a real ACME authority |
 //! | `authenticator.rs` | passkeys in software, whose answers can be wrong in every field |
+//! | `native.rs` | a product's own app: an OAuth client that holds a key |
 //! | `catcher.rs`, `names.rs` | a real SMTP server; real name servers |
 //! | `authority.rs`, `clock.rs`, `ports.rs` | certificates, time, ports |
 //!
@@ -32,6 +33,7 @@ pub mod html;
 pub mod http1;
 pub mod intent;
 pub mod names;
+pub mod native;
 pub mod op;
 pub mod page;
 pub mod pebble;

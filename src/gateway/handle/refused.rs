@@ -93,7 +93,7 @@ impl Step<'_> {
 }
 
 /// Where a person comes back to: where they were going, if only to look.
-pub(super) fn way_back(safe: bool, path: &NormalPath<'_>) -> String {
+pub(in crate::gateway) fn way_back(safe: bool, path: &NormalPath<'_>) -> String {
     if safe { path.target() } else { "/".to_owned() }
 }
 

@@ -93,6 +93,8 @@ pub fn may_refresh(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::admit::world::{C, NOW, account, login_session, product, record};
+    use crate::kernel::model::{Method, MigrationPlan};
     use crate::kernel::values::AppName;
 
     #[test]
@@ -118,5 +120,20 @@ mod tests {
         assert_eq!((judged(3, 0), judged(0, 0)), (Turn::Reused, Turn::Reused));
         // A row that was put back: the token is younger than what the store says.
         assert_eq!((judged(6, 0), judged(u32::MAX, 0)), (Turn::Reused, Turn::Reused));
+    }
+
+    #[test]
+    fn b11_where_passwords_lead_to_the_one_account_an_app_that_came_by_one_logs_in_again() {
+        let account = account(9, "ann@c.com");
+        let session = |method| LoginSession { method, ..login_session(&account, C) };
+        let product = |phase| Product { migration: MigrationPlan::of(phase), ..product() };
+        let asked =
+            |phase, state, method| may_refresh(&product(phase), &record(&account, state), &session(method), NOW);
+        let (local, linked) = (ProductAccountState::Local, ProductAccountState::Linked);
+        for method in [Method::Password, Method::Passkey, Method::Adapter] {
+            assert_eq!(asked(MigrationPhase::Forced, local, method), Err(Refusal::MoveFirst), "{method:?}");
+        }
+        assert_eq!(asked(MigrationPhase::Optional, local, Method::Password), Ok(()));
+        assert_eq!(asked(MigrationPhase::Forced, linked, Method::Issuer), Ok(()));
     }
 }
