@@ -71,6 +71,8 @@ pub struct Device {
     pub id: String,
     /// The browser, coarsely; none where it said nothing.
     pub seen_as: Option<Seen>,
+    /// The app whose session it is; none: a browser's.
+    pub app: Option<Name>,
     /// Products that are open in it.
     pub products: Vec<Name>,
     /// What it was logged in by.
@@ -103,6 +105,9 @@ impl By {
 
 impl Device {
     fn name(&self) -> Text {
+        if let Some(app) = &self.app {
+            return Text::of("device-app").with("app", &app.shown());
+        }
         match self.seen_as.map(Seen::parts) {
             None => Text::of("device-none"),
             Some((None, None)) => Text::of("device-unknown"),

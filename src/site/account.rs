@@ -242,6 +242,7 @@ fn device(session: SeenSession) -> Device {
     Device {
         id: session.id,
         seen_as: session.device,
+        app: session.app.as_deref().map(Name::configured),
         products: session.products.iter().map(|label| Name::configured(label)).collect(),
         by: match session.by {
             SeenBy::Provider(Some(label)) => By::Provider(Name::configured(&label)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::doors::PASSWORD;
@@ -15,6 +15,7 @@ use crate::support::configuration::Configuration;
 use crate::support::gateway::Gateway;
 use crate::support::native::{NativeApp, press, step, told};
 use crate::support::page::Page;
+use crate::support::peer::Peer;
 use crate::support::upstream::Upstream;
 use crate::support::websocket::{Frame, Opened, WebSocket};
 use crate::world::sign_in;
@@ -528,4 +529,53 @@ async fn t14_after_the_link_an_app_logs_in_anew_by_the_same_way() {
     assert_eq!(app.get(&url, text(&after, "access_token")).await.status, StatusCode::OK, "{after}");
     assert_eq!(sub(&ground), known_as, "no board is lost");
     ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn h16_a_person_sees_their_apps_and_ends_them() {
+    let scene = Scene::start();
+    let (app, browser, tokens) = scene.let_in().await;
+    let access = text(&tokens, "access_token");
+    let socket = open_socket(&scene, &app, access).await;
+    let page = browser.visit(&scene.url("id", "/account")).await;
+    for part in ["The app Board for phones", "Trello"] {
+        assert!(page.text().contains(part), "{part}: {}", page.describe());
+    }
+    let buttons = page.form("act").buttons;
+    let (_, end) = buttons.iter().find(|(_, value)| value.starts_with("end ")).expect("a button");
+    let ended = browser.submit(&page, "act", &[("act", end)]).await;
+    assert!(!ended.text().contains("The app"), "{}", ended.describe());
+    closes(socket).await;
+    scene.is_out(&app, access).await;
+    assert_eq!(app.refresh(text(&tokens, "refresh_token")).await.refusal().1, "invalid_grant");
+    let here = browser.visit(&scene.url("trello", "/.fedgate/session")).await;
+    assert_eq!(here.status, StatusCode::OK, "this browser goes on: {}", here.describe());
+}
+
+#[tokio::test]
+async fn t14_an_app_on_a_certified_library_logs_in_goes_on_and_is_put_out() {
+    let scene = Scene::start();
+    let ca = scene.gateway.ca_file();
+    let library = Peer::start(
+        "peers/native/app.mjs",
+        &json!({ "issuer": scene.url("id", "/oauth/trello"), "client": "phone", "redirect": PHONE, "trust": [ca] }),
+    );
+    let browser = scene.browser();
+    let begun = library.act("/begin", json!({})).await;
+    let page = browser.visit(text(&begun, "url")).await;
+    let page = browser.submit(&page, "email", &[("email", ANN)]).await;
+    let answer = press(&browser, &page, "allow").await;
+    let back = answer.header("location").expect("an answer").to_owned();
+    let tokens = library.act("/arrived", json!({ "url": back })).await;
+    assert_eq!((tokens["type"].as_str(), tokens["expires_in"].as_u64()), (Some("dpop"), Some(3600)), "{tokens}");
+    let cards = json!({ "url": scene.url("trello", "/cards?of=ann") });
+    let got = library.act("/get", cards.clone()).await;
+    assert_eq!(got["status"], 200, "{got}");
+    assert_eq!(scene.trello.last("/cards").head.first("x-fedgate-email"), Some(ANN));
+    assert_eq!(library.act("/refresh", json!({})).await["changed"], true);
+    assert_eq!(library.act("/get", cards.clone()).await["status"], 200);
+    library.act("/revoke", json!({})).await;
+    let refused = library.act("/get", cards).await;
+    assert_eq!(refused["status"], 401, "{refused}");
+    assert!(refused.to_string().contains("invalid_token"), "it reads what is wrong: {refused}");
 }

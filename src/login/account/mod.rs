@@ -110,6 +110,8 @@ pub struct SeenSession {
     pub id: String,
     /// The browser, coarsely; none where that was not recorded.
     pub device: Option<Device>,
+    /// What people call the app whose session it is; none: a browser's (rule H16).
+    pub app: Option<String>,
     /// Products that are open in it.
     pub products: Vec<String>,
     /// What it was logged in by.

@@ -63,7 +63,16 @@ impl Login {
             let product = catalog.products.get(&child.product);
             product.map_or_else(|| child.product.to_string(), |product| product.label.clone())
         };
+        let product = session.confined_to.as_ref().and_then(|name| catalog.products.get(name));
+        let app = session.grant.as_ref().map(|grant| {
+            let known = product.and_then(|product| product.apps.iter().find(|app| app.name == grant.app));
+            known.map_or_else(|| grant.app.to_string(), |app| app.label.clone())
+        });
         let mut products: Vec<String> = children.iter().filter(open).map(label).collect();
+        if app.is_some() {
+            // Also between two tokens of it.
+            products.extend(product.map(|product| product.label.clone()));
+        }
         products.sort();
         products.dedup();
         let by = match session.method {
@@ -79,6 +88,7 @@ impl Login {
         SeenSession {
             id: session.id.to_string(),
             device: session.device,
+            app,
             products,
             by,
             since: session.created_at,

@@ -23,6 +23,7 @@ export function loopbackFetch(trust) {
       })));
     });
     request.on('error', reject);
-    request.end(body);
+    // A form comes as the object that fetch takes for one.
+    request.end(body instanceof URLSearchParams ? body.toString() : body);
   });
 }

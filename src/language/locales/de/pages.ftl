@@ -176,6 +176,7 @@ device-browser = Ein Browser auf { $system }
 device-alone = { $browser }
 device-unknown = Ein unbekannter Browser
 device-none = Ein Browser
+device-app = Die App { $app }
 by-password = einem Passwort
 by-passkey = einem Passkey
 by-recovery = einem Wiederherstellungscode

@@ -184,6 +184,7 @@ device-browser = A browser on { $system }
 device-alone = { $browser }
 device-unknown = An unknown browser
 device-none = A browser
+device-app = The app { $app }
 by-password = a password
 by-passkey = a passkey
 by-recovery = a recovery code
