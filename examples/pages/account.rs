@@ -44,6 +44,7 @@ fn on_login_host(statements: Vec<Statement>, products: Vec<(Name, bool)>) -> Acc
     let by = || By::Provider(Name::configured("Atlassian"));
     let here = device(("Firefox/Linux", true), &["Loom", "Trello"], by());
     let phone = device(("Chrome/Android", false), &["Loom"], by());
+    let app = Some(Name::configured("Trello for phones"));
     Account {
         brand: None,
         person: ann(),
@@ -51,7 +52,12 @@ fn on_login_host(statements: Vec<Statement>, products: Vec<(Name, bool)>) -> Acc
         ways: Vec::new(),
         products,
         logins: Vec::new(),
-        sessions: vec![here, phone, device(("/", false), &[], by())],
+        sessions: vec![
+            here,
+            phone,
+            Device { app, ..device(("/", false), &["Trello"], by()) },
+            device(("/", false), &[], by()),
+        ],
         more: 0,
         form: form("/account/sessions"),
         logout: href("/logout"),
@@ -90,6 +96,7 @@ fn device((name, this): (&str, bool), products: &[&str], by: By) -> Device {
     Device {
         id: format!("01JD{}", Seen::from_code(name).shown().len()),
         seen_as: Some(Seen::from_code(name)),
+        app: None,
         products: products.iter().map(|product| Name::configured(product)).collect(),
         by,
         since: Utc(1_795_312_327),

@@ -2,7 +2,7 @@
 
 use super::language::{Fact, Text};
 use super::pages::{
-    AddressCode, AddressOpened, Anew, AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, Confirm,
+    AddressCode, AddressOpened, Anew, App, AskReset, Brand, Ceremony, Choice, Code, CodeFrom, Colour, Confirm,
     ConfirmLogout, Email, Enrol, Fault, Form, Go, Home, Hop, Href, Link, Local, Loop, Lost, Merge, MergeAsks, Move,
     Name, NewPassword, Notice, Opened, Page, Passkey, Password, Person, ProductLink, Prove, Recovery, Reenter,
     Reference, Refusal, Resend, Review, Security, SignedOut, Steps, Submit, There, Towards, Utc, Way, WhichAddress,
@@ -79,6 +79,16 @@ fn logins() -> Vec<(&'static str, Page)> {
                 person: ann(),
                 form: form("/login/to"),
                 other: href("/login?other=1"),
+            }),
+        ),
+        (
+            "app",
+            Page::App(App {
+                brand: trello(),
+                app: Name::configured("Trello for phones"),
+                person: ann(),
+                form: form("/.fedgate/oauth/authorize"),
+                goes_to: url::Url::parse("com.example.trello:/login").expect("a URL"),
             }),
         ),
         (

@@ -10,7 +10,6 @@ use crate::doors::PASSWORD;
 use crate::moves::Ground;
 use crate::provider::LightOp;
 use crate::support::agent::{Intent, UserAgent};
-use crate::support::clock::eventually;
 use crate::support::configuration::Configuration;
 use crate::support::gateway::Gateway;
 use crate::support::native::{NativeApp, press, step, told};
@@ -46,7 +45,7 @@ fn file(op: &LightOp, trello: &Upstream, apps: &str, org: &str) -> Configuration
         ))
 }
 
-const APPS: &str = "app = [{ id = \"phone\", label = \"Board for phones\", redirect = [\"com.example.board:/login\", \"http://127.0.0.1/cb\"] }, \
+const APPS: &str = "session = { native = \"90d\" }\napp = [{ id = \"tablet\", redirect = [\"com.example.board:/login\"] }, { id = \"phone\", label = \"Board for phones\", redirect = [\"com.example.board:/login\", \"http://127.0.0.1/cb\"] }, \
                     { id = \"web-claimed\", redirect = [\"https://app.example.net/login\"] }]";
 
 impl Scene {
@@ -77,7 +76,7 @@ impl Scene {
         let page = browser.visit(&app.login_url(&[])).await;
         let page = browser.submit(&page, "email", &[("email", ANN)]).await;
         assert_eq!(page.status, StatusCode::OK, "{}\n{}", page.describe(), self.gateway.log());
-        assert!(page.text().contains("Let Board for phones in?"), "{}", page.describe());
+        assert!(page.text().contains("Log in to Board for phones?"), "{}", page.describe());
         page
     }
 
@@ -118,7 +117,7 @@ fn text<'a>(tokens: &'a Value, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn t14_an_app_logs_in_through_the_browser_and_the_product_is_told_who_it_is() {
-    let scene = Scene::start();
+    let scene = Scene::with("[org.acme.policy]\nsession = { native = \"30d\" }");
     let (app, browser) = (scene.app("phone", PHONE), scene.browser());
     let metadata =
         app.call("GET", &scene.url("id", "/.well-known/oauth-authorization-server/oauth/trello"), &[]).await.json();
@@ -128,7 +127,7 @@ async fn t14_an_app_logs_in_through_the_browser_and_the_product_is_told_who_it_i
     assert_eq!(metadata["code_challenge_methods_supported"], serde_json::json!(["S256"]));
 
     let page = scene.asked(&browser, &app).await;
-    for part in ["Board for phones wants to use Trello as you", ANN] {
+    for part in ["The app will use Trello with this account", ANN] {
         assert!(page.text().contains(part), "{part}: {}", page.describe());
     }
     let policy = page.header("content-security-policy").expect("a policy");
@@ -166,6 +165,10 @@ async fn t14_an_app_logs_in_through_the_browser_and_the_product_is_told_who_it_i
     let event = &authorized[0];
     assert_eq!((event["product"].as_str(), event["after"]["app"].as_str()), (Some("trello"), Some("phone")), "{event}");
     assert_eq!(event["subject"]["email"], ANN);
+    let day =
+        |event: &Value, name: &str| event["after"][name].as_str().unwrap_or_default().get(..10).map(str::to_owned);
+    let browsers = scene.events("session.created");
+    assert_ne!(day(event, "abs_at"), day(&browsers[0], "abs_at"), "apps have limits of their own: {event}");
     assert_eq!(scene.events("app.refreshed")[0]["txn"], event["txn"], "one login ties them together");
     // Nothing that opens anything is at rest.
     let state = std::fs::read(scene.gateway.directory().join("state/fedgate.db")).expect("the database");
@@ -254,6 +257,7 @@ async fn h16_a_code_is_used_once_with_its_verifier_redirect_and_key_and_a_second
         ),
         ("another redirect", with("redirect_uri", "http://127.0.0.1/cb"), "invalid_grant"),
         ("another app", with("client_id", "web-claimed"), "invalid_grant"),
+        ("another app that claims the same scheme", with("client_id", "tablet"), "invalid_grant"),
         ("no app", with("client_id", "nobody"), "invalid_client"),
         ("another code", with("code", "AAAA"), "invalid_grant"),
         ("another grant", with("grant_type", "password"), "unsupported_grant_type"),
@@ -372,9 +376,11 @@ async fn h14_whatever_ends_a_persons_sessions_ends_their_apps_within_a_second() 
     scene.is_out(&app, access).await;
     assert_eq!(app.post_bound("revoke", &given_back).await.status, StatusCode::OK, "twice is no error (RFC 7009)");
 
-    // One access token, and nothing else.
+    // One access token, and nothing else; another app's word is nothing here either.
     let (app, _, tokens) = scene.let_in().await;
     let (access, refresh) = (text(&tokens, "access_token"), text(&tokens, "refresh_token"));
+    assert_eq!(app.post_bound("revoke", &[("client_id", "tablet"), ("token", access)]).await.status, StatusCode::OK);
+    assert_eq!(app.get(&scene.url("trello", "/cards"), access).await.status, StatusCode::OK);
     assert_eq!(app.post_bound("revoke", &[("client_id", "phone"), ("token", access)]).await.status, StatusCode::OK);
     scene.is_out(&app, access).await;
     let tokens = app.refresh(refresh).await.json();
@@ -393,15 +399,27 @@ async fn h14_whatever_ends_a_persons_sessions_ends_their_apps_within_a_second() 
     );
 }
 
+/// Puts the file in force, confirming what it gives away.
+fn reload(scene: &Scene) {
+    let (status, out, err) = scene.gateway.command(&["reload"]);
+    if status.success() {
+        return;
+    }
+    let said = format!("{out}{err}");
+    let code = said.split("--loosen ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let (status, out, err) = scene.gateway.command(&["reload", "--loosen", code.unwrap_or_else(|| panic!("{said}"))]);
+    assert!(status.success(), "{out}{err}");
+}
+
 #[tokio::test]
 async fn h16_a_policy_of_now_is_asked_at_each_refresh_and_each_request() {
     let scene = Scene::start();
-    let (app, _, tokens) = scene.let_in().await;
+    let (app, browser, tokens) = scene.let_in().await;
     let access = text(&tokens, "access_token");
     // From elsewhere nobody of the company comes in any more; the app may be back there tomorrow.
     let elsewhere = "[org.acme.policy]\nnetworks = [\"192.0.2.0/24\"]";
     scene.gateway.configure(&file(&scene.op, &scene.trello, APPS, elsewhere));
-    assert!(scene.gateway.command(&["reload"]).0.success());
+    reload(&scene);
     let refused = app.get(&scene.url("trello", "/cards"), access).await;
     assert_eq!(
         (refused.status, refused.json()["code"].as_str()),
@@ -409,18 +427,22 @@ async fn h16_a_policy_of_now_is_asked_at_each_refresh_and_each_request() {
         "{refused:?}"
     );
     assert_eq!(app.refresh(text(&tokens, "refresh_token")).await.refusal(), (403, "access_denied".to_owned()));
-    // Apps are to log in once a minute at most: the login is older by now, or the next request is its last.
+    // What a login of now would lack, a browser in the grace of the change lives with, and lets no app in.
+    let lacking = "[org.acme.policy]\nrequire_amr = [\"hwk\"]";
+    scene.gateway.configure(&file(&scene.op, &scene.trello, APPS, lacking));
+    reload(&scene);
+    let asked = step(&browser, &app.login_url(&[])).await;
+    let said = told(&press(&browser, &asked, "allow").await, PHONE);
+    assert_eq!(app.redeem(&said["code"]).await.refusal(), (400, "invalid_grant".to_owned()));
+    assert_eq!(
+        app.get(&scene.url("trello", "/cards"), access).await.status,
+        StatusCode::OK,
+        "the app is in its grace too"
+    );
+    // Apps are to log in once a second, and this one did so longer ago.
     let short = "[org.acme.policy]\nsession = { native = \"1s\" }";
     scene.gateway.configure(&file(&scene.op, &scene.trello, APPS, short));
-    let (status, out, err) = scene.gateway.command(&["reload"]);
-    let code = format!("{out}{err}")
-        .split("--loosen ")
-        .nth(1)
-        .and_then(|rest| rest.split_whitespace().next().map(str::to_owned));
-    if let (false, Some(code)) = (status.success(), code) {
-        assert!(scene.gateway.command(&["reload", "--loosen", &code]).0.success());
-    }
-    eventually("its time is over", Duration::from_secs(3), || scene.events("app.authorized").len() == 1).await;
+    reload(&scene);
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     assert_eq!(app.get(&scene.url("trello", "/cards"), access).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(app.refresh(text(&tokens, "refresh_token")).await.refusal().1, "invalid_grant");
@@ -445,6 +467,16 @@ async fn h16_only_a_click_answers_where_another_app_could_listen_and_an_answer_g
     let said = told(&press(&browser, &asked, "allow").await, "http://127.0.0.1:51004/cb");
     assert_eq!(app.redeem(&said["code"]).await.refusal().1, "invalid_grant", "another's verifier");
     assert_eq!(desk.redeem(&said["code"]).await.status, StatusCode::OK);
+    // A code that was asked for with a key is that key's.
+    let asked = step(&browser, &desk.login_url(&[("dpop_jkt", &app.thumbprint())])).await;
+    let said = told(&press(&browser, &asked, "allow").await, "http://127.0.0.1:51004/cb");
+    assert_eq!(desk.redeem(&said["code"]).await.refusal().1, "invalid_dpop_proof");
+    // The button is good in the session that was asked.
+    let asked = step(&browser, &app.login_url(&[])).await;
+    let other = scene.browser();
+    scene.asked(&other, &app).await;
+    let pressed = press(&other, &asked, "allow").await;
+    assert_eq!((pressed.status, pressed.header("location")), (StatusCode::BAD_REQUEST, None), "{}", pressed.describe());
     // Who claimed an address gets the answer at once, and may go without a key.
     let claimed = scene.app("web-claimed", CLAIMED);
     let said = told(&step(&browser, &claimed.login_url(&[])).await, CLAIMED);
@@ -503,7 +535,7 @@ async fn t14_after_the_link_an_app_logs_in_anew_by_the_same_way() {
     let page = phone.visit(&app.login_url(&[])).await;
     let page = phone.submit(&page, "email", &[("email", FREE)]).await;
     let page = phone.submit(&page, "password", &[("password", PASSWORD)]).await;
-    assert!(page.text().contains("Let Board for phones in?"), "{}", page.describe());
+    assert!(page.text().contains("Log in to Board for phones?"), "{}", page.describe());
     let said = told(&press(&phone, &page, "allow").await, PHONE);
     let before = app.redeem(&said["code"]).await.json();
     let url = ground.doors.url("trello", "/cards");

@@ -6,6 +6,7 @@
 use super::REFRESH;
 use crate::kernel::model::{Grant, LoginSession, MigrationPhase, Product, ProductAccount, ProductAccountState};
 use crate::kernel::refusal::Refusal;
+use crate::kernel::standing::Bounds;
 use crate::kernel::values::{LoginSessionId, Timestamp};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::fmt;
@@ -74,6 +75,14 @@ pub fn turn(grant: &Grant, number: u32, now: Timestamp) -> Turn {
     }
 }
 
+/// When an app's session ends whatever happens, made from a browser's: by the limits of apps, and not after the provider's own session
+/// where that is what ends the browser's (SAML 2.0 Core §2.7.2, `SessionNotOnOrAfter`).
+pub fn grant_ends(source: &LoginSession, (of_browser, of_app): (Bounds, Bounds)) -> Timestamp {
+    let ends = source.auth_time.plus(of_app.absolute);
+    let by_provider = source.abs_at < source.auth_time.plus(of_browser.absolute);
+    if by_provider { ends.min(source.abs_at) } else { ends }
+}
+
 /// Whether an app may go on without its person, besides what is asked of every session (phase C): where passwords lead to the one account
 /// and nowhere else by now, an app that was let in by one logs in again, and its person moves (B11).
 ///
@@ -120,6 +129,20 @@ mod tests {
         assert_eq!((judged(3, 0), judged(0, 0)), (Turn::Reused, Turn::Reused));
         // A row that was put back: the token is younger than what the store says.
         assert_eq!((judged(6, 0), judged(u32::MAX, 0)), (Turn::Reused, Turn::Reused));
+    }
+
+    #[test]
+    fn h16_an_app_outlives_its_browser_and_never_what_the_provider_said() {
+        let account = account(9, "ann@c.com");
+        let day = Duration::from_secs(86_400);
+        let bounds = |days| Bounds { idle: day, absolute: day * days };
+        let ends = |abs_days| {
+            let mut source = login_session(&account, C);
+            source.abs_at = source.auth_time.plus(day * abs_days);
+            grant_ends(&source, (bounds(7), bounds(30))).since(source.auth_time)
+        };
+        assert_eq!(ends(7), day * 30);
+        assert_eq!(ends(6), day * 6, "the provider's word was shorter");
     }
 
     #[test]

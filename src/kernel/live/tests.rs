@@ -340,6 +340,23 @@ fn h16_an_apps_session_has_limits_of_its_own_and_meets_the_policy_of_now() {
 }
 
 #[test]
+fn h16_a_session_in_the_grace_of_a_change_goes_on_and_lets_nothing_new_in() {
+    let asked = |case: &Case| {
+        let (catalog, login, account) = (&case.catalog, &case.login, &case.account);
+        meets_policies(&LoginFacts { now: case.now, catalog, login, account, further: &case.further })
+    };
+    let case = Case::of(C, "ann@c.com");
+    assert!(asked(&case));
+    let changed = |policy: &mut Policy| {
+        policy.require_amr = vec!["hwk".to_owned()];
+        policy.changed_at = NOW;
+        policy.since.insert(demand::amr("hwk"), NOW);
+    };
+    let in_grace = case.policy("c", changed);
+    assert_eq!((in_grace.word().as_str(), asked(&in_grace)), ("continue", false));
+}
+
+#[test]
 fn native_limits_are_the_policys_own() {
     let catalog = Case::of(C, "ann@c.com").policy("c", |policy| policy.native = Some(DAY * 30)).catalog;
     let address = email("ann@c.com");

@@ -9,7 +9,7 @@ use super::code_binding;
 use super::ticket::{self, CODE_LIFE, Code};
 use crate::entropy::random;
 use crate::kernel::app::{
-    ACCESS, DpopHeld, DpopWanted, REFRESH, RefreshToken, Turn, judge_dpop, may_refresh, turn, verifies,
+    ACCESS, DpopHeld, DpopWanted, REFRESH, RefreshToken, Turn, grant_ends, judge_dpop, may_refresh, turn, verifies,
 };
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::{Batch, Change, MarkKind, ReplayMark};
@@ -291,15 +291,9 @@ impl Login {
         let directory = catalog.directories.get(&login.directory);
         let groups = Groups::of(directory.and_then(|directory| directory.org()), &login.groups);
         let managed = managements(&catalog, &proved_addresses(account, further), groups);
-        let was_to_end = login.abs_at;
-        let of_browser = Bounds::of_login(&managed);
         let bounds = Bounds::of_app(&asked.product, &managed);
         login.idle_millis = u64::try_from(bounds.idle.as_millis()).unwrap_or(u64::MAX);
-        login.abs_at = login.auth_time.plus(bounds.absolute);
-        if was_to_end < login.auth_time.plus(of_browser.absolute) {
-            // The provider itself said when its session ends (SAML 2.0 Core §2.7.2): that is no matter of ours to stretch.
-            login.abs_at = login.abs_at.min(was_to_end);
-        }
+        login.abs_at = grant_ends(login, (Bounds::of_login(&managed), bounds));
     }
 
     fn access_session(
