@@ -34,6 +34,8 @@ mod relinks;
 mod scim;
 #[path = "support/postgres.rs"]
 mod server;
+#[path = "store/ten_million.rs"]
+mod ten_million;
 #[path = "store/throughput.rs"]
 mod throughput;
 

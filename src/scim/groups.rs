@@ -8,11 +8,12 @@ use super::call::Call;
 use super::users::Halt;
 use crate::entropy::random;
 use crate::kernel::event::{Action, Outcome};
-use crate::kernel::journal::{Batch, Change, ProvisionedGroup, Revocation, ScimChange};
+use crate::kernel::journal::{Batch, Change, ProvisionedGroup, ScimChange};
 use crate::kernel::scim::filter::{CORE, Filter};
 use crate::kernel::scim::patch::{Of, apply};
 use crate::kernel::scim::{Attributes, Complaint, schema};
 use crate::kernel::values::AccountId;
+use crate::store::Unavailable;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -79,7 +80,7 @@ impl Scim {
         batch.changes.push(Change::Scim(ScimChange::AddGroup(group.clone())));
         batch.changes.extend(members.iter().map(|member| Change::Scim(ScimChange::Join(group.id, *member))));
         self.tell(call, (Action::ScimGroupCreated, &group), [&members, &BTreeSet::new()], &mut batch);
-        self.ask_again(call, &[&group.name], &members, &mut batch);
+        self.ask_again(call, &[&group.name], &members, &mut batch).await?;
         self.world.store.commit(batch).await.map_err(Halt::of_commit)?;
         let shown = self.shown_group(call, &group).await?;
         Ok(Reply::resource(call.shaped(shown), group.version).created())
@@ -116,7 +117,7 @@ impl Scim {
             true => came.union(&went).copied().collect(),
             false => was.union(&members).copied().collect(),
         };
-        self.ask_again(call, &[&before.name, &group.name], &concerned, &mut batch);
+        self.ask_again(call, &[&before.name, &group.name], &concerned, &mut batch).await?;
         self.world.store.commit(batch).await.map_err(Halt::of_commit)?;
         let shown = self.shown_group(call, &group).await?;
         Ok(Reply::resource(call.shaped(shown), group.version))
@@ -130,7 +131,7 @@ impl Scim {
         let mut batch = Batch::default();
         batch.changes.push(Change::Scim(ScimChange::DropGroup(group.id)));
         self.tell(call, (Action::ScimGroupDeleted, &group), [&BTreeSet::new(), &was], &mut batch);
-        self.ask_again(call, &[&group.name], &was, &mut batch);
+        self.ask_again(call, &[&group.name], &was, &mut batch).await?;
         self.world.store.commit(batch).await.map_err(Halt::of_commit)?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     }
@@ -164,19 +165,29 @@ impl Scim {
         batch.events.push(event);
     }
 
-    /// Ends the sessions of people whose groups are others now, where one of these names decides who may enter or under which policy.
-    fn ask_again(&self, call: &Call<'_>, names: &[&String], whom: &BTreeSet<AccountId>, batch: &mut Batch) {
+    /// Ends the sessions of people whose groups are others now, where one of these names decides who may enter or under which policy. Only
+    /// sessions that this directory proved have groups of it: whoever another one logged in is none of its matter (rule H5).
+    async fn ask_again(
+        &self,
+        call: &Call<'_>,
+        names: &[&String],
+        whom: &BTreeSet<AccountId>,
+        batch: &mut Batch,
+    ) -> Result<(), Unavailable> {
         let counts = |groups: &[String]| names.iter().any(|name| groups.contains(*name));
         let enters = call.catalog.products.values().any(|product| counts(&product.allow.groups));
         let org = call.catalog.orgs.get(&call.org);
         let governs = org.is_some_and(|org| org.policies.iter().any(|named| counts(&named.members.groups)));
         if !enters && !governs {
-            return;
+            return Ok(());
         }
         for account in whom {
-            batch.changes.push(Change::EndSessionsOf(*account));
-            batch.revocations.push(Revocation::Account(*account));
+            let sessions = self.world.store.login_sessions_of(*account).await?;
+            for session in sessions.iter().filter(|session| session.directory == call.directory.id) {
+                batch.end_login_session(session.id);
+            }
         }
+        Ok(())
     }
 
     pub(super) async fn list_groups(&self, call: &Call<'_>) -> Result<Reply, Problem> {

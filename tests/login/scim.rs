@@ -7,7 +7,9 @@ use bytes::Bytes;
 use fedgate::kernel::journal::{Batch, Change};
 use fedgate::kernel::model::{Account, AccountStatus, ProductAccount, ProductAccountState};
 use fedgate::kernel::scim::token::ScimToken;
-use fedgate::kernel::values::{AccountId, EmailAddress, ProductAccountId, ProductName, Timestamp, Token};
+use fedgate::kernel::values::{
+    AccountId, DirectoryId, EmailAddress, LoginSessionId, ProductAccountId, ProductName, SessionKey, Timestamp, Token,
+};
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -466,8 +468,18 @@ async fn h4_groups_decide_who_enters_and_a_change_is_felt_at_once() {
     assert_eq!(ground.get(&format!("/Users/{ann}")).await.body["groups"][0]["display"], json!("Board users"));
     let seen = ground.trello.last("/page").head.first("x-fedgate-groups").expect("groups").to_owned();
     assert_eq!(seen, "Board users,staff,video", "with those of the login");
+    // H5: a session that another directory proved is none of this one's matter.
+    let own = ground.store().login_sessions_of(AccountId::parse(&ann).expect("an id")).await.expect("sessions");
+    let mut elsewhere = own.first().expect("hers").clone();
+    elsewhere.id = LoginSessionId::from_bytes([7; 16]);
+    elsewhere.key = SessionKey([7; 32]);
+    elsewhere.directory = DirectoryId::from_bytes([7; 16]);
+    let made = Batch { changes: vec![Change::CreateLoginSession(elsewhere.clone())], ..Batch::default() };
+    ground.store().commit(made).await.expect("committed");
     let left = change(json!({ "op": "Remove", "path": "members", "value": [{ "value": ann }] })).await;
     assert_eq!(left.status, 200, "{}", left.body);
+    let open = ground.store().login_sessions_of(elsewhere.account).await.expect("sessions");
+    assert_eq!(open.iter().map(|session| session.id).collect::<Vec<_>>(), [elsewhere.id]);
     let second = Deadline::after(Duration::from_secs(1));
     while ground.who(&agent, "trello").await.is_some() {
         assert!(!second.passed(), "still in");

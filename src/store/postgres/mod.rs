@@ -14,7 +14,7 @@ mod tls;
 mod words;
 
 use super::sql::change::Lost;
-use super::sql::writer::{QUEUE, Work, Writer};
+use super::sql::writer::{Ended, OVER, QUEUE, SESSION_KEPT, SESSIONS, Work, Writer};
 use super::sql::{Damaged, FEED, Params, Read, Row, Tables, params, rows};
 use super::{Committed, Feed, FeedRow, NotCommitted, OpenError, Touch, Unavailable};
 use crate::clock::Clock;
@@ -34,6 +34,12 @@ use tokio_postgres::AsyncMessage;
 /// Wakes the readers of the feed. Without payload: it only says "now".
 const NOTIFY: &str = "NOTIFY fedgate_revocation";
 const LISTEN: &str = "LISTEN fedgate_revocation";
+
+/// Sessions that are looked at in one query, so that it is answered in time.
+const PAGE: u32 = 20_000;
+
+/// Sessions that are removed in one go: a login waits for no more.
+const REMOVED: usize = 250;
 
 /// How long the listener waits before it connects again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -108,6 +114,28 @@ impl Postgres {
         queue.send(work(reply)).await.map_err(|_| closed())?;
         drop(queue);
         answer.await.map_err(|_| Unavailable("the store's writer stopped".to_owned()))
+    }
+
+    /// Goes through a table of sessions beside the writer, in the order of their ids, and has those that are over by a time removed, few
+    /// at a time: there may be millions, and logins do not wait for that.
+    async fn remove_sessions(&self, table: &'static str, by: Timestamp) -> Result<u64, Unavailable> {
+        let page = format!(
+            "WITH page AS MATERIALIZED (SELECT id, abs_at, last_seen, idle_millis FROM {table} WHERE id > ?2 ORDER BY id LIMIT {PAGE})
+             SELECT id, 1::bigint FROM page WHERE {OVER}
+             UNION ALL (SELECT id, 0::bigint FROM page ORDER BY id DESC LIMIT 1)"
+        );
+        let (mut after, mut rows) = ([0; 16], 0);
+        loop {
+            let read = |row: &Row<'_>| Ok((row.get::<[u8; 16]>(0)?, row.get::<i64>(1)? == 1));
+            let found = self.all(&page, params![by.millis(), after], read).await?;
+            let Some((last, _)) = found.iter().find(|(_, is_over)| !is_over) else { return Ok(rows) };
+            after = *last;
+            let ids: Vec<_> = found.iter().filter(|(_, is_over)| *is_over).map(|(id, _)| *id).collect();
+            for some in ids.chunks(REMOVED) {
+                let ended = Ended { table, ids: some.to_vec(), by };
+                rows += self.ask(|reply| Work::Remove(ended, reply)).await??;
+            }
+        }
     }
 
     fn settled(&self) -> std::sync::MutexGuard<'_, Settled> {
@@ -225,6 +253,9 @@ impl Tables for Postgres {
 
     async fn remove_expired(&self, now: Timestamp) -> Result<u64, Unavailable> {
         let mut rows = 0;
+        for table in SESSIONS {
+            rows += self.remove_sessions(table, now.minus(SESSION_KEPT)).await?;
+        }
         loop {
             let some = self.ask(|reply| Work::Sweep(now, reply)).await??;
             rows += some;

@@ -10,8 +10,8 @@ use super::words::{halt, lost, numbered, said, typed, values};
 use crate::kernel::values::Timestamp;
 use crate::store::Conflict;
 use crate::store::sql::change::{Halt, Lost, Writing};
-use crate::store::sql::writer::{Session, Work};
-use crate::store::sql::{Params, Read, Row};
+use crate::store::sql::writer::{Ended, OVER, Session, Work};
+use crate::store::sql::{Params, Read, Row, params};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -180,6 +180,19 @@ impl Writing for Line {
 }
 
 impl Session for Line {
+    const FINDS_SESSIONS: bool = false;
+
+    fn remove(&self, ended: &Ended) -> Result<u64, Halt> {
+        let Ended { table, ids, by } = ended;
+        let hex = |id: &[u8; 16]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let listed = ids.iter().map(hex).collect::<Vec<_>>().join(",");
+        // Asked again: what was seen may have been used since.
+        let sql = format!(
+            "DELETE FROM {table} WHERE id = ANY (ARRAY(SELECT decode(one, 'hex') FROM unnest(string_to_array(?2, ',')) AS one)) AND ({OVER})"
+        );
+        self.execute(&sql, params![by.millis(), listed])
+    }
+
     fn wait(&mut self, inbox: &mut mpsc::Receiver<Work>) -> Option<Work> {
         self.runtime.block_on(inbox.recv())
     }

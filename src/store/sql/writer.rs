@@ -24,7 +24,7 @@ const AGAIN: u32 = 3;
 
 /// A session row outlives its end by this long: its last activity is written lossily, and a clock that jumps forward by a day
 /// must not sign everybody out for good. Expiry itself is judged by the kernel, at each request.
-const SESSION_KEPT: Duration = KEPT;
+pub(in crate::store) const SESSION_KEPT: Duration = KEPT;
 
 /// What the writer is asked for, each with where its answer goes.
 pub(in crate::store) enum Work {
@@ -34,7 +34,26 @@ pub(in crate::store) enum Work {
     Touch(Vec<Touch>, oneshot::Sender<Result<(), Unavailable>>),
     /// Remove what has expired by this time.
     Sweep(Timestamp, oneshot::Sender<Result<u64, Unavailable>>),
+    /// Remove these rows of a table of sessions, as far as they were over at a time that lies [`SESSION_KEPT`] before now.
+    Remove(Ended, oneshot::Sender<Result<u64, Unavailable>>),
 }
+
+/// Sessions that were seen to be over.
+#[derive(Clone)]
+pub(in crate::store) struct Ended {
+    /// Their table: one of [`SESSIONS`].
+    pub table: &'static str,
+    /// Their ids.
+    pub ids: Vec<[u8; 16]>,
+    /// Over at this time.
+    pub by: Timestamp,
+}
+
+/// The tables of sessions, children first.
+pub(in crate::store) const SESSIONS: [&str; 2] = ["product_session", "login_session"];
+
+/// Over at `?1`. An `idle_millis` below zero is a count too large to ever pass.
+pub(in crate::store) const OVER: &str = "abs_at < ?1 OR (idle_millis >= 0 AND last_seen + idle_millis < ?1)";
 
 /// What a piece of work came to, until the group is durable.
 enum Outcome {
@@ -55,6 +74,12 @@ pub(in crate::store) trait Session: Writing {
     fn rollback(&mut self);
     /// The store's clock.
     fn now(&self) -> Timestamp;
+    /// Removes sessions that others found to be over; none where a sweep finds them itself.
+    fn remove(&self, _: &Ended) -> Result<u64, Halt> {
+        Ok(0)
+    }
+    /// Whether a sweep looks through the tables of sessions. Where there may be millions, it must not hold the writer up meanwhile.
+    const FINDS_SESSIONS: bool = true;
 }
 
 /// The writer's own state.
@@ -170,6 +195,7 @@ impl<S: Session> Writer<S> {
                 Outcome::Touched
             }
             Work::Sweep(now, _) => Outcome::Swept(sweep(&self.db, (*now).max(high_water), *now).map_err(undone)?),
+            Work::Remove(ended, _) => Outcome::Swept(self.db.remove(ended).map_err(undone)?),
         })
     }
 
@@ -250,14 +276,14 @@ fn write_touch(db: &dyn Writing, touch: Touch) -> Result<(), Halt> {
 const UNUSED_RELINKING: &str =
     "until < ?1 AND NOT EXISTS (SELECT 1 FROM relinked WHERE relinked.relinking = relinking.id)";
 
-/// Marks go by the high-water clock, all else by the time given; `idle_millis` below zero is a count too large to ever pass.
-fn sweep(db: &dyn Writing, high_water: Timestamp, now: Timestamp) -> Result<u64, Halt> {
+/// Marks go by the high-water clock, all else by the time given.
+fn sweep<S: Session>(db: &S, high_water: Timestamp, now: Timestamp) -> Result<u64, Halt> {
     let past = now.minus(SESSION_KEPT).millis();
-    let over = "abs_at < ?1 OR (idle_millis >= 0 AND last_seen + idle_millis < ?1)";
     let mut rows = 0;
+    for table in SESSIONS.into_iter().filter(|_| S::FINDS_SESSIONS) {
+        rows += db.execute(&db.delete(table, OVER), params![past])?;
+    }
     for (table, when, time) in [
-        ("product_session", over, past),
-        ("login_session", over, past),
         ("api_token", "expires_at < ?1", past),
         ("mark", "keep_until < ?1", high_water.millis()),
         ("revocation", "at < ?1", now.minus(KEPT).millis()),
@@ -292,7 +318,7 @@ impl Work {
         match self {
             Self::Commit(_, reply) => answer(reply, Err(unavailable(fault).into())),
             Self::Touch(_, reply) => answer(reply, Err(unavailable(fault))),
-            Self::Sweep(_, reply) => answer(reply, Err(unavailable(fault))),
+            Self::Sweep(_, reply) | Self::Remove(_, reply) => answer(reply, Err(unavailable(fault))),
         }
     }
 
@@ -300,7 +326,7 @@ impl Work {
         match (self, outcome) {
             (Self::Commit(_, reply), Outcome::Batch(result)) => answer(reply, result),
             (Self::Touch(_, reply), Outcome::Touched) => answer(reply, Ok(())),
-            (Self::Sweep(_, reply), Outcome::Swept(rows)) => answer(reply, Ok(rows)),
+            (Self::Sweep(_, reply) | Self::Remove(_, reply), Outcome::Swept(rows)) => answer(reply, Ok(rows)),
             (work, _) => work.fail("the store's writer answered something else"),
         }
     }
