@@ -10,6 +10,7 @@ use super::support::upstream::Upstream;
 
 fn configuration(op: &LightOp, product: &Upstream, store: &str) -> Configuration {
     Configuration::new()
+        .top("key_file = \"{dir}/kek\"")
         .trust(&op.ca_file())
         .product("trello", &product.url(), "")
         .organization("acme", "acme.example.test", op.issuer(), "a secret")
