@@ -6,6 +6,10 @@
 
 #[path = "store/cases.rs"]
 mod cases;
+#[path = "store/copy.rs"]
+mod copy;
+#[path = "store/copy_measured.rs"]
+mod copy_measured;
 #[path = "store/credentials.rs"]
 mod credentials;
 #[path = "store/deletions.rs"]

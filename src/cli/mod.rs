@@ -30,6 +30,7 @@ mod schema;
 mod scim_token;
 mod sessions;
 mod shadow;
+mod store_copy;
 mod stored;
 mod upstreams;
 
@@ -108,6 +109,9 @@ pub enum Command {
     Backup(backup::Arguments),
     /// Make a backup the store again, without anybody who was put out since; then open it.
     Restore(restore::Arguments),
+    /// Bring the store to another place, from a file to a PostgreSQL server or back.
+    #[command(subcommand, after_help = "Example:\n  fedgate store copy sqlite:fedgate.db @/run/secrets/store")]
+    Store(store_copy::Stores),
     /// Follow an organization to another provider: its people's links move, and can be taken back for 30 days.
     Relink(relink::Arguments),
     /// Say which deleted account keeps an address out, and let its person come anew; asks the running gateway.
@@ -206,6 +210,7 @@ pub fn main() -> ExitCode {
         Command::Quarantine(arguments) => operate::quarantines(arguments, &cli.common, &mut screen),
         Command::Backup(arguments) => backup::run(arguments, &cli.common, &mut screen),
         Command::Restore(arguments) => restore::run(arguments, &cli.common, &mut screen),
+        Command::Store(arguments) => store_copy::run(arguments, &cli.common, &mut screen),
         Command::Relink(arguments) => relink::run(arguments, &cli.common, &mut screen),
         Command::Tombstone(arguments) => operate::tombstones(arguments, &cli.common, &mut screen),
         Command::Keys(arguments) => operate::keys(arguments, &cli.common, &mut screen),

@@ -31,6 +31,14 @@ const SOON: Duration = Duration::from_secs(10);
 /// How often that may happen in a row before it is explained instead of repeated.
 const SOON_AT_MOST: u32 = 4;
 
+/// What fresh starts of one way may cost together: one for no reason that is known here (HANDOVER 4), or three because other tabs that
+/// log in at the same time replaced the login session that a code was made from.
+const RESTARTS: u8 = 3;
+/// A fresh start without a known reason.
+const LOST: u8 = 2;
+/// A fresh start because the login session has ended.
+const REPLACED: u8 = 1;
+
 /// Where the data path offers what a person was sending.
 const REPLAY: &str = "/.fedgate/replay";
 
@@ -65,7 +73,7 @@ impl Login {
         if self.is_inside(visitor, at).await {
             return Answer::of(Step::Go(return_to.to_owned()));
         }
-        if again > 1 || self.came_back_too_often(visitor, at, return_to) {
+        if again > RESTARTS || self.came_back_too_often(visitor, at, return_to) {
             let target =
                 Target { product: at.product.name.clone(), host: at.host.clone(), challenge: [0; 32], again: 0 };
             let answer = self.refused(visitor, Refusal::Loop, Some(&target), Circumstances::default()).await;
@@ -184,12 +192,13 @@ impl Login {
     /// `GET /.fedgate/finish`: the code and this browser's flow cookie make a product session (HANDOVER 4).
     pub async fn finish_at_product(&self, visitor: &Visitor, at: &ProductHost, sealed: &str) -> Answer {
         let Some((code, flow, name)) = self.match_flow(visitor, at, sealed) else {
-            return self.restart(visitor, at, sealed).await;
+            return self.restart(visitor, at, sealed, ("/", LOST)).await;
         };
         match self.enter_product(visitor, at, &code).await {
             Ok(Entered::Fresh(token)) => self.entered(visitor, at, (&code, &flow, &name), &token),
             Ok(Entered::Before) if self.is_inside(visitor, at).await => Answer::of(Step::Go(flow.return_to)),
-            Ok(Entered::Before | Entered::Ended) => self.restart(visitor, at, sealed).await,
+            Ok(Entered::Before) => self.restart(visitor, at, sealed, (&flow.return_to, LOST)).await,
+            Ok(Entered::Ended) => self.restart(visitor, at, sealed, (&flow.return_to, REPLACED)).await,
             Err(stop) => self.settle(visitor, Some(&code.target), Err(stop)).await,
         }
     }
@@ -219,10 +228,16 @@ impl Login {
         (code.target.product == at.product.name && code.target.host == at.host).then_some(code)
     }
 
-    /// One fresh start; the second time the loop page explains (HANDOVER 4).
-    async fn restart(&self, visitor: &Visitor, at: &ProductHost, sealed: &str) -> Answer {
+    /// A fresh start; after [`RESTARTS`] the loop page explains (HANDOVER 4).
+    async fn restart(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        sealed: &str,
+        (return_to, costs): (&str, u8),
+    ) -> Answer {
         let before = self.read_code(at, sealed).map_or(0, |code| code.target.again);
-        self.leave_product(visitor, at, "/", before.saturating_add(1)).await
+        self.leave_product(visitor, at, return_to, before.saturating_add(costs)).await
     }
 
     async fn enter_product(&self, visitor: &Visitor, at: &ProductHost, code: &Code) -> Result<Entered, Stop> {

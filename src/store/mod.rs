@@ -5,6 +5,7 @@
 //! store. [`open`] names the concrete ones; both ask their tables in the words of [`sql`].
 
 mod admins;
+pub mod copy;
 mod credentials;
 mod deletions;
 mod domains;
@@ -61,6 +62,9 @@ pub enum OpenError {
         /// The newest one known here.
         known: usize,
     },
+    /// A copy was to become this store and was cut off.
+    #[error("the store is what a copy that was cut off left, and nothing is in it: run `fedgate store copy` again")]
+    Unfinished,
     /// The file, its folder or the writer's thread cannot be made.
     #[error("the store's file cannot be opened: {0}")]
     File(#[from] std::io::Error),

@@ -5,6 +5,7 @@
 //! stand in between; nudges do not come through it then, and the feed is read every quarter of a second as always.
 
 mod address;
+mod copy;
 mod links;
 mod pipeline;
 mod schema;
@@ -12,6 +13,8 @@ mod session;
 mod settled;
 mod tls;
 mod words;
+
+pub(super) use copy::copied;
 
 use super::sql::change::Lost;
 use super::sql::writer::{Ended, OVER, QUEUE, SESSION_KEPT, SESSIONS, Work, Writer};
@@ -160,6 +163,7 @@ fn start(address: Address) -> Result<(Line, u64), OpenError> {
         tracing::warn!("{finding}");
     }
     schema::migrate(&mut line)?;
+    schema::whole(&mut line)?;
     let last = line.last_revocation().map_err(|Lost { fault, .. }| OpenError::Server(fault))?;
     Ok((line, last))
 }

@@ -5,6 +5,7 @@
 //! that older programs cannot work with says so by what it is usable from, and they refuse to start.
 
 use super::super::OpenError;
+use super::super::copy::MARK;
 use super::session::Line;
 use tokio_postgres::SimpleQueryMessage;
 
@@ -38,6 +39,16 @@ pub(super) fn migrate(line: &mut Line) -> Result<(), OpenError> {
     }
     work.push_str("COMMIT");
     line.with(async |client| client.batch_execute(&work).await).map_err(fault)
+}
+
+/// Refuses what a copy that was cut off left.
+pub(super) fn whole(line: &mut Line) -> Result<(), OpenError> {
+    let sql = format!("SELECT 1 FROM setting WHERE name = '{MARK}'");
+    let found = line.with(async |client| client.simple_query(&sql).await).map_err(fault)?;
+    if found.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))) {
+        return Err(OpenError::Unfinished);
+    }
+    Ok(())
 }
 
 fn layout(message: &SimpleQueryMessage) -> Option<(usize, usize)> {

@@ -3,12 +3,15 @@
 //! Reads run where they are asked, on prepared statements (about 5 µs; a hop to another thread would cost more), over a few
 //! read-only connections. The tables are in `schema.sql`, what a batch does to them in [`sql`](super::sql).
 
+mod copy;
 mod schema;
 mod snapshot;
 mod writer;
 
+pub(super) use copy::copied;
 pub use snapshot::{Snapshot, settle, snapshot};
 
+use super::copy::MARK;
 use super::sql::writer::{QUEUE, Work, Writer};
 use super::sql::{FEED, Params, Read, Row, Tables, params, rows};
 use super::{Committed, Feed, FeedRow, NotCommitted, OpenError, Touch, Unavailable};
@@ -39,6 +42,9 @@ impl Sqlite {
     /// [`OpenError`] when the file cannot be opened or written, or was made by a newer version.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         let db = schema::open_writer(path)?;
+        if db.prepare("SELECT 1 FROM setting WHERE name = ?")?.exists([MARK])? {
+            return Err(OpenError::Unfinished);
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 16);
         let readers: Result<Vec<_>, _> =
             (0..cores).map(|_| schema::open_reader(path).map(|db| Mutex::new(Some(db)))).collect();

@@ -59,6 +59,18 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(db)
 }
 
+/// Opens a connection that nobody else's can be beside, for as long as it is there.
+pub(super) fn open_alone(path: &Path) -> Result<Connection, OpenError> {
+    let db = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
+    // Before the first access: only then does the lock keep out those who have the file open and do nothing.
+    db.pragma_update(None, "locking_mode", "exclusive")?;
+    tune(&db)?;
+    db.pragma_update(None, "synchronous", "full")?;
+    db.pragma_update(None, "secure_delete", true)?;
+    db.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+    Ok(db)
+}
+
 /// The path is a path, never a `file:` address with parameters of its own; each connection is used under one lock.
 fn flags(access: OpenFlags) -> OpenFlags {
     access | OpenFlags::SQLITE_OPEN_NO_MUTEX
