@@ -34,6 +34,8 @@ mod faults;
 mod foreseen;
 #[path = "login/handover.rs"]
 mod handover;
+#[path = "login/key_rotation.rs"]
+mod key_rotation;
 #[path = "login/languages.rs"]
 mod languages;
 #[path = "login/leaks.rs"]

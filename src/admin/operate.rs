@@ -10,6 +10,7 @@ use crate::kernel::event::Actor;
 use crate::kernel::journal::ApiToken;
 use crate::kernel::model::Quarantine;
 use crate::kernel::values::{AccountId, ApiTokenId, DomainName, EmailAddress, OrgName, ProductName, Secret, Timestamp};
+use crate::keys::Kind;
 use crate::login::{Enrolled, Tombstone};
 use crate::orgs::change::{Author, Proposal};
 use crate::orgs::{Document, Stored};
@@ -121,6 +122,13 @@ pub enum Command {
     KeysRotate {
         /// The directory, as displayed.
         directory: String,
+        /// Whether the keys before it are refused at once.
+        compromised: bool,
+    },
+    /// Replaces our own keys of a kind.
+    KeysReplace {
+        /// The kind.
+        kind: String,
         /// Whether the keys before it are refused at once.
         compromised: bool,
     },
@@ -250,6 +258,12 @@ impl Admin {
                     "old_until": rolled.old_until.map(|until| until.to_string()),
                     "metadata": format!("{}{}", catalog.login.url(), found.name.saml_path("metadata")),
                 }))
+            }
+            Command::KeysReplace { kind, compromised } => {
+                let parsed = Kind::parse(&kind).ok_or_else(|| format!("there are no keys {kind:?}"))?;
+                let rotation = self.world.rotate((parsed, compromised), by, now).await?;
+                let (made, refused) = rotation.names();
+                Ok(json!({ "kind": kind, "made": made, "refused": refused }))
             }
             Command::OrgShow { org } => {
                 let document = self.document(&self.known(&org)?).await.map_err(said)?;

@@ -122,12 +122,21 @@ pub enum Breakglass {
 pub enum Keys {
     /// Make the next keys of a SAML directory. They are announced in our metadata for a week before they sign, and what is encrypted
     /// to the old ones opens for a week longer: a provider that reads our metadata in that time loses no login.
-    #[command(after_help = "Example:\n  fedgate keys rotate acme\n  fedgate keys rotate acme/okta --compromised")]
+    ///
+    /// With --kind the gateway's own keys instead: `assertion` (products verify by it), `cookie` (logins under way), `csrf` (forms), and
+    /// `token` (sessions; with --compromised alone). What the keys before made is believed until the next time, or with --compromised dead
+    /// on every gateway within a second.
+    #[command(after_help = "Example:\n  fedgate keys rotate acme\n  fedgate keys rotate acme/okta --compromised\n  \
+                            fedgate keys rotate --kind cookie --compromised")]
     Rotate {
         /// Which directory.
-        #[arg(value_name = "DIRECTORY")]
-        directory: String,
-        /// Somebody else has the old keys: they are refused at once. Nobody logs in there until the provider has read our metadata.
+        #[arg(value_name = "DIRECTORY", required_unless_present = "kind", conflicts_with = "kind")]
+        directory: Option<String>,
+        /// Which of the gateway's own keys.
+        #[arg(long, value_name = "KIND", value_parser = ["assertion", "cookie", "csrf", "token"])]
+        kind: Option<String>,
+        /// Somebody else has the old keys: they are refused at once. Nobody logs in by a directory until its provider has read our
+        /// metadata.
         #[arg(long)]
         compromised: bool,
     },
@@ -437,6 +446,7 @@ mod tests {
         check("breakglass", Breakglass::augment_subcommands, &["breakglass", "list"]);
         check("breakglass", Breakglass::augment_subcommands, &["breakglass", "remove", "root@acme.com"]);
         check("keys", Keys::augment_subcommands, &["keys", "rotate", "acme/okta", "--compromised"]);
+        check("keys", Keys::augment_subcommands, &["keys", "rotate", "--kind", "cookie", "--compromised"]);
         check("org", Orgs::augment_subcommands, &["org", "put", "acme", "acme.json", "--secret", "okta=file"]);
         check("quarantine", Quarantines::augment_subcommands, &["quarantine", "undo", "01KB3Z8Q4W9T5N7M2XJ6R0V1CD"]);
         check("quarantine", Quarantines::augment_subcommands, &["quarantine", "free", "a@b.c", "--product", "trello"]);

@@ -165,13 +165,36 @@ fn about_tombstone(answer: &Value, lifted: bool) -> Vec<String> {
 /// # Errors
 /// Only when the screen cannot be written to.
 pub fn keys(arguments: &Keys, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let Keys::Rotate { directory, compromised } = arguments;
-    let command = Command::KeysRotate { directory: directory.clone(), compromised: *compromised };
+    let Keys::Rotate { directory, kind, compromised } = arguments;
+    let compromised = *compromised;
+    if let Some(kind) = kind {
+        let command = Command::KeysReplace { kind: kind.clone(), compromised };
+        return run(Ok(command), common, screen, |answer| {
+            vec![line(answer, &["kind", "made", "refused"]), dead(kind, compromised).to_owned()]
+        });
+    }
+    let command = Command::KeysRotate { directory: directory.clone().unwrap_or_default(), compromised };
     run(Ok(command), common, screen, |answer| {
         let told = line(answer, &["directory", "generation", "signs_from", "old_until"]);
         let metadata = answer.get("metadata").and_then(Value::as_str).unwrap_or_default();
         vec![told, format!("The provider must have read {metadata} again before the new key signs.")]
     })
+}
+
+/// What a replaced key means for people and products.
+fn dead(kind: &str, compromised: bool) -> &'static str {
+    match (kind, compromised) {
+        ("assertion", false) => "The next key stands in /.well-known/jwks.json and signs from the next rotation on.",
+        ("assertion", true) => {
+            "Products fetch /.well-known/jwks.json again; one that keeps it for five minutes believes the old keys so long."
+        }
+        ("cookie", true) => {
+            "Logins under way begin again; codes in letters that wait, and what could bring an account that was put aside back, are gone."
+        }
+        ("csrf", true) => "Forms that are open must be loaded again.",
+        ("token", _) => "Everybody logs in again; tokens of the admin API are dead, and sinks write other pseudonyms.",
+        _ => "What the key before made is believed until the next rotation.",
+    }
 }
 
 /// `fedgate org show|put`.

@@ -45,6 +45,18 @@ impl Kind {
         known.or_else(|| DirectoryId::parse(text.strip_prefix("client.")?).ok().map(Self::Client))
     }
 
+    /// Whether its keys can be replaced while people are logged in: nothing that stays for good rests on them. `compromised`: or while
+    /// everybody has to log in again.
+    pub const fn is_replaceable(self, compromised: bool) -> bool {
+        match self {
+            Self::Assertion | Self::Cookie | Self::Csrf => true,
+            // Sessions are found by the newest key alone.
+            Self::Token => compromised,
+            // Organizations, passwords and second steps rest on these; the log's own change once a day.
+            Self::Audit | Self::Row | Self::Credential | Self::Factor | Self::Client(_) => false,
+        }
+    }
+
     /// How many generations a new gateway makes.
     pub(super) const fn generations(self) -> usize {
         match self {

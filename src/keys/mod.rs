@@ -16,6 +16,7 @@ mod kek;
 mod kind;
 mod mac;
 mod relink;
+mod rotate;
 mod sealing;
 
 pub use assertion::{AssertionClaims, MAX_LIFETIME};
@@ -23,6 +24,7 @@ pub use audit::AuditSigner;
 pub use credential::Lookup;
 pub use kek::{Kek, KekFault};
 pub use kind::Kind;
+pub use rotate::Rotation;
 pub use sealing::Purpose;
 
 use crate::kernel::journal::KeyRow;
@@ -136,13 +138,23 @@ impl Keys {
         now: Timestamp,
         random: &mut dyn FnMut() -> [u8; 32],
     ) -> Result<KeyRow, KeyFault> {
+        Self::next_above(kek, (kind, generation, 0), now, random)
+    }
+
+    /// The same, with the oldest generation that is believed beside it.
+    fn next_above(
+        kek: &Kek,
+        (kind, generation, floor): (Kind, u32, u32),
+        now: Timestamp,
+        random: &mut dyn FnMut() -> [u8; 32],
+    ) -> Result<KeyRow, KeyFault> {
         let mut raw: Raw = Zeroizing::new(random());
         // About one in 2^32 draws is not a P-256 scalar.
         while kind.is_ec() && !EcKey::is_scalar(&raw) {
             raw = Zeroizing::new(random());
         }
         let kind = kind.to_string();
-        let sealed = kek.seal_row(&kind, generation, raw.as_ref()).ok_or(KeyFault::Crypto)?;
+        let sealed = kek.seal_row(&kind, generation, &rotate::content(&raw, floor)).ok_or(KeyFault::Crypto)?;
         Ok(KeyRow { kind, generation, sealed, created_at: now })
     }
 
@@ -212,14 +224,17 @@ impl Ring {
 /// The rows of one kind, opened, oldest first.
 fn opened(kek: &Kek, rows: &[KeyRow], kind: Kind) -> Result<Vec<(u32, Raw)>, KeyFault> {
     let name = kind.to_string();
-    let mut found = Vec::new();
+    let (mut found, mut floor) = (Vec::new(), 0);
     for row in rows.iter().filter(|row| row.kind == name) {
         let fault = || KeyFault::Sealed { kind: name.clone(), generation: row.generation };
         let plain = kek.open_row(&name, row.generation, &row.sealed).ok_or_else(fault)?;
-        let raw = <[u8; KEY_BYTES]>::try_from(plain.as_slice())
-            .map_err(|_| KeyFault::Malformed { kind: name.clone(), generation: row.generation })?;
-        found.push((row.generation, Zeroizing::new(raw)));
+        let malformed = || KeyFault::Malformed { kind: name.clone(), generation: row.generation };
+        let (raw, above) = rotate::read(&plain).ok_or_else(malformed)?;
+        floor = floor.max(above);
+        found.push((row.generation, raw));
     }
+    // A row below was taken away, and somebody has put it back.
+    found.retain(|(generation, _)| *generation >= floor);
     found.sort_by_key(|(generation, _)| *generation);
     Ok(found)
 }

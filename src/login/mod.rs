@@ -54,6 +54,7 @@ pub mod relinking;
 pub mod reminders;
 pub mod restoring;
 mod review;
+mod rotation;
 mod saml;
 mod session;
 mod shadow;

@@ -333,14 +333,10 @@ pub async fn shut(
     let mut rows = store.keys().await?;
     let mut batch = Batch { changes: vec![Change::Restore(RestoreChange::Cleanse)], ..Batch::default() };
     for kind in RENEWED {
-        let name = kind.to_string();
-        let old: Vec<u32> = rows.iter().filter(|row| row.kind == name).map(|row| row.generation).collect();
-        let next = old.iter().max().map_or(1, |newest| newest.saturating_add(1));
-        let made = Keys::next(kek, kind, next, now, &mut || random())?;
-        batch.changes.push(Change::PutKey(made.clone()));
-        batch.changes.extend(old.into_iter().map(|generation| Change::DropKey { kind: name.clone(), generation }));
-        rows.retain(|row| row.kind != name);
-        rows.push(made);
+        let rotation = Keys::rotation(kek, kind, (&rows, true), now, &mut || random())?;
+        batch.changes.extend(rotation.changes());
+        rows.retain(|row| row.kind != kind.to_string());
+        rows.extend(rotation.made);
     }
     let keys = Keys::open(kek, &rows)?;
     let restored = Restored {

@@ -4,9 +4,11 @@ use super::ground::log_in;
 use super::provider::LightOp;
 use super::server::Server;
 use super::support::agent::UserAgent;
+use super::support::clock::eventually;
 use super::support::configuration::Configuration;
 use super::support::gateway::Gateway;
 use super::support::upstream::Upstream;
+use std::time::Duration;
 
 fn configuration(op: &LightOp, product: &Upstream, store: &str) -> Configuration {
     Configuration::new()
@@ -74,6 +76,8 @@ async fn a_gateway_does_not_start_on_what_a_copy_left_that_was_cut_off() {
     let db = rusqlite::Connection::open(store).expect("the store's file");
     db.execute(mark, []).expect("the table of settings");
     drop(db);
-    let (status, _, err) = gateway.command(&["run"]);
-    assert!(!status.success() && err.contains("fedgate store copy"), "{err}");
+    gateway.launch();
+    let says_why = || gateway.log().contains("run `fedgate store copy` again");
+    eventually("it does not start, and says why", Duration::from_secs(20), says_why).await;
+    assert!(gateway.ops("/healthz").is_none(), "{}", gateway.log());
 }

@@ -95,6 +95,33 @@ async fn a_rolling_restart_loses_no_session_and_no_login_under_way() {
     }
 }
 
+#[tokio::test]
+async fn m23_what_a_stolen_key_made_is_dead_at_the_other_node_within_a_second() {
+    let cluster = Cluster::start(Server::shared(), Nudges::AreLost);
+    let page = cluster.url("trello", "/");
+    let ann = cluster.agent();
+    cluster.to(1);
+    assert_eq!(log_in(&ann, &page, "ann").await.status, 200);
+    let mut socket = socket(&ann, &cluster.url("trello", "/live")).await;
+    let bob = cluster.agent();
+    let form = bob.visit(&page).await;
+    for kind in ["cookie", "csrf", "token"] {
+        let (status, out, err) = cluster.nodes[0].command(&["keys", "rotate", "--kind", kind, "--compromised"]);
+        assert!(status.success(), "{kind}: {out}{err}");
+    }
+    let (_, took) = timed(tokio::time::timeout(Duration::from_secs(10), end_of_socket(&mut socket))).await;
+    assert!(took < PROMISED, "{took:?}\n{}", cluster.log());
+    tokio::time::sleep(PROMISED.saturating_sub(took)).await;
+    let asked = ann.visit(&page).await;
+    assert!(asked.url.as_str().starts_with(&cluster.url("id", "/")), "her session is gone: {}", asked.describe());
+    let again = bob.submit(&form, "email", &[("email", "bob@acme.example.test")]).await;
+    assert!(again.url.as_str().starts_with(&cluster.url("id", "/")), "a form of before: {}", again.describe());
+    for node in [0, 1] {
+        cluster.to(node);
+        assert_eq!(log_in(&cluster.agent(), &page, "ann").await.status, 200, "at node {node}:\n{}", cluster.log());
+    }
+}
+
 /// One call of the admin API, at whichever node is named.
 async fn api(cluster: &Cluster, (token, tag): (&str, Option<&str>), call: (Method, &str, Value)) -> Response<Bytes> {
     let (method, path, body) = call;

@@ -11,7 +11,7 @@ mod refresh;
 
 pub use ask::{AppAsk, AskFault, BadAsk, judge_ask};
 pub use dpop::{DpopFault, DpopHeld, DpopWanted, judge_dpop};
-pub use refresh::{LEEWAY, RefreshToken, Turn, grant_ends, may_refresh, turn};
+pub use refresh::{LEEWAY, RefreshToken, Turn, grant_ends, lets_apps_in, may_refresh, turn};
 
 use super::model::Thumbprint;
 use aws_lc_rs::digest::{SHA256, digest};

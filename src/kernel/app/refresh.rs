@@ -4,7 +4,7 @@
 //! known for what it is, and whoever lost the answer to a refresh and asks once more gets the same answer.
 
 use super::REFRESH;
-use crate::kernel::model::{Grant, LoginSession, MigrationPhase, Product, ProductAccount, ProductAccountState};
+use crate::kernel::model::{Grant, LoginSession, Method, MigrationPhase, Product, ProductAccount, ProductAccountState};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::standing::Bounds;
 use crate::kernel::values::{LoginSessionId, Timestamp};
@@ -75,6 +75,11 @@ pub fn turn(grant: &Grant, number: u32, now: Timestamp) -> Turn {
     }
 }
 
+/// Whether a session may let an app in: the emergency door is for the day on which nothing else works, and leaves nothing behind (rule H3).
+pub fn lets_apps_in(session: &LoginSession) -> bool {
+    session.grant.is_none() && session.method != Method::Emergency
+}
+
 /// When an app's session ends whatever happens, made from a browser's: by the limits of apps, and not after the provider's own session
 /// where that is what ends the browser's (SAML 2.0 Core §2.7.2, `SessionNotOnOrAfter`).
 pub fn grant_ends(source: &LoginSession, (of_browser, of_app): (Bounds, Bounds)) -> Timestamp {
@@ -103,7 +108,7 @@ pub fn may_refresh(
 mod tests {
     use super::*;
     use crate::kernel::admit::world::{C, NOW, account, login_session, product, record};
-    use crate::kernel::model::{Method, MigrationPlan};
+    use crate::kernel::model::MigrationPlan;
     use crate::kernel::values::AppName;
 
     #[test]
@@ -143,6 +148,19 @@ mod tests {
         };
         assert_eq!(ends(7), day * 30);
         assert_eq!(ends(6), day * 6, "the provider's word was shorter");
+    }
+
+    #[test]
+    fn h3_the_emergency_door_lets_no_app_in_nor_does_an_app() {
+        let account = account(9, "ann@c.com");
+        let session = |method| LoginSession { method, ..login_session(&account, C) };
+        for method in Method::ALL {
+            assert_eq!(lets_apps_in(&session(method)), method != Method::Emergency, "{method:?}");
+        }
+        let at = NOW;
+        let grant = Grant { app: AppName::parse("phone").unwrap(), bound_to: None, turn: 0, turned_at: at };
+        let of_app = LoginSession { grant: Some(Box::new(grant)), ..session(Method::OrgSso) };
+        assert!(!lets_apps_in(&of_app));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use super::code_binding;
 use super::ticket::{self, CODE_LIFE, Code};
 use crate::entropy::random;
 use crate::kernel::app::{
-    ACCESS, DpopHeld, DpopWanted, REFRESH, RefreshToken, Turn, grant_ends, judge_dpop, may_refresh, turn, verifies,
+    ACCESS, DpopHeld, DpopWanted, REFRESH, RefreshToken, Turn, grant_ends, judge_dpop, lets_apps_in, may_refresh, turn,
+    verifies,
 };
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::{Batch, Change, MarkKind, ReplayMark};
@@ -220,8 +221,7 @@ impl Login {
     async fn source(&self, visitor: &Visitor, code: &Code) -> Result<Option<Source>, Stop> {
         let store = &self.world.store;
         let Some(session) = store.login_session_by_id(code.source).await? else { return Ok(None) };
-        let is_whose =
-            session.account == code.account && session.account_epoch == code.epoch && session.grant.is_none();
+        let is_whose = session.account == code.account && session.account_epoch == code.epoch && lets_apps_in(&session);
         if !is_whose || !self.world.keys.holds_login(&session) {
             return Ok(None);
         }
