@@ -3,11 +3,15 @@
 //!
 //! A further target is a function here, a line in `BODIES`, a file in `fuzz_targets/` and a folder in `seeds/`.
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use fedgate::gateway::bodiless::{LARGEST, Read, read};
-use fedgate::kernel::model::{ClientAuth, Directory, OidcSettings, Protocol, ResponseMode, SubjectSource};
+use fedgate::kernel::app::{BadAsk, DpopWanted, RefreshToken, judge_ask, judge_dpop};
+use fedgate::kernel::model::{
+    App, ClientAuth, Directory, OidcSettings, Protocol, Redirect, ResponseMode, SubjectSource,
+};
 use fedgate::kernel::oidc::{KeySet, SignalDoor, SignalKind, asked, judge_signal};
 use fedgate::kernel::request::cookies::{self, Remaining, SessionCookie, SetCookie};
 use fedgate::kernel::request::fields::{self, MappedNames};
@@ -23,7 +27,7 @@ use fedgate::kernel::scim::filter::Filter;
 use fedgate::kernel::scim::patch::{Of, apply};
 use fedgate::kernel::scim::path::Path;
 use fedgate::kernel::scim::{person, schema};
-use fedgate::kernel::values::{DirectoryId, DirectoryName, OrgName, Timestamp};
+use fedgate::kernel::values::{AppName, DirectoryId, DirectoryName, OrgName, Timestamp};
 use http::{HeaderMap, HeaderValue, Method};
 use std::sync::LazyLock;
 
@@ -31,7 +35,7 @@ use std::sync::LazyLock;
 pub type Body = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const BODIES: [Body; 14] = [
+pub const BODIES: [Body; 15] = [
     ("saml", saml),
     ("saml_redirect", saml_redirect),
     ("saml_gate", saml_gate),
@@ -46,6 +50,7 @@ pub const BODIES: [Body; 14] = [
     ("bodiless", bodiless),
     ("scim", scim),
     ("signals", signals),
+    ("apps", apps),
 ];
 
 /// The provider's key of the vectors, which signed the seeds.
@@ -395,4 +400,54 @@ pub fn signals(input: &[u8]) {
         assert!(judged(&format!("{forged}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))).is_err());
     }
     assert!(heard <= 1, "one token passes at one kind of door");
+}
+
+/// An app's key.
+static APP: LazyLock<EcdsaKeyPair> =
+    LazyLock::new(|| EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key"));
+
+/// What an app sends: the claims of a proof under its own good signature, a request by query, a refresh token. A proof that holds is for this
+/// request and for now, an answer goes to a redirect of an app, and a token has one spelling.
+#[expect(clippy::disallowed_methods, reason = "an app signs")]
+pub fn apps(input: &[u8]) {
+    const NOW: i64 = 1_000_000;
+    let point = APP.public_key().as_ref();
+    let part = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
+    let jwk = serde_json::json!({ "kty": "EC", "crv": "P-256", "x": part(1..33), "y": part(33..65) });
+    let header = serde_json::json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": jwk }).to_string();
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(input));
+    let signature = APP.sign(&SystemRandom::new(), signed.as_bytes()).expect("a signature");
+    let origin = fedgate::kernel::values::Origin::parse("board.example.com").expect("an origin");
+    let now = Timestamp::from_seconds(NOW);
+    let wanted = DpopWanted { method: "GET", origin: &origin, path: "/api/cards", token: None, now };
+    if let Ok(held) = judge_dpop(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)), &wanted) {
+        let claims: serde_json::Value = serde_json::from_slice(input).expect("what holds is JSON");
+        let issued = claims["iat"].as_f64().expect("a time");
+        assert!(claims["htm"] == "GET" && (issued - 1_000_000.0).abs() < 122.0, "{claims}");
+        assert!(claims["jti"].as_str().is_some_and(|id| !id.is_empty()) && held.until >= now, "{claims}");
+    }
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let _ = judge_dpop(text, &wanted);
+    let redirects = ["com.example.board:/login", "http://127.0.0.1/cb", "https://app.example.net/login"];
+    let redirects = redirects.map(|text| Redirect::parse(text).expect("a redirect")).to_vec();
+    let known = [App { name: AppName::parse("phone").expect("a name"), label: "Phone".to_owned(), redirects }];
+    let said: Vec<(String, String)> = url::form_urlencoded::parse(input).into_owned().collect();
+    match judge_ask(&said, &known) {
+        Ok(ask) => assert!(ask.redirect.holds(&ask.to) && is_own(&ask.to), "{}", ask.to),
+        Err(BadAsk::Told { to, state, .. }) => assert!(is_own(&to) && state.is_none_or(|it| it.len() <= 512), "{to}"),
+        Err(BadAsk::Nowhere) => {}
+    }
+    if let Some(token) = RefreshToken::parse(text) {
+        assert_eq!(*token.expose(), *text);
+    }
+}
+
+/// Where an answer may go, said another way: text by text, and digits alone where a port may stand.
+fn is_own(to: &str) -> bool {
+    let port = to.strip_prefix("http://127.0.0.1").and_then(|rest| rest.strip_suffix("/cb"));
+    let is_port = |text: &str| {
+        text.is_empty()
+            || text.strip_prefix(':').is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
+    };
+    ["com.example.board:/login", "https://app.example.net/login"].contains(&to) || port.is_some_and(is_port)
 }
