@@ -192,7 +192,9 @@ fn dead(kind: &str, compromised: bool) -> &'static str {
             "Logins under way begin again; codes in letters that wait, and what could bring an account that was put aside back, are gone."
         }
         ("csrf", true) => "Forms that are open must be loaded again.",
-        ("token", _) => "Everybody logs in again; tokens of the admin API are dead, and sinks write other pseudonyms.",
+        ("token", _) => {
+            "Everybody logs in again, but for apps, which go on by their refresh tokens; tokens of the admin API are dead, and sinks write other pseudonyms."
+        }
         _ => "What the key before made is believed until the next rotation.",
     }
 }

@@ -208,6 +208,8 @@ impl Found {
             "org": self.org.as_ref().map(ToString::to_string),
             "directory": self.directory,
             "method": session.method.code(),
+            "app": session.grant.as_ref().map(|grant| grant.app.to_string()),
+            "product": session.confined_to.as_ref().map(ToString::to_string),
             "since": session.created_at.to_string(),
             "last_seen": session.last_seen.to_string(),
             "ends": session.abs_at.to_string(),
@@ -217,8 +219,10 @@ impl Found {
     fn line(&self) -> String {
         let known = |text: Option<String>| text.map_or_else(|| "unknown".to_owned(), |text| clean(&text));
         let session = &self.session;
+        let product = session.confined_to.as_ref().map_or_else(String::new, |product| format!("  at {product} alone"));
+        let app = session.grant.as_ref().map_or_else(String::new, |grant| format!("  by its app {}", grant.app));
         format!(
-            "{}  {}  by {}  since {}  last seen {}  ends {}",
+            "{}  {}  by {}{product}{app}  since {}  last seen {}  ends {}",
             session.id,
             known(self.email()),
             known(self.directory.clone()),

@@ -87,7 +87,7 @@ impl Step<'_> {
         let Some(key) = self.line.core.shared.sessions.app_key(&ask) else {
             return Ok(self.challenge(target, Challenge::Proof));
         };
-        let live = match self.admit_app(&token, key, target, request.headers()).await {
+        let live = match self.admit_app(&token, key.session, target, request.headers()).await {
             Admission::Admitted(live) if !live.ended.is_cancelled() => live,
             Admission::Admitted(_) | Admission::Nobody => return Ok(self.challenge(target, Challenge::Token)),
             Admission::Refused(refusal) => {
@@ -95,6 +95,9 @@ impl Step<'_> {
             }
             Admission::Unavailable => return Ok(answer::unavailable(self.id())),
         };
+        if !self.line.core.shared.sessions.is_first(&key) {
+            return Ok(self.challenge(target, Challenge::Proof));
+        }
         trace.sid = trace.wanted.then(|| live.sid.to_string());
         if target.asks_step(path) {
             let back = way_back(intent::is_safe(request.method().as_str()), path);

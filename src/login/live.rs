@@ -26,7 +26,7 @@ use crate::kernel::model::{Catalog, LoginSession, Outage, ProductSession};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{EventId, ProductName, SessionKey, Timestamp, Token};
 use crate::store::{Touch, Unavailable};
-use crate::web::{Admission, AppAsk, Ask, End, Identity, LiveSession, Replays, Sessions, TokenAsk};
+use crate::web::{Admission, AppAsk, AppKey, Ask, End, Identity, LiveSession, Replays, Sessions, TokenAsk};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use proofs::Proofs;
@@ -385,29 +385,17 @@ impl Sessions for Live {
         }
     }
 
-    fn app_key(&self, ask: &AppAsk<'_>) -> Option<SessionKey> {
-        let bound_to = match ask.proof {
-            None => None,
-            Some(proof) => {
-                let token = ask.shown;
-                let wanted = DpopWanted {
-                    method: ask.method,
-                    origin: ask.host,
-                    path: ask.path,
-                    token: Some(token),
-                    now: ask.now,
-                };
-                let held = judge_dpop(proof, &wanted)
-                    .inspect_err(|fault| tracing::debug!(%fault, "an app's proof does not hold"))
-                    .ok()?;
-                if !self.proofs.is_first(held.id) {
-                    tracing::debug!("an app's proof came before");
-                    return None;
-                }
-                Some(held.key)
-            }
-        };
-        Some(self.world.keys.access_key(ask.token, bound_to))
+    fn app_key(&self, ask: &AppAsk<'_>) -> Option<AppKey> {
+        let wanted =
+            DpopWanted { method: ask.method, origin: ask.host, path: ask.path, token: Some(ask.shown), now: ask.now };
+        let held = ask.proof.map(|proof| judge_dpop(proof, &wanted)).transpose();
+        let held = held.inspect_err(|fault| tracing::debug!(%fault, "an app's proof does not hold")).ok()?;
+        let session = self.world.keys.access_key(ask.token, held.map(|held| held.key));
+        Some(AppKey { session, proof: held.map(|held| held.id) })
+    }
+
+    fn is_first(&self, key: &AppKey) -> bool {
+        key.proof.is_none_or(|proof| self.proofs.is_first(proof))
     }
 
     async fn admit_token(&self, ask: &TokenAsk<'_>) -> Admission {

@@ -76,6 +76,15 @@ pub struct AppAsk<'a> {
     pub now: Timestamp,
 }
 
+/// What an app's token is found by.
+#[derive(Clone, Copy, Debug)]
+pub struct AppKey {
+    /// For [`Ask::key`].
+    pub session: SessionKey,
+    /// SHA-256 that names the proof; none where the token was shown without one.
+    pub proof: Option<[u8; 32]>,
+}
+
 /// The answer to [`Ask`] and [`TokenAsk`].
 #[derive(Clone, Debug)]
 pub enum Admission {
@@ -133,9 +142,14 @@ pub trait Sessions: Send + Sync + 'static {
         None
     }
 
-    /// What finds the session of an app's access token, for [`Ask::key`]; `None` when its proof does not hold. Who knows no apps finds none.
-    fn app_key(&self, _: &AppAsk<'_>) -> Option<SessionKey> {
+    /// What finds the session of an app's access token, and its proof; `None` when the proof does not hold. Who knows no apps finds none.
+    fn app_key(&self, _: &AppAsk<'_>) -> Option<AppKey> {
         None
+    }
+
+    /// Whether a proof comes for the first time. To be asked once its token is known to be good: strangers fill no memory.
+    fn is_first(&self, _: &AppKey) -> bool {
+        false
     }
 
     /// Answers from memory, without waiting; `None` when the store must be asked (unknown token, lapsed lease, stale assertion).

@@ -111,7 +111,7 @@ async fn m23_what_a_stolen_key_made_is_dead_within_a_second_and_people_begin_ane
     assert!(after.iter().any(|kid| header["kid"] == kid.as_str()), "{header}");
     // Sessions.
     let told = scene.rotate(&["token", "--compromised"]);
-    assert!(told.contains("Everybody logs in again"), "{told}");
+    assert!(told.contains("Everybody logs in again, but for apps"), "{told}");
     a_second().await;
     assert!(!scene.is_inside(&ann).await && !scene.is_inside(&bob).await);
     scene.0.log_in(&ann, "ann", &scene.url("trello", "/page")).await;

@@ -1,7 +1,8 @@
 //! Proofs that apps held their keys, seen here lately: each comes once (RFC 9449 §11.1).
 //!
-//! A process remembers its own. What was caught on the way to one is worth a second look at another within two minutes, and only together
-//! with the token that it names and the request that it is for; the token endpoint, where more can be won, asks the store.
+//! A process remembers its own, and only those of good tokens, so that strangers push nobody's out. What was caught on the way to one
+//! process is worth a second look at another within two minutes, and only together with the token that it names and the request that it
+//! is for; the token endpoint, where more can be won, asks the store.
 
 use moka::sync::Cache;
 use std::time::Duration;

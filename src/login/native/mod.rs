@@ -3,11 +3,13 @@
 //! - here: `/.fedgate/oauth/authorize` on the product's host. Whoever has no session there logs in first, as always; then one page names
 //!   app and product and asks, unless nobody but the app can get the answer.
 //! - `tokens`: `/oauth/PRODUCT/token` and `…/revoke` on the login host, where nothing that a browser brings by itself counts.
+//! - `grant`: the login session of an app and its access tokens.
 //! - `ticket`: what travels: the question between page and button, and the one-time code.
 //!
 //! What an app may do is a login session of its own, confined to the product, and its access tokens are that session's children: whatever
 //! ends sessions ends them, and phase C is asked of each request as of a browser's.
 
+mod grant;
 mod ticket;
 mod tokens;
 
@@ -19,7 +21,7 @@ use super::handover::ProductHost;
 use super::world::Visitor;
 use super::{Login, Stop};
 use crate::entropy::random;
-use crate::kernel::app::{AppAsk, BadAsk, judge_ask};
+use crate::kernel::app::{AppAsk, BadAsk, judge_ask, lets_apps_in};
 use crate::kernel::model::{LoginSession, Product};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::LoginSessionId;
@@ -87,6 +89,9 @@ impl Login {
             }
             return Ok(self.leave_product(visitor, at, here, 0).await);
         };
+        if !lets_apps_in(&session) {
+            return self.tell(at, back, &[("error", "access_denied")]);
+        }
         if ask.redirect.is_claimed() {
             return self.answer_app(visitor, at, &Question::of(&ask, live.sid, visitor.now), (&live, &session));
         }
