@@ -131,6 +131,9 @@ fn person(world: &World, host: &Origin, number: usize) -> Result<(Token, [Change
         state: ProductAccountState::Linked,
         off: false,
         created_at: now,
+        enterprise: None,
+        off_by: None,
+        asked_at: None,
     };
     let mut login = LoginSession {
         id: LoginSessionId::mint(now, random()),

@@ -69,7 +69,8 @@ macro_rules! conformance {
             a_link_moves_once_and_is_taken_back_once,
             what_cannot_be_taken_back_any_more_is_swept,
             h17_of_a_restored_store_nothing_that_stood_is_left,
-            t37_a_product_is_closed_to_a_user_once
+            t37_a_product_is_closed_to_a_user_once,
+            t37_an_enterprise_switches_its_members_alone_and_opens_what_it_closed
         );
         conformance!(
             $open,

@@ -69,6 +69,11 @@ fn on_login_host(statements: Vec<Statement>, products: Vec<(Name, bool)>) -> Acc
 /// A product's own password; `must`: the account has to move, and a policy requires a second step.
 fn at_product(must: bool) -> Account {
     let mut statements = vec![Statement::Local(Name::configured("Trello"))];
+    if !must {
+        let enterprise = || Name::configured("Big Company");
+        statements.push(Statement::Enterprise(enterprise()));
+        statements.push(Statement::AskedToMove(enterprise(), Name::configured("Atlassian").shown()));
+    }
     statements.push(Statement::Move(Name::configured("Atlassian"), must));
     statements.extend(must.then_some(Statement::SecondStepMissing));
     let by = || By::Words("by-password");

@@ -1,17 +1,17 @@
-//! A product's own word on who may enter it (row T37, behaviour §3.7), said by its operator or by the product itself with an operator's
-//! token: access to this one product, on or off. It stands beside what an organization says of the account, and neither is above the
-//! other: whoever is off by either stays out. Nothing else of a person is a product's to change: no address, no name, no status, no way
-//! to log in.
+//! A product's own word on who may enter it (row T37, behaviour §3.7): access to this one product, on or off, said by its operator or by
+//! the product itself with an operator's token, and by an enterprise of the product of its own members. It stands beside what an
+//! organization says of the account, and neither is above the other: whoever is off by either stays out. Nothing else of a person is
+//! theirs to change: no address, no name, no status, no way to log in. What the product closed, its enterprises do not open.
 
 use super::Admin;
 use super::answer::{Problem, Reply};
-use super::call::Call;
+use super::call::{Call, enterprise};
 use super::shapes::{Access, WantedAccess};
 use crate::entropy::random;
 use crate::kernel::event::{Action, AuditEvent, Outcome};
-use crate::kernel::journal::{Batch, Change};
+use crate::kernel::journal::{AccessChange, Batch, Change};
 use crate::kernel::model::ProductAccount;
-use crate::kernel::values::{EventId, ProductName};
+use crate::kernel::values::{EnterpriseName, EventId, ProductName};
 use crate::store::{Conflict, NotCommitted};
 use http::StatusCode;
 use serde_json::json;
@@ -20,9 +20,12 @@ impl Admin {
     /// Whether a user of the product may enter it, as far as the product says.
     pub(super) async fn show_access(&self, call: &Call<'_>) -> Result<Reply, Problem> {
         must_be_operator(call)?;
-        let sub =
-            call.query.get("sub").ok_or_else(|| Problem::invalid("`sub` is missing: the product's own user id."))?;
-        Reply::of(&shown(&self.record(call, sub).await?))
+        Reply::of(&shown(&self.record(call, sub(call)?).await?))
+    }
+
+    /// The same, of a member of an enterprise.
+    pub(super) async fn show_member_access(&self, call: &Call<'_>) -> Result<Reply, Problem> {
+        Reply::of(&shown(&self.member(call, sub(call)?).await?))
     }
 
     /// Switches it. Sessions at this product end within a second, open streams too; those at others go on. Again is no change.
@@ -30,39 +33,60 @@ impl Admin {
         must_be_operator(call)?;
         let WantedAccess { sub, off } = call.body()?;
         let record = self.record(call, &sub).await?;
-        if record.off == off {
-            return Reply::of(&shown(&record));
+        // What an enterprise closed and the product closes too is the product's from now on.
+        if record.off != off || record.off_by.is_some() {
+            self.switch_access(call, (&record, off), None).await?;
         }
+        Reply::of(&shown(&self.record(call, &sub).await?))
+    }
+
+    /// The same, by an enterprise of a member of its own.
+    pub(super) async fn put_member_access(&self, call: &Call<'_>) -> Result<Reply, Problem> {
+        let WantedAccess { sub, off } = call.body()?;
+        let (_, by) = enterprise(&call.names)?;
+        let record = self.member(call, &sub).await?;
+        if !off && record.off && record.off_by.as_ref() != Some(&by) {
+            let detail = "The product itself closed this: only its operators open it.";
+            return Err(Problem::new(StatusCode::CONFLICT, "closed-by-product", detail));
+        }
+        if record.off != off {
+            self.switch_access(call, (&record, off), Some(by)).await?;
+        }
+        Reply::of(&shown(&self.member(call, &sub).await?))
+    }
+
+    async fn switch_access(
+        &self,
+        call: &Call<'_>,
+        (record, off): (&ProductAccount, bool),
+        by: Option<EnterpriseName>,
+    ) -> Result<(), Problem> {
         let mut batch = Batch::default();
-        batch.changes.push(Change::SetAccess { record: record.id, off });
+        batch.changes.push(Change::Access(AccessChange::Switch { record: record.id, off, by: by.clone() }));
         if off {
-            self.end_at_product(&record, &mut batch).await?;
+            self.end_at_product(record, &mut batch).await?;
         }
-        let now = call.request.now;
         let action = if off { Action::AccessRemoved } else { Action::AccessRestored };
-        let mut event = AuditEvent::new(EventId::mint(now, random()), now, action, Outcome::Success);
-        event.actor = Some(call.who.author(call.request).actor);
-        event.product = Some(record.product.to_string());
-        event.subject.account = Some(record.account.to_string());
-        event.subject.product_account = Some(record.id.to_string());
-        event.before = Some(json!({ "off": record.off }));
-        event.after = Some(json!({ "off": off }));
+        let mut event = about(call, action, record);
+        event.before =
+            Some(json!({ "off": record.off, "enterprise": record.off_by.as_ref().map(EnterpriseName::as_str) }));
+        event.after = Some(json!({ "off": off, "enterprise": by.as_ref().map(EnterpriseName::as_str) }));
         batch.events.push(event);
         match self.world.store.commit(batch).await {
             Ok(_) => {}
-            // Somebody else said the same meanwhile.
-            Err(NotCommitted::Conflict(Conflict::State)) => {}
+            // Somebody else said the same meanwhile, or the person is nobody of the enterprise's any more.
+            Err(NotCommitted::Conflict(Conflict::State)) => return Ok(()),
             Err(other) => return Err(other.into()),
         }
         if off {
             // A login that was decided on before is no way around it: what it made meanwhile ends as well.
             let mut late = Batch::default();
-            self.end_at_product(&record, &mut late).await?;
+            self.end_at_product(record, &mut late).await?;
             if !late.changes.is_empty() {
                 self.world.store.commit(late).await?;
             }
         }
-        Reply::of(&shown(&self.record(call, &sub).await?))
+        Ok(())
     }
 
     /// Its sessions, and logins that are good for it alone.
@@ -82,18 +106,40 @@ impl Admin {
     }
 
     /// The record of the product of the path with this user id of its own.
-    async fn record(&self, call: &Call<'_>, sub: &str) -> Result<ProductAccount, Problem> {
+    pub(super) async fn record(&self, call: &Call<'_>, sub: &str) -> Result<ProductAccount, Problem> {
         let product = ProductName::parse(call.name(0)?).map_err(|_| Problem::not_found())?;
         let found = self.world.store.product_account_by_sub(&product, sub).await?;
         found.ok_or_else(Problem::not_found)
     }
+
+    /// The same, of a member of the enterprise of the path: anybody else is not there.
+    async fn member(&self, call: &Call<'_>, sub: &str) -> Result<ProductAccount, Problem> {
+        let (_, name) = enterprise(&call.names)?;
+        let record = self.record(call, sub).await?;
+        if record.enterprise.as_ref() == Some(&name) { Ok(record) } else { Err(Problem::not_found()) }
+    }
+}
+
+fn sub<'a>(call: &'a Call<'_>) -> Result<&'a String, Problem> {
+    call.query.get("sub").ok_or_else(|| Problem::invalid("`sub` is missing: the product's own user id."))
+}
+
+/// An event about a record, by whoever calls.
+pub(super) fn about(call: &Call<'_>, action: Action, record: &ProductAccount) -> AuditEvent {
+    let now = call.request.now;
+    let mut event = AuditEvent::new(EventId::mint(now, random()), now, action, Outcome::Success);
+    event.actor = Some(call.who.author(call.request).actor);
+    event.product = Some(record.product.to_string());
+    event.subject.account = Some(record.account.to_string());
+    event.subject.product_account = Some(record.id.to_string());
+    event
 }
 
 /// Before anything is read: nobody else learns whether there is such a user.
-fn must_be_operator(call: &Call<'_>) -> Result<(), Problem> {
+pub(super) fn must_be_operator(call: &Call<'_>) -> Result<(), Problem> {
     match call.who.is_operator() {
         true => Ok(()),
-        false => Err(Problem::new(StatusCode::FORBIDDEN, "role", "A product's access is its operators' to say.")),
+        false => Err(Problem::new(StatusCode::FORBIDDEN, "role", "This is for the product's operators to say.")),
     }
 }
 

@@ -5,7 +5,8 @@ use super::route::{Found, Operation, Route, find};
 use super::who::Who;
 use super::{Admin, openapi};
 use crate::entropy::random;
-use crate::kernel::values::{OrgName, Reference};
+use crate::kernel::journal::Reach;
+use crate::kernel::values::{EnterpriseName, OrgName, ProductName, Reference};
 use crate::web::PageRequest;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
@@ -134,17 +135,21 @@ impl Admin {
             let detail = format!("This needs the scope {}, and a role that has it.", route.scope.code());
             Problem::new(StatusCode::FORBIDDEN, "scope", detail)
         };
+        let may = |place: Reach, is_there: bool| match is_there && who.sees(&place) {
+            false => Err(Problem::not_found()),
+            true if who.may_at(route.scope, &place) => Ok(()),
+            true => Err(forbidden()),
+        };
         let mut org = None;
         if route.path.starts_with("/organizations/{org}") {
             let name = OrgName::parse(&names.remove(0)).map_err(|_| Problem::not_found())?;
             let is_there = self.world.orgs.effective().orgs.iter().any(|known| known.name == name);
-            if !is_there || !who.sees(&name) {
-                return Err(Problem::not_found());
-            }
-            if !who.may_at(route.scope, &name) {
-                return Err(forbidden());
-            }
+            may(Reach::Org(name.clone()), is_there)?;
             org = Some(name);
+        } else if route.path.starts_with("/products/{product}/enterprises/{enterprise}") {
+            let (product, enterprise) = enterprise(&names)?;
+            let is_there = self.has_enterprise(&product, &enterprise);
+            may(Reach::Enterprise(product, enterprise), is_there)?;
         } else if !who.may(route.scope) {
             return Err(forbidden());
         }
@@ -191,10 +196,22 @@ impl Admin {
             Operation::CreateLocalAccount => self.create_local_account(&call).await,
             Operation::ShowAccess => self.show_access(&call).await,
             Operation::PutAccess => self.put_access(&call).await,
+            Operation::ListMembers => self.list_members(&call).await,
+            Operation::PutMember => self.put_member(&call).await,
+            Operation::ShowMemberAccess => self.show_member_access(&call).await,
+            Operation::PutMemberAccess => self.put_member_access(&call).await,
+            Operation::AskToMove => self.ask_to_move(&call).await,
             Operation::SearchEvents => self.search_events(&call).await,
             Operation::Explain => self.explain(&call).await,
         }
     }
+}
+
+/// The product and the enterprise of a path.
+pub(super) fn enterprise(names: &[String]) -> Result<(ProductName, EnterpriseName), Problem> {
+    let [product, enterprise, ..] = names else { return Err(Problem::not_found()) };
+    let product = ProductName::parse(product).map_err(|_| Problem::not_found())?;
+    Ok((product, EnterpriseName::parse(enterprise).map_err(|_| Problem::not_found())?))
 }
 
 /// The version in `If-Match`: every write says what it was decided on, so that none is lost.

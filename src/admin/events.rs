@@ -6,6 +6,7 @@ use super::call::Call;
 use super::scope::Scope;
 use super::shapes::{Event, Explanation, Page};
 use crate::kernel::event::AuditEvent;
+use crate::kernel::journal::Reach;
 use crate::kernel::values::OrgName;
 use serde_json::Value;
 
@@ -45,7 +46,7 @@ impl Admin {
         let seen = events.iter().find(|event| {
             let org = event.org.as_deref().and_then(|org| OrgName::parse(org).ok());
             match org {
-                Some(org) => call.who.may_at(Scope::ExplainRead, &org),
+                Some(org) => call.who.may_at(Scope::ExplainRead, &Reach::Org(org)),
                 None => call.who.may_everywhere(Scope::ExplainRead),
             }
         });

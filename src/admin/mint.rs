@@ -4,11 +4,9 @@ use super::scope::Scope;
 use super::{Admin, token};
 use crate::entropy::random;
 use crate::kernel::event::{Action, Actor, AuditEvent, Outcome, Subject};
-use crate::kernel::journal::{AdminChange, ApiToken, Batch, Change};
+use crate::kernel::journal::{AdminChange, ApiToken, Batch, Change, Reach};
 use crate::kernel::model::{Account, AccountStatus};
-use crate::kernel::values::{
-    ApiTokenId, EmailAddress, EventId, Network, OrgName, Secret, SessionKey, Timestamp, Token,
-};
+use crate::kernel::values::{ApiTokenId, EmailAddress, EventId, Network, Secret, SessionKey, Timestamp, Token};
 use crate::orgs::roles::held;
 use serde_json::json;
 use std::time::Duration;
@@ -25,8 +23,8 @@ pub struct Wanted {
     pub owner: EmailAddress,
     /// What it may do at most.
     pub scopes: Vec<Scope>,
-    /// The one organization that it sees; none: all that its owner does.
-    pub org: Option<OrgName>,
+    /// What it sees at most, of what its owner does.
+    pub reach: Reach,
     /// How long it lives.
     pub expires: Duration,
     /// What for, for people.
@@ -55,7 +53,7 @@ impl Admin {
             owner: owner.id,
             label: wanted.label.chars().filter(|c| !c.is_control()).take(64).collect(),
             scopes: wanted.scopes.iter().map(|scope| scope.code().to_owned()).collect(),
-            org: wanted.org,
+            reach: wanted.reach,
             networks: wanted.networks,
             created_at: now,
             expires_at: now.plus(wanted.expires),
@@ -113,11 +111,10 @@ impl Admin {
         let pins = self.world.store.role_pins_of(owner.id).await.map_err(|why| why.to_string())?;
         let pins: Vec<_> = pins.into_iter().filter(|pin| self.world.keys.holds_pin(pin)).collect();
         let roles = held(&self.world.orgs.effective(), &pins, owner.id);
-        let reaches = |org: &Option<OrgName>| org.is_none() || *org == wanted.org;
         for scope in &wanted.scopes {
-            if !roles.iter().any(|held| reaches(&held.org) && scope.is_of(held.role)) {
+            if !roles.iter().any(|held| held.reach.covers(&wanted.reach) && scope.is_of(held.role)) {
                 return Err(format!(
-                    "{email} has no role with {}: name the address in [admin] or in `admins` of the organization, and log in with it \
+                    "{email} has no role with {}: name the address in [admin] or in `admins` of the organization or enterprise, and log in with it \
                      once",
                     scope.code()
                 ));
@@ -131,7 +128,7 @@ impl Admin {
 fn told(action: Action, token: &ApiToken, owner: Option<&Account>, by: &Actor, now: Timestamp) -> AuditEvent {
     let mut event = AuditEvent::new(EventId::mint(now, random()), now, action, Outcome::Success);
     event.actor = Some(by.clone());
-    event.org = token.org.as_ref().map(ToString::to_string);
+    event.org = token.reach.org().map(ToString::to_string);
     event.subject = Subject {
         account: Some(token.owner.to_string()),
         email: owner.and_then(|owner| owner.email.as_ref()).map(ToString::to_string),
@@ -140,6 +137,7 @@ fn told(action: Action, token: &ApiToken, owner: Option<&Account>, by: &Actor, n
     event.after = Some(json!({
         "id": token.id.to_string(),
         "scopes": token.scopes,
+        "over": token.reach.code(),
         "networks": token.networks,
         "expires": token.expires_at.to_string(),
     }));

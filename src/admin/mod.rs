@@ -13,6 +13,7 @@ mod call;
 mod deletions;
 mod directories;
 mod domains;
+mod enterprises;
 mod events;
 mod local;
 pub mod mint;

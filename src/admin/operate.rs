@@ -7,7 +7,7 @@ use super::organizations::proposal;
 use super::scope::Scope;
 use crate::kernel::domain::DomainProof;
 use crate::kernel::event::Actor;
-use crate::kernel::journal::ApiToken;
+use crate::kernel::journal::{ApiToken, Reach};
 use crate::kernel::model::Quarantine;
 use crate::kernel::values::{AccountId, ApiTokenId, DomainName, EmailAddress, OrgName, ProductName, Secret, Timestamp};
 use crate::keys::Kind;
@@ -34,6 +34,8 @@ pub enum Command {
         scopes: Vec<String>,
         /// The one organization that it sees.
         org: Option<String>,
+        /// The one enterprise that it sees: `PRODUCT/ENTERPRISE`.
+        enterprise: Option<String>,
         /// Seconds that it lives.
         expires: u64,
         /// What for.
@@ -161,11 +163,11 @@ impl Admin {
         let now = self.world.clock.now();
         let by = Actor { kind: "operator".to_owned(), id: Some(format!("uid {uid}")), address: None };
         match command {
-            Command::TokenCreate { owner, scopes, org, expires, label, networks } => {
+            Command::TokenCreate { owner, scopes, org, enterprise, expires, label, networks } => {
                 let wanted = Wanted {
                     owner: EmailAddress::parse(&owner).map_err(|why| why.to_string())?,
                     scopes: scopes.iter().map(|code| scope(code)).collect::<Result<_, _>>()?,
-                    org: org.as_deref().map(|org| self.known(org)).transpose()?,
+                    reach: self.reach(org.as_deref(), enterprise.as_deref())?,
                     expires: Duration::from_secs(expires),
                     label,
                     networks,
@@ -288,6 +290,23 @@ impl Admin {
         Ok(json!({ "org": version.org.as_str(), "version": version.version, "what": version.what }))
     }
 
+    /// What a token is to see: an organization or an enterprise that is there, or all that its owner does.
+    fn reach(&self, org: Option<&str>, enterprise: Option<&str>) -> Result<Reach, String> {
+        match (org, enterprise) {
+            (None, None) => Ok(Reach::Everywhere),
+            (Some(org), None) => Ok(Reach::Org(self.known(org)?)),
+            (None, Some(written)) => match Reach::from_code(Some(written)) {
+                Ok(Reach::Enterprise(product, name)) if self.has_enterprise(&product, &name) => {
+                    Ok(Reach::Enterprise(product, name))
+                }
+                _ => {
+                    Err(format!("there is no enterprise {written:?}: write PRODUCT/ENTERPRISE as in the configuration"))
+                }
+            },
+            (Some(_), Some(_)) => Err("a token sees one organization or one enterprise, not both".to_owned()),
+        }
+    }
+
     async fn history(&self, org: &OrgName) -> Result<Value, String> {
         let unavailable = |why: crate::store::Unavailable| why.to_string();
         let versions = self.world.store.organization_versions(org, u32::MAX, HISTORY).await.map_err(unavailable)?;
@@ -391,7 +410,8 @@ fn shown(token: &ApiToken) -> Value {
         "owner": token.owner.to_string(),
         "label": token.label,
         "scopes": token.scopes,
-        "org": token.org.as_ref().map(OrgName::as_str),
+        "org": token.reach.org().map(OrgName::as_str),
+        "over": token.reach.code(),
         "networks": token.networks,
         "created": token.created_at.to_string(),
         "expires": token.expires_at.to_string(),

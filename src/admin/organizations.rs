@@ -7,7 +7,7 @@ use super::directories::refuse_another_directory;
 use super::scope::Scope;
 use super::shapes::{NewOrganization, Organization, OrganizationChange, Page, people};
 use crate::kernel::event::Action;
-use crate::kernel::journal::{Batch, OrganizationVersion};
+use crate::kernel::journal::{Batch, OrganizationVersion, Reach};
 use crate::kernel::values::OrgName;
 use crate::orgs::change::{Outlook, People, Proposal};
 use crate::orgs::{Document, DraftOrg, Stored};
@@ -21,8 +21,11 @@ impl Admin {
     pub(super) async fn list_organizations(&self, call: &Call<'_>) -> Result<Reply, Problem> {
         let (limit, after) = (call.limit()?, call.after(|text| OrgName::parse(text).ok())?);
         let effective = self.world.orgs.effective();
-        let mut seen: Vec<&DraftOrg> =
-            effective.orgs.iter().filter(|org| call.who.may_at(Scope::OrgsRead, &org.name)).collect();
+        let mut seen: Vec<&DraftOrg> = effective
+            .orgs
+            .iter()
+            .filter(|org| call.who.may_at(Scope::OrgsRead, &Reach::Org(org.name.clone())))
+            .collect();
         seen.sort_by(|one, other| one.name.cmp(&other.name));
         seen.retain(|org| after.as_ref().is_none_or(|after| org.name > *after));
         let stored = Stored::load(self.world.store.as_ref()).await?;

@@ -78,6 +78,16 @@ pub enum Operation {
     ShowAccess,
     /// A product is closed to one of its users, or open again.
     PutAccess,
+    /// Members of an enterprise of a product.
+    ListMembers,
+    /// A user of the product becomes a member, or is one no more.
+    PutMember,
+    /// An enterprise's word on a member of its own.
+    ShowMemberAccess,
+    /// The product is closed to a member, or open again.
+    PutMemberAccess,
+    /// Members are asked to move to the one account.
+    AskToMove,
     /// Its audit events.
     SearchEvents,
     /// One line about a refusal.
@@ -138,6 +148,7 @@ impl Route {
                 | Operation::ListPolicies
                 | Operation::ListPeople
                 | Operation::ListSessions
+                | Operation::ListMembers
                 | Operation::SearchEvents
         )
     }
@@ -162,7 +173,7 @@ impl Route {
             | Operation::SettleDomain
             | Operation::RemoveOrganization => &["confirm"],
             Operation::SearchEvents => &["person", "action", "outcome", "since"],
-            Operation::ShowAccess => &["sub"],
+            Operation::ShowAccess | Operation::ShowMemberAccess => &["sub"],
             _ => &[],
         }
     }
@@ -173,6 +184,8 @@ fn of<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 const ORG: &str = "/organizations/{org}";
+const MEMBERS: &str = "/products/{product}/enterprises/{enterprise}/members";
+const MEMBER_ACCESS: &str = "/products/{product}/enterprises/{enterprise}/access";
 
 /// Everything.
 pub static ROUTES: &[Route] = &[
@@ -446,6 +459,49 @@ pub static ROUTES: &[Route] = &[
     )
     .takes(of::<shapes::WantedAccess>)
     .answers(of::<shapes::Access>),
+    route(
+        Method::GET,
+        MEMBERS,
+        Scope::PeopleRead,
+        Operation::ListMembers,
+        "Users of the product who belong to an enterprise",
+    )
+    .answers(of::<shapes::Page<shapes::Member>>),
+    route(
+        Method::PUT,
+        MEMBERS,
+        Scope::PeopleWrite,
+        Operation::PutMember,
+        "Make a user of the product a member, or no member any more; operators only",
+    )
+    .takes(of::<shapes::WantedMember>)
+    .answers(of::<shapes::Member>),
+    route(
+        Method::GET,
+        MEMBER_ACCESS,
+        Scope::PeopleRead,
+        Operation::ShowMemberAccess,
+        "Whether the product is closed to a member, `sub` being the product's own user id",
+    )
+    .answers(of::<shapes::Access>),
+    route(
+        Method::PUT,
+        MEMBER_ACCESS,
+        Scope::PeopleWrite,
+        Operation::PutMemberAccess,
+        "Close the product to a member, or open it: sessions there end within a second",
+    )
+    .takes(of::<shapes::WantedAccess>)
+    .answers(of::<shapes::Access>),
+    route(
+        Method::POST,
+        "/products/{product}/enterprises/{enterprise}/move-requests",
+        Scope::PeopleWrite,
+        Operation::AskToMove,
+        "Ask members who still have a password to move to the one account, by mail and banner; each once a week",
+    )
+    .takes(of::<shapes::MoveRequest>)
+    .answers(of::<shapes::MoveRequested>),
     route(
         Method::GET,
         "/organizations/{org}/events",

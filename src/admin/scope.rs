@@ -47,6 +47,7 @@ impl Scope {
             Role::Operator | Role::Admin => true,
             Role::Auditor => matches!(self, Self::OrgsRead | Self::PeopleRead | Self::AuditRead | Self::ExplainRead),
             Role::Support => matches!(self, Self::ExplainRead),
+            Role::Enterprise => matches!(self, Self::PeopleRead | Self::PeopleWrite),
         }
     }
 }
@@ -62,6 +63,7 @@ mod tests {
         assert_eq!(of(Role::Admin).len(), 6);
         assert_eq!(of(Role::Auditor), ["orgs:read", "people:read", "audit:read", "explain:read"]);
         assert_eq!(of(Role::Support), ["explain:read"]);
+        assert_eq!(of(Role::Enterprise), ["people:read", "people:write"]);
         assert!(Scope::ALL.into_iter().all(|scope| Scope::from_code(scope.code()) == Some(scope)));
     }
 }

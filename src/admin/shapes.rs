@@ -369,6 +369,60 @@ pub struct Access {
     pub off: bool,
 }
 
+/// Whether a user of a product is to be a member of an enterprise.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WantedMember {
+    /// What the product knows the person by.
+    pub sub: String,
+    /// Whether.
+    pub member: bool,
+}
+
+/// A user of a product who belongs to an enterprise.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Member {
+    /// What the product knows the person by.
+    pub sub: String,
+    /// The enterprise; none: a member no more.
+    pub enterprise: Option<String>,
+    /// The address that the person is known by.
+    pub email: Option<String>,
+    /// `local`, `migrating`, `linked`, `merged`, `closed`: whether the person still has a password of the product's.
+    pub state: String,
+    /// Whether the product is closed to the person.
+    pub off: bool,
+    /// `enterprise` or `product`: who closed it.
+    pub off_by: Option<String>,
+    /// When the enterprise last asked the person to move.
+    pub asked_at: Option<String>,
+    /// When the person last logged in.
+    pub last_login_at: Option<String>,
+}
+
+/// Who is asked to move to the one account.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveRequest {
+    /// What the product knows them by, 200 at most.
+    pub subs: Vec<String>,
+}
+
+/// What came of that.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct MoveRequested {
+    /// Who was asked now.
+    pub asked: Vec<String>,
+    /// Who has no password any more.
+    pub moved: Vec<String>,
+    /// Who was asked less than a week ago.
+    pub asked_before: Vec<String>,
+    /// Whom no letter reaches: no proved address, switched off, or their company's own login is what counts. The banner shows all the same.
+    pub without_letter: Vec<String>,
+    /// Who is no member.
+    pub unknown: Vec<String>,
+}
+
 /// A login session.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Session {

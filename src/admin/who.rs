@@ -4,9 +4,9 @@ use super::answer::Problem;
 use super::scope::Scope;
 use super::{Admin, token};
 use crate::kernel::event::{Actor, Client};
-use crate::kernel::journal::{AdminChange, ApiToken, Batch, Change, Role};
+use crate::kernel::journal::{AdminChange, ApiToken, Batch, Change, Reach, Role};
 use crate::kernel::model::{Account, AccountStatus};
-use crate::kernel::values::{Network, OrgName, Timestamp};
+use crate::kernel::values::{Network, Timestamp};
 use crate::orgs::change::Author;
 use crate::orgs::roles::{Held, held};
 use crate::web::PageRequest;
@@ -28,38 +28,39 @@ pub struct Who {
 }
 
 impl Who {
-    /// Whether the caller may do this somewhere.
+    /// Whether the caller may do this somewhere; what an enterprise may is said at its own routes alone (row T37).
     pub fn may(&self, scope: Scope) -> bool {
-        self.has(scope) && self.roles.iter().any(|held| scope.is_of(held.role))
+        let elsewhere = |held: &&Held| !matches!(held.reach, Reach::Enterprise(..));
+        self.has(scope) && self.roles.iter().filter(elsewhere).any(|held| scope.is_of(held.role))
     }
 
-    /// Whether the caller may do this to an organization.
-    pub fn may_at(&self, scope: Scope, org: &OrgName) -> bool {
-        self.has(scope) && self.roles_at(org).any(|held| scope.is_of(held.role))
+    /// Whether the caller may do this to an organization or an enterprise.
+    pub fn may_at(&self, scope: Scope, place: &Reach) -> bool {
+        self.has(scope) && self.roles_at(place).any(|held| scope.is_of(held.role))
     }
 
-    /// Whether the caller has any business with an organization: for anybody else it does not exist.
-    pub fn sees(&self, org: &OrgName) -> bool {
-        self.roles_at(org).next().is_some()
+    /// Whether the caller has any business with an organization or an enterprise: for anybody else it does not exist.
+    pub fn sees(&self, place: &Reach) -> bool {
+        self.roles_at(place).next().is_some()
     }
 
     /// Whether the caller may do this to all of the installation.
     pub fn may_everywhere(&self, scope: Scope) -> bool {
-        self.has(scope) && self.roles.iter().any(|held| held.org.is_none() && scope.is_of(held.role))
+        self.has(scope) && self.roles.iter().any(|held| held.reach == Reach::Everywhere && scope.is_of(held.role))
     }
 
     /// Whether the caller is an operator.
     pub fn is_operator(&self) -> bool {
-        self.roles.iter().any(|held| held.org.is_none() && held.role == Role::Operator)
+        self.roles.iter().any(|held| held.reach == Reach::Everywhere && held.role == Role::Operator)
     }
 
     fn has(&self, scope: Scope) -> bool {
         self.token.scopes.iter().any(|code| code == scope.code())
     }
 
-    fn roles_at<'a>(&'a self, org: &'a OrgName) -> impl Iterator<Item = &'a Held> {
-        let reaches = self.token.org.as_ref().is_none_or(|own| own == org);
-        self.roles.iter().filter(move |held| reaches && held.org.as_ref().is_none_or(|own| own == org))
+    fn roles_at<'a>(&'a self, place: &'a Reach) -> impl Iterator<Item = &'a Held> {
+        let reaches = self.token.reach.covers(place);
+        self.roles.iter().filter(move |held| reaches && held.reach.covers(place))
     }
 
     /// For versions and events.
@@ -127,10 +128,10 @@ impl Admin {
         let mut pins = store.role_pins_of(owner.id).await?;
         pins.retain(|pin| keys.holds_pin(pin));
         let mut roles = held(&self.world.orgs.effective(), &pins, owner.id);
-        // A token of one organization has no power over the installation, whatever its owner is.
-        if let Some(org) = &token.org {
-            roles.retain(|held| held.org.as_ref().is_none_or(|own| own == org));
-            roles.iter_mut().for_each(|held| held.org = Some(org.clone()));
+        // A token of one organization or enterprise has no power over the installation, whatever its owner is.
+        if token.reach != Reach::Everywhere {
+            roles.retain(|held| held.reach.covers(&token.reach));
+            roles.iter_mut().for_each(|held| held.reach = token.reach.clone());
         }
         Ok((!roles.is_empty()).then_some(Who { token, owner, roles }))
     }

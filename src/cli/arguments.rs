@@ -331,7 +331,7 @@ pub enum Tokens {
                             --expires 30d\n\nScopes: orgs:read orgs:write people:read people:write audit:read explain:read"
     )]
     Create {
-        /// Whose, by address: whoever has a role in [admin] or of an organization, and has logged in.
+        /// Whose, by address: whoever has a role in [admin], of an organization or of an enterprise, and has logged in.
         #[arg(long, value_name = "EMAIL")]
         owner: String,
         /// What it may do; more than once.
@@ -340,6 +340,9 @@ pub enum Tokens {
         /// The one organization that it sees.
         #[arg(long, value_name = "ORG")]
         org: Option<String>,
+        /// The one enterprise of a product that it sees.
+        #[arg(long, value_name = "PRODUCT/ENTERPRISE", conflicts_with = "org")]
+        enterprise: Option<String>,
         /// How long it lives, at most 90d.
         #[arg(long, value_name = "TIME", default_value = "30d")]
         expires: String,

@@ -19,11 +19,12 @@ use std::process::ExitCode;
 /// Only when the screen cannot be written to.
 pub fn tokens(arguments: &Tokens, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
     let command = match arguments {
-        Tokens::Create { owner, scopes, org, expires, label, networks } => match duration(expires) {
+        Tokens::Create { owner, scopes, org, enterprise, expires, label, networks } => match duration(expires) {
             Some(expires) => Ok(Command::TokenCreate {
                 owner: owner.clone(),
                 scopes: scopes.clone(),
                 org: org.clone(),
+                enterprise: enterprise.clone(),
                 expires: expires.as_secs(),
                 label: label.clone(),
                 networks: networks.clone(),

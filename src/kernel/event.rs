@@ -212,6 +212,12 @@ pub enum Action {
     /// It was opened again.
     #[serde(rename = "access.restored")]
     AccessRestored,
+    /// A record belongs to another enterprise of its product, or to none.
+    #[serde(rename = "enterprise.member_changed")]
+    EnterpriseMemberChanged,
+    /// An enterprise asked members to move to the one account.
+    #[serde(rename = "migration.asked")]
+    MigrationAsked,
     /// A product knows of a changed name or address.
     #[serde(rename = "profile.synced")]
     ProfileSynced,

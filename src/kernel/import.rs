@@ -4,7 +4,7 @@
 //! times over (rule H18), or carry what a page would show. What it never does is link anybody by an address (§4 #32). An
 //! identity by which the product knew the person stays theirs, and moves the account as the product's own login with it would (T09).
 
-use super::values::{EmailAddress, Timestamp, legible};
+use super::values::{EmailAddress, EnterpriseName, Timestamp, legible};
 use chrono::DateTime;
 use serde::Deserialize;
 use std::fmt;
@@ -38,6 +38,8 @@ pub struct ImportRow {
     pub links: Vec<ImportedLink>,
     /// Whether the person is switched off at the product.
     pub off: bool,
+    /// The product's enterprise that the person belongs to.
+    pub enterprise: Option<EnterpriseName>,
     /// When the product's account was made.
     pub created_at: Option<Timestamp>,
     /// When the person last used it.
@@ -117,6 +119,9 @@ pub enum RowFault {
     /// An identity.
     #[error("links: at most 16, each with a provider and a subject of 1 to 1024 bytes, one of each provider")]
     Link,
+    /// An enterprise.
+    #[error("enterprise: {0:?} is no name")]
+    Enterprise(String),
     /// A time.
     #[error("{0:?} is not a time: write it like 2026-11-30T14:02:00Z")]
     Time(String),
@@ -135,6 +140,7 @@ impl RowFault {
             Self::Primaries => "primaries",
             Self::Hash => "hash",
             Self::Link => "link",
+            Self::Enterprise(_) => "enterprise",
             Self::Time(_) => "time",
         }
     }
@@ -156,6 +162,7 @@ struct Written {
     #[serde(default)]
     links: Vec<WrittenLink>,
     status: Option<Status>,
+    enterprise: Option<String>,
     created_at: Option<String>,
     last_login_at: Option<String>,
 }
@@ -227,6 +234,7 @@ enum Column {
     PasswordHash,
     PasswordSetAt,
     Status,
+    Enterprise,
     CreatedAt,
     LastLoginAt,
     Link(String),
@@ -248,6 +256,7 @@ impl Columns {
                 "password_hash" => Column::PasswordHash,
                 "password_set_at" => Column::PasswordSetAt,
                 "status" => Column::Status,
+                "enterprise" => Column::Enterprise,
                 "created_at" => Column::CreatedAt,
                 "last_login_at" => Column::LastLoginAt,
                 other => match other.strip_prefix("link.").filter(|provider| !provider.is_empty()) {
@@ -287,6 +296,7 @@ impl Columns {
             password_set_at: None,
             links: Vec::new(),
             status: None,
+            enterprise: None,
             created_at: None,
             last_login_at: None,
         };
@@ -306,6 +316,7 @@ impl Columns {
                         _ => return Err(RowFault::Shape("status: write active or off".to_owned())),
                     });
                 }
+                Column::Enterprise => written.enterprise = Some(text),
                 Column::CreatedAt => written.created_at = Some(text),
                 Column::LastLoginAt => written.last_login_at = Some(text),
                 Column::Link(provider) => {
@@ -317,7 +328,7 @@ impl Columns {
     }
 }
 
-const KNOWN: &str = "id, email, email_verified, name, password_hash, password_set_at, status, created_at, last_login_at, \
+const KNOWN: &str = "id, email, email_verified, name, password_hash, password_set_at, status, enterprise, created_at, last_login_at, \
                      link.PROVIDER";
 
 /// Anything but a clear word is no proof of an address (§4 #1): it refuses the row, so that nobody is taken for unproved by a typo.
@@ -379,6 +390,10 @@ impl Written {
             }
             links.push(ImportedLink { provider, subject });
         }
+        let enterprise = self.enterprise.as_deref().map(EnterpriseName::parse).transpose();
+        let enterprise = enterprise.map_err(|_| {
+            RowFault::Enterprise(self.enterprise.iter().flat_map(|name| name.chars()).take(80).collect())
+        })?;
         Ok(ImportRow {
             sub: self.id,
             addresses,
@@ -387,6 +402,7 @@ impl Written {
             password_set_at: time(self.password_set_at)?,
             links,
             off: self.status == Some(Status::Off),
+            enterprise,
             created_at: time(self.created_at)?,
             last_login_at: time(self.last_login_at)?,
         })

@@ -4,10 +4,12 @@
 //! A new kind of state is a variant of [`Change`], a column in the stores, and rows in the conformance suite. Rows of one topic
 //! have a file of their own below `journal/`.
 
+mod access;
 mod admin;
 mod organization;
 
-pub use admin::{AdminChange, ApiToken, Role, RolePin};
+pub use access::AccessChange;
+pub use admin::{AdminChange, ApiToken, Reach, Role, RolePin};
 pub use organization::{OrganizationChange, OrganizationHead, OrganizationVersion};
 
 mod credential;
@@ -33,8 +35,8 @@ use super::model::{
     Account, AccountStatus, DirectoryRow, Grant, LinkedIdentity, LoginSession, ProductAccount, ProductSession, Since,
 };
 use super::values::{
-    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductAccountId,
-    ProductName, ProductSessionId, Timestamp,
+    AccountId, DirectoryId, DomainName, EmailAddress, LoginSessionId, OrgName, PolicyName, ProductName,
+    ProductSessionId, Timestamp,
 };
 
 /// One atomic write.
@@ -120,13 +122,8 @@ pub enum Change {
     RaiseEpoch(AccountId),
     /// A new product account; (product, account) and (product, sub) are unique.
     CreateProductAccount(ProductAccount),
-    /// A product is closed to a user of its own, or open again. `Conflict::State` when it is so already.
-    SetAccess {
-        /// Whose record.
-        record: ProductAccountId,
-        /// Closed.
-        off: bool,
-    },
+    /// A product's own word, or its enterprise's, on one of its users (row T37).
+    Access(AccessChange),
     /// A new link; the identity key is unique, and so is (account, directory).
     Link(LinkedIdentity),
     /// Every link of a person goes: those identities open nothing any more, and name nobody.

@@ -122,7 +122,7 @@ fn api_token_bytes(token: &ApiToken) -> Vec<u8> {
         owner,
         label,
         scopes,
-        org,
+        reach,
         networks,
         created_at,
         expires_at,
@@ -135,7 +135,7 @@ fn api_token_bytes(token: &ApiToken) -> Vec<u8> {
         .bytes(&owner.to_bytes())
         .text(label)
         .list(scopes)
-        .optional(org.as_ref().map(OrgName::as_str))
+        .optional(reach.code().as_deref())
         .list(networks)
         .signed(created_at.millis())
         .signed(expires_at.millis())
@@ -143,10 +143,10 @@ fn api_token_bytes(token: &ApiToken) -> Vec<u8> {
 }
 
 fn pin_bytes(pin: &RolePin) -> Vec<u8> {
-    let RolePin { role, org, email, account, at, mac: _ } = pin;
+    let RolePin { role, reach, email, account, at, mac: _ } = pin;
     Canonical::new("fedgate role 1")
         .text(role.code())
-        .optional(org.as_ref().map(OrgName::as_str))
+        .optional(reach.code().as_deref())
         .text(email.as_str())
         .bytes(&account.to_bytes())
         .signed(at.millis())

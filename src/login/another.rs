@@ -15,6 +15,7 @@ mod pages;
 
 pub use pages::{AddressAsks, AddressStep};
 
+use super::account::{Managers, enterprise};
 use super::answer::{Answer, Form, Step};
 use super::codec::{Reader, Writer};
 use super::cookies::{self, CrossSite};
@@ -128,19 +129,25 @@ impl Login {
         Ok(Room { weighed, account, record, addresses, owned })
     }
 
-    /// Who is managed chooses nothing (row T20): the page that says so, and an event.
+    /// Who is managed, by an organization or the product's enterprise, chooses nothing (row T20): the page that says by whom, and an event.
     async fn kept_by_admin(&self, visitor: &Visitor, room: &Room) -> Result<Option<Answer>, Stop> {
         let managed_by = room.weighed.admitted.terms().managed_by.as_ref();
         let named = managed_by.and_then(|org| self.world.manager_named(org));
-        let manager = match named {
+        let org = match named {
             None => self.world.manager_of(room.account.id).await?,
             named => named,
         };
-        let Some(manager) = manager else { return Ok(None) };
+        let managers = Managers { org, enterprise: enterprise(&room.weighed.place.0, &room.record) };
+        let reason = match (&managers.org, &managers.enterprise) {
+            (None, None) => return Ok(None),
+            (Some(_), None) => "managed",
+            (None, Some(_)) => "managed-by-enterprise",
+            (Some(_), Some(_)) => "managed-by-both",
+        };
         let mut event = self.address_event(visitor, room, Action::EmailChangeRequested);
-        (event.outcome, event.reason) = (Outcome::Refused, Some("managed".to_owned()));
+        (event.outcome, event.reason) = (Outcome::Refused, Some(reason.to_owned()));
         self.world.store.commit(Batch { events: vec![event], ..Batch::default() }).await?;
-        Ok(Some(self.address_page(visitor, room, |_| AddressAsks::AskAdmin(manager))))
+        Ok(Some(self.address_page(visitor, room, |_| AddressAsks::AskAdmin(managers))))
     }
 
     fn address_event(&self, visitor: &Visitor, room: &Room, action: Action) -> AuditEvent {

@@ -12,7 +12,8 @@ use crate::kernel::local::{NotImportable, StoredPassword};
 use crate::kernel::model::{Catalog, IdentityKey, Passwords, Product};
 use crate::kernel::standing::{Groups, managements};
 use crate::kernel::values::{
-    DirectoryId, DirectoryName, EmailAddress, OrgName, ProductAccountId, ProductName, ThirdPartyName, Timestamp,
+    DirectoryId, DirectoryName, EmailAddress, EnterpriseName, OrgName, ProductAccountId, ProductName, ThirdPartyName,
+    Timestamp,
 };
 use crate::keys::Keys;
 use crate::store::{NotCommitted, Store, Unavailable};
@@ -50,6 +51,9 @@ pub enum NotImported {
     /// An identity of a provider that the configuration does not have.
     #[error("there is no [third_party.{0}] in the configuration of the gateway that last ran")]
     Provider(String),
+    /// An enterprise that the configuration does not have.
+    #[error("the product has no [[product.NAME.enterprise]] of the name {0}")]
+    Enterprise(EnterpriseName),
     /// The hash.
     #[error("the hash is {0}")]
     Hash(NotImportable),
@@ -72,6 +76,7 @@ impl NotImported {
             Self::AddressTold(_) => "address-told",
             Self::LinkTaken(_) => "link-taken",
             Self::Provider(_) => "provider",
+            Self::Enterprise(_) => "enterprise-unknown",
             Self::Hash(_) => "hash",
             Self::HashNotKept => "hash-not-kept",
             Self::Ahead => "time-ahead",
@@ -198,6 +203,9 @@ impl<'a> Importer<'a> {
         let times = [row.password_set_at, row.created_at, row.last_login_at];
         if of_addresses.chain(times).flatten().any(|time| time > latest) {
             return Err(NotImported::Ahead);
+        }
+        if let Some(name) = row.enterprise.as_ref().filter(|name| !self.product.has_enterprise(name)) {
+            return Err(NotImported::Enterprise(name.clone()));
         }
         match (&row.hash, self.product.passwords) {
             (Some(_), Passwords::None | Passwords::Product) => Err(NotImported::HashNotKept),

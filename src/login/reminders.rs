@@ -159,7 +159,7 @@ impl<'a> Reminders<'a> {
 
     /// Where a person is told: a proved address and nothing else, for whoever is behind another one may be a stranger (§4 #15). People
     /// whose company's own login is enforced have no password to lose.
-    async fn recipient(&self, record: &ProductAccount) -> Result<Option<EmailAddress>, Unavailable> {
+    pub async fn recipient(&self, record: &ProductAccount) -> Result<Option<EmailAddress>, Unavailable> {
         let account = self.store.account(record.account).await?;
         let Some(account) = account.filter(|account| account.status == AccountStatus::Active && !record.off) else {
             return Ok(None);

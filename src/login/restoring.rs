@@ -7,7 +7,9 @@
 
 use crate::entropy::random;
 use crate::kernel::event::{Action, Actor, AuditEvent, Outcome};
-use crate::kernel::journal::{Batch, Change, CredentialChange, MigrationChange, RestoreChange, Revocation};
+use crate::kernel::journal::{
+    AccessChange, Batch, Change, CredentialChange, MigrationChange, RestoreChange, Revocation,
+};
 use crate::kernel::migration::to_linked;
 use crate::kernel::model::{AccountStatus, ProductAccount, ProductAccountState};
 use crate::kernel::values::{AccountId, EventId, ProductAccountId, ProductName, Timestamp};
@@ -143,6 +145,7 @@ const fn verdict(action: Action) -> Verdict {
         | A::RelinkOpened
         | A::RelinkClosed
         | A::AddressFreed
+        | A::EnterpriseMemberChanged
         | A::TombstonesLifted
         | A::BreakGlassPrepared
         | A::ConfigReloaded
@@ -176,6 +179,7 @@ const fn verdict(action: Action) -> Verdict {
         | A::QuarantineSynced
         | A::ProfileSynced
         | A::MigrationReminded
+        | A::MigrationAsked
         | A::ApiTokenCreated
         | A::ApiTokenRevoked
         | A::ScimRefused
@@ -308,7 +312,7 @@ async fn at_product(
         batch.changes.push(Change::Credential(CredentialChange::DropPassword(record.id)));
     }
     if !record.off && since.closed.get(&record.id) == Some(&true) {
-        batch.changes.push(Change::SetAccess { record: record.id, off: true });
+        batch.changes.push(Change::Access(AccessChange::Switch { record: record.id, off: true, by: None }));
     }
     let is_local = matches!(record.state, ProductAccountState::Local | ProductAccountState::Migrating);
     if is_local && since.moved.contains(&record.id) {

@@ -3,6 +3,7 @@
 //! Nothing of it is kept by us: what was proved travels in the browser, sealed, and everything else is read anew by each request. A
 //! page whose facts have changed is shown again, so that two tabs, or a change meanwhile, never commit what nobody saw.
 
+use super::account::enterprise;
 use super::another::ADDRESS;
 use super::answer::{Answer, Step};
 use super::cookies;
@@ -154,7 +155,9 @@ impl Login {
         let page = if let Some(set_aside) = says.anew {
             LocalPage::Anew { form, email: says.kept.clone(), provider, identity, set_aside, changed, stay }
         } else {
-            let is_managed = work.is_some() || weighed.admitted.terms().managed_by.is_some();
+            let is_managed = work.is_some()
+                || weighed.admitted.terms().managed_by.is_some()
+                || weighed.admitted.known_record().is_some_and(|record| enterprise(product, record).is_some());
             let another = (!is_managed).then(|| format!("{ADDRESS}?t={ticket}"));
             let (kept, removed) = (says.kept.clone(), says.removed.clone());
             LocalPage::Review { form, kept, removed, provider, identity, work, another, changed, stay }

@@ -200,6 +200,9 @@ impl Login {
                     state: ProductAccountState::Linked,
                     off: false,
                     created_at: visitor.now,
+                    enterprise: None,
+                    off_by: None,
+                    asked_at: None,
                 };
                 batch.changes.push(Change::CreateProductAccount(record.clone()));
                 Some(record)

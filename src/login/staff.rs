@@ -2,7 +2,7 @@
 
 use super::world::{Visitor, World};
 use crate::kernel::event::{Action, Actor, Outcome, Subject};
-use crate::kernel::journal::{AdminChange, Batch, Change, RolePin};
+use crate::kernel::journal::{AdminChange, Batch, Change, Reach, RolePin};
 use crate::kernel::model::Account;
 use crate::kernel::proof::{Proof, Vouched};
 use crate::kernel::standing::speaks_for;
@@ -28,11 +28,11 @@ impl World {
             return Ok(());
         }
         let taken = self.store.role_pins().await?;
-        for Invitation { role, org } in invited {
-            let free = !taken.iter().any(|pin| pin.role == role && pin.org == org && pin.email == *email);
-            if free && self.vouches(proof, email, org.is_none()) {
+        for Invitation { role, reach } in invited {
+            let free = !taken.iter().any(|pin| pin.role == role && pin.reach == reach && pin.email == *email);
+            if free && self.vouches(proof, email, reach == Reach::Everywhere) {
                 let at = visitor.now;
-                let mut pin = RolePin { role, org, email: email.clone(), account: account.id, at, mac: [0; 32] };
+                let mut pin = RolePin { role, reach, email: email.clone(), account: account.id, at, mac: [0; 32] };
                 pin.mac = self.keys.mac_pin(&pin);
                 self.tell_role(visitor, &pin, batch);
                 batch.changes.push(Change::Admin(AdminChange::PinRole(pin)));
@@ -65,8 +65,8 @@ impl World {
             email: Some(pin.email.to_string()),
             ..Subject::default()
         };
-        event.org = pin.org.as_ref().map(ToString::to_string);
-        event.after = Some(serde_json::json!({ "role": pin.role.code() }));
+        event.org = pin.reach.org().map(ToString::to_string);
+        event.after = Some(serde_json::json!({ "role": pin.role.code(), "over": pin.reach.code() }));
         batch.events.push(event);
     }
 }

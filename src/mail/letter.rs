@@ -107,6 +107,15 @@ pub enum Letter {
         /// They have ended.
         passed: bool,
     },
+    /// The product's enterprise asks its member to move (behaviour §3.7).
+    MoveRequested {
+        /// At what.
+        product: ProductName,
+        /// What people call the enterprise.
+        enterprise: String,
+        /// What people call the provider.
+        provider: String,
+    },
     /// N5: somebody asked to change the address; to the old and the new one.
     AddressChange {
         /// At what.
@@ -300,6 +309,7 @@ impl Letter {
             Self::Quarantined { .. } => "quarantined",
             Self::Relinked { .. } => "relinked",
             Self::Deadline { .. } => "deadline",
+            Self::MoveRequested { .. } => "move-requested",
             Self::AddressChange { .. } => "address-change",
             Self::Deactivated { .. } => "deactivated",
             Self::DeletionScheduled { .. } => "deletion-scheduled",
@@ -369,6 +379,9 @@ impl Letter {
                 ("at", when(*time)),
                 ("state", word(if *passed { "passed" } else { "comes" })),
             ],
+            Self::MoveRequested { product, enterprise, provider } => {
+                vec![("product", at(product)), ("enterprise", plain(enterprise)), ("provider", plain(provider))]
+            }
             Self::AddressChange { product, wanted, at: time } => {
                 vec![("product", at(product)), ("wanted", plain(mask(wanted))), ("at", when(*time))]
             }

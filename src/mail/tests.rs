@@ -57,6 +57,14 @@ fn samples() -> Vec<(&'static str, Letter)> {
         ("managed", managed(true)),
         ("merged", Letter::Merged { product: product.clone(), provider: "Atlassian".to_owned() }),
         ("managed-no-longer", managed(false)),
+        (
+            "move-requested",
+            Letter::MoveRequested {
+                product: product.clone(),
+                enterprise: "Big Company".to_owned(),
+                provider: "Atlassian".to_owned(),
+            },
+        ),
         ("address-retired", Letter::AddressRetired { product: product.clone(), kept: address("ann@gmail.com") }),
         ("address-change", Letter::AddressChange { product: product.clone(), wanted: address("new@acme.com"), at }),
         ("deactivated", Letter::Deactivated { org: Some(org.clone()) }),

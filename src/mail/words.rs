@@ -16,12 +16,13 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Templates by kind.
-const TEMPLATES: [(&str, &str); 25] = [
+const TEMPLATES: [(&str, &str); 26] = [
     ("managed", include_str!("templates/managed.txt")),
     ("address-retired", include_str!("templates/address-retired.txt")),
     ("moved", include_str!("templates/moved.txt")),
     ("merged", include_str!("templates/merged.txt")),
     ("deadline", include_str!("templates/deadline.txt")),
+    ("move-requested", include_str!("templates/move-requested.txt")),
     ("address-change", include_str!("templates/address-change.txt")),
     ("deactivated", include_str!("templates/deactivated.txt")),
     ("deletion-scheduled", include_str!("templates/deletion-scheduled.txt")),

@@ -51,6 +51,10 @@ pub enum Statement {
     Move(Name, bool),
     /// Who is asked at a login.
     By(Name),
+    /// The product's enterprise says who of its people may enter the product.
+    Enterprise(Name),
+    /// It asks the person to move to this provider.
+    AskedToMove(Name, String),
     /// Our own second step is required, and there is none.
     SecondStepMissing,
 }
@@ -157,6 +161,8 @@ impl Statement {
             Self::Local(name) => ("local", name.shown(), None),
             Self::Move(name, must) => ("move", name.shown(), must.then(String::new)),
             Self::By(name) => ("by", name.shown(), None),
+            Self::Enterprise(name) => ("enterprise", name.shown(), None),
+            Self::AskedToMove(name, provider) => ("asked-to-move", name.shown(), Some(provider.clone())),
             Self::SecondStepMissing => ("second-step", String::new(), None),
         };
         context! { kind, name, more }

@@ -123,6 +123,7 @@ fn told_of(session: &LiveSession, told: &Told) -> Value {
         "linked": matches!(record.state, ProductAccountState::Linked | ProductAccountState::Merged(_)),
         "managed": about.manager.is_some(),
         "managed_by": about.manager.as_ref().map(|manager| &manager.label),
+        "enterprise": about.enterprise,
         "account_url": about.account_url,
         "profile_url": about.profile_url,
         "password_url": about.password_url,
@@ -131,7 +132,7 @@ fn told_of(session: &LiveSession, told: &Told) -> Value {
         "move_url": update.map(|_| super::local::paths::MOVE),
         "move_by": update.and_then(|update| update.by).map(|by| by.to_string()),
         "update": update.map(|update| json!({
-            "required": update.required, "provider": update.provider, "url": update.url,
+            "required": update.required, "provider": update.provider, "url": update.url, "asked_by": update.asked_by,
         })),
         "second_step": {
             "enrolled": step.enrolled, "required": step.required,
@@ -270,7 +271,14 @@ fn statements(about: &About) -> Vec<Statement> {
     if let Some(manager) = &about.manager {
         found.push(Statement::Managed(Name::organization(&manager.label), manager.contact.clone()));
     }
+    if let Some(enterprise) = &about.enterprise {
+        found.push(Statement::Enterprise(Name::configured(enterprise)));
+    }
     if let Some(update) = &about.update {
+        if let Some(enterprise) = &update.asked_by {
+            let (by, to) = (Name::configured(enterprise), Name::configured(&update.provider));
+            found.push(Statement::AskedToMove(by, to.shown()));
+        }
         found.push(Statement::Move(Name::configured(&update.provider), update.required));
     }
     if about.second_step.required && !about.second_step.enrolled && about.kind == Kind::Local {

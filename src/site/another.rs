@@ -4,7 +4,7 @@ use super::Site;
 use super::forms::Fields;
 use super::render::form;
 use crate::language::Text;
-use crate::login::{AddressAsks as Asks, AddressStep, Answer, Form, Manager, Visitor};
+use crate::login::{AddressAsks as Asks, AddressStep, Answer, Form, Manager, Managers, Visitor};
 use crate::pages::{AddressCode, AddressOpened, Brand, Href, Link, Local, Name, Notice, WhichAddress};
 use crate::web::PageRequest;
 use http::StatusCode;
@@ -83,16 +83,27 @@ pub(super) fn page(step: AddressStep, brand: Brand) -> Option<Local> {
             text: Text::of("said-ended-text"),
             next: Link { label: Text::of("back-to-start"), href: Href::parse("/").ok()? },
         }),
-        Asks::AskAdmin(manager) => Local::Notice(ask_admin(brand, &manager, back)),
+        Asks::AskAdmin(managers) => Local::Notice(ask_admin(brand, &managers, back)),
     })
 }
 
-/// MSG-ASK-ADMIN.
-fn ask_admin(brand: Brand, manager: &Manager, back: Href) -> Notice {
-    let of = |id| Text::of(id).with("org", &Name::organization(&manager.label).shown());
-    let text = match &manager.contact {
-        Some(contact) => of("address-ask-admin-contact").with("contact", contact),
-        None => of("address-ask-admin"),
+/// MSG-ASK-ADMIN: the kind of manager, its name, and whom to ask (row T20).
+fn ask_admin(brand: Brand, managers: &Managers, back: Href) -> Notice {
+    let shown = |manager: &Manager| Name::organization(&manager.label).shown();
+    // Enterprises are named by the operator alone.
+    let configured = |manager: &Manager| Name::configured(&manager.label).shown();
+    let by = |id: &'static str, with_contact: &'static str, manager: &Manager| match &manager.contact {
+        Some(contact) => Text::of(with_contact).with("contact", contact),
+        None => Text::of(id),
+    };
+    let text = match (&managers.org, &managers.enterprise) {
+        (Some(org), Some(enterprise)) => {
+            Text::of("address-ask-admin-both").with("org", &shown(org)).with("enterprise", &configured(enterprise))
+        }
+        (None, Some(one)) => by("address-ask-admin-enterprise", "address-ask-admin-enterprise-contact", one)
+            .with("enterprise", &configured(one)),
+        (Some(one), None) => by("address-ask-admin", "address-ask-admin-contact", one).with("org", &shown(one)),
+        (None, None) => Text::of("ask-admin-title"),
     };
     let (status, title) = (StatusCode::FORBIDDEN.as_u16(), Text::of("ask-admin-title"));
     Notice { brand, status, title, text, next: Link { label: Text::of("back"), href: back } }

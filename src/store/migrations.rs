@@ -3,7 +3,7 @@
 
 use super::Unavailable;
 use crate::kernel::model::{Migration, MigrationProgress, ProductAccount, ProfilePush, Quarantine, RemovedAlias};
-use crate::kernel::values::{AccountId, EmailAddress, ProductAccountId, ProductName, Timestamp};
+use crate::kernel::values::{AccountId, EmailAddress, EnterpriseName, ProductAccountId, ProductName, Timestamp};
 use async_trait::async_trait;
 
 /// Moves and what they left behind.
@@ -33,6 +33,13 @@ pub trait Migrations: Send + Sync {
     async fn local_records(
         &self,
         product: &ProductName,
+        after: Option<ProductAccountId>,
+        limit: usize,
+    ) -> Result<Vec<ProductAccount>, Unavailable>;
+    /// Records that belong to an enterprise of a product, in the order of their ids, after one, at most `limit`.
+    async fn enterprise_members(
+        &self,
+        of: (&ProductName, &EnterpriseName),
         after: Option<ProductAccountId>,
         limit: usize,
     ) -> Result<Vec<ProductAccount>, Unavailable>;

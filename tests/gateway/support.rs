@@ -169,6 +169,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         limits: Limits::default(),
         native: None,
         apps: Vec::new(),
+        enterprises: Vec::new(),
         colour: None,
         identity_fields: vec![("X-Auth-Name".into(), Claim::Name)],
         step_up: None,

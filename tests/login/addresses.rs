@@ -1,8 +1,9 @@
 //! Which address stays when an account moves: picked among those that are proved, named anew and proved by its mailbox, or an admin's
 //! to change. What a thief of the password, a mail scanner or a second tab gets of it.
 
-use fedgate::kernel::journal::Batch;
+use fedgate::kernel::journal::{AccessChange, Batch, Change};
 use fedgate::kernel::model::{ProductAccount, ProductAccountState};
+use fedgate::kernel::values::EnterpriseName;
 use serde_json::json;
 
 use crate::doors::{PASSWORD, digits, token};
@@ -327,6 +328,47 @@ async fn t20_who_is_managed_is_told_to_ask_the_admin_and_changes_nothing() {
     assert_eq!(ground.doors.letters(&format!("To: {NEW}")), 0);
     let again = ann.click(&review, review.url.as_str()).await;
     assert!(!again.text().contains("Use another address"), "no control: {}", again.describe());
+    is_local(&ground, &record).await;
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn t20_t37_a_member_of_an_enterprise_is_told_which_manager_to_ask() {
+    let more = "[org.initech]\ndomains = [\"initech.example.test\"]\nadmins = [\"it@initech.example.test\"]\n\
+                sso = { oidc = \"https://sso.invalid\", client_id = \"x\", client_secret_file = \"{dir}/op.secret\" }\n\
+                [org.initech.policy]\nsso = \"off\"\nthird_party = [\"other\"]\n\
+                [[product.trello.enterprise]]\nname = \"bigco\"\nlabel = \"Big Company\"\nadmins = [\"boss@bigco.example.test\"]\n";
+    let ground = Ground::open_with(OPTIONAL, more, None).await;
+    let record = ground.doors.person(ANN).await;
+    let ann = ground.browser();
+    let review = review(&ground, &ann).await;
+    let asks = which(&ann, &review).await;
+    // The product says whose member she is: what she had open offers nothing any more.
+    let to = Some(EnterpriseName::parse("bigco").unwrap());
+    let change = AccessChange::Belong { record: record.id, from: None, to };
+    ground.store().commit(Batch { changes: vec![Change::Access(change)], ..Batch::default() }).await.expect("written");
+    let page = ann.submit(&asks, "email", &[("email", NEW)]).await;
+    let says = page.text();
+    assert!(page.status == 403 && says.contains("Your enterprise Big Company manages"), "{}", page.describe());
+    assert!(says.contains("b•••@b•••") && !says.contains("boss@"), "m13: {}", page.describe());
+    assert!(!says.contains("organization"), "{}", page.describe());
+    let again = ann.click(&review, review.url.as_str()).await;
+    assert!(!again.text().contains("Use another address"), "no control: {}", again.describe());
+    // An organization manages her as well: both are named.
+    ground.another(&record, "ann@initech.example.test", true).await;
+    let page = ann.click(&review, asks.url.as_str()).await;
+    assert!(page.status == 403, "{}", page.describe());
+    assert!(
+        page.text().contains("Your organization “Initech” manages")
+            && page.text().contains("your enterprise Big Company"),
+        "{}",
+        page.describe()
+    );
+    let refused = ground.events("email.change_requested");
+    let reasons: Vec<_> = refused.iter().map(|event| event["reason"].as_str().expect("a reason")).collect();
+    assert_eq!(reasons.len(), 2);
+    assert!(reasons.contains(&"managed-by-enterprise") && reasons.contains(&"managed-by-both"), "{reasons:?}");
+    assert_eq!(ground.doors.letters(&format!("To: {NEW}")), 0);
     is_local(&ground, &record).await;
     ground.doors.close().await;
 }

@@ -83,6 +83,9 @@ pub fn person(number: u8) -> (Batch, ProductAccount, String) {
         state: ProductAccountState::Local,
         off: false,
         created_at: now,
+        enterprise: None,
+        off_by: None,
+        asked_at: None,
     };
     let address = Address {
         product_account: record.id,

@@ -54,6 +54,9 @@ fn person(number: u32, email: &str, verified: bool) -> (Batch, ProductAccount) {
         state: ProductAccountState::Local,
         off: false,
         created_at: now,
+        enterprise: None,
+        off_by: None,
+        asked_at: None,
     };
     let address = Address {
         product_account: record.id,

@@ -574,6 +574,9 @@ async fn l09_a_name_that_is_provisioned_reaches_the_product_once() {
         state: ProductAccountState::Linked,
         off: false,
         created_at: at,
+        enterprise: None,
+        off_by: None,
+        asked_at: None,
     };
     let changes = vec![Change::CreateProductAccount(record)];
     ground.store().commit(Batch { changes, ..Batch::default() }).await.expect("committed");

@@ -23,6 +23,7 @@ use super::support::upstream::Upstream;
 mod access;
 
 const ALL: &[&str] = &["orgs:read", "orgs:write", "people:read", "people:write", "audit:read", "explain:read"];
+const PEOPLE: &[&str] = &["people:read", "people:write"];
 const READS: &[&str] = &["orgs:read", "people:read", "audit:read", "explain:read"];
 
 /// A gateway with two companies at one provider, and the one whose sign-on is only offered.
@@ -61,6 +62,11 @@ impl Scene {
             .table(
                 "[admin]\noperators = [\"ops@acme.example.test\"]\nauditors = [\"soc@acme.example.test\"]\n\
                  support = [\"desk@acme.example.test\"]",
+            )
+            .table(
+                "[[product.trello.enterprise]]\nname = \"bigco\"\nlabel = \"Big Company\"\n\
+                 admins = [\"boss@globex.example.test\"]\n\
+                 [[product.trello.enterprise]]\nname = \"smallco\"\nadmins = [\"lead@globex.example.test\"]",
             )
             .table(&org("acme", ""))
             .table(&org("globex", ""))
@@ -112,7 +118,9 @@ impl Scene {
     fn mint(&self, email: &str, org: Option<&str>, scopes: &[&str]) -> Result<String, String> {
         let mut arguments = vec!["token", "create", "--json", "--owner", email];
         arguments.extend(scopes.iter().flat_map(|scope| ["--scope", *scope]));
-        arguments.extend(org.into_iter().flat_map(|org| ["--org", org]));
+        // A name with a slash is an enterprise's.
+        let place = |org: &str| if org.contains('/') { "--enterprise" } else { "--org" };
+        arguments.extend(org.into_iter().flat_map(|org| [place(org), org]));
         let (status, out, err) = self.gateway.command(&arguments);
         let answer: Value = serde_json::from_str(&out).unwrap_or_else(|why| panic!("{why}: {out}{err}"));
         if status.success() {
@@ -188,6 +196,8 @@ async fn m19_every_route_answers_each_kind_of_token_as_the_table_says() {
         ("org-auditor", Some(scene.token("aud@acme.example.test", Some("acme"), READS).await)),
         ("support", Some(scene.token("desk@acme.example.test", None, &["explain:read"]).await)),
         ("foreign", Some(scene.token("it@globex.example.test", Some("globex"), ALL).await)),
+        ("enterprise", Some(scene.token("boss@globex.example.test", Some("trello/bigco"), PEOPLE).await)),
+        ("another", Some(scene.token("lead@globex.example.test", Some("trello/smallco"), PEOPLE).await)),
         ("elsewhere", Some(scene.mint("ops@acme.example.test", Some("globex"), ALL).expect("a token"))),
     ];
     let ann = account(&scene, &operator, "acme", "ann@acme.example.test").await;
@@ -200,6 +210,7 @@ async fn m19_every_route_answers_each_kind_of_token_as_the_table_says() {
             .replace("{account}", &ann)
             .replace("{session}", "01KB3Z8Q4W9T5N7M2XJ6R0V1CD")
             .replace("{product}", "trello")
+            .replace("{enterprise}", "bigco")
             .replace("{ref}", "0000-0000")
     };
     let mut limited = false;
@@ -766,6 +777,10 @@ async fn m19_the_openapi_document_has_every_route_and_every_field() {
         .write(&operator, Method::PATCH, "/organizations/acme", json!({ "label": "Acme & Co" }), "/organizations/acme")
         .await;
     assert_eq!((renamed.status, &renamed.body["label"]), (StatusCode::OK, &json!("Acme & Co")), "{}", renamed.body);
+    let member = json!({ "sub": sub, "member": true });
+    let members_of = "/products/trello/enterprises/bigco/members";
+    let joined = scene.call(Some(&operator), &Method::PUT, members_of, Some(member), None).await;
+    assert_eq!(joined.status, StatusCode::OK, "{}", joined.body);
     let mut listed = 0;
     for route in ROUTES {
         let operation = &document["paths"][route.path][route.method.as_str().to_ascii_lowercase()];
@@ -778,7 +793,8 @@ async fn m19_the_openapi_document_has_every_route_and_every_field() {
         let path =
             route.path.replace("{org}", "acme").replace("{version}", "1").replace("{domain}", "acme.example.test");
         let path = path.replace("{directory}", "main").replace("{policy}", "default").replace("{account}", &ann);
-        let path = path.replace("{product}/access", &format!("trello/access?sub={sub}"));
+        let path = path.replace("{product}", "trello").replace("{enterprise}", "bigco");
+        let path = path.replace("/access", &format!("/access?sub={sub}"));
         let answer = scene.read(&operator, &path).await;
         let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
         assert!(!members(&document, schema).is_empty(), "{path} has no schema: {schema}");

@@ -3,7 +3,7 @@
 use super::failing::Failing;
 use async_trait::async_trait;
 use fedgate::kernel::model::{Migration, MigrationProgress, ProductAccount, ProfilePush, Quarantine, RemovedAlias};
-use fedgate::kernel::values::{AccountId, EmailAddress, ProductAccountId, ProductName, Timestamp};
+use fedgate::kernel::values::{AccountId, EmailAddress, EnterpriseName, ProductAccountId, ProductName, Timestamp};
 use fedgate::store::{Migrations, Unavailable};
 
 #[async_trait]
@@ -60,6 +60,16 @@ impl Migrations for Failing {
     ) -> Result<Vec<ProductAccount>, Unavailable> {
         self.answers()?;
         self.inner.local_records(product, after, limit).await
+    }
+
+    async fn enterprise_members(
+        &self,
+        of: (&ProductName, &EnterpriseName),
+        after: Option<ProductAccountId>,
+        limit: usize,
+    ) -> Result<Vec<ProductAccount>, Unavailable> {
+        self.answers()?;
+        self.inner.enterprise_members(of, after, limit).await
     }
 
     async fn migration_progress(&self, product: &ProductName) -> Result<MigrationProgress, Unavailable> {

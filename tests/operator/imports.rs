@@ -35,6 +35,7 @@ impl Scene {
             .product("loom", &trello.url(), "")
             .organization("acme", "acme.example.test", "https://127.0.0.1:9", "a secret")
             .table("[org.acme.policy]\nsso = \"off\"")
+            .table("[[product.trello.enterprise]]\nname = \"bigco\"")
             .table(&format!("[third_party.google]\nlabel = \"Google\"\n{provider}"));
         Self { gateway: Gateway::start(&file), trello }
     }
@@ -273,4 +274,38 @@ async fn a_csv_file_is_read_by_its_header_and_wrong_ones_are_named() {
     );
     let (status, out, _) = scene.gateway.command(&["import", hashes.to_str().expect("text"), "--product", "loom"]);
     assert!(status.code() == Some(1) && out.contains("hash-not-kept: 1"), "{out}");
+}
+
+#[tokio::test]
+async fn t37_an_import_says_who_belongs_to_which_enterprise() {
+    let scene = Scene::start();
+    let rows = [
+        "id,email,email_verified,status,enterprise".into(),
+        "u-1,ann@example.test,true,,bigco".into(),
+        "u-2,bob@example.test,true,off,bigco".into(),
+        "u-3,cat@example.test,true,,".into(),
+        "u-4,dan@example.test,true,,nobody".into(),
+        "u-5,eve@example.test,true,,Big Co".into(),
+    ];
+    let (status, out, err) = scene.import(&scene.file("members.csv", &rows), &[]);
+    assert!(status == Some(1) && out.contains("3 imported, 0 were there already, 2 refused"), "{out}{err}");
+    assert!(out.contains("enterprise-unknown: 1") && out.contains("enterprise: 1"), "{out}");
+    let database = scene.gateway.directory().join("state/fedgate.db");
+    let db = rusqlite::Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).expect("open");
+    let mut read =
+        db.prepare("SELECT sub, enterprise, off, off_by FROM product_account ORDER BY sub").expect("a statement");
+    let found: Vec<(String, Option<String>, bool, Option<String>)> = read
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .expect("rows")
+        .map(|row| row.expect("a row"))
+        .collect();
+    let bigco = || Some("bigco".to_owned());
+    assert_eq!(
+        found,
+        [
+            ("u-1".to_owned(), bigco(), false, None),
+            ("u-2".to_owned(), bigco(), true, bigco()),
+            ("u-3".to_owned(), None, false, None),
+        ]
+    );
 }

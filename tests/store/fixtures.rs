@@ -96,6 +96,9 @@ pub fn product_account(number: u8, account: u8) -> ProductAccount {
         state: ProductAccountState::Linked,
         off: false,
         created_at: Timestamp::from_seconds(6),
+        enterprise: None,
+        off_by: None,
+        asked_at: None,
     }
 }
 

@@ -4,10 +4,11 @@ use super::cases::AnyStore;
 use super::fixtures::*;
 use fedgate::kernel::event::AuditEvent;
 use fedgate::kernel::journal::{
-    AdminChange, ApiToken, Batch, Change, OrganizationChange, OrganizationHead, OrganizationVersion, Role, RolePin,
+    AdminChange, ApiToken, Batch, Change, OrganizationChange, OrganizationHead, OrganizationVersion, Reach, Role,
+    RolePin,
 };
 use fedgate::kernel::model::Account;
-use fedgate::kernel::values::{ApiTokenId, DomainName, OrgName, SessionKey, Timestamp};
+use fedgate::kernel::values::{ApiTokenId, DomainName, EnterpriseName, OrgName, ProductName, SessionKey, Timestamp};
 use fedgate::store::{Conflict, NotCommitted};
 
 fn org(name: &str) -> OrgName {
@@ -33,7 +34,7 @@ fn put(version: OrganizationVersion) -> Change {
 fn pin(number: u8, email_of: &str) -> RolePin {
     RolePin {
         role: Role::Admin,
-        org: Some(org("acme")),
+        reach: Reach::Org(org("acme")),
         email: email(email_of),
         account: person(number),
         at: Timestamp::from_seconds(5),
@@ -48,13 +49,17 @@ fn token(number: u8) -> ApiToken {
         owner: person(1),
         label: "sync".to_owned(),
         scopes: vec!["orgs:read".to_owned(), "people:write".to_owned()],
-        org: (number == 1).then(|| org("acme")),
+        reach: if number == 1 { Reach::Org(org("acme")) } else { bigco() },
         networks: vec!["10.0.0.0/8".to_owned()],
         created_at: now(),
         expires_at: now().plus(HOUR),
         last_used: None,
         mac: [9; 32],
     }
+}
+
+fn bigco() -> Reach {
+    Reach::Enterprise(ProductName::parse("trello").unwrap(), EnterpriseName::parse("bigco").unwrap())
 }
 
 pub async fn versions_of_an_organization_are_kept_and_none_is_written_over(store: AnyStore) {
@@ -84,7 +89,18 @@ pub async fn h3_a_role_is_taken_up_once(store: AnyStore) {
     assert!(nobody.is_err(), "nobody has that account");
     assert_eq!(store.role_pins().await.unwrap(), [pin(1, "it@acme.com")]);
     assert_eq!(store.role_pins_of(person(1)).await.unwrap(), [pin(1, "it@acme.com")]);
-    assert_eq!(store.role_pins_of(person(2)).await.unwrap(), []);
+    // The same address may have roles over several things.
+    let [everywhere, enterprise] = [
+        RolePin { role: Role::Operator, reach: Reach::Everywhere, ..pin(2, "it@acme.com") },
+        RolePin { role: Role::Enterprise, reach: bigco(), ..pin(2, "it@acme.com") },
+    ];
+    for pin in [&everywhere, &enterprise] {
+        store.commit(changes([Change::Admin(AdminChange::PinRole(pin.clone()))])).await.unwrap();
+    }
+    let mut found = store.role_pins_of(person(2)).await.unwrap();
+    found.sort_by_key(|pin| pin.reach.code());
+    assert_eq!(found, [everywhere, enterprise]);
+    assert_eq!(store.role_pins_of(person(4)).await.unwrap(), []);
 }
 
 pub async fn tokens_read_back_as_written_until_they_end(store: AnyStore) {

@@ -1,9 +1,11 @@
 //! The port's definition for links that move between two directories of one organization, and for a store that was restored.
 
 use super::fixtures::*;
-use fedgate::kernel::journal::{Batch, Change, RelinkChange, RestoreChange};
-use fedgate::kernel::model::{DirectoryRow, LinkedBy, LinkedIdentity, Relinked, Relinking};
-use fedgate::kernel::values::{DirectoryId, OrgName, RelinkId, Timestamp};
+use fedgate::kernel::journal::{AccessChange, Batch, Change, RelinkChange, RestoreChange};
+use fedgate::kernel::model::{
+    DirectoryRow, LinkedBy, LinkedIdentity, ProductAccount, ProductAccountState, Relinked, Relinking,
+};
+use fedgate::kernel::values::{DirectoryId, EnterpriseName, OrgName, RelinkId, Timestamp};
 use fedgate::store::{Conflict, NotCommitted, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,7 +172,7 @@ pub async fn what_cannot_be_taken_back_any_more_is_swept(store: AnyStore) {
 pub async fn t37_a_product_is_closed_to_a_user_once(store: AnyStore) {
     store.commit(world()).await.unwrap();
     let record = product_account(1, 1);
-    let set = |off| changes([Change::SetAccess { record: record.id, off }]);
+    let set = |off| changes([Change::Access(AccessChange::Switch { record: record.id, off, by: None })]);
     assert_eq!(store.commit(set(false)).await.map(|_| ()), lost(Conflict::State), "it is open");
     store.commit(set(true)).await.unwrap();
     let closed = fedgate::kernel::model::ProductAccount { off: true, ..record.clone() };
@@ -180,6 +182,69 @@ pub async fn t37_a_product_is_closed_to_a_user_once(store: AnyStore) {
     assert_eq!(store.product_account_by_id(record.id).await.unwrap(), Some(record.clone()));
     let other = store.product_account_by_id(product_account(2, 2).id).await.unwrap();
     assert_eq!(other, Some(product_account(2, 2)), "nobody else's");
+}
+
+pub async fn t37_an_enterprise_switches_its_members_alone_and_opens_what_it_closed(store: AnyStore) {
+    store.commit(world()).await.unwrap();
+    let (record, other) = (product_account(1, 1), product_account(2, 2));
+    let named = |name: &str| EnterpriseName::parse(name).unwrap();
+    let access = |change: AccessChange| changes([Change::Access(change)]);
+    let switch = |off, by: Option<&str>| access(AccessChange::Switch { record: record.id, off, by: by.map(named) });
+    let belong = |from: Option<&str>, to: Option<&str>| {
+        access(AccessChange::Belong { record: record.id, from: from.map(named), to: to.map(named) })
+    };
+    let read = async || store.product_account_by_id(record.id).await.unwrap().expect("the record");
+    let members = async |name: &str| {
+        let found = store.enterprise_members((&record.product, &named(name)), None, 10).await.unwrap();
+        found.into_iter().map(|found| found.id).collect::<Vec<_>>()
+    };
+    assert_eq!(store.commit(switch(true, Some("bigco"))).await.map(|_| ()), lost(Conflict::State), "no member");
+    assert_eq!(store.commit(belong(Some("other"), Some("bigco"))).await.map(|_| ()), lost(Conflict::State));
+    store.commit(belong(None, Some("bigco"))).await.unwrap();
+    assert_eq!(store.commit(belong(Some("bigco"), Some("bigco"))).await.map(|_| ()), lost(Conflict::State), "it is so");
+    assert_eq!((members("bigco").await, members("other").await), (vec![record.id], vec![]));
+    let after = store.enterprise_members((&record.product, &named("bigco")), Some(record.id), 10).await.unwrap();
+    assert_eq!(after, [], "page by page");
+
+    assert_eq!(store.commit(switch(true, Some("other"))).await.map(|_| ()), lost(Conflict::State), "another's member");
+    store.commit(switch(true, Some("bigco"))).await.unwrap();
+    assert_eq!((read().await.off, read().await.off_by), (true, Some(named("bigco"))));
+    store.commit(switch(false, Some("bigco"))).await.unwrap();
+    assert_eq!((read().await.off, read().await.off_by), (false, None));
+    // What the product closed, or closes as well, no enterprise opens.
+    store.commit(switch(true, Some("bigco"))).await.unwrap();
+    store.commit(switch(true, None)).await.unwrap();
+    assert_eq!((read().await.off, read().await.off_by), (true, None));
+    assert_eq!(store.commit(switch(false, Some("bigco"))).await.map(|_| ()), lost(Conflict::State));
+    store.commit(switch(false, None)).await.unwrap();
+
+    // Nobody is asked to move twice in the time, and nobody by a stranger.
+    let start = now();
+    let at = |hours: u32| start.plus(HOUR * hours);
+    let ask = |by: &str, when: Timestamp| {
+        access(AccessChange::AskToMove { record: record.id, by: named(by), at: when, since: when.minus(HOUR * 2) })
+    };
+    assert_eq!(store.commit(ask("bigco", at(0))).await.map(|_| ()), lost(Conflict::State), "it has moved");
+    store.commit(belong(Some("bigco"), None)).await.unwrap();
+    assert_eq!(members("bigco").await, []);
+    let untouched = store.product_account_by_id(other.id).await.unwrap();
+    assert_eq!(untouched, Some(other), "nobody else's");
+    let local =
+        ProductAccount { state: ProductAccountState::Local, enterprise: Some(named("bigco")), ..product_account(5, 5) };
+    store
+        .commit(changes([Change::CreateAccount(account(5)), Change::CreateProductAccount(local.clone())]))
+        .await
+        .unwrap();
+    let ask = |by: &str, when: Timestamp| {
+        let (by, since) = (named(by), when.minus(HOUR * 2));
+        access(AccessChange::AskToMove { record: local.id, by, at: when, since })
+    };
+    assert_eq!(store.commit(ask("other", at(0))).await.map(|_| ()), lost(Conflict::State));
+    store.commit(ask("bigco", at(0))).await.unwrap();
+    assert_eq!(store.commit(ask("bigco", at(1))).await.map(|_| ()), lost(Conflict::State));
+    store.commit(ask("bigco", at(2))).await.unwrap();
+    let asked = store.product_account_by_id(local.id).await.unwrap().expect("the record");
+    assert_eq!(asked, ProductAccount { asked_at: Some(at(2)), ..local }, "all of it is read back");
 }
 
 pub async fn h17_of_a_restored_store_nothing_that_stood_is_left(store: AnyStore) {

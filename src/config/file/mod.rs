@@ -22,7 +22,7 @@ pub use day::Day;
 pub use directory::{ClaimNames, Connection, Oauth2, Scim};
 pub use later::Anything;
 pub use org::{Members, OnChange, Org, PasswordRules, Policy, Session};
-pub use product::{Adapter, Allow, ApiRefusal, App, Doors, Migration, Outage, PasswordApi, Product};
+pub use product::{Adapter, Allow, ApiRefusal, App, Doors, Enterprise, Migration, Outage, PasswordApi, Product};
 pub use server::{Admin, Audit, CertPair, Dns, Languages, Listen, Log, Mail, Outbound, People, Saml, Sink, Store};
 pub use spanned::{At, Named, OneOrMany, Span, WordOr};
 pub use upstream::{Health, Timeouts, UpstreamTls};

@@ -63,6 +63,9 @@ pub struct Product {
     pub password_api: Option<At<Vec<At<PasswordApi>>>>,
     /// The product's own apps that people install and log in with through the browser: `[[product.NAME.app]]`.
     pub app: Option<At<Vec<At<App>>>>,
+    /// Companies that bought the product for their people, as the product knows them: `[[product.NAME.enterprise]]`. Who belongs to which
+    /// is said by the import and the admin API.
+    pub enterprise: Option<At<Vec<At<Enterprise>>>>,
     /// Identity fields besides the assertion: `"X-Forwarded-User" = "sub"`.
     pub headers: Named<String>,
     /// Says that mapping an address or a name is meant, though neither is an identity.
@@ -148,6 +151,18 @@ pub struct App {
     /// `com.example.board:/login`, or `http://127.0.0.1/login` and `http://[::1]/login` on any port. Where another app could listen, the
     /// app must bind its tokens to a key (DPoP). Required.
     pub redirect: Texts,
+}
+
+/// A product's own enterprise: its admins say which of its members may enter this product, and nothing else of them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enterprise {
+    /// Its name. Required.
+    pub name: Text,
+    /// What people call it. Default: the name with a capital letter.
+    pub label: Text,
+    /// Addresses of its administrators: the first login with each takes the role up.
+    pub admins: Texts,
 }
 
 /// A JSON login of the product's own, for its apps.

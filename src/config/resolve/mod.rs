@@ -12,6 +12,7 @@ mod certificates;
 mod connections;
 mod dns;
 mod document;
+mod enterprises;
 mod identity;
 mod languages;
 mod mail;

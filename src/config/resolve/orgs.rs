@@ -2,7 +2,7 @@
 
 use super::connections::Whose;
 use super::policies::Policies;
-use super::values::{each, label_of};
+use super::values::{bare, each, label_of};
 use super::{DEFAULT_LIMITS, Reader};
 use crate::config::draft::{DraftDirectory, DraftOrg, DraftPolicy};
 use crate::config::file::{At, File, Org, Policy, Session, Span};
@@ -76,7 +76,6 @@ impl Reader<'_> {
         let admins = self.emails(&org.admins);
         let auditors = self.emails(&org.auditors);
         self.mentioned.extend(admins.iter().chain(&auditors).cloned());
-        let addresses = |list: Vec<(EmailAddress, Span)>| list.into_iter().map(|(address, _)| address).collect();
         DraftOrg {
             name,
             label,
@@ -84,8 +83,8 @@ impl Reader<'_> {
             directories: names,
             policy,
             policies,
-            admins: addresses(admins),
-            auditors: addresses(auditors),
+            admins: bare(admins),
+            auditors: bare(auditors),
         }
     }
 

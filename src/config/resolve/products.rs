@@ -67,6 +67,7 @@ impl Reader<'_> {
             limits: self.limits(written.session.as_ref()),
             native: written.session.as_ref().and_then(|session| self.native(session, None)),
             apps: self.apps(&place, written),
+            enterprises: self.enterprises(&place, written),
             colour,
             identity_fields: self.identity_fields(written),
             step_up: self.step_up(written),

@@ -52,6 +52,11 @@ pub fn label_of(name: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// The addresses alone.
+pub fn bare(written: Vec<(EmailAddress, Span)>) -> Vec<EmailAddress> {
+    written.into_iter().map(|(address, _)| address).collect()
+}
+
 /// The texts of a list, none for an absent one.
 pub fn each(texts: &Texts) -> impl Iterator<Item = &At<String>> {
     texts.iter().flat_map(|list| list.iter())

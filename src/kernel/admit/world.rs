@@ -164,6 +164,7 @@ pub(in crate::kernel) fn product() -> Product {
         limits: Limits::default(),
         native: None,
         apps: Vec::new(),
+        enterprises: Vec::new(),
         colour: None,
         identity_fields: Vec::new(),
         step_up: None,
@@ -217,6 +218,9 @@ pub(in crate::kernel) fn record(account: &Account, state: ProductAccountState) -
         state,
         off: false,
         created_at: NOW.minus(DAY * 400),
+        enterprise: None,
+        off_by: None,
+        asked_at: None,
     }
 }
 

@@ -29,8 +29,9 @@ fn a_row_says_what_it_says_and_nothing_more() {
     let whole = row(
         r#"{"id": "u-1", "emails": [{"address": "a@x.com", "verified": true, "verified_at": "2020-01-02T03:04:05Z", "primary": true,
            "added_at": "2019-01-02T03:04:05+01:00", "last_login_at": "2021-01-02T03:04:05Z"}, {"address": "b@x.com"}],
-           "name": "Ann", "status": "off", "links": [{"provider": "google", "subject": "1"}], "last_login_at": "2021-01-02T03:04:05Z"}"#,
+           "name": "Ann", "status": "off", "enterprise": "bigco", "links": [{"provider": "google", "subject": "1"}], "last_login_at": "2021-01-02T03:04:05Z"}"#,
     );
+    assert_eq!(whole.enterprise.as_ref().map(EnterpriseName::as_str), Some("bigco"));
     assert!(whole.off && whole.addresses.len() == 2 && whole.links.len() == 1);
     assert_eq!(whole.addresses[0].added_at, Some(Timestamp::from_seconds(1_546_394_645)));
     // The short form's address is the primary one, unless another says so.
@@ -54,6 +55,7 @@ fn each_mistake_has_its_code() {
         (r#"{"id": "u", "email": "a@x.com", "email_verified": "true"}"#, "shape"),
         (r#"{"id": "u", "email": "a@x.com", "verified": true}"#, "shape"),
         (r#"{"id": "u", "id": "v", "email": "a@x.com"}"#, "shape"),
+        (r#"{"id": "u", "email": "a@x.com", "enterprise": "Big Co"}"#, "enterprise"),
         (r#"{"id": "u", "email": "a at x.com"}"#, "address"),
         (r#"{"id": "u", "email": "ä@x.com"}"#, "address"),
         (r#"{"id": "u", "email": "A@x.com", "emails": [{"address": "a@X.com"}]}"#, "address-twice"),

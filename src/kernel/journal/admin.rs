@@ -1,6 +1,8 @@
 //! Who administers: roles that were pinned to accounts (rule H3) and tokens of the admin API (rule M19).
 
-use crate::kernel::values::{AccountId, ApiTokenId, EmailAddress, OrgName, SessionKey, Timestamp};
+use crate::kernel::values::{
+    AccountId, ApiTokenId, EmailAddress, EnterpriseName, NotAName, OrgName, ProductName, SessionKey, Timestamp,
+};
 
 /// A change of who may administer.
 #[derive(Clone, Debug)]
@@ -26,11 +28,14 @@ pub enum Role {
     Auditor,
     /// Sees the one line of an explanation, and nothing else.
     Support,
+    /// A product's own enterprise: reads its members and says which of them may enter that product (row T37). Has no power over an
+    /// account, an organization or another product.
+    Enterprise,
 }
 
 impl Role {
     /// All of them, strongest first.
-    pub const ALL: [Self; 4] = [Self::Operator, Self::Admin, Self::Auditor, Self::Support];
+    pub const ALL: [Self; 5] = [Self::Operator, Self::Admin, Self::Auditor, Self::Support, Self::Enterprise];
 
     /// The stable name, in stores and events.
     pub const fn code(self) -> &'static str {
@@ -39,6 +44,7 @@ impl Role {
             Self::Admin => "admin",
             Self::Auditor => "auditor",
             Self::Support => "support",
+            Self::Enterprise => "enterprise",
         }
     }
 
@@ -48,14 +54,63 @@ impl Role {
     }
 }
 
+/// How far a role or a token reaches.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Reach {
+    /// The whole installation.
+    Everywhere,
+    /// One organization.
+    Org(OrgName),
+    /// One enterprise of one product.
+    Enterprise(ProductName, EnterpriseName),
+}
+
+impl Reach {
+    /// As it is stored: nothing, `acme`, or `trello/bigco`. No name has a slash, so that none reads as the other.
+    pub fn code(&self) -> Option<String> {
+        match self {
+            Self::Everywhere => None,
+            Self::Org(org) => Some(org.to_string()),
+            Self::Enterprise(product, enterprise) => Some(format!("{product}/{enterprise}")),
+        }
+    }
+
+    /// Reads what [`Self::code`] wrote.
+    ///
+    /// # Errors
+    /// [`NotAName`].
+    pub fn from_code(code: Option<&str>) -> Result<Self, NotAName> {
+        Ok(match code.map(|text| (text, text.split_once('/'))) {
+            None => Self::Everywhere,
+            Some((org, None)) => Self::Org(OrgName::parse(org)?),
+            Some((_, Some((product, enterprise)))) => {
+                Self::Enterprise(ProductName::parse(product)?, EnterpriseName::parse(enterprise)?)
+            }
+        })
+    }
+
+    /// Whether all of the other lies within it.
+    pub fn covers(&self, other: &Self) -> bool {
+        *self == Self::Everywhere || self == other
+    }
+
+    /// The organization, where it is one.
+    pub fn org(&self) -> Option<&OrgName> {
+        match self {
+            Self::Org(org) => Some(org),
+            Self::Everywhere | Self::Enterprise(..) => None,
+        }
+    }
+}
+
 /// An invitation that was taken up: from now on the account has the role, whatever its address becomes, and nobody else gets it by
 /// that address (rule H3). It counts while the invitation stands.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RolePin {
-    /// The role; unique with `org` and `email`.
+    /// The role; unique with `reach` and `email`.
     pub role: Role,
-    /// The organization; none for roles over the whole installation.
-    pub org: Option<OrgName>,
+    /// Over what.
+    pub reach: Reach,
     /// The address that was invited.
     pub email: EmailAddress,
     /// Who took it up.
@@ -80,8 +135,8 @@ pub struct ApiToken {
     pub label: String,
     /// What it may do, as `orgs:read`.
     pub scopes: Vec<String>,
-    /// The one organization that it sees; none: all that its owner does.
-    pub org: Option<OrgName>,
+    /// What it sees at most, of what its owner does.
+    pub reach: Reach,
     /// Networks that it may be used from, as written; empty: any.
     pub networks: Vec<String>,
     /// When it was made.

@@ -1,6 +1,8 @@
 //! People, their records at products, and the external identities that may act for them.
 
-use crate::kernel::values::{AccountId, DirectoryId, EmailAddress, OrgName, ProductAccountId, ProductName, Timestamp};
+use crate::kernel::values::{
+    AccountId, DirectoryId, EmailAddress, EnterpriseName, OrgName, ProductAccountId, ProductName, Timestamp,
+};
 use std::time::Duration;
 
 /// One person. Found by id or by a linked identity; an address is never its key (rules C1, §4 #3).
@@ -74,6 +76,12 @@ pub struct ProductAccount {
     pub state: ProductAccountState,
     /// Switched off at this product only.
     pub off: bool,
+    /// The product's enterprise that it belongs to. It says whether this product is open to it, and nothing else (row T37).
+    pub enterprise: Option<EnterpriseName>,
+    /// The enterprise that switched it off; none: the product itself, which stands above its enterprises.
+    pub off_by: Option<EnterpriseName>,
+    /// When that enterprise last asked its person to move to the one account.
+    pub asked_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -38,7 +38,7 @@ pub use policy::{
     ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Since, Sso,
     ThirdPartyRule, demand,
 };
-pub use product::{Allow, Claim, Outage, Passwords, Product, Signup, StepUp};
+pub use product::{Allow, Claim, Enterprise, Outage, Passwords, Product, Signup, StepUp};
 pub use profile::ProfilePush;
 pub use quarantine::{Quarantine, UNDOABLE};
 pub use relink::{LONGEST_WINDOW, RELINK_UNDOABLE, Relinked, Relinking};

@@ -1,7 +1,7 @@
 //! What decisions need to know of a product. What the data path needs stands in the gateway's own options.
 
 use super::{Adapter, App, Limits, MigrationPlan, PasswordApi};
-use crate::kernel::values::{EmailAddress, OrgName, Origin, ProductName};
+use crate::kernel::values::{EmailAddress, EnterpriseName, OrgName, Origin, ProductName};
 use std::time::Duration;
 
 /// A product behind the gateway.
@@ -32,6 +32,8 @@ pub struct Product {
     pub native: Option<Duration>,
     /// Its own apps that people install.
     pub apps: Vec<App>,
+    /// Companies that bought the product for their people, as the product knows them: they say who of their own may enter it.
+    pub enterprises: Vec<Enterprise>,
     /// `#rrggbb` for its pages.
     pub colour: Option<[u8; 3]>,
     /// Further identity fields for products that read no JWT: field name and claim.
@@ -40,6 +42,29 @@ pub struct Product {
     pub step_up: Option<StepUp>,
     /// What happens while the store is out, to sessions that are cached and not known to be ended (rule M2).
     pub on_store_outage: Outage,
+}
+
+impl Product {
+    /// The enterprise of a name.
+    pub fn enterprise(&self, name: &EnterpriseName) -> Option<&Enterprise> {
+        self.enterprises.iter().find(|one| one.name == *name)
+    }
+
+    /// Whether it has an enterprise of a name.
+    pub fn has_enterprise(&self, name: &EnterpriseName) -> bool {
+        self.enterprise(name).is_some()
+    }
+}
+
+/// A product's own enterprise (rows T20, T37): a second manager beside an organization, of access to this one product and of nothing else.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Enterprise {
+    /// The operator's name of it; unique in the product.
+    pub name: EnterpriseName,
+    /// What people read.
+    pub label: String,
+    /// Its administrators, invited by address (rule H3).
+    pub admins: Vec<EmailAddress>,
 }
 
 /// Paths that ask for a proof of just now (rule M6).

@@ -24,7 +24,7 @@ pub use ids::{
     NotAnId, ProductAccountId, ProductSessionId, RelinkId,
 };
 pub use language::{Language, NotALanguage, Wishes};
-pub use names::{AppName, DirectoryName, NotAName, OrgName, PolicyName, ProductName, ThirdPartyName};
+pub use names::{AppName, DirectoryName, EnterpriseName, NotAName, OrgName, PolicyName, ProductName, ThirdPartyName};
 pub use network::Network;
 pub use origin::{NotAnOrigin, Origin};
 pub use reference::Reference;

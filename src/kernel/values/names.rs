@@ -63,6 +63,11 @@ name!(
 );
 
 name!(
+    /// The operator's name of an enterprise of a product: `[[product.NAME.enterprise]]`.
+    EnterpriseName
+);
+
+name!(
     /// The operator's name of an app of a product: `[[product.NAME.app]]`, and the app's `client_id`.
     AppName
 );

@@ -7,7 +7,8 @@ use super::super::{Login, Stop};
 use super::Own;
 use crate::kernel::live::{Live as Standing, LiveFacts, live};
 use crate::kernel::model::{
-    Account, Catalog, Method, MigrationPhase, Passwords, ProductAccount, ProductAccountState, SecondStep as Demanded,
+    Account, Catalog, Method, MigrationPhase, Passwords, Product, ProductAccount, ProductAccountState,
+    SecondStep as Demanded,
 };
 use crate::kernel::standing::{self, Groups, Management};
 use crate::kernel::values::{AccountId, OrgName, Timestamp};
@@ -63,6 +64,15 @@ pub struct Manager {
     pub contact: Option<String>,
 }
 
+/// Who manages an account at a product: the two are not above each other (rows T20, T37). At least one is there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Managers {
+    /// The organization, of the account.
+    pub org: Option<Manager>,
+    /// The product's enterprise, of who may enter the product.
+    pub enterprise: Option<Manager>,
+}
+
 /// The move to the one account that is offered to, or asked of, a person (rows T02, T21).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Update {
@@ -74,6 +84,8 @@ pub struct Update {
     pub provider: String,
     /// Where it begins.
     pub url: String,
+    /// The product's enterprise that asked the person to.
+    pub asked_by: Option<String>,
 }
 
 /// Our own second step.
@@ -98,6 +110,8 @@ pub struct About {
     pub issuer: Option<String>,
     /// Who manages it; none: the person.
     pub manager: Option<Manager>,
+    /// The product's enterprise that says whether the person may enter the product that asks.
+    pub enterprise: Option<String>,
     /// Where name and address are changed: at the one account, as configured (row T03); for nobody who is managed (row L06).
     pub profile_url: Option<String>,
     /// Where the password is changed; for nobody who is managed.
@@ -222,6 +236,12 @@ impl World {
     }
 }
 
+/// The enterprise of a record, as people who ask its admins are told; none where the configuration does not name it any more.
+pub(in crate::login) fn enterprise(product: &Product, record: &ProductAccount) -> Option<Manager> {
+    let enterprise = product.enterprise(record.enterprise.as_ref()?)?;
+    Some(Manager { label: enterprise.label.clone(), contact: enterprise.admins.first().map(mask) })
+}
+
 fn manager(held: &Management<'_>) -> Manager {
     Manager { label: held.org.label.clone(), contact: held.org.admins.first().map(mask) }
 }
@@ -239,6 +259,10 @@ fn shape(catalog: &Catalog, at: Option<&ProductHost>, own: &Own, held: Option<&M
             Kind::Issuer | Kind::Organization | Kind::ThirdParty => label(&own.session.directory),
             Kind::Emergency => None,
         },
+        enterprise: at
+            .zip(own.record.as_ref())
+            .and_then(|(at, record)| enterprise(&at.product, record))
+            .map(|one| one.label),
         profile_url: None,
         password_url: None,
         reset_url: None,
@@ -292,5 +316,6 @@ fn update(catalog: &Catalog, at: &ProductHost, own: &Own, now: Timestamp) -> Opt
     let url = format!("{}/.fedgate/move", at.host.url());
     let by =
         plan.deadline.as_ref().filter(|deadline| deadline.then == MigrationPhase::Forced).map(|deadline| deadline.at);
-    is_local.then_some(Update { required, by, provider, url })
+    let asked_by = record.asked_at.and_then(|_| enterprise(&at.product, record)).map(|one| one.label);
+    is_local.then_some(Update { required, by, provider, url, asked_by })
 }

@@ -12,7 +12,8 @@ mod about;
 mod page;
 mod sessions;
 
-pub use about::{About, Kind, Manager, SecondStep, Told, Update};
+pub(super) use about::enterprise;
+pub use about::{About, Kind, Manager, Managers, SecondStep, Told, Update};
 pub use page::AccountChange;
 pub(super) use page::account_answer;
 

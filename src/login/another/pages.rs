@@ -1,6 +1,6 @@
 //! What a person meets who chooses another address.
 
-use super::super::account::Manager;
+use super::super::account::Managers;
 use super::super::answer::Form;
 use crate::kernel::values::EmailAddress;
 
@@ -46,5 +46,5 @@ pub enum AddressAsks {
     /// The request was ended by who reads the mailbox.
     Ended,
     /// MSG-ASK-ADMIN (row T20).
-    AskAdmin(Manager),
+    AskAdmin(Managers),
 }

@@ -100,6 +100,7 @@ impl Login {
             hash: None,
             password_set_at: None,
             links: Vec::new(),
+            enterprise: None,
             off: false,
             created_at: None,
             last_login_at: None,
@@ -157,6 +158,10 @@ impl Made<'_> {
             state: ProductAccountState::Local,
             off: row.off,
             created_at: now,
+            enterprise: row.enterprise.clone(),
+            // Where a member is switched off, its enterprise did it: that is the one switch that it has.
+            off_by: row.enterprise.clone().filter(|_| row.off),
+            asked_at: None,
         };
         batch.events.push(created(&account, &record, self.actor));
         let person = account.id;

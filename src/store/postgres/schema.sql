@@ -36,11 +36,15 @@ CREATE TABLE product_account (
     merged_into BYTEA,
     off BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
+    enterprise TEXT COLLATE "C",
+    off_by TEXT COLLATE "C",
+    asked_at BIGINT,
     UNIQUE (product, account),
     UNIQUE (product, sub)
 );
 CREATE INDEX product_account_account ON product_account (account);
 CREATE INDEX product_account_state ON product_account (product, state);
+CREATE INDEX product_account_enterprise ON product_account (product, enterprise, id) WHERE enterprise IS NOT NULL;
 
 CREATE TABLE linked_identity (
     directory BYTEA NOT NULL,

@@ -4,8 +4,8 @@ use super::super::{Admins, Conflict, Unavailable};
 use super::change::{At, Halt};
 use super::organizations::count;
 use super::{Read, Row, Tables, params, rows};
-use crate::kernel::journal::{AdminChange, ApiToken, Role, RolePin};
-use crate::kernel::values::{AccountId, ApiTokenId, EmailAddress, OrgName, SessionKey};
+use crate::kernel::journal::{AdminChange, ApiToken, Reach, Role, RolePin};
+use crate::kernel::values::{AccountId, ApiTokenId, EmailAddress, SessionKey};
 use async_trait::async_trait;
 
 const PIN: &str = "role, org, email, account, at, mac";
@@ -29,7 +29,7 @@ impl At<'_> {
             "INSERT INTO role_pin (role, org, email, account, at, mac) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             params![
                 pin.role.code(),
-                pin.org.as_ref().map_or("", OrgName::as_str),
+                pin.reach.code().unwrap_or_default(),
                 pin.email.as_str(),
                 pin.account.to_bytes(),
                 pin.at.millis(),
@@ -49,7 +49,7 @@ impl At<'_> {
                 token.owner.to_bytes(),
                 token.label,
                 rows::json(&token.scopes),
-                token.org.as_ref().map(OrgName::as_str),
+                token.reach.code(),
                 rows::json(&token.networks),
                 token.created_at.millis(),
                 token.expires_at.millis(),
@@ -82,11 +82,15 @@ impl<D: Tables> Admins for D {
     }
 }
 
+fn reach(row: &Row<'_>, column: usize) -> Read<Reach> {
+    let code = row.get::<Option<String>>(column)?.filter(|code| !code.is_empty());
+    Reach::from_code(code.as_deref()).map_err(|fault| rows::damaged(column, fault.to_string()))
+}
+
 fn pin(row: &Row<'_>) -> Read<RolePin> {
-    let org: String = row.get(1)?;
     Ok(RolePin {
         role: rows::parsed(row, 0, |text| Role::from_code(text).ok_or("role"))?,
-        org: if org.is_empty() { None } else { Some(rows::parsed(row, 1, OrgName::parse)?) },
+        reach: reach(row, 1)?,
         email: rows::parsed(row, 2, EmailAddress::parse)?,
         account: AccountId::from_bytes(row.get(3)?),
         at: rows::time(row, 4)?,
@@ -95,14 +99,13 @@ fn pin(row: &Row<'_>) -> Read<RolePin> {
 }
 
 fn token(row: &Row<'_>) -> Read<ApiToken> {
-    let org: Option<String> = row.get(5)?;
     Ok(ApiToken {
         id: ApiTokenId::from_bytes(row.get(0)?),
         key: SessionKey(row.get(1)?),
         owner: AccountId::from_bytes(row.get(2)?),
         label: row.get(3)?,
         scopes: rows::list(row, 4)?,
-        org: if org.is_some() { Some(rows::parsed(row, 5, OrgName::parse)?) } else { None },
+        reach: reach(row, 5)?,
         networks: rows::list(row, 6)?,
         created_at: rows::time(row, 7)?,
         expires_at: rows::time(row, 8)?,

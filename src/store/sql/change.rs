@@ -7,7 +7,7 @@ use crate::kernel::journal::{Batch, Change, CheckpointRow, DomainRow, KeyRow, Po
 use crate::kernel::model::{
     Account, AccountStatus, DirectoryRow, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
 };
-use crate::kernel::values::{AccountId, EmailAddress, LoginSessionId, ProductName, Timestamp};
+use crate::kernel::values::{AccountId, EmailAddress, EnterpriseName, LoginSessionId, ProductName, Timestamp};
 use std::time::Duration;
 
 /// Marks and revocations outlive their use by this long: a clock that jumps by a day reopens nothing (rule M3).
@@ -153,11 +153,7 @@ impl At<'_> {
                 self.must(raise, params![id.to_bytes()], Conflict::Row)
             }
             Change::CreateProductAccount(account) => self.create_product_account(account),
-            Change::SetAccess { record, off } => self.must(
-                "UPDATE product_account SET off = ?2 WHERE id = ?1 AND off <> ?2",
-                params![record.to_bytes(), *off],
-                Conflict::State,
-            ),
+            Change::Access(change) => self.access(change),
             Change::Link(link) => self.link(link),
             Change::UnlinkAll(account) => {
                 self.any("DELETE FROM linked_identity WHERE account = ?", params![account.to_bytes()])
@@ -334,7 +330,7 @@ impl At<'_> {
 
     fn create_product_account(&self, p: &ProductAccount) -> Result<(), Halt> {
         let (state, merged_into) = rows::state_columns(p.state);
-        let sql = insert("INSERT INTO product_account (", rows::PRODUCT_ACCOUNT, 8);
+        let sql = insert("INSERT INTO product_account (", rows::PRODUCT_ACCOUNT, 11);
         let row = params![
             p.id.to_bytes(),
             p.product.as_str(),
@@ -344,6 +340,9 @@ impl At<'_> {
             merged_into,
             p.off,
             p.created_at.millis(),
+            p.enterprise.as_ref().map(EnterpriseName::as_str),
+            p.off_by.as_ref().map(EnterpriseName::as_str),
+            p.asked_at.map(Timestamp::millis),
         ];
         self.must(&sql, row, Conflict::ProductAccount)
     }

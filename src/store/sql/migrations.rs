@@ -2,7 +2,7 @@
 
 use super::super::{Conflict, Migrations, Unavailable};
 use super::change::{At, Halt};
-use super::{Read, Row, Tables, params, profiles, quarantine, rows};
+use super::{Read, Row, Tables, enterprises, params, profiles, quarantine, rows};
 use crate::kernel::journal::MigrationChange;
 use crate::kernel::migration::Transition;
 use crate::kernel::model::{
@@ -10,7 +10,7 @@ use crate::kernel::model::{
     SubjectSource, Trigger,
 };
 use crate::kernel::values::{
-    AccountId, DirectoryId, EmailAddress, MigrationId, ProductAccountId, ProductName, Timestamp,
+    AccountId, DirectoryId, EmailAddress, EnterpriseName, MigrationId, ProductAccountId, ProductName, Timestamp,
 };
 use async_trait::async_trait;
 
@@ -213,6 +213,15 @@ impl<D: Tables> Migrations for D {
         let after = after.map(|id| id.to_bytes().to_vec()).unwrap_or_default();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.all(&sql, params![product.as_str(), after, limit], rows::product_account).await
+    }
+
+    async fn enterprise_members(
+        &self,
+        of: (&ProductName, &EnterpriseName),
+        after: Option<ProductAccountId>,
+        limit: usize,
+    ) -> Result<Vec<ProductAccount>, Unavailable> {
+        enterprises::members(self, of, after, limit).await
     }
 
     async fn migration_progress(&self, product: &ProductName) -> Result<MigrationProgress, Unavailable> {

@@ -9,6 +9,7 @@ pub(super) mod change;
 mod credentials;
 mod deletions;
 mod domains;
+mod enterprises;
 mod migrations;
 mod organizations;
 mod outbox;

@@ -7,8 +7,8 @@ use crate::kernel::model::{
     ProductAccountState, ProductSession, Since, SubjectSource, Thumbprint,
 };
 use crate::kernel::values::{
-    AccountId, AppName, Device, DirectoryId, EmailAddress, LoginSessionId, OrgName, Origin, ProductAccountId,
-    ProductName, ProductSessionId, SessionKey, Timestamp,
+    AccountId, AppName, Device, DirectoryId, EmailAddress, EnterpriseName, LoginSessionId, OrgName, Origin,
+    ProductAccountId, ProductName, ProductSessionId, SessionKey, Timestamp,
 };
 use std::collections::BTreeMap;
 
@@ -22,7 +22,17 @@ pub(in crate::store) fn parsed<T, E: std::fmt::Display>(
     parse(text).map_err(|fault| damaged(column, fault.to_string()))
 }
 
-fn damaged(column: usize, fault: String) -> Damaged {
+/// As [`parsed`], of a column that may be empty.
+pub(in crate::store) fn parsed_if_any<T, E: std::fmt::Display>(
+    row: &Row<'_>,
+    column: usize,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Read<Option<T>> {
+    let text = row.get::<Option<String>>(column)?;
+    text.map(|text| parse(&text).map_err(|fault| damaged(column, fault.to_string()))).transpose()
+}
+
+pub(super) fn damaged(column: usize, fault: String) -> Damaged {
     Damaged(format!("column {column}: {fault}"))
 }
 
@@ -117,7 +127,8 @@ pub(in crate::store) fn was(row: &Row<'_>, column: usize) -> Read<AccountStatus>
 }
 
 /// Columns of [`product_account`].
-pub(in crate::store) const PRODUCT_ACCOUNT: &str = "id, product, account, sub, state, merged_into, off, created_at";
+pub(in crate::store) const PRODUCT_ACCOUNT: &str = "id, product, account, sub, state, merged_into, off, created_at, \
+    enterprise, off_by, asked_at";
 
 pub(in crate::store) fn product_account(row: &Row<'_>) -> Read<ProductAccount> {
     Ok(ProductAccount {
@@ -128,6 +139,9 @@ pub(in crate::store) fn product_account(row: &Row<'_>) -> Read<ProductAccount> {
         state: state(row, 4, 5)?,
         off: row.get(6)?,
         created_at: time(row, 7)?,
+        enterprise: parsed_if_any(row, 8, EnterpriseName::parse)?,
+        off_by: parsed_if_any(row, 9, EnterpriseName::parse)?,
+        asked_at: time_if_any(row, 10)?,
     })
 }
 

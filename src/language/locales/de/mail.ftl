@@ -43,6 +43,9 @@ mail-deadline-what = { $state ->
 mail-deadline-stays = Was Sie in { $product } haben, bleibt genau so, wie es ist: Nur die Anmeldung ändert sich.
 mail-deadline-safe = Niemand fragt in einer E-Mail nach einem Passwort, und in dieser steht kein Link: Öffnen Sie { $product } so, wie Sie es immer tun.
 
+mail-move-requested = { $enterprise } bittet Sie, Ihre Anmeldung bei { $product } auf { $provider } umzustellen
+mail-move-requested-what = { $enterprise } bestimmt, wer von den eigenen Leuten { $product } nutzt, und bittet Sie, sich künftig mit { $provider } anzumelden. Melden Sie sich bei { $product } wie immer an: Dort wird Ihnen die Umstellung angeboten. Bis dahin gilt Ihr altes Passwort von { $product } weiter.
+
 mail-address-change = Bei { $product } wurde eine neue Adresse gewünscht
 mail-address-change-what = Am { $at } wollte jemand, der gezeigt hat, dass ihm Ihr Konto bei { $product } gehört, seine Adresse in { $wanted } ändern. Nichts ändert sich, solange dieses Postfach es nicht bestätigt hat.
 mail-address-change-not-you = Wenn Sie das nicht waren, wählen Sie jetzt ein neues Passwort für { $product } und sagen Sie den Betreibern von { $product } Bescheid: Bis dahin kann die Person in Ihrem Namen handeln.

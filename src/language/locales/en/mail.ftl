@@ -44,6 +44,9 @@ mail-deadline-what = { $state ->
 mail-deadline-stays = What you have in { $product } stays exactly as it is: only how you log in changes.
 mail-deadline-safe = Nobody asks for a password in a mail, and this one has no link: open { $product } as you always do.
 
+mail-move-requested = { $enterprise } asks you to move your { $product } login to { $provider }
+mail-move-requested-what = { $enterprise } manages who may use { $product } among its people, and asks you to log in with { $provider } from now on. Log in to { $product } as you always do: it offers you to move. The old { $product } password works until you have moved.
+
 mail-address-change = A new address was asked for at { $product }
 mail-address-change-what = On { $at } somebody who showed that your { $product } account is theirs asked to change its address to { $wanted }. Nothing changes until that mailbox has confirmed it.
 mail-address-change-not-you = If that was not you, choose a new { $product } password now and tell whoever runs { $product }: until then the person can act as you.
