@@ -31,6 +31,9 @@ use crate::support::names::Names;
 use crate::support::page::Page;
 use crate::support::upstream::Upstream;
 
+#[path = "run_time_verbs.rs"]
+mod verbs;
+
 /// Names the child's configuration file; beside it stands the file that moves its clock.
 const CHILD: &str = "FEDGATE_SCENE";
 const CLOCK: &str = "ahead";
@@ -106,6 +109,7 @@ impl Scene {
             .product("trello", &trello.url(), keys)
             .secret("{dir}/secret", "a secret")
             .table("[admin]\noperators = [\"ops@acme.example.test\"]")
+            .table("[[product.trello.enterprise]]\nname = \"bigco\"")
             .table(&company)
             .table(&format!("[dns]\nservers = [\"{}\", \"{}\"]", names.own(), names.resolver()));
         let mut gateway = Gateway::prepare(&file);
