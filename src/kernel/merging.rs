@@ -72,6 +72,8 @@ pub enum Blocked {
     Product,
     /// An organization manages the loser, and the survivor's login is none of its own.
     Managed,
+    /// The loser belongs to an enterprise of the product that lets none of its accounts go.
+    Enterprise,
     /// The loser is somebody's account at other products as well.
     Elsewhere,
 }
@@ -119,6 +121,10 @@ pub fn overlap(sides: &Sides<'_>) -> Overlap {
     }
     if !is_managed_alike(sides) {
         return Overlap::Blocked(Blocked::Managed);
+    }
+    let enterprise = loser.record.enterprise.as_ref().and_then(|name| product.enterprise(name));
+    if enterprise.is_some_and(|one| !one.merging) {
+        return Overlap::Blocked(Blocked::Enterprise);
     }
     if sides.has_more {
         return Overlap::Blocked(Blocked::Elsewhere);

@@ -48,6 +48,7 @@ const fn why_not(why: Blocked) -> Text {
     match why {
         Blocked::Product => Text::of("merge-not-product"),
         Blocked::Managed => Text::of("merge-not-managed"),
+        Blocked::Enterprise => Text::of("merge-not-enterprise"),
         Blocked::Elsewhere => Text::of("merge-not-elsewhere"),
     }
 }

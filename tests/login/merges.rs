@@ -1,10 +1,11 @@
 //! Two accounts of one person at one product (rows L10, L11): merged with a proof of both, kept apart, left for later, or never; and what
 //! nobody merges.
 
+use fedgate::kernel::journal::{AccessChange, Batch, Change};
 use std::time::Duration;
 
 use fedgate::kernel::model::{MigrationStep, ProductAccount, ProductAccountState};
-use fedgate::kernel::values::{EmailAddress, ProductName};
+use fedgate::kernel::values::{EmailAddress, EnterpriseName, ProductName};
 use serde_json::json;
 
 use crate::doors::PASSWORD;
@@ -277,4 +278,36 @@ async fn l10_a_product_that_cannot_be_told_keeps_both_and_says_so() {
     assert!(ground.is_at_product(&page), "{}", page.describe());
     assert_eq!(ground.state(&loser).await, ProductAccountState::Local);
     ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn l10_t37_an_enterprise_that_lets_no_account_go_keeps_its_members_apart() {
+    let keys = "migration = { phase = \"optional\" }\nsignup = \"open\"\ni_know_everyone_may_enter = true\n\
+                enterprise = [{ name = \"bigco\", merging = false }]";
+    let two = Two::open(keys).await;
+    let belong = async |to: &str| {
+        let name = |name: &str| EnterpriseName::parse(name).unwrap();
+        let change = AccessChange::Belong { record: two.loser.id, from: None, to: Some(name(to)) };
+        let batch = Batch { changes: vec![Change::Access(change)], ..Batch::default() };
+        two.ground.store().commit(batch).await.expect("written");
+    };
+    // Whoever was on the way when the other account became a member gets no further.
+    let late = two.ground.browser();
+    let review = two.review(&late).await;
+    belong("bigco").await;
+    let page = late.submit(&review, "/login/merge", &[("act", "merge")]).await;
+    assert!(!two.ground.is_at_product(&page), "{}", page.describe());
+    let agent = two.ground.browser();
+    let page = two.log_in(&agent).await;
+    assert!(
+        page.text().contains("can’t be merged") && page.text().contains("a company that uses"),
+        "{}",
+        page.describe()
+    );
+    let forced = agent.submit(&page, "/login/merge", &[("act", "merge")]).await;
+    assert!(forced.text().contains("can’t be merged"), "{}", forced.describe());
+    let page = agent.submit(&page, "/login/merge", &[("act", "apart")]).await;
+    assert!(two.ground.is_at_product(&page), "{}", page.describe());
+    two.assert_apart().await;
+    two.ground.doors.close().await;
 }

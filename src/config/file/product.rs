@@ -163,6 +163,8 @@ pub struct Enterprise {
     pub label: Text,
     /// Addresses of its administrators: the first login with each takes the role up.
     pub admins: Texts,
+    /// Whether accounts of its members may be merged into others of the same people. Default true.
+    pub merging: Option<bool>,
 }
 
 /// A JSON login of the product's own, for its apps.

@@ -25,7 +25,8 @@ impl Reader<'_> {
             let admins = self.emails(&one.admins);
             self.mentioned.extend(admins.iter().cloned());
             let label = self.label(&one.label, || label_of(name.as_str()));
-            found.push(Enterprise { name, label, admins: bare(admins) });
+            let merging = one.merging.unwrap_or(true);
+            found.push(Enterprise { name, label, admins: bare(admins), merging });
         }
         found
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::kernel::admit::world::{A, DAY, GOOGLE, ISSUER, NOW, account, catalog, email, id, product, record};
-use crate::kernel::model::{Adapter, AdapterKey};
+use crate::kernel::model::{Adapter, AdapterKey, Enterprise};
+use crate::kernel::values::EnterpriseName;
 use std::time::Duration;
 
 /// Ann, who comes by the issuer, and the account with a password that has her address.
@@ -81,6 +82,13 @@ fn l10_two_accounts_are_one_persons_if_the_provider_says_the_others_proved_addre
     check(|two| two.loser.1.account = two.survivor.0.id, Overlap::None);
     check(|two| two.product.adapter = None, Overlap::Blocked(Blocked::Product));
     check(|two| two.has_more = true, Overlap::Blocked(Blocked::Elsewhere));
+    let member = |two: &mut Two, merging| {
+        let name = EnterpriseName::parse("bigco").unwrap();
+        two.loser.1.enterprise = Some(name.clone());
+        two.product.enterprises = vec![Enterprise { name, label: "Big".to_owned(), admins: Vec::new(), merging }];
+    };
+    assert_eq!(overlap(&two(|two| member(two, true)).sides()), Overlap::Offered);
+    assert_eq!(overlap(&two(|two| member(two, false)).sides()), Overlap::Blocked(Blocked::Enterprise));
     // L12: whether the other one is active is told after its proof alone.
     check(|two| two.loser.0.status = AccountStatus::Deactivated, Overlap::Offered);
 }

@@ -65,6 +65,8 @@ pub struct Enterprise {
     pub label: String,
     /// Its administrators, invited by address (rule H3).
     pub admins: Vec<EmailAddress>,
+    /// Whether accounts of its members may be merged into others (row L10).
+    pub merging: bool,
 }
 
 /// Paths that ask for a proof of just now (rule M6).

@@ -408,6 +408,7 @@ merge-review-lead = Von jetzt an melden Sie sich bei { $product } nur noch mit {
 merge-into = Mit { $provider } zusammenlegen
 merge-not-product = Dort bleiben die Konten von Leuten getrennt.
 merge-not-managed = Eine Firma verwaltet das andere. Fragen Sie die Administration dieser Firma.
+merge-not-enterprise = Das andere Konto gehört zu einem Unternehmen, das dieses Produkt nutzt und keines seiner Konten zusammenlegen lässt.
 merge-not-elsewhere = Das andere öffnet mehr als das hier: Es ist auch an anderen Stellen ein Konto.
 
 ask-it = Fragen Sie die IT-Abteilung Ihrer Organisation. Nennen Sie ihr die Kennung unten.

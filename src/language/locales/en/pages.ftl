@@ -419,6 +419,7 @@ merge-review-lead = From now on you log in to { $product } with { $provider } al
 merge-into = Merge into { $provider }
 merge-not-product = It keeps people’s accounts apart.
 merge-not-managed = A company manages the other one. Ask an admin of that company.
+merge-not-enterprise = The other account belongs to a company that uses this product and lets none of its accounts be merged.
 merge-not-elsewhere = The other one opens more than this: it is an account in other places too.
 
 ## Refusals: what happened (title, -what), what the person can do now (-do), whom to ask
