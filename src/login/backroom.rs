@@ -45,16 +45,17 @@ struct Turns {
 }
 
 impl Live {
-    /// Reads where the revocation log stands; nothing is served before.
+    /// Takes the store's clock and the first lease; nothing is served before. Where the revocation log stands was read before anything that
+    /// its rows could be about.
     ///
     /// # Errors
     /// [`Unavailable`]: the store does not answer.
-    pub async fn begin(&self) -> Result<u64, Unavailable> {
+    pub async fn begin(&self) -> Result<(), Unavailable> {
         let began = self.world.clock.since_boot();
         let feed = self.world.store.feed(u64::MAX).await?;
         self.world.clock.adopt(feed.now);
         self.lease.renew(began);
-        Ok(feed.cursor)
+        Ok(())
     }
 
     /// Runs until stopped.

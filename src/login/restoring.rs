@@ -6,6 +6,8 @@
 //! reads before the store is opened.
 
 use crate::entropy::random;
+use crate::idp::ProviderUnavailable;
+use crate::idp::saml::retire_all;
 use crate::kernel::event::{Action, Actor, AuditEvent, Outcome};
 use crate::kernel::journal::{
     AccessChange, Batch, Change, CredentialChange, MigrationChange, RestoreChange, Revocation,
@@ -35,6 +37,9 @@ pub enum NotRestored {
     /// The keys do not open, or none can be made.
     #[error("the stored keys cannot be used: {0}")]
     Keys(#[from] crate::keys::KeyFault),
+    /// What is remembered of providers cannot be retired.
+    #[error(transparent)]
+    Providers(#[from] ProviderUnavailable),
     /// The word about it cannot be written.
     #[error("what is to be kept cannot be written: {0}")]
     Written(#[from] serde_json::Error),
@@ -336,6 +341,7 @@ pub async fn shut(
 ) -> Result<Restored, NotRestored> {
     let mut rows = store.keys().await?;
     let mut batch = Batch { changes: vec![Change::Restore(RestoreChange::Cleanse)], ..Batch::default() };
+    batch.changes.extend(retire_all(store, kek, now).await?);
     for kind in RENEWED {
         let rotation = Keys::rotation(kek, kind, (&rows, true), now, &mut || random())?;
         batch.changes.extend(rotation.changes());

@@ -29,7 +29,7 @@ fn is_test(text: &str, name: &str) -> bool {
 }
 
 #[test]
-fn every_row_of_the_behaviour_table_names_scenes_that_exist() {
+fn every_row_and_every_attack_names_scenes_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("tests/rows.toml")).expect("tests/rows.toml");
     let rows: BTreeMap<String, Row> = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
@@ -48,6 +48,9 @@ fn every_row_of_the_behaviour_table_names_scenes_that_exist() {
     }
     let expected = (1..=37).map(|n| format!("T{n:02}")).chain((1..=12).map(|n| format!("L{n:02}")));
     let expected = expected.chain((1..=33).map(|n| format!("mistake-{n:02}")));
+    let attacks = [('C', 8), ('H', 21), ('M', 30)];
+    let expected =
+        expected.chain(attacks.into_iter().flat_map(|(kind, most)| (1..=most).map(move |n| format!("{kind}{n}"))));
     wrong.extend(expected.filter(|id| !rows.contains_key(id)).map(|id| format!("{id}: no row")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -174,3 +174,41 @@ async fn our_metadata_is_signed_if_that_is_asked_for() {
     company.idp.register(&signed).await;
     assert!(logs_in(&company, "ann").await);
 }
+
+#[tokio::test]
+async fn h17_a_key_that_a_provider_gave_up_since_the_backup_signs_no_login_after_a_restore() {
+    let authority = Authority::new();
+    let idp = Idp::start_with(&authority, &[2050, 2051]);
+    let mut company = Company::with(authority, idp, |idp| idp.entity_id().to_owned(), "").await;
+    company.idp.mode(json!({ "publish": [0, 1] })).await;
+    assert!(logs_in(&company, "ann").await);
+    let run = |company: &Company, arguments: &[&str], status: i32| {
+        let (ended, out, err) = company.gateway.command(arguments);
+        assert_eq!(ended.code(), Some(status), "{arguments:?}: {out}{err}");
+        format!("{out}{err}")
+    };
+    let backup = company.gateway.directory().join("backup").to_str().expect("text").to_owned();
+    run(&company, &["backup", &backup], 0);
+    // The first key was lost, and its provider gave it up. The gateway knows.
+    company.idp.mode(json!({ "publish": [1], "use": 1 })).await;
+    assert!(logs_in(&company, "bob").await);
+    company.gateway.stop();
+    let said = run(&company, &["restore", &backup, "--replace"], 1);
+    let code = said.split("--open ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a code").to_owned();
+    company.gateway.launch();
+    // Whoever found the key signs with it, while the provider's metadata cannot be had at first.
+    company.idp.mode(json!({ "publish": [1], "use": 0 })).await;
+    crate::support::clock::eventually("it answers", std::time::Duration::from_secs(20), || {
+        company.gateway.command(&["restore", "--open", &code]).0.success()
+    })
+    .await;
+    company.gateway.wait_ready();
+    for person in ["ann", "bob"] {
+        assert!(!logs_in(&company, person).await, "{person}: by a key of before the restore");
+    }
+    // By the key that counts people come as before, and whose metadata it is was not forgotten.
+    company.idp.mode(json!({ "use": 1 })).await;
+    assert!(logs_in(&company, "ann").await);
+    let keys = company.events("provider.keys");
+    assert_eq!(keys.len(), 1, "the first two, and none is new by a restore: {keys:?}");
+}

@@ -1,7 +1,7 @@
 //! A store that stops answering when it is told to.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use fedgate::kernel::domain::DomainProof;
@@ -27,11 +27,26 @@ pub struct Failing {
     pub(super) inner: Arc<dyn Store>,
     out: AtomicBool,
     keys_out: AtomicBool,
+    /// Committed by another node when this one first reads where the revocation log stands.
+    meanwhile: Mutex<Option<Batch>>,
+    /// Documents of organizations were read after that.
+    documents_read: AtomicBool,
 }
 
 impl Failing {
     pub fn over(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, out: AtomicBool::new(false), keys_out: AtomicBool::new(false) })
+        let (out, keys_out, documents_read) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { inner, out, keys_out, meanwhile: Mutex::new(None), documents_read })
+    }
+
+    /// Another node commits this at the moment at which this one reads where the revocation log stands.
+    pub fn meanwhile(&self, batch: Batch) {
+        *self.meanwhile.lock().expect("no panic while it is held") = Some(batch);
+    }
+
+    /// Whether documents of organizations were read since.
+    pub fn has_read_documents_since(&self) -> bool {
+        self.documents_read.load(Ordering::SeqCst)
     }
 
     /// From now on it answers, or not.
@@ -63,6 +78,11 @@ impl Store for Failing {
 
     async fn feed(&self, after: u64) -> Result<Feed, Unavailable> {
         self.answers()?;
+        let first = self.meanwhile.lock().expect("no panic while it is held").take_if(|_| after == u64::MAX);
+        if let Some(batch) = first {
+            self.inner.commit(batch).await.expect("the other node's commit");
+            self.documents_read.store(false, Ordering::SeqCst);
+        }
         self.inner.feed(after).await
     }
 
@@ -234,6 +254,7 @@ impl Organizations for Failing {
 
     async fn newest_versions(&self) -> Result<Vec<OrganizationVersion>, Unavailable> {
         self.answers()?;
+        self.documents_read.store(true, Ordering::SeqCst);
         self.inner.newest_versions().await
     }
 

@@ -1,5 +1,6 @@
 //! An outage of the store (rules M1, M2): what is known goes on for the grace, nobody new comes in, and then it ends.
 
+use fedgate::kernel::values::OrgName;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,11 @@ struct Inside {
 
 impl Inside {
     async fn start() -> Self {
+        Self::start_beside(None).await
+    }
+
+    /// While another node commits something, as this one begins to read.
+    async fn start_beside(meanwhile: Option<Batch>) -> Self {
         let (op, trello, loom) = (LightOp::start(), Upstream::start(), Upstream::start());
         let folder = tempfile::tempdir().expect("a temporary directory");
         let ports = Ports { https: ports::free(), http: ports::free(), ops: ports::free() };
@@ -53,6 +59,9 @@ impl Inside {
         let config = configured(&text, &folder);
         let inner = store::open("sqlite:fedgate.db", &config.state).expect("a store");
         let store = Failing::over(inner);
+        if let Some(batch) = meanwhile {
+            store.meanwhile(batch);
+        }
         let extras = Extras { store: Some(Arc::clone(&store) as Arc<dyn Store>), ..Extras::default() };
         let node = Node::start(config, extras).await.expect("it starts");
         Self { node, store, ports, folder, op, _products: [trello, loom] }
@@ -83,6 +92,18 @@ fn configured(text: &str, folder: &tempfile::TempDir) -> Config {
     let file = folder.path().join("fedgate.toml");
     let (config, report) = read(text, &file, &Machine);
     config.unwrap_or_else(|| panic!("{}", report.plain()))
+}
+
+#[tokio::test]
+async fn m1_what_another_node_says_while_this_one_starts_is_not_missed() {
+    let acme = OrgName::parse("acme").expect("a name");
+    let changed = Batch { revocations: vec![Revocation::Organization(acme)], ..Batch::default() };
+    let inside = Inside::start_beside(Some(changed)).await;
+    let patience = Deadline::after(Duration::from_secs(5));
+    while !inside.store.has_read_documents_since() {
+        assert!(!patience.passed(), "what another node changed meanwhile is never read");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

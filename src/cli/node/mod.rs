@@ -46,7 +46,7 @@ use crate::pages::Pages;
 use crate::seeing::Seeing;
 use crate::seeing::logs::{self, Format};
 use crate::site::Site;
-use crate::store::{self, Store};
+use crate::store::{self, Store, Unavailable};
 use arc_swap::ArcSwap;
 use back_room::Beside;
 use std::collections::HashMap;
@@ -208,6 +208,10 @@ impl Node {
                 .map_err(|why| NotStarted::new("the store cannot be opened", &why))?,
         };
         seen::check(store.as_ref(), &kek, &config.state, clock.now()).await?;
+        // First where the log of revocations stands, then what they are about: what another node changes from here on is heard, and at
+        // worst read twice.
+        let unread = |why: Unavailable| NotStarted::new("the store cannot be read", &why);
+        let cursor = store.feed(u64::MAX).await.map_err(unread)?.cursor;
         let Config { catalog: draft, gateway: options, .. } = config.clone();
         let orgs = Orgs::new(draft, Arc::new(Documents));
         let enrolled = orgs.enrol((store.as_ref(), &kek), &orgs.floor(), Mode::Lead, clock.now()).await;
@@ -259,7 +263,7 @@ impl Node {
         world.shadow.put(shadow(&config));
         world.rebuild_shadow().await;
         let live = Arc::new(Live::new(Arc::clone(&world)));
-        let cursor = live.begin().await.map_err(|why| NotStarted::new("the store cannot be read", &why))?;
+        live.begin().await.map_err(unread)?;
         let login = Login::new(Arc::clone(&world), Arc::clone(&live));
         let languages = languages(&config)?;
         let pages = Pages::new(&config.login.to_string(), Arc::clone(&languages))

@@ -268,14 +268,15 @@ impl Desk {
     pub(super) fn seal(&self, name: &str, plain: &[u8]) -> Result<Vec<u8>, Fault> {
         Ok(self.kek.seal_item(name, 1, plain, self.clock.now()).map_err(Fault::of)?.sealed)
     }
+}
 
-    pub(super) fn unseal(&self, name: &str, sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let row = crate::kernel::journal::KeyRow {
-            kind: name.to_owned(),
-            generation: 1,
-            sealed,
-            created_at: Timestamp::from_millis(0),
-        };
-        self.kek.open_item(&row).map_err(Fault::of)
-    }
+/// What [`Desk::seal`] sealed.
+pub(super) fn unseal(kek: &Kek, name: &str, sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let row = crate::kernel::journal::KeyRow {
+        kind: name.to_owned(),
+        generation: 1,
+        sealed,
+        created_at: Timestamp::from_millis(0),
+    };
+    kek.open_item(&row).map_err(Fault::of)
 }

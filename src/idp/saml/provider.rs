@@ -1,6 +1,7 @@
 //! A provider's metadata: fetched behind the requests, held to the entity id that it first had, kept for the day on which it cannot
 //! be fetched.
 
+use super::desk::unseal;
 use super::ends::KeyNews;
 use super::{Desk, Fault, SamlUnproved};
 use crate::entropy::random;
@@ -10,6 +11,7 @@ use crate::kernel::model::{Directory, ExpiredKeys, MetadataAt, SamlSettings};
 use crate::kernel::oidc::PlainHttp;
 use crate::kernel::saml::{self, Fingerprint, ProviderMetadata, SamlFault};
 use crate::kernel::values::{DirectoryId, EventId, Timestamp};
+use crate::keys::Kek;
 use crate::outbound::{Ask, Kind, Outbound};
 use crate::store::NotCommitted;
 use bytes::Bytes;
@@ -55,6 +57,13 @@ pub(super) struct Kept {
     entity_id: String,
     fetched_at: i64,
     document: String,
+}
+
+impl Kept {
+    pub(super) fn open(kek: &Kek, name: &str, sealed: Vec<u8>) -> Result<Self, Fault> {
+        let plain = unseal(kek, name, sealed)?;
+        serde_json::from_slice(&plain).map_err(|_| Fault(format!("{name} does not read")))
+    }
 }
 
 /// What a provider's metadata must fit.
@@ -168,12 +177,7 @@ impl Desk {
     async fn kept(&self, directory: DirectoryId) -> Result<Option<Kept>, Fault> {
         let name = format!("{NAME}{directory}");
         let Some(sealed) = self.store.setting(&name).await.map_err(Fault::of)? else { return Ok(None) };
-        self.read_kept(&name, sealed).map(Some)
-    }
-
-    pub(super) fn read_kept(&self, name: &str, sealed: Vec<u8>) -> Result<Kept, Fault> {
-        let plain = self.unseal(name, sealed)?;
-        serde_json::from_slice(&plain).map_err(|_| Fault(format!("{name} does not read")))
+        Kept::open(&self.kek, &name, sealed).map(Some)
     }
 
     /// Keeps it, and writes down which keys are new: whoever can add one can log anybody in (rule M5).

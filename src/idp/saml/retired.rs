@@ -4,12 +4,14 @@
 //! configuration says: its provider's metadata is read anew, and until it can be read nobody enters by it. Of the row stays what must
 //! outlive the directory: the entity id that its people belong to, and the document, which says which keys are not new (rule M5).
 
-use super::provider::NAME;
+use super::provider::{Kept, NAME};
 use super::{Desk, Fault, SamlProviders};
 use crate::idp::ProviderUnavailable;
 use crate::kernel::journal::{Batch, Change};
 use crate::kernel::model::Directory;
-use crate::kernel::values::DirectoryId;
+use crate::kernel::values::{DirectoryId, Timestamp};
+use crate::keys::Kek;
+use crate::store::Store;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -47,22 +49,49 @@ impl SamlProviders {
 
 impl Desk {
     async fn retire(&self, directory: DirectoryId) -> Result<(), Fault> {
-        let name = format!("{NAME}{directory}");
-        let Some(sealed) = self.store.setting(&name).await.map_err(Fault::of)? else { return Ok(()) };
-        // What does not open is used by nobody either, and must not keep a gateway from starting.
-        let mut kept = match self.read_kept(&name, sealed) {
-            Ok(kept) if kept.at == NOWHERE => return Ok(()),
-            Ok(kept) => kept,
-            Err(fault) => {
-                tracing::error!(%directory, %fault, "kept metadata of a directory that was taken out cannot be read");
-                return Ok(());
-            }
+        let Some(change) = retired(self.store.as_ref(), &self.kek, directory, self.clock.now()).await? else {
+            return Ok(());
         };
-        kept.at = NOWHERE.to_owned();
-        let value = self.seal(&name, &serde_json::to_vec(&kept).map_err(Fault::of)?)?;
-        let batch = Batch { changes: vec![Change::PutSetting { name, value }], ..Batch::default() };
+        let batch = Batch { changes: vec![change], ..Batch::default() };
         self.store.commit(batch).await.map_err(|fault| Fault(fault.to_string()))?;
         tracing::info!(%directory, "metadata of a provider whose directory was taken out is retired");
         Ok(())
     }
+}
+
+/// Retires what is remembered of every provider: in a store that was restored it may hold keys that their providers have given up since
+/// (rule H17). Nobody enters by it before metadata was read anew.
+///
+/// # Errors
+/// [`ProviderUnavailable`]: the store.
+pub async fn retire_all(store: &dyn Store, kek: &Kek, now: Timestamp) -> Result<Vec<Change>, ProviderUnavailable> {
+    let mut changes = Vec::new();
+    for row in store.directories().await.map_err(Fault::of)? {
+        changes.extend(retired(store, kek, row.id, now).await?);
+    }
+    Ok(changes)
+}
+
+/// The change that retires what is remembered of a directory's provider; none where nothing is, or it is retired already.
+async fn retired(
+    store: &dyn Store,
+    kek: &Kek,
+    directory: DirectoryId,
+    now: Timestamp,
+) -> Result<Option<Change>, Fault> {
+    let name = format!("{NAME}{directory}");
+    let Some(sealed) = store.setting(&name).await.map_err(Fault::of)? else { return Ok(None) };
+    // What does not open is used by nobody either, and must not keep a gateway from starting.
+    let mut kept = match Kept::open(kek, &name, sealed) {
+        Ok(kept) if kept.at == NOWHERE => return Ok(None),
+        Ok(kept) => kept,
+        Err(fault) => {
+            tracing::error!(%directory, %fault, "kept metadata that is to be retired cannot be read");
+            return Ok(None);
+        }
+    };
+    kept.at = NOWHERE.to_owned();
+    let plain = serde_json::to_vec(&kept).map_err(Fault::of)?;
+    let value = kek.seal_item(&name, 1, &plain, now).map_err(Fault::of)?.sealed;
+    Ok(Some(Change::PutSetting { name, value }))
 }
