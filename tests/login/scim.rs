@@ -19,6 +19,9 @@ use crate::support::adapter::{ADAPTER_KEY, Adapter};
 use crate::support::clock::{Deadline, eventually, unix_seconds};
 use crate::world::{ACME, SESSION, World};
 
+#[path = "scim_restore.rs"]
+mod restore;
+
 const ANN: &str = "ann@acme.example.test";
 const BOB: &str = "bob@acme.example.test";
 const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
