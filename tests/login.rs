@@ -66,6 +66,8 @@ mod passwords;
 mod phases;
 #[path = "login/policies.rs"]
 mod policies;
+#[path = "login/polls.rs"]
+mod polls;
 #[path = "login/product_passwords.rs"]
 mod product_passwords;
 #[path = "login/profiles.rs"]

@@ -3,14 +3,22 @@
 
 use super::saml::turns::LogoutTurns;
 use super::{ProviderUnavailable, Providers};
-use crate::kernel::model::{Directory, Protocol};
-use crate::kernel::oidc::{Signal, SignalDoor, SignalFault, judge_signal};
+use crate::kernel::model::{Directory, Polled, Protocol};
+use crate::kernel::oidc::{Fetched, Settled, Signal, SignalDoor, SignalFault, fetched, judge_signal, question};
 use crate::kernel::values::{DirectoryId, Timestamp};
+use crate::outbound::{Ask, Kind};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use moka::sync::Cache;
 use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
 
 /// Directories whose turns are remembered; a directory that was forgotten begins its minute anew.
 const DIRECTORIES: u64 = 10_000;
+
+/// How long a transmitter may be silent; one that has nothing to say by then is asked again.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Turns of each directory, apart from those of its logins.
 pub(super) struct SignalTurns(Cache<DirectoryId, Arc<LogoutTurns>>);
@@ -33,6 +41,37 @@ pub enum Unheard {
 }
 
 impl Providers {
+    /// Asks a directory's transmitter for events, and tells what became of those of before. It may be silent for as long as it has nothing
+    /// to say, up to [`SILENCE`].
+    ///
+    /// # Errors
+    /// [`ProviderUnavailable`]; nothing of what was told is known to have arrived.
+    pub async fn poll(&self, polled: &Polled, settled: &Settled) -> Result<Fetched, ProviderUnavailable> {
+        let fault = |why: String| ProviderUnavailable(why);
+        let url = Url::parse(&polled.url).map_err(|why| fault(why.to_string()))?;
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", polled.token.expose().trim()));
+        let mut bearer = bearer.map_err(|_| fault("the token of `signals` is no token".to_owned()))?;
+        bearer.set_sensitive(true);
+        let headers = HeaderMap::from_iter([
+            (AUTHORIZATION, bearer),
+            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        ]);
+        let ask = Ask {
+            kind: Kind::Operator { named: url.clone() },
+            url: &url,
+            method: Method::POST,
+            headers,
+            body: question(settled).into(),
+            accept: "application/json",
+        };
+        let answer = self.0.outbound.fetch_within(SILENCE, ask).await.map_err(|why| fault(why.to_string()))?;
+        match answer.status {
+            StatusCode::OK => fetched(&answer.body).ok_or_else(|| fault("that is no answer of RFC 8936".to_owned())),
+            StatusCode::NO_CONTENT | StatusCode::ACCEPTED => Ok(Fetched::default()),
+            other => Err(fault(format!("the transmitter answered {other}"))),
+        }
+    }
+
     /// Verifies what a directory's provider sent to one of its doors.
     ///
     /// # Errors

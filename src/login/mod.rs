@@ -45,6 +45,7 @@ mod merging;
 mod moved;
 mod moving;
 mod native;
+mod polling;
 mod profile;
 mod quarantine;
 mod record;

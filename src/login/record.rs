@@ -14,7 +14,10 @@ impl Visitor {
     pub(super) fn event(&self, action: Action, outcome: Outcome) -> AuditEvent {
         let id = EventId::mint(self.now, random());
         let mut event = AuditEvent::new(id, self.now, action, outcome);
-        event.client = Some(Client { ip: self.client.to_string(), ua: self.user_agent.clone() });
+        // What this program does of itself comes from nowhere.
+        if !self.client.is_unspecified() {
+            event.client = Some(Client { ip: self.client.to_string(), ua: self.user_agent.clone() });
+        }
         event.correlation = Some(self.request_id.clone());
         event
     }

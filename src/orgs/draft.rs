@@ -4,7 +4,7 @@
 use super::roles::Staff;
 use crate::kernel::model::{
     ACCOUNT_SOURCE, ApiTokens, Catalog, Directory, DomainClaim, Limits, Members, MetadataAt, NamedPolicy, OnChange,
-    Organization, PasswordRule, PeoplePolicy, Policy, Product, Protocol, Provisioner, SecondStep, Since, Sso,
+    Organization, PasswordRule, PeoplePolicy, Policy, Polled, Product, Protocol, Provisioner, SecondStep, Since, Sso,
     SubjectSource, ThirdPartyRule, demand,
 };
 use crate::kernel::values::{
@@ -108,6 +108,8 @@ pub struct DraftDirectory {
     pub members: Option<Vec<EmailAddress>>,
     /// How its provider provisions people here.
     pub scim: Option<Provisioner>,
+    /// Where its provider's security events are fetched.
+    pub polled: Option<Polled>,
 }
 
 impl DraftDirectory {
@@ -134,6 +136,7 @@ impl DraftDirectory {
             groups_claim: None,
             members: None,
             scim: None,
+            polled: None,
         }
     }
 }
@@ -270,7 +273,8 @@ impl DraftCatalog {
             },
             Protocol::Local => Vec::new(),
         });
-        providers.chain(adapters.map(|adapter| adapter.url.as_str()))
+        let polled = self.directories.iter().filter_map(|directory| directory.polled.as_ref());
+        providers.chain(adapters.map(|adapter| adapter.url.as_str())).chain(polled.map(|polled| polled.url.as_str()))
     }
 
     /// The catalog, with the store's part: `ids` gives each directory its id, `claimed` says since when an organization holds
@@ -323,9 +327,22 @@ impl DraftCatalog {
 }
 
 fn directory(id: DirectoryId, draft: DraftDirectory) -> (DirectoryId, Arc<Directory>) {
-    let DraftDirectory { name, label, domains, protocol, subject_source, groups_claim, members, scim, by_address: _ } =
-        draft;
-    (id, Arc::new(Directory { id, name, label, domains, protocol, subject_source, groups_claim, members, scim }))
+    let DraftDirectory {
+        name,
+        label,
+        domains,
+        protocol,
+        subject_source,
+        groups_claim,
+        members,
+        scim,
+        polled,
+        by_address: _,
+    } = draft;
+    (
+        id,
+        Arc::new(Directory { id, name, label, domains, protocol, subject_source, groups_claim, members, scim, polled }),
+    )
 }
 
 fn organization(

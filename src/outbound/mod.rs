@@ -197,6 +197,14 @@ impl Outbound {
     /// # Errors
     /// [`OutboundFault`].
     pub async fn fetch(&self, ask: Ask<'_>) -> Result<Answer, OutboundFault> {
+        self.fetch_within(self.0.deadline, ask).await
+    }
+
+    /// The same with a deadline of its own: for questions that are answered when there is something to say.
+    ///
+    /// # Errors
+    /// [`OutboundFault`].
+    pub async fn fetch_within(&self, deadline: Duration, ask: Ask<'_>) -> Result<Answer, OutboundFault> {
         let trust = self.trust(&ask)?;
         let place = Place::of(ask.url, trust)?;
         let exchange = async {
@@ -207,7 +215,7 @@ impl Outbound {
             self.0.pool.keep(place, line);
             Ok::<_, OutboundFault>(answer)
         };
-        let answer = timeout(self.0.deadline, exchange).await.map_err(|_| OutboundFault::Deadline)??;
+        let answer = timeout(deadline, exchange).await.map_err(|_| OutboundFault::Deadline)??;
         if answer.status.is_redirection() { Err(OutboundFault::Redirect) } else { Ok(answer) }
     }
 

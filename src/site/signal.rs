@@ -41,7 +41,7 @@ impl Site {
             return render::empty(StatusCode::METHOD_NOT_ALLOWED);
         }
         let Some(token) = token(request, kind) else { return answer(kind, Acted::Refused(SignalFault::Shape)) };
-        let address = format!("{}{}", self.login.world().catalog.load().login.url(), path(kind, &directory));
+        let address = format!("{}{}", self.login.world().catalog.load().login.url(), kind.path(&directory.name));
         let arrived =
             ArrivedSignal { door: SignalDoor { kind, address: &address }, token: &token, body: &request.body };
         answer(kind, self.login.on_signal(visitor, &directory, arrived).await)
@@ -53,17 +53,6 @@ impl Site {
         let id = names.iter().find_map(|name| catalog.directory_names.get(name))?;
         let directory = catalog.directories.get(id)?;
         matches!(directory.protocol, Protocol::Oidc(_)).then(|| Arc::clone(directory))
-    }
-}
-
-/// The path of a door, in its one spelling: with the login host before it, the audience of what is sent there.
-fn path(kind: SignalKind, directory: &Directory) -> String {
-    let callback = directory.name.callback_path();
-    let name = callback.strip_prefix("/login/callback").unwrap_or_default();
-    match kind {
-        SignalKind::Event => format!("/signals{name}"),
-        SignalKind::Revocation => format!("/global-token-revocation{name}"),
-        SignalKind::Logout => format!("/oidc{name}/backchannel-logout"),
     }
 }
 
@@ -105,7 +94,7 @@ fn answer(kind: SignalKind, acted: Acted) -> Response<Bytes> {
     };
     match kind {
         SignalKind::Event => {
-            let body = json!({ "err": err(fault), "description": fault.code() });
+            let body = json!({ "err": fault.err(), "description": fault.code() });
             with_json(StatusCode::BAD_REQUEST, &body)
         }
         SignalKind::Logout => {
@@ -119,16 +108,6 @@ fn answer(kind: SignalKind, acted: Acted) -> Response<Bytes> {
             response.headers_mut().insert(WWW_AUTHENTICATE, said);
             response
         }
-    }
-}
-
-/// The error codes of RFC 8935 §2.4.
-const fn err(fault: SignalFault) -> &'static str {
-    match fault {
-        SignalFault::Algorithm | SignalFault::UnknownKey | SignalFault::Signature => "invalid_key",
-        SignalFault::Issuer => "invalid_issuer",
-        SignalFault::Audience => "invalid_audience",
-        _ => "invalid_request",
     }
 }
 

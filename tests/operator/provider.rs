@@ -76,6 +76,11 @@ impl LightOp {
         self.state.signed(header, claims)
     }
 
+    /// For another server of this machine that the same authority vouches for.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        tls(&self.authority)
+    }
+
     /// Who vouches for its certificate.
     pub fn ca_file(&self) -> PathBuf {
         self.authority.ca_file()

@@ -49,6 +49,7 @@ impl Scene {
             groups_claim: None,
             members: None,
             scim: None,
+            polled: None,
         });
         Self { store, folder, directory }
     }

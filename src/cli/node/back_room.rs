@@ -8,7 +8,7 @@ use crate::audit::{self, Log, People, PseudonymKey, SinkOptions};
 use crate::config::{AuditSink, Config, PeopleIn};
 use crate::domains::Domains;
 use crate::kernel::values::Token;
-use crate::login::{Live, World};
+use crate::login::{Live, Login, World};
 use crate::mail::Post;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -20,6 +20,7 @@ pub(super) struct Beside {
     pub acme: Option<Arc<Acme>>,
     pub post: Arc<Post>,
     pub domains: Arc<Domains>,
+    pub login: Login,
 }
 
 /// The thread, until it is closed.
@@ -62,6 +63,7 @@ impl BackRoom {
             if let Some(acme) = beside.acme {
                 tasks.spawn(acme.keep_valid(stopped.clone()));
             }
+            tasks.spawn(beside.login.keep_polling(stopped.clone()));
             tasks.spawn(beside.post.keep_sending(stopped.clone()));
             tasks.spawn(Arc::clone(&world).keep_telling(stopped.clone()));
             tasks.spawn(Arc::clone(&world).keep_reminding(stopped.clone()));

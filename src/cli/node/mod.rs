@@ -274,7 +274,12 @@ impl Node {
         let post = mail::start(&config, &extras, &world, (&seeing, &languages))?;
         let domains = domains::Registry::start(&config, &extras, &world)?;
         let admin = Arc::new(Admin::new(login.clone(), Arc::clone(&domains.domains)));
-        let beside = Beside { acme: acme.clone(), post: Arc::clone(&post), domains: Arc::clone(&domains.domains) };
+        let beside = Beside {
+            acme: acme.clone(),
+            post: Arc::clone(&post),
+            domains: Arc::clone(&domains.domains),
+            login: login.clone(),
+        };
         let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name), beside)?;
         let ports = Ports {
             sessions: Arc::clone(&live) as _,

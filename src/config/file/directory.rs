@@ -58,6 +58,9 @@ pub struct Connection {
     pub members: Option<At<Members>>,
     /// Its provider's provisioning (SCIM 2.0): `{ token_file = "…" }`. The operator's file only.
     pub scim: Option<At<Scim>>,
+    /// Its provider's security events, fetched where the provider does not push them: `{ poll = "https://…", token_file = "…" }`. The
+    /// operator's file only.
+    pub signals: Option<At<Signals>>,
     /// What becomes of a SAML provider's key whose certificate has ended: `warn` (default), as the dates bind nobody, or `refuse`.
     #[schemars(extend("enum" = ["warn", "refuse"]))]
     pub expired_keys: Text,
@@ -78,6 +81,20 @@ pub struct Scim {
     /// their login. With `oidc` only.
     #[schemars(extend("enum" = ["own", "subject"]))]
     pub external_id: Text,
+}
+
+/// A transmitter of security events that is asked for them (RFC 8936).
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Signals {
+    /// Its polling endpoint, https. Required.
+    pub poll: Text,
+    /// File with the bearer token that it is asked with. Required, or `token_env`.
+    pub token_file: Text,
+    /// Environment variable with it.
+    pub token_env: Text,
+    /// How long between two questions where it answers at once with nothing, `1s` to `5m`. Default `2s`.
+    pub every: Text,
 }
 
 /// A provider without discovery (real Atlassian: `read:me`, `/me`).

@@ -72,9 +72,20 @@ impl Reader<'_> {
                 None
             }
         };
+        let polled = self.polled(written);
         let (name, protocol) = (whose.name, protocol?);
-        let directory =
-            DraftDirectory { name, label, domains, protocol, subject_source, by_address, groups_claim, members, scim };
+        let directory = DraftDirectory {
+            name,
+            label,
+            domains,
+            protocol,
+            subject_source,
+            by_address,
+            groups_claim,
+            members,
+            scim,
+            polled,
+        };
         if directory.org().is_none() {
             // Nobody enforces the issuer or a third party.
             self.stable_subjects(std::slice::from_ref(&directory), &|_| false, &written.span());

@@ -26,6 +26,7 @@ mod saml;
 mod scim;
 mod secrets;
 mod server;
+mod signals;
 mod spool;
 mod upstreams;
 mod urls;

@@ -5,6 +5,7 @@ use crate::kernel::saml::{Mapping, SigningKeys};
 use crate::kernel::scim::token::ScimToken;
 use crate::kernel::values::{DirectoryId, DirectoryName, DomainName, EmailAddress, OrgName, Secret, Timestamp};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One connection to one provider, of one organization, of the issuer or of a third party.
 #[derive(Clone, Debug)]
@@ -28,6 +29,19 @@ pub struct Directory {
     pub members: Option<Vec<EmailAddress>>,
     /// How its provider provisions people here; none: it does not.
     pub scim: Option<Provisioner>,
+    /// Where its provider's security events are fetched; none: they are pushed.
+    pub polled: Option<Polled>,
+}
+
+/// A transmitter whose security events are fetched (RFC 8936).
+#[derive(Clone, Debug)]
+pub struct Polled {
+    /// Its polling endpoint.
+    pub url: String,
+    /// The bearer token that it is asked with.
+    pub token: Secret,
+    /// How long between two questions, where it answers at once with nothing.
+    pub every: Duration,
 }
 
 /// A provider's provisioning client.

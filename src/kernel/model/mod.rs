@@ -28,7 +28,7 @@ pub use app::{App, Grant, NotARedirect, Redirect, Thumbprint};
 pub use catalog::{Catalog, DomainClaim, Organization};
 pub use credential::{Address, Factor, FactorKind, MailboxProof, MailboxPurpose, PasswordCredential};
 pub use directory::{
-    ACCOUNT_SOURCE, ClientAuth, Directory, DirectoryRow, ExpiredKeys, MetadataAt, OauthEndpoints, OidcSettings,
+    ACCOUNT_SOURCE, ClientAuth, Directory, DirectoryRow, ExpiredKeys, MetadataAt, OauthEndpoints, OidcSettings, Polled,
     Protocol, Provisioner, ResponseMode, SamlSettings,
 };
 pub use migration::{Migration, MigrationProgress, MigrationStep, RemovedAlias, Trigger};

@@ -5,10 +5,12 @@
 //! signed it (rule H5). The three kinds of token are told apart by type, audience and members, so that none passes at another's
 //! door, and no id_token at any. To add an event, add a line in [`what`] and a row in the tests.
 
+mod poll;
 mod subject;
 #[cfg(test)]
 mod tests;
 
+pub use poll::{Fetched, Settled, fetched, question};
 pub use subject::{Named, Subject, asked};
 
 use super::claims::{self, Members};
@@ -17,7 +19,7 @@ use super::keys::{KeySet, VerifyingKey};
 use super::token::{SKEW, algorithms, check_header, name_of, open};
 use crate::kernel::model::OidcSettings;
 use crate::kernel::refusal::ProofFault;
-use crate::kernel::values::Timestamp;
+use crate::kernel::values::{DirectoryName, Timestamp};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use openidconnect::{JsonWebKey as _, JsonWebKeyAlgorithm};
 use serde_json::Value;
@@ -43,6 +45,19 @@ pub enum SignalKind {
     Logout,
     /// The token that asks for the end of everything of one person, by Okta's Universal Logout.
     Revocation,
+}
+
+impl SignalKind {
+    /// The path of a directory's door, in its one spelling: with the login host before it, the audience of what is sent there.
+    pub fn path(self, directory: &DirectoryName) -> String {
+        let callback = directory.callback_path();
+        let name = callback.strip_prefix("/login/callback").unwrap_or_default();
+        match self {
+            Self::Event => format!("/signals{name}"),
+            Self::Revocation => format!("/global-token-revocation{name}"),
+            Self::Logout => format!("/oidc{name}/backchannel-logout"),
+        }
+    }
 }
 
 /// What a token must be made for.
@@ -119,6 +134,16 @@ pub enum SignalFault {
 }
 
 impl SignalFault {
+    /// The error code of RFC 8935 §2.4, by which a transmitter of security events is told.
+    pub const fn err(self) -> &'static str {
+        match self {
+            Self::Algorithm | Self::UnknownKey | Self::Signature => "invalid_key",
+            Self::Issuer => "invalid_issuer",
+            Self::Audience => "invalid_audience",
+            _ => "invalid_request",
+        }
+    }
+
     /// The stable code.
     pub const fn code(self) -> &'static str {
         match self {
