@@ -85,6 +85,7 @@ fn at_product(must: bool) -> Account {
             way("account-move", "https://trello.example.com/.fedgate/move"),
             way("account-password", "https://trello.example.com/.fedgate/security/password"),
             way("account-security", "https://trello.example.com/.fedgate/security"),
+            way("account-delete", "/.fedgate/account/delete"),
         ],
         products: vec![(Name::configured("Trello"), true)],
         sessions: vec![

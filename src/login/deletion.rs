@@ -5,11 +5,12 @@
 //! After it nothing of the account opens anything and nothing in it says whose it was; keyed hashes of its identities and addresses
 //! stay, so that no provider's word brings the person back or makes a fresh account beside the old one. Nothing acts by `GET`.
 
-use super::account::{AccountPage, account_answer};
+use super::account::{AccountPage, Own, account_answer};
 use super::answer::{Answer, Form, Step};
 use super::begin::Leaving;
 use super::codec::{Reader, Writer};
 use super::cookies;
+use super::handover::ProductHost;
 use super::session::subject;
 use super::ticket::FRESH_PROOF;
 use super::world::{Browser, Visitor, World};
@@ -149,38 +150,61 @@ fn of_identity<'a>(key: &'a IdentityKey, directory: &'a [u8; 16]) -> [&'a [u8]; 
     [b"identity", directory, key.source.0.as_bytes(), key.subject.as_bytes()]
 }
 
+/// Where a way back was offered, and is good: the login host, or one product's.
+fn place(at: Option<&ProductHost>) -> String {
+    at.map(|at| at.product.name.to_string()).unwrap_or_default()
+}
+
 impl Login {
-    /// `GET /account/delete`: what would happen. Who is managed asks an admin (row L06).
-    pub async fn ask_delete(&self, visitor: &Visitor) -> Answer {
-        let answer = self.try_delete(visitor, None).await;
+    /// `GET /account/delete`, and `/.fedgate/account/delete` on a product host: what would happen. Who is managed asks an admin (row L06).
+    pub async fn ask_delete(&self, visitor: &Visitor, at: Option<&ProductHost>) -> Answer {
+        let answer = self.try_delete(visitor, at, None).await;
         self.settle(visitor, None, answer).await
     }
 
-    /// `POST /account/delete`.
-    pub async fn delete_own(&self, visitor: &Visitor, csrf: &str) -> Answer {
-        let answer = self.try_delete(visitor, Some(csrf)).await;
+    /// `POST` of the same.
+    pub async fn delete_own(&self, visitor: &Visitor, at: Option<&ProductHost>, posted: (&str, &str)) -> Answer {
+        let answer = self.try_delete(visitor, at, Some(posted)).await;
         self.settle(visitor, None, answer).await
     }
 
-    async fn try_delete(&self, visitor: &Visitor, posted: Option<&str>) -> Result<Answer, Stop> {
-        let Some(own) = self.own_session(visitor, None).await? else {
-            return Ok(self.nobody_here(visitor, None).await);
+    async fn try_delete(
+        &self,
+        visitor: &Visitor,
+        at: Option<&ProductHost>,
+        posted: Option<(&str, &str)>,
+    ) -> Result<Answer, Stop> {
+        let Some(own) = self.own_session(visitor, at).await? else {
+            return Ok(self.nobody_here(visitor, at).await);
         };
-        if let Some(manager) = self.about(visitor, None, &own).await?.manager {
-            return Ok(account_answer(None, AccountPage::AskAdmin(manager)));
+        if at.is_some() && !self.is_of_one_password(&own).await? {
+            // What reaches further than this product is asked for where no product's scripts read along (rule H6).
+            return Ok(Answer::of(Step::Go(format!("{}/account/delete", self.world.catalog.load().login.url()))));
         }
-        let at = visitor.now.plus(Deletion::GRACE);
-        let is_own = posted.is_some_and(|csrf| self.world.csrf_holds(visitor, csrf) && self.may_act(visitor, &own));
+        if let Some(manager) = self.about(visitor, at, &own).await?.manager {
+            return Ok(account_answer(at, AccountPage::AskAdmin(manager)));
+        }
+        let gone_at = visitor.now.plus(Deletion::GRACE);
+        let is_own = posted.is_some_and(|(csrf, to)| match at {
+            None => self.world.csrf_holds(visitor, csrf) && self.may_act(visitor, &own),
+            Some(at) => self.posted_target(visitor, at, csrf, to).is_some(),
+        });
         if !is_own {
             let browser = Browser::of(visitor);
-            let form = self.form(visitor, None, &browser);
-            let mut answer = account_answer(None, AccountPage::Delete { form, at });
+            let target = at.map(|at| self.door_target(at));
+            let form = self.form(visitor, target.as_ref(), &browser);
+            let mut answer = account_answer(at, AccountPage::Delete { form, at: gone_at });
             answer.cookies.extend(browser.cookie());
-            answer.cookies.push(self.acts_cookie(&own));
+            if at.is_none() {
+                answer.cookies.push(self.acts_cookie(&own));
+            }
             return Ok(answer);
         }
         if visitor.now.since(own.session.auth_time) > PROOF_LIFE {
             // A session that was found open is no proof of its person.
+            if at.is_some() {
+                return Ok(account_answer(at, AccountPage::LogInAgain));
+            }
             let leaving = Leaving {
                 hint: own.account.email.clone(),
                 max_age: Some(FRESH_PROOF),
@@ -189,17 +213,64 @@ impl Login {
             };
             return self.leave(visitor, own.session.directory, None, leaving).await;
         }
-        let deletion = Deletion { account: own.account.id, was: own.account.status, org: None, at };
+        let deletion = Deletion { account: own.account.id, was: own.account.status, org: None, at: gone_at };
         let mut batch = Batch::default();
         let queued = self.world.schedule_deletion(&own.account, (deletion, visitor.now), &mut batch);
         queued.map_err(|fault| Stop::Fault(fault.to_string()))?;
         let mut event = visitor.event(Action::DeletionScheduled, Outcome::Success);
         event.subject = subject(&own.account);
-        event.after = Some(serde_json::json!({ "at": at.to_string() }));
+        event.product = at.map(|at| at.product.name.to_string());
+        event.after = Some(serde_json::json!({ "at": gone_at.to_string() }));
         batch.events.push(event);
         self.world.store.commit(batch).await?;
-        let answer = account_answer(None, AccountPage::Deleting { at });
+        let answer = account_answer(at, AccountPage::Deleting { at: gone_at });
         Ok(answer.with_cookie(cookies::expire(cookies::SESSION)))
+    }
+
+    /// Whether the account is nothing but this product's: no provider is linked to it, and no other product has a record of it.
+    async fn is_of_one_password(&self, own: &Own) -> Result<bool, Stop> {
+        if !own.is_confined() || !own.identities.is_empty() {
+            return Ok(false);
+        }
+        let catalog = self.world.catalog.load_full();
+        for product in catalog.products.values() {
+            let is_elsewhere = own.session.confined_to.as_ref() != Some(&product.name);
+            if is_elsewhere && self.world.store.product_account(&product.name, own.account.id).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A person who asked for their account's end and who has just shown its password, and the second step that was enrolled: the way back.
+    pub(super) async fn offer_restore_here(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        account: AccountId,
+    ) -> Result<Option<Answer>, Stop> {
+        let Some(account) = self.world.store.account(account).await? else { return Ok(None) };
+        let AccountStatus::PendingDelete(gone_at) = account.status else { return Ok(None) };
+        if !self.is_own_wish(&account, visitor.now).await? {
+            return Ok(None);
+        }
+        Ok(Some(self.restore_page(visitor, Some(at), (&account, gone_at))))
+    }
+
+    fn restore_page(
+        &self,
+        visitor: &Visitor,
+        at: Option<&ProductHost>,
+        (account, gone_at): (&Account, Timestamp),
+    ) -> Answer {
+        let browser = Browser::of(visitor);
+        let bytes = Writer::default().time(visitor.now).raw(&account.id.to_bytes()).number(account.epoch);
+        let bytes = bytes.text(&place(at)).raw(&browser.digest()).done();
+        let to = self.world.seal(Purpose::Local, RESTORE, &bytes);
+        let form = Form { csrf: self.world.csrf(&browser), to };
+        let mut answer = account_answer(at, AccountPage::Restore { form, at: gone_at });
+        answer.cookies.extend(browser.cookie());
+        answer
     }
 
     /// A person who asked for their account's end and whose own provider has just said who they are: the way back, while there is one.
@@ -210,13 +281,7 @@ impl Login {
         if !self.is_own_wish(account, visitor.now).await? {
             return Ok(None);
         }
-        let browser = Browser::of(visitor);
-        let bytes = Writer::default().time(visitor.now).raw(&account.id.to_bytes()).number(account.epoch);
-        let to = self.world.seal(Purpose::Local, RESTORE, &bytes.raw(&browser.digest()).done());
-        let form = Form { csrf: self.world.csrf(&browser), to };
-        let mut answer = account_answer(None, AccountPage::Restore { form, at });
-        answer.cookies.extend(browser.cookie());
-        Ok(Some(answer))
+        Ok(Some(self.restore_page(visitor, None, (account, at))))
     }
 
     /// Whether the person asked for it, the day has not come, and it would make them what they may be: active.
@@ -225,22 +290,28 @@ impl Login {
         Ok(deletion.is_some_and(|it| it.org.is_none() && it.was == AccountStatus::Active && now < it.at))
     }
 
-    /// `POST /login/restore`: the account stays.
-    pub async fn restore(&self, visitor: &Visitor, csrf: &str, to: &str) -> Answer {
-        let answer = match self.try_restore(visitor, csrf, to).await {
+    /// `POST /login/restore`, and `/.fedgate/account/restore` on a product host: the account stays.
+    pub async fn restore(&self, visitor: &Visitor, at: Option<&ProductHost>, (csrf, to): (&str, &str)) -> Answer {
+        let answer = match self.try_restore(visitor, at, (csrf, to)).await {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => return self.home(visitor).await,
+            Ok(None) => return self.nobody_here(visitor, at).await,
             Err(stop) => Err(stop),
         };
         self.settle(visitor, None, answer).await
     }
 
-    async fn try_restore(&self, visitor: &Visitor, csrf: &str, to: &str) -> Result<Option<Answer>, Stop> {
+    async fn try_restore(
+        &self,
+        visitor: &Visitor,
+        at: Option<&ProductHost>,
+        (csrf, to): (&str, &str),
+    ) -> Result<Option<Answer>, Stop> {
         let Some(bytes) = self.world.unseal(Purpose::Local, RESTORE, to) else { return Ok(None) };
         let mut reader = Reader::new(&bytes);
-        let read = (reader.time(), reader.raw(), reader.number(), reader.raw::<16>());
-        let (Some(made_at), Some(id), Some(epoch), Some(browser)) = read else { return Ok(None) };
-        let here = browser == Browser::of(visitor).digest() && self.world.csrf_holds(visitor, csrf);
+        let read = (reader.time(), reader.raw(), reader.number(), reader.text(), reader.raw::<16>());
+        let (Some(made_at), Some(id), Some(epoch), Some(place_of), Some(browser)) = read else { return Ok(None) };
+        let here =
+            place_of == place(at) && browser == Browser::of(visitor).digest() && self.world.csrf_holds(visitor, csrf);
         if !here || visitor.now.since(made_at) > PROOF_LIFE {
             return Ok(None);
         }
@@ -253,7 +324,7 @@ impl Login {
         event.subject = subject(&account);
         let changes = vec![Change::Deletion(DeletionChange::Cancel(account.id))];
         match self.world.store.commit(Batch { changes, events: vec![event], ..Batch::default() }).await {
-            Ok(_) => Ok(Some(account_answer(None, AccountPage::Restored))),
+            Ok(_) => Ok(Some(account_answer(at, AccountPage::Restored))),
             Err(NotCommitted::Conflict(_)) => Ok(Some(Answer::of(Step::Go("/".to_owned())))),
             Err(NotCommitted::Unavailable(fault)) => Err(fault.into()),
         }

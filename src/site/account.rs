@@ -35,6 +35,12 @@ pub(super) const RESTORE: &str = "/login/restore";
 pub(super) const HERE: &str = "/.fedgate/account";
 /// On a product's host: ends sessions.
 pub(super) const SESSIONS_HERE: &str = "/.fedgate/account/sessions";
+/// On a product's host: ends an account that is nothing but a password of that product.
+pub(super) const DELETE_HERE: &str = "/.fedgate/account/delete";
+/// And takes that back.
+pub(super) const RESTORE_HERE: &str = "/.fedgate/account/restore";
+/// Everything of a person's own account on a product's host.
+pub(super) const ALL_HERE: [&str; 4] = [HERE, SESSIONS_HERE, DELETE_HERE, RESTORE_HERE];
 
 impl Site {
     /// `/account…` on the login host.
@@ -49,8 +55,11 @@ impl Site {
             ("GET" | "HEAD", SESSIONS) => login.account(visitor, None, false).await,
             ("GET" | "HEAD", PROFILE) => login.change_elsewhere(visitor, AccountChange::Profile).await,
             ("GET" | "HEAD", PASSWORD) => login.change_elsewhere(visitor, AccountChange::Password).await,
-            ("GET" | "HEAD", DELETE) => login.ask_delete(visitor).await,
-            ("POST", DELETE) => login.delete_own(visitor, Fields::of_form(request).text("csrf")).await,
+            ("GET" | "HEAD", DELETE) => login.ask_delete(visitor, None).await,
+            ("POST", DELETE) => {
+                let form = Fields::of_form(request);
+                login.delete_own(visitor, None, (form.text("csrf"), form.text("to"))).await
+            }
             ("POST", SESSIONS) => self.end_sessions(request, visitor, None).await,
             _ => return self.not_found(request),
         };
@@ -71,6 +80,17 @@ impl Site {
             ("GET" | "HEAD", HERE) => self.login.account(visitor, Some(at), has_ended(request)).await,
             ("GET" | "HEAD", SESSIONS_HERE) => self.login.account(visitor, Some(at), false).await,
             ("POST", SESSIONS_HERE) => self.end_sessions(request, visitor, Some(at)).await,
+            ("GET" | "HEAD", DELETE_HERE) => self.login.ask_delete(visitor, Some(at)).await,
+            ("POST", DELETE_HERE) => {
+                let form = Fields::of_form(request);
+                self.login.delete_own(visitor, Some(at), (form.text("csrf"), form.text("to"))).await
+            }
+            // Reached by a reload: what the form was about is asked anew, at the door.
+            ("GET" | "HEAD", RESTORE_HERE) => self.login.account(visitor, Some(at), false).await,
+            ("POST", RESTORE_HERE) => {
+                let form = Fields::of_form(request);
+                self.login.restore(visitor, Some(at), (form.text("csrf"), form.text("to"))).await
+            }
             _ => return self.not_found(request),
         };
         self.respond(answer, At::Product, visitor)
@@ -157,17 +177,22 @@ pub(super) fn page(step: AccountStep, host: &str) -> Option<Page> {
         AccountPage::AskAdmin(manager) => ask_admin(named(), &manager, if product.is_some() { HERE } else { ACCOUNT }),
         AccountPage::Delete { form: fields, at } => {
             let text = vec![Text::of("delete-until").and("day", Fact::Day(at.seconds())), Text::of("delete-after")];
-            agree(named(), form(&fields, DELETE)?, ("delete-title", text, "delete-go"), ("delete-keep", ACCOUNT))
+            let (delete, account) = if product.is_some() { (DELETE_HERE, HERE) } else { (DELETE, ACCOUNT) };
+            agree(named(), form(&fields, delete)?, ("delete-title", text, "delete-go"), ("delete-keep", account))
         }
         AccountPage::Restore { form: fields, at } => {
             let text = vec![Text::of("restore-when").and("day", Fact::Day(at.seconds())), Text::of("restore-keep")];
-            agree(named(), form(&fields, RESTORE)?, ("restore-title", text, "restore-go"), ("restore-leave", "/"))
+            let restore = if product.is_some() { RESTORE_HERE } else { RESTORE };
+            agree(named(), form(&fields, restore)?, ("restore-title", text, "restore-go"), ("restore-leave", "/"))
         }
         AccountPage::Deleting { at } => {
             let text = Text::of("deleting-text").and("day", Fact::Day(at.seconds()));
             said(named(), ("deleting-title", text), ("back-to-start", "/"))
         }
         AccountPage::Restored => said(named(), ("restored-title", Text::of("restored-text")), ("log-in", "/")),
+        AccountPage::LogInAgain => {
+            said(named(), ("again-title", Text::of("again-text")), ("log-out", "/.fedgate/logout"))
+        }
         AccountPage::NotFound => {
             let href = Href::parse(if product.is_some() { HERE } else { ACCOUNT }).ok()?;
             let next = Link { label: Text::of("back-to-account"), href };
@@ -301,6 +326,7 @@ fn ways(about: &About) -> Option<Vec<AccountWay>> {
     let password = about.password_url.as_deref().map(|url| if is_local { url } else { PASSWORD });
     add("account-password", password)?;
     add("account-security", about.security_url.as_deref())?;
-    add("account-delete", (!is_local && about.manager.is_none()).then_some(DELETE))?;
+    let delete = if is_local { DELETE_HERE } else { DELETE };
+    add("account-delete", about.manager.is_none().then_some(delete))?;
     Some(found)
 }

@@ -79,7 +79,7 @@ impl Site {
             }
             ("POST", account::RESTORE) => {
                 let form = form();
-                self.login.restore(visitor, form.text("csrf"), form.text("to")).await
+                self.login.restore(visitor, None, (form.text("csrf"), form.text("to"))).await
             }
             ("GET" | "HEAD", local::paths::MERGE) => self.login.ask_merge(visitor, query().text("to")).await,
             ("POST", local::paths::MERGE) => self.post_merge(request, visitor, false).await,

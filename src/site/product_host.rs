@@ -26,7 +26,7 @@ impl Site {
         if request.head.headers.get("service-worker").is_some() {
             return render::empty(StatusCode::NOT_FOUND);
         }
-        if request.door.is_none() && [super::account::HERE, super::account::SESSIONS_HERE].contains(&path) {
+        if request.door.is_none() && super::account::ALL_HERE.contains(&path) {
             return self.on_account_here(request, visitor, at).await;
         }
         if let Some(response) = self.on_local(request, visitor, at).await {

@@ -304,7 +304,7 @@ async fn t02_what_a_product_is_told_of_a_session_is_for_that_person_and_keeps_no
     let who = page.json();
     assert_eq!(page.header("cache-control"), Some("no-store"));
     assert_eq!((&who["kind"], &who["linked"], &who["provider"]), (&json!("local"), &json!(false), &json!("Trello")));
-    let update = json!({ "required": false, "provider": "Example", "url": doors.url("trello", "/.fedgate/move") });
+    let update = json!({ "required": false, "provider": "Example", "asked_by": null, "url": doors.url("trello", "/.fedgate/move") });
     assert_eq!(who["update"], update, "{who}");
     assert_eq!(who["account_url"], doors.url("trello", "/.fedgate/account"));
     assert_eq!(who["password_url"], doors.url("trello", "/.fedgate/security/password"));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fedgate::kernel::event::Actor;
 use fedgate::kernel::journal::{Batch, Change, DeletionChange};
-use fedgate::kernel::model::{AccountStatus, Deletion, ProductAccountState};
-use fedgate::kernel::values::{AccountId, EmailAddress, ProductName};
+use fedgate::kernel::model::{AccountStatus, Deletion, ProductAccount, ProductAccountState};
+use fedgate::kernel::values::{AccountId, EmailAddress, ProductAccountId, ProductName};
 use serde_json::json;
 
 use crate::doors::PASSWORD;
@@ -201,5 +201,121 @@ async fn l06_who_is_managed_asks_an_admin_and_a_password_alone_deletes_nothing()
     let page = ann.visit(&ground.doors.url("id", "/account/delete")).await;
     assert!(page.forms().iter().all(|form| form.action != "/account/delete"), "{}", page.describe());
     assert!(ground.events("account.deletion_scheduled").is_empty());
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn t33_whoever_has_a_password_of_one_product_alone_deletes_the_account_there_and_takes_it_back() {
+    let ground = Ground::open(OPEN).await;
+    let record = ground.doors.person(ANN).await;
+    let ann = ground.browser();
+    let page = ground.doors.log_in(&ann, ANN, PASSWORD).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    let here = ground.doors.url("trello", "/.fedgate/account");
+    let account = ann.visit(&here).await;
+    assert!(account.text().contains("Delete the account"), "{}", account.describe());
+    let delete = format!("{here}/delete");
+    // What another place's form says counts for nothing.
+    let page = ann.visit(&delete).await;
+    assert!(page.text().contains("Delete your account?"), "{}", page.describe());
+    let forged = ann.submit(&page, "/.fedgate/account/delete", &[("csrf", "x")]).await;
+    assert!(forged.text().contains("Delete your account?"), "{}", forged.describe());
+    // A login of an hour ago is no proof of who sits there.
+    let world = ground.doors.node.login.world();
+    let aged = async |by: Duration| {
+        let mut session = ground.store().login_sessions_of(record.account).await.unwrap().pop().expect("a session");
+        session.auth_time = world.clock.now().minus(by);
+        let mac = world.keys.mac_login(&session);
+        let sql = "UPDATE login_session SET auth_time = ?, mac = ?";
+        ground.doors.database().execute(sql, (session.auth_time.millis(), mac)).expect("written");
+    };
+    aged(Duration::from_secs(660)).await;
+    let stale = ann.submit(&page, "/.fedgate/account/delete", &[]).await;
+    assert!(stale.text().contains("Log in again first"), "{}", stale.describe());
+    assert!(ground.events("account.deletion_scheduled").is_empty());
+    aged(Duration::ZERO).await;
+
+    let page = ann.visit(&delete).await;
+    let gone = ann.submit(&page, "/.fedgate/account/delete", &[]).await;
+    assert_eq!(gone.status, 200, "{}", gone.describe());
+    assert!(matches!(ground.status(record.account).await, AccountStatus::PendingDelete(_)), "{}", gone.describe());
+    assert!(!ground.inside(&ann).await, "every session ends");
+    let told = ground.events("account.deletion_scheduled");
+    assert_eq!((told.len(), &told[0]["product"]), (1, &json!("trello")));
+    ground.doors.letter(&format!("To: {ANN}"), 1).await;
+
+    // A wrong password is told nothing; the right one is asked whether the account stays.
+    let thief = ground.browser();
+    let page = ground.doors.log_in(&thief, ANN, "wrong-wrong-wrong-1").await;
+    assert!(!page.text().contains("going to be deleted"), "{}", page.describe());
+    let back = ground.browser();
+    let asked = ground.doors.log_in(&back, ANN, PASSWORD).await;
+    assert!(asked.text().contains("going to be deleted") && !ground.inside(&back).await, "{}", asked.describe());
+    // In another browser the form is worth nothing.
+    let page = thief.visit(&ground.doors.url("trello", "/.fedgate/account/restore")).await;
+    assert!(!page.text().contains("Keep my account"), "{}", page.describe());
+    let kept = back.submit(&asked, "/.fedgate/account/restore", &[]).await;
+    assert!(kept.status == 200 && !ground.inside(&back).await, "{}", kept.describe());
+    assert_eq!(ground.status(record.account).await, AccountStatus::Active);
+    assert_eq!(ground.events("account.deletion_cancelled").len(), 1);
+    let again = back.submit(&asked, "/.fedgate/account/restore", &[]).await;
+    assert!(!again.text().contains("Keep my account"), "{}", again.describe());
+    let page = ground.doors.log_in(&ground.browser(), ANN, PASSWORD).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+
+    // After the day the password opens nothing, and the address makes nobody anew.
+    let page = ground.doors.log_in(&ann, ANN, PASSWORD).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    let page = ann.visit(&delete).await;
+    ann.submit(&page, "/.fedgate/account/delete", &[]).await;
+    ground.end_now(record.account).await;
+    let late = ground.browser();
+    let page = ground.doors.log_in(&late, ANN, PASSWORD).await;
+    assert!(!ground.is_at_product(&page) && !page.text().contains("Keep my account"), "{}", page.describe());
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn h6_a_products_host_deletes_no_account_that_is_more_than_its_password() {
+    let ground = Ground::open(OPEN).await;
+    let record = ground.doors.person(ANN).await;
+    let ann = ground.browser();
+    let page = ground.doors.log_in(&ann, ANN, PASSWORD).await;
+    assert!(ground.is_at_product(&page), "{}", page.describe());
+    let form = ann.visit(&ground.doors.url("trello", "/.fedgate/account/delete")).await;
+    assert!(form.text().contains("Delete your account?"), "{}", form.describe());
+    // A second product knows the same account by now.
+    let at_loom = ProductAccount {
+        id: ProductAccountId::from_bytes([9; 16]),
+        product: ProductName::parse("loom").unwrap(),
+        sub: "l-1".to_owned(),
+        ..record.clone()
+    };
+    let batch = Batch { changes: vec![Change::CreateProductAccount(at_loom)], ..Batch::default() };
+    ground.store().commit(batch).await.expect("written");
+    let page = ann.submit(&form, "/.fedgate/account/delete", &[]).await;
+    assert!(!page.text().contains("Until"), "{}", page.describe());
+    assert_eq!(ground.status(record.account).await, AccountStatus::Active);
+    assert!(ground.events("account.deletion_scheduled").is_empty());
+    ground.doors.close().await;
+}
+
+#[tokio::test]
+async fn h1_the_way_back_asks_for_the_second_step_that_was_enrolled() {
+    let ground = Ground::open(OPEN).await;
+    let record = ground.doors.person(ANN).await;
+    let ann = ground.browser();
+    ground.doors.log_in(&ann, ANN, PASSWORD).await;
+    let page = ann.visit(&ground.doors.url("trello", "/.fedgate/account/delete")).await;
+    ann.submit(&page, "/.fedgate/account/delete", &[]).await;
+    let seed = ground.enrolled(&record).await;
+    let back = ground.browser();
+    let page = ground.doors.log_in(&back, ANN, PASSWORD).await;
+    assert!(!page.text().contains("Keep my account"), "a password alone: {}", page.describe());
+    let code = seed.code(ground.doors.node.login.world().clock.now().seconds() / 30);
+    let asked = back.submit(&page, "code", &[("code", &code)]).await;
+    assert!(asked.text().contains("Keep my account"), "{}", asked.describe());
+    back.submit(&asked, "/.fedgate/account/restore", &[]).await;
+    assert_eq!(ground.status(record.account).await, AccountStatus::Active);
     ground.doors.close().await;
 }

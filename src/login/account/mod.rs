@@ -66,6 +66,8 @@ pub enum AccountPage {
     },
     /// The account stays.
     Restored,
+    /// The login was too long ago for what was asked: the person logs in again first.
+    LogInAgain,
 }
 
 /// Everything about an account that its person may see.

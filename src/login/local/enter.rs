@@ -153,8 +153,33 @@ impl Login {
                 Ok(Decided::Page(self.hop(visitor, target, email, to)))
             }
             Outcome::Link(_) | Outcome::Create(_) => Err(Stop::Fault("a local proof links and creates nobody".into())),
+            Outcome::Refuse(Refusal::Inactive) => {
+                self.refuse_inactive(visitor, at, (target, steps, enrolled), about).await
+            }
             Outcome::Refuse(refusal) => Err(Stop::refused(refusal, about)),
         }
+    }
+
+    /// Whoever asked for their account's end is offered the way back, after everything that a login asks of them: a password alone opens it no
+    /// more than the account (rule H1).
+    async fn refuse_inactive(
+        &self,
+        visitor: &Visitor,
+        at: &ProductHost,
+        (target, steps, enrolled): (&Target, &Steps, bool),
+        about: Circumstances,
+    ) -> Result<Decided, Stop> {
+        let is_login = matches!(steps.method(), Method::Password | Method::Adapter | Method::Passkey);
+        let offer = match is_login {
+            true => self.offer_restore_here(visitor, at, steps.claimant().account).await?,
+            false => None,
+        };
+        let Some(offer) = offer else { return Err(Stop::refused(Refusal::Inactive, about)) };
+        if enrolled && steps.owner().is_none_or(|owner| !owner.stepped()) && steps.method() != Method::Passkey {
+            return Ok(Decided::Page(self.second_step_page(visitor, at, target, (steps, false)).await?));
+        }
+        self.world.record_refusal(visitor, Refusal::Inactive, about).await;
+        Ok(Decided::Page(offer))
     }
 
     /// Login session and product session in one commit with what was used up. The login session's token goes nowhere: nothing that
