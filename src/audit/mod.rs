@@ -3,12 +3,16 @@
 //! Events get into the log with the change that they record, by `store::Store::commit`, never through here. What is here reads
 //! the log, states its size and root every minute ([`Log`]), checks such statements ([`verify`]) and hands events on ([`Sink`]).
 //! Deliberately absent: keys, which are made and kept elsewhere and come as a [`Signer`]. A new sink is a file beside `jsonl.rs`
-//! and a line in [`open`].
+//! and a line in [`open`]; what a new action is for
+//! collectors of security events stands in `ocsf_classes.rs`.
 
 mod export;
+mod format;
 mod jsonl;
 mod log;
 mod note;
+mod ocsf;
+mod ocsf_classes;
 mod people;
 mod sampler;
 mod sink;
@@ -16,9 +20,11 @@ mod tree;
 mod verify;
 
 pub use export::{ExportError, export};
+pub use format::Format;
 pub use jsonl::Jsonl;
 pub use log::{CheckpointError, Log, Pen, Pens, run};
 pub use note::{Checkpoint, NotACheckpoint, NotAKey, Sign, Signer, VerifyingKey};
+pub use ocsf::{OCSF_VERSION, Unmappable, ocsf};
 pub use people::{People, PseudonymKey};
 pub use sampler::{Counted, Sampled, Sampler};
 pub use sink::{Line, Sink, SinkOptions, deliver};

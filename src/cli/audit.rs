@@ -1,21 +1,17 @@
 //! `fedgate audit`: verify, export and search the audit log, beside a gateway that may be running.
 
-use super::arguments::{Audit, Search, Verify};
+use super::arguments::{Audit, Export, Search, Verify};
 use super::node::audit_key::file as key_file;
 use super::stored::{self, Wrong};
+use super::wanted::Wanted;
 use super::{Common, Screen, events, explain};
-use crate::audit::{Verdict, VerifyingKey, export, verify_folder, verify_store};
+use crate::audit::{Format, Verdict, VerifyingKey, export, verify_folder, verify_store};
 use crate::clock::Clock;
-use crate::kernel::event::AuditEvent;
-use crate::kernel::values::EmailAddress;
-use crate::store::Store;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-
-/// Events read at once.
-const PAGE: usize = 4096;
 
 /// Runs what the arguments say.
 ///
@@ -24,7 +20,7 @@ const PAGE: usize = 4096;
 pub fn run(arguments: &Audit, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
     let done = match arguments {
         Audit::Verify(what) => verify(what, common, screen),
-        Audit::Export { folder } => write_out(folder, common, screen),
+        Audit::Export(what) => write_out(what, common, screen),
         Audit::Search(what) => search(what, common, screen),
     };
     stored::finish(done, common, screen)
@@ -87,7 +83,34 @@ fn show(verdict: &Verdict, key: &VerifyingKey, good: bool, common: &Common, scre
     writeln!(screen.out, "{shown}")
 }
 
-fn write_out(folder: &Path, common: &Common, screen: &mut Screen<'_>) -> Result<ExitCode, Wrong> {
+fn write_out(what: &Export, common: &Common, screen: &mut Screen<'_>) -> Result<ExitCode, Wrong> {
+    let format = match what.format.as_deref() {
+        Some("ocsf") => Format::Ocsf,
+        Some(_) => Format::Own,
+        None => return write_folder(what, common, screen),
+    };
+    let wanted = Wanted::of(&what.which)?;
+    let store = stored::store(&stored::configuration(common)?)?;
+    let mut file = match &what.target {
+        Some(path) => Some(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(BufWriter::new)?),
+        None => None,
+    };
+    let out: &mut dyn Write = file.as_mut().map_or(&mut *screen.out, |file| file);
+    let written = wanted.each(&store, |logged, _| Ok(out.write_all(&format.line(logged)?)?));
+    stored::on_store(&store, written)?;
+    if let Some(file) = file {
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The whole log, to be verified elsewhere: a part of it proves nothing.
+fn write_folder(what: &Export, common: &Common, screen: &mut Screen<'_>) -> Result<ExitCode, Wrong> {
+    let which = &what.which;
+    if [&which.person, &which.since, &which.until, &which.org, &which.product].iter().any(|part| part.is_some()) {
+        return Err(Wrong("a folder holds the whole log; to write some of its events add --format".to_owned()));
+    }
+    let Some(folder) = &what.target else { return Err(Wrong("say which folder".to_owned())) };
     let store = stored::store(&stored::configuration(common)?)?;
     let events = stored::on_store(&store, async { Ok(export(store.as_ref(), folder).await?) })?;
     if common.json {
@@ -99,9 +122,13 @@ fn write_out(folder: &Path, common: &Common, screen: &mut Screen<'_>) -> Result<
 }
 
 fn search(what: &Search, common: &Common, screen: &mut Screen<'_>) -> Result<ExitCode, Wrong> {
-    let wanted = Wanted::of(what)?;
+    let reference =
+        what.reference.as_deref().map(explain::reference).transpose()?.map(|reference| reference.to_string());
+    let outcome = what.outcome.clone().map(serde_json::Value::String);
+    let mut wanted = Wanted::of(&what.which)?;
+    wanted.outcome = outcome;
     let store = stored::store(&stored::configuration(common)?)?;
-    let found = stored::on_store(&store, wanted.find(&store))?;
+    let found = stored::on_store(&store, wanted.find(&store, reference.as_deref()))?;
     for event in &found {
         if common.json {
             writeln!(screen.out, "{}", serde_json::to_string(event)?)?;
@@ -110,91 +137,4 @@ fn search(what: &Search, common: &Common, screen: &mut Screen<'_>) -> Result<Exi
         }
     }
     Ok(if found.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// What a search asks for.
-struct Wanted {
-    reference: Option<String>,
-    person: Option<EmailAddress>,
-    since: Option<String>,
-    outcome: Option<serde_json::Value>,
-}
-
-impl Wanted {
-    fn of(what: &Search) -> Result<Self, Wrong> {
-        let person = what.person.as_deref().map(EmailAddress::parse).transpose()?;
-        let reference = what.reference.as_deref().map(explain::reference).transpose()?;
-        let since = what.since.as_deref().map(since).transpose()?;
-        let outcome = what.outcome.clone().map(serde_json::Value::String);
-        Ok(Self { reference: reference.map(|reference| reference.to_string()), person, since, outcome })
-    }
-
-    async fn find(&self, store: &Arc<dyn Store>) -> Result<Vec<AuditEvent>, Wrong> {
-        // Events that name the person only by account are theirs as well.
-        let accounts = match &self.person {
-            Some(person) => store.accounts_by_email(person).await?,
-            None => Vec::new(),
-        };
-        let accounts: Vec<String> = accounts.iter().map(|account| account.id.to_string()).collect();
-        if let Some(reference) = &self.reference {
-            let events = store.events_by_reference(reference).await?;
-            return Ok(events.into_iter().filter(|event| self.is_met(event, &accounts)).collect());
-        }
-        let (mut found, mut from) = (Vec::new(), 0);
-        loop {
-            let page = store.log(from, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(found) };
-            from = last.position.saturating_add(1);
-            for event in &page {
-                let event: AuditEvent = serde_json::from_slice(&event.bytes)
-                    .map_err(|why| Wrong(format!("event {} does not read: {why}", event.position)))?;
-                if self.is_met(&event, &accounts) {
-                    found.push(event);
-                }
-            }
-        }
-    }
-
-    fn is_met(&self, event: &AuditEvent, accounts: &[String]) -> bool {
-        let subject = &event.subject;
-        let is_theirs = self.person.as_ref().is_none_or(|person| {
-            subject.email.as_deref() == Some(person.as_str())
-                || subject.account.as_ref().is_some_and(|account| accounts.contains(account))
-        });
-        let ended = self
-            .outcome
-            .as_ref()
-            .is_none_or(|outcome| serde_json::to_value(event.outcome).is_ok_and(|found| found == *outcome));
-        // Times in the log are all of one form, so text compares as they do.
-        is_theirs && ended && self.since.as_ref().is_none_or(|since| event.time.as_str() >= since.as_str())
-    }
-}
-
-/// A date or the beginning of a UTC time, as it would stand in an event.
-pub(super) fn since(text: &str) -> Result<String, Wrong> {
-    let full = "2000-01-01T00:00:00.000Z";
-    let rest = full.get(text.len()..).filter(|_| text.len() >= 10);
-    let whole =
-        rest.map(|rest| format!("{text}{rest}")).filter(|whole| chrono::DateTime::parse_from_rfc3339(whole).is_ok());
-    match whole {
-        Some(_) => Ok(text.trim_end_matches('Z').to_owned()),
-        None => Err(Wrong("--since takes a date or a UTC time, like 2026-11-22 or 2026-11-22T14:30".to_owned())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_or_the_beginning_of_a_time_is_taken() {
-        for good in ["2026-11-22", "2026-11-22T14:30", "2026-11-22T14:30:05", "2026-11-22T14:30:05.000Z"] {
-            assert!(since(good).is_ok(), "{good}");
-        }
-        for bad in
-            ["", "yesterday", "2026-11", "2026-13-01", "22.11.2026", "2026-11-22T14:30:05.000Z!", "2026-11-22\u{e9}"]
-        {
-            assert!(since(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -33,6 +33,7 @@ mod shadow;
 mod store_copy;
 mod stored;
 mod upstreams;
+mod wanted;
 
 use crate::config::{Config, Machine, find, read};
 use clap::{Args, Parser, Subcommand};

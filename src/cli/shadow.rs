@@ -35,7 +35,7 @@ pub fn run(since: Option<&str>, common: &Common, screen: &mut Screen<'_>) -> io:
 
 fn report(since: Option<&str>, common: &Common, screen: &mut Screen<'_>) -> Result<ExitCode, Wrong> {
     let config = stored::configuration(common)?;
-    let since = since.map(super::audit::since).transpose()?;
+    let since = since.map(super::wanted::since).transpose()?;
     let store = stored::store(&config)?;
     let found = stored::on_store(&store, async { read(store.as_ref(), since.as_deref()).await })?;
     let kinds: Vec<_> = found.differ.iter().collect();

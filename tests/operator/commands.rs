@@ -36,6 +36,26 @@ async fn the_log_is_verified_exported_searched_and_explained_beside_a_running_ga
     assert!(status.success(), "{out}{err}");
     let (status, out, err) = gateway.command(&["audit", "verify", "--export", folder, "--json"]);
     assert!(status.success() && json(&out)["good"] == true, "{out}{err}");
+    assert_eq!(gateway.command(&["audit", "export", &format!("{folder}2"), "--org", "acme"]).0.code(), Some(2));
+
+    let only = ["--person", "ann@acme.example.test", "--since", "2026-01-01", "--until", "2999-01-01"];
+    let (status, out, err) = gateway.command(&[&["audit", "export", "--format", "ocsf"], &only[..]].concat());
+    let codes: Vec<_> = out.lines().map(|line| json(line)["metadata"]["event_code"].clone()).collect();
+    assert!(status.success() && codes == actions, "{out}{err}");
+    let (_, none, _) = gateway.command(&["audit", "export", "--format", "jsonl", "--until", "2026-01-01"]);
+    assert_eq!(none, "");
+    let (_, none, _) = gateway.command(&["audit", "export", "--format", "jsonl", "--product", "nowhere"]);
+    assert_eq!(none, "");
+    let (_, none, _) = gateway.command(&["audit", "export", "--format", "jsonl", "--org", "nobody"]);
+    assert_eq!(none, "");
+    let file = gateway.directory().join("events.jsonl");
+    let into = ["audit", "export", "--format", "jsonl", file.to_str().expect("text")];
+    let (status, out, err) = gateway.command(&into);
+    assert!(status.success() && out.is_empty(), "{out}{err}");
+    let text = std::fs::read_to_string(&file).expect("written");
+    assert!(text.lines().enumerate().all(|(at, line)| json(line)["position"] == at), "{text}");
+    assert!(text.lines().count() >= actions.len());
+    assert_eq!(gateway.command(&into).0.code(), Some(2), "a file that exists is not written over");
 }
 
 #[tokio::test]
