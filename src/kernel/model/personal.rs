@@ -53,6 +53,11 @@ impl TokenLabel {
         if fits { Ok(Self(text.to_owned())) } else { Err(NotATokenLabel) }
     }
 
+    /// What stands where a token is judged that nobody has named yet.
+    pub fn unnamed() -> Self {
+        Self("-".to_owned())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

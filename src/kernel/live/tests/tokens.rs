@@ -66,6 +66,9 @@ fn an_organization_forbids_tokens_at_once_and_browsers_go_on() {
 }
 
 #[test]
-fn a_token_lets_nothing_in() {
-    assert!(!lets_apps_in(&allowed().login));
+fn a_token_lets_nothing_in_and_its_person_is_not_there() {
+    let case = allowed();
+    assert!(!lets_apps_in(&case.login));
+    assert_eq!(step_up::proved_at(&case.login), None);
+    assert!(step_up::proved_at(&LoginSession { personal: None, ..case.login }).is_some());
 }
