@@ -158,6 +158,7 @@ fn person(world: &World, host: &Origin, number: usize) -> Result<(Token, [Change
         stepped_at: None,
         device: None,
         grant: None,
+        personal: None,
         mac: [0; 32],
     };
     login.mac = world.keys.mac_login(&login);

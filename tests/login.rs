@@ -62,6 +62,8 @@ mod neighbours;
 mod passkeys;
 #[path = "login/passwords.rs"]
 mod passwords;
+#[path = "login/personal_tokens.rs"]
+mod personal_tokens;
 #[path = "login/phases.rs"]
 mod phases;
 #[path = "login/policies.rs"]

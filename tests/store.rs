@@ -117,6 +117,7 @@ macro_rules! conformance {
             links_and_product_accounts_read_back_as_written,
             sessions_read_back_as_written,
             h16_an_apps_session_turns_once_from_where_it_stands,
+            a_personal_tokens_session_reads_back_as_written,
             the_gateways_own_rows_read_back_as_written,
             ending_a_login_session_ends_its_children,
             login_sessions_are_read_page_by_page,

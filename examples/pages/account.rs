@@ -2,7 +2,7 @@
 
 use super::super::language::Text;
 use super::super::pages::{
-    Account, AccountWay, Brand, By, Device, Link, Local, Name, Notice, Page, Person, Statement, Utc,
+    Account, AccountWay, Brand, By, Device, Link, Local, Name, Notice, Page, Person, Statement, Token, Tokens, Utc,
 };
 use super::{ann, form, href, trello};
 use fedgate::kernel::values::Device as Seen;
@@ -29,11 +29,53 @@ pub fn all() -> Vec<(&'static str, Page)> {
         ("account-local", page(at_product(false))),
         ("account-local-must-move", page(at_product(true))),
         ("account-ask-admin", ask_admin()),
+        ("tokens", tokens(true, false)),
+        ("tokens-failed", tokens(true, true)),
+        ("tokens-made", made()),
+        ("tokens-confirm", tokens(false, false)),
+        ("tokens-none", Page::Local(Box::new(Local::Tokens(no_tokens())))),
     ]
 }
 
 fn page(account: Account) -> Page {
     Page::Account(Box::new(account))
+}
+
+fn no_tokens() -> Tokens {
+    Tokens {
+        brand: Brand { name: Name::configured("id.example.com"), colour: None },
+        form: form("/account/tokens"),
+        products: Vec::new(),
+        tokens: Vec::new(),
+        made: None,
+        fresh: true,
+        failed: false,
+        account: href("/account"),
+    }
+}
+
+fn some_tokens(fresh: bool, failed: bool) -> Tokens {
+    let token = |label: &str, reads, last_seen| Token {
+        id: "01JD".to_owned(),
+        label: label.to_owned(),
+        product: Name::configured("Trello"),
+        reads,
+        last_seen,
+        ends: Utc(1_803_088_327),
+    };
+    let trello = (Name::configured("Trello"), "trello".to_owned(), 365);
+    let loom = (Name::configured("Loom"), "loom".to_owned(), 90);
+    let tokens = vec![token("Build server", false, Some(Utc(1_795_312_327))), token("Backup", true, None)];
+    Tokens { products: vec![loom, trello], tokens, fresh, failed, ..no_tokens() }
+}
+
+fn tokens(fresh: bool, failed: bool) -> Page {
+    Page::Local(Box::new(Local::Tokens(some_tokens(fresh, failed))))
+}
+
+fn made() -> Page {
+    let text = "fg_pat_r_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc0T3rEQ".to_owned();
+    Page::Local(Box::new(Local::Tokens(Tokens { made: Some(text.into()), ..some_tokens(true, false) })))
 }
 
 fn way(label: &'static str, to: &str) -> AccountWay {

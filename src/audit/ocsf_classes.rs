@@ -130,7 +130,7 @@ pub(super) const fn class(action: Action) -> (Class, u32) {
         | A::RequestRefused
         | A::RequestRefusedCount
         | A::TokenBlocked => (Authentication, OTHER),
-        A::SessionCreated | A::AppAuthorized | A::RolePinned => (AuthorizeSession, 1),
+        A::SessionCreated | A::AppAuthorized | A::TokenMade | A::RolePinned => (AuthorizeSession, 1),
         // Create, enable, password change, password reset, disable, delete, lock, factor on, factor off.
         A::JitCreated | A::AccountCreated | A::ScimUserCreated => (AccountChange, 1),
         A::AccountReactivated | A::ScimUserReactivated | A::DeletionCancelled => (AccountChange, 2),

@@ -30,6 +30,7 @@ mod ops;
 pub mod options;
 mod pace;
 mod patient;
+mod personal;
 mod rarely;
 mod recall;
 mod sending;

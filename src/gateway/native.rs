@@ -10,7 +10,7 @@ use super::handle::{Step, Trace, declared, way_back};
 use super::recall::Cookies;
 use super::table::Target;
 use super::upload::RequestBody;
-use crate::kernel::app::ACCESS;
+use crate::kernel::app::{ACCESS, PERSONAL};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::request::cookies::SessionCookie;
 use crate::kernel::request::intent;
@@ -27,6 +27,8 @@ const DPOP: HeaderName = HeaderName::from_static("dpop");
 pub(super) enum Shown {
     /// A token by the Bearer scheme.
     Bearer(String),
+    /// A person's own API token.
+    Personal(String),
     /// A token by the DPoP scheme, and its one proof.
     Bound(String, String),
     /// Something of ours, and no one credential.
@@ -39,22 +41,37 @@ pub(super) fn shown(headers: &HeaderMap) -> Option<Shown> {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         Some((scheme.to_ascii_lowercase(), token.trim_start().to_owned()))
     };
-    let is_ours = |value: &HeaderValue| split(value).is_some_and(|(_, token)| token.starts_with(ACCESS));
+    let of_ours = |token: &str| token.starts_with(ACCESS) || token.starts_with(PERSONAL);
+    let is_ours = |value: &HeaderValue| split(value).is_some_and(|(_, token)| of_ours(&token));
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let one = values.next()?;
     if values.next().is_some() {
         return headers.get_all(AUTHORIZATION).iter().any(is_ours).then_some(Shown::Odd);
     }
-    let (scheme, token) = split(one).filter(|(_, token)| token.starts_with(ACCESS))?;
+    let (scheme, token) = split(one).filter(|(_, token)| of_ours(token))?;
     let mut proofs = headers.get_all(DPOP).iter();
     Some(match (scheme.as_str(), proofs.next(), proofs.next()) {
+        ("bearer", None, _) if token.starts_with(PERSONAL) => Shown::Personal(token),
         ("bearer", None, _) => Shown::Bearer(token),
-        ("dpop", Some(proof), None) => match proof.to_str() {
+        ("dpop", Some(proof), None) if token.starts_with(ACCESS) => match proof.to_str() {
             Ok(proof) => Shown::Bound(token, proof.to_owned()),
             Err(_) => Shown::Odd,
         },
         _ => Shown::Odd,
     })
+}
+
+/// Where no credential is asked for, none of ours goes on: a product may be sent `Authorization` as it came.
+pub(super) fn keep_out(headers: &mut HeaderMap) {
+    if shown(headers).is_some() {
+        strip(headers);
+    }
+}
+
+/// Takes ours out of what a product receives.
+pub(super) fn strip(headers: &mut HeaderMap) {
+    headers.remove(AUTHORIZATION);
+    headers.remove(DPOP);
 }
 
 impl Step<'_> {
@@ -71,6 +88,10 @@ impl Step<'_> {
         let (text, proof) = match &shown {
             Shown::Bearer(token) => (token, None),
             Shown::Bound(token, proof) => (token, Some(proof.as_str())),
+            Shown::Personal(token) => {
+                let with = (cookies.rest, token.as_str(), trace);
+                return Box::pin(self.personal(request, path, target, with)).await;
+            }
             Shown::Odd => return Ok(self.challenge(target, Challenge::Proof)),
         };
         let token = text.strip_prefix(ACCESS).and_then(|text| Token::parse(text.as_bytes()));
@@ -106,13 +127,12 @@ impl Step<'_> {
                 return Ok(answer);
             }
         }
-        request.headers_mut().remove(AUTHORIZATION);
-        request.headers_mut().remove(DPOP);
+        strip(request.headers_mut());
         self.forward(request, path, target, cookies.rest, Admitted { live: Some(live), public: false }).await
     }
 
     /// 401 with what is wrong, for programs (RFC 6750 §3, RFC 9449 §7.1).
-    fn challenge(&self, target: &Arc<Target>, why: Challenge) -> Answer {
+    pub(super) fn challenge(&self, target: &Arc<Target>, why: Challenge) -> Answer {
         let mut answer = self.refuse(Refusal::LoginRequired, &declared(&HeaderMap::new()), Some(target));
         let (bearer, bound) = match why {
             Challenge::Token => ("Bearer error=\"invalid_token\"", "DPoP error=\"invalid_token\", algs=\"ES256\""),
@@ -126,7 +146,7 @@ impl Step<'_> {
 }
 
 /// What is wrong.
-enum Challenge {
+pub(super) enum Challenge {
     Token,
     Proof,
 }
@@ -142,9 +162,24 @@ mod tests {
         }
         shown(&headers).map(|shown| match shown {
             Shown::Bearer(_) => "bearer",
+            Shown::Personal(_) => "personal",
             Shown::Bound(..) => "bound",
             Shown::Odd => "odd",
         })
+    }
+
+    #[test]
+    fn what_is_ours_is_kept_out_and_what_is_not_stays() {
+        let kept = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, value.parse().unwrap());
+            keep_out(&mut headers);
+            headers.contains_key(AUTHORIZATION)
+        };
+        for ours in ["Bearer fga_x", "Bearer fg_pat_r_x", "Basic fg_pat_r_x", "DPoP fga_x"] {
+            assert!(!kept(ours), "{ours}");
+        }
+        assert!(kept("Bearer x") && kept("Basic x"));
     }
 
     #[test]
@@ -153,8 +188,13 @@ mod tests {
         assert_eq!(of(&[(authorization, "Bearer fga_x")]), Some("bearer"));
         assert_eq!(of(&[(authorization, "bEARER  fga_x")]), Some("bearer"));
         assert_eq!(of(&[(authorization, "DPoP fga_x"), ("dpop", "p")]), Some("bound"));
+        assert_eq!(of(&[(authorization, "Bearer fg_pat_x")]), Some("personal"));
         for odd in [
             &[(authorization, "DPoP fga_x")][..],
+            &[(authorization, "DPoP fg_pat_x"), ("dpop", "p")],
+            &[(authorization, "Bearer fg_pat_x"), ("dpop", "p")],
+            &[(authorization, "Bearer fg_pat_x"), (authorization, "Bearer y")],
+            &[(authorization, "Basic fg_pat_x")],
             &[(authorization, "Bearer fga_x"), ("dpop", "p")],
             &[(authorization, "DPoP fga_x"), ("dpop", "p"), ("dpop", "q")],
             &[(authorization, "Bearer fga_x"), (authorization, "Bearer fga_y")],

@@ -103,6 +103,9 @@ pub enum Action {
     /// A code or a refresh token of an app came again: all that came of its login ended (rule H16).
     #[serde(rename = "app.reused")]
     AppReused,
+    /// A person made an API token of their own; `after` says what it may do and until when, and `txn` its login session.
+    #[serde(rename = "token.made")]
+    TokenMade,
     /// A session began.
     #[serde(rename = "session.created")]
     SessionCreated,

@@ -13,7 +13,7 @@ pub use whence::Whence;
 
 use super::admit::{third_party_allows, third_party_of};
 use super::model::{
-    Account, Catalog, Grant, LoginSession, Method, OnChange, Product, ProductAccount, ProductAccountState,
+    Account, ApiTokens, Catalog, Grant, LoginSession, Method, OnChange, Product, ProductAccount, ProductAccountState,
     ProductSession, SecondStep, Sso, demand,
 };
 use super::refusal::Refusal;
@@ -162,11 +162,12 @@ fn product_ends(facts: &LiveFacts<'_>, login: &LoginFacts<'_>) -> Ends {
         && facts.product_account.is_none_or(|record| record.id == session.product_account);
     require(one, Live::Login(Why::Mismatch))?;
     let managed = login.managed();
-    let bounds = match &facts.login.grant {
-        Some(_) => Bounds::of_live_app(facts.product, &managed),
-        None => Bounds::of(&facts.product.limits).stricter(Bounds::of_live(&managed)),
+    let bounds = match kind(facts.login) {
+        Kind::App => Bounds::of_live_app(facts.product, &managed),
+        Kind::Token => Bounds::of_token(facts.product, &managed),
+        Kind::Browser => Bounds::of(&facts.product.limits).stricter(Bounds::of_live(&managed)),
     };
-    let abs_at = session.abs_at.min(facts.login.auth_time.plus(bounds.absolute));
+    let abs_at = session.abs_at.min(counts_from(facts.login).plus(bounds.absolute));
     let idle_at = idle_at(session.last_seen, session.idle_millis, bounds.idle);
     require(facts.now < abs_at, Live::Login(Why::Absolute))?;
     // Activity in a child moves the parent; the parent's row may lag behind it.
@@ -204,20 +205,42 @@ fn login_ends(facts: &LoginFacts<'_>, last_seen: Timestamp) -> Ends {
 /// Absolute and idle limits of a login session, those of now or those of its making, whichever end it first.
 fn expiry(facts: &LoginFacts<'_>, last_seen: Timestamp) -> Ends {
     let managed = facts.managed();
-    let bounds = match (&facts.login.grant, &facts.login.confined_to) {
-        (None, _) => Bounds::of_live(&managed),
-        (Some(_), product) => {
-            // Its product is gone: nothing vouches for an app.
-            let product = product.as_ref().and_then(|name| facts.catalog.products.get(name));
-            product.map_or(Bounds::NOTHING, |product| Bounds::of_live_app(product, &managed))
-        }
+    // Its product is gone: nothing vouches for an app or a token.
+    let product = facts.login.confined_to.as_ref().and_then(|name| facts.catalog.products.get(name));
+    let bounds = match kind(facts.login) {
+        Kind::Browser => Bounds::of_live(&managed),
+        Kind::App => product.map_or(Bounds::NOTHING, |product| Bounds::of_live_app(product, &managed)),
+        Kind::Token => product.map_or(Bounds::NOTHING, |product| Bounds::of_token(product, &managed)),
     };
-    let abs_at = facts.login.abs_at.min(facts.login.auth_time.plus(bounds.absolute));
+    let abs_at = facts.login.abs_at.min(counts_from(facts.login).plus(bounds.absolute));
     let idle_at = idle_at(last_seen, facts.login.idle_millis, bounds.idle);
     require(facts.login.account == facts.account.id, Live::Login(Why::Mismatch))?;
     require(facts.now < abs_at, Live::Login(Why::Absolute))?;
     require(facts.now < idle_at, Live::Login(Why::LoginIdle))?;
     Ok(abs_at.min(idle_at))
+}
+
+/// Whose a login session is.
+enum Kind {
+    Browser,
+    App,
+    Token,
+}
+
+fn kind(login: &LoginSession) -> Kind {
+    match (&login.personal, &login.grant) {
+        (Some(_), _) => Kind::Token,
+        (None, Some(_)) => Kind::App,
+        (None, None) => Kind::Browser,
+    }
+}
+
+/// What an absolute limit counts from: the proof; of a token that its person sees the age of, its making.
+fn counts_from(login: &LoginSession) -> Timestamp {
+    match kind(login) {
+        Kind::Token => login.created_at,
+        Kind::Browser | Kind::App => login.auth_time,
+    }
 }
 
 fn idle_at(last_seen: Timestamp, stored_millis: u64, bound: Duration) -> Timestamp {
@@ -238,6 +261,10 @@ fn after_expiry(facts: &LoginFacts<'_>) -> Ends {
     let proved = standing::proved_addresses(facts.account, facts.further);
     let named = facts.login.method != Method::Emergency || governing.iter().any(|held| held.breaks_glass(&proved));
     require(named, Live::Login(Why::Policy))?;
+    // Forbidden is forbidden at once, and until it is allowed again: a token has no next login to wait for.
+    let blocks = |held: &Management<'_>| held.policy().api_tokens == ApiTokens::Block;
+    let passes = !matches!(kind(facts.login), Kind::Token) || !governing.iter().any(blocks);
+    require(passes, Live::End(Refusal::Credential))?;
     let ends = |unmet: &dyn Fn(&Management<'_>) -> Option<Timestamp>| {
         let graces = governing.iter().filter_map(|held| unmet(held).map(|since| grace_ends(facts, held, since)));
         graces.min().unwrap_or(Timestamp::from_millis(i64::MAX))

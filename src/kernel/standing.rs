@@ -278,6 +278,15 @@ impl Bounds {
         sides.fold(Self::of_app_side(&product.limits, product.native), Self::stricter)
     }
 
+    /// What holds for a personal token: the strictest of its product's and its managers' limits, whatever `on_change` says, since a token
+    /// has no next login. A product that takes none leaves it nothing.
+    pub fn of_token(product: &Product, managed: &[Management<'_>]) -> Self {
+        let Some(longest) = product.token else { return Self::NOTHING };
+        let sides = managed.iter().filter_map(|held| held.policy.token);
+        let absolute = sides.fold(longest, Duration::min);
+        Self { idle: absolute, absolute }
+    }
+
     /// What holds for a session at a product: the stricter of the product's and the login session's.
     pub fn of_product(product: &Limits, managed: &[Management<'_>]) -> Self {
         Self::of(product).stricter(Self::of_login(managed))

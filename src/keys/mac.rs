@@ -6,7 +6,7 @@
 use super::canonical::Canonical;
 use super::{Generations, Keys, Raw};
 use crate::kernel::app::RefreshToken;
-use crate::kernel::model::{Grant, LoginSession, ProductSession, Thumbprint};
+use crate::kernel::model::{Grant, LoginSession, Personal, ProductSession, Scope, Thumbprint};
 use crate::kernel::values::{DirectoryId, ProductName, SessionKey, Token};
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -54,6 +54,17 @@ impl Keys {
     pub fn access_key(&self, token: &Token, bound_to: Option<Thumbprint>) -> SessionKey {
         let bytes = Canonical::new("fedgate access token 1").bytes(token.bytes()).bytes(bound(&bound_to)).finish();
         SessionKey(self.ring.load().token.newest().sign(&bytes))
+    }
+
+    /// What a personal token is looked up by: with another scope it finds nothing, and neither does it as a cookie or as an app's token.
+    pub fn personal_key(&self, token: &Token, scope: Scope) -> SessionKey {
+        SessionKey(self.ring.load().token.newest().sign(&personal_bytes(token, scope)))
+    }
+
+    /// Look-up keys under earlier generations, newest first: a personal token outlives a rotation.
+    pub fn earlier_personal_keys(&self, token: &Token, scope: Scope) -> Vec<SessionKey> {
+        let (ring, bytes) = (self.ring.load(), personal_bytes(token, scope));
+        ring.token.iter().rev().skip(1).map(|(_, key)| SessionKey(key.sign(&bytes))).collect()
     }
 
     /// The refresh token of an app's session that holds when it has turned so often.
@@ -143,6 +154,7 @@ fn login_bytes(session: &LoginSession) -> Vec<u8> {
         stepped_at,
         device: _, // Shown to its owner alone, and decides nothing.
         grant,
+        personal,
         mac: _,
     } = session;
     let made = Canonical::new("fedgate login session 2")
@@ -168,13 +180,21 @@ fn login_bytes(session: &LoginSession) -> Vec<u8> {
         None => made,
     };
     // And so do browsers' sessions.
-    match grant.as_deref() {
+    let made = match grant.as_deref() {
         Some(Grant { app, bound_to, turn, turned_at }) => {
             let made = made.text("app").text(app.as_str()).bytes(bound(bound_to));
-            made.number((*turn).into()).signed(turned_at.millis()).finish()
+            made.number((*turn).into()).signed(turned_at.millis())
         }
+        None => made,
+    };
+    match personal.as_deref() {
+        Some(Personal { label, scope }) => made.text("personal").text(scope.code()).text(label.as_str()).finish(),
         None => made.finish(),
     }
+}
+
+fn personal_bytes(token: &Token, scope: Scope) -> Vec<u8> {
+    Canonical::new("fedgate personal token 1").bytes(token.bytes()).text(scope.code()).finish()
 }
 
 /// A key's thumbprint, or nothing.

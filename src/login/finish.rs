@@ -259,8 +259,8 @@ impl Login {
                 Ok(made) => {
                     let offer = self.merge_offer(visitor, (&made, &admitted), target).await?;
                     let mut answer = self.logged_in(visitor, made, (target, place), &admitted, by_form)?;
-                    if errand == Errand::Steps {
-                        answer.step = Step::Go(super::stepping::OWN_STEPS.to_owned());
+                    if let Some(page) = errand.ends_at() {
+                        answer.step = Step::Go(page.to_owned());
                     }
                     // The login is made; what becomes of the other account is asked before the way goes on.
                     answer.step = offer.map_or(answer.step, Step::Go);

@@ -18,7 +18,7 @@ use super::tokens::Tokens;
 use super::world::World;
 use crate::audit::Sampled;
 use crate::entropy::random;
-use crate::kernel::app::{DpopWanted, judge_dpop};
+use crate::kernel::app::{DpopWanted, PersonalToken, judge_dpop};
 use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Batch;
 use crate::kernel::live::{Live as Standing, step_up};
@@ -42,10 +42,17 @@ const CACHED: usize = 1_100_000;
 const MINT_EVERY: Duration = Duration::from_secs(210);
 /// Activity is noted in memory at most this often.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
-/// Activity is written at most this often, or every tenth of the idle limit if that is longer.
+/// Activity is written at most this often, or every tenth of the idle limit if that is longer, and at least each hour where that is over a day.
 const WRITE_EVERY: Duration = Duration::from_secs(60);
+/// What lives for longer than a day without being used is shown with the hour of its last use.
+const LONG: (Duration, Duration) = (Duration::from_secs(24 * 3600), Duration::from_secs(3600));
 /// A store that says nothing for so long is out: whoever is known need not wait for more.
 const SILENCE: Duration = Duration::from_secs(2);
+
+fn write_every(idle: Duration) -> Duration {
+    let (day, hour) = LONG;
+    if idle > day { hour } else { WRITE_EVERY.max(idle / 10) }
+}
 
 /// Live sessions of this process.
 pub struct Live {
@@ -326,7 +333,7 @@ impl Live {
         }
         entry.live.last_seen.fetch_max(now.millis(), Ordering::Relaxed);
         entry.login_seen.fetch_max(now.millis(), Ordering::Relaxed);
-        let every = WRITE_EVERY.max(Duration::from_millis(entry.idle_millis / 10));
+        let every = write_every(Duration::from_millis(entry.idle_millis));
         let written = entry.written.load(Ordering::Relaxed);
         if now.since(Timestamp::from_millis(written)) < every {
             return;
@@ -392,6 +399,13 @@ impl Sessions for Live {
         let held = held.inspect_err(|fault| tracing::debug!(%fault, "an app's proof does not hold")).ok()?;
         let session = self.world.keys.access_key(ask.token, held.map(|held| held.key));
         Some(AppKey { session, proof: held.map(|held| held.id) })
+    }
+
+    fn personal_keys(&self, shown: &PersonalToken) -> Vec<SessionKey> {
+        let keys = &self.world.keys;
+        let mut found = vec![keys.personal_key(&shown.token, shown.scope)];
+        found.extend(keys.earlier_personal_keys(&shown.token, shown.scope));
+        found
     }
 
     fn is_first(&self, key: &AppKey) -> bool {

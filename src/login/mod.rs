@@ -73,8 +73,8 @@ mod watch;
 mod world;
 
 pub use account::{
-    About, AccountChange, AccountPage, AccountStep, Kind, Manager, Managers, Overview, SecondStep, SeenBy, SeenSession,
-    Told, Update,
+    About, AccountChange, AccountPage, AccountStep, Kind, Manager, Managers, Overview, OwnTokens, SecondStep, SeenBy,
+    SeenSession, SeenToken, TokenWish, Told, Update,
 };
 pub use another::{AddressAsks, AddressStep};
 pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, There, Towards, Way};

@@ -167,6 +167,7 @@ const fn verdict(action: Action) -> Verdict {
         | A::AppAuthorized
         | A::AppRefreshed
         | A::AppReused
+        | A::TokenMade
         | A::SessionEnded
         | A::ProviderLogout
         | A::SignalReceived

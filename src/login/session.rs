@@ -245,6 +245,7 @@ impl Login {
             stepped_at: terms.proved.stepped_at,
             device: Some(Device::of(visitor.user_agent.as_deref().unwrap_or_default())),
             grant: None,
+            personal: None,
             mac: [0; 32],
         };
         session.mac = self.world.keys.mac_login(&session);

@@ -141,6 +141,8 @@ pub(super) enum Errand {
     Merge,
     /// The person's own second steps are to be changed: the login ends at their page.
     Steps,
+    /// An API token is to be made: the login ends at their page.
+    Tokens,
     /// This record is to move: its owner left its product's door for the provider, whose address may be one that it never had (T22).
     Move(ProductAccountId),
 }
@@ -154,6 +156,7 @@ impl Errand {
             Self::None => writer.byte(0),
             Self::Merge => writer.byte(1),
             Self::Steps => writer.byte(2),
+            Self::Tokens => writer.byte(4),
             Self::Move(record) => writer.byte(3).raw(&record.to_bytes()),
         }
     }
@@ -163,14 +166,24 @@ impl Errand {
             0 => Some(Self::None),
             1 => Some(Self::Merge),
             2 => Some(Self::Steps),
+            4 => Some(Self::Tokens),
             3 => Some(Self::Move(ProductAccountId::from_bytes(reader.raw()?))),
             _ => None,
         }
     }
 
+    /// The page on the login host at which the login ends, whatever it led to.
+    pub(super) fn ends_at(self) -> Option<&'static str> {
+        match self {
+            Self::Steps => Some(super::stepping::OWN_STEPS),
+            Self::Tokens => Some(super::account::OWN_TOKENS),
+            Self::None | Self::Merge | Self::Move(_) => None,
+        }
+    }
+
     /// Whether an enrolled second step is asked for by the login itself. Where a record moves, its owner's is asked for beside it.
     pub(super) fn demands_step(self) -> bool {
-        matches!(self, Self::Merge | Self::Steps)
+        matches!(self, Self::Merge | Self::Steps | Self::Tokens)
     }
 }
 

@@ -253,6 +253,13 @@ pub enum Letter {
         /// When.
         at: Timestamp,
     },
+    /// The person made an API token on the account page.
+    TokenMade {
+        /// For what.
+        product: ProductName,
+        /// When.
+        at: Timestamp,
+    },
     /// The code without which a set-up link shows nothing (rule C4(2)).
     SetUpCode {
         /// Whose set-up.
@@ -326,6 +333,7 @@ impl Letter {
             Self::StepProof { .. } => "step-proof",
             Self::PasswordChanged { .. } => "password-changed",
             Self::SessionsEnded { .. } => "sessions-ended",
+            Self::TokenMade { .. } => "token-made",
             Self::SetUpCode { .. } => "set-up-code",
             Self::SetUpReused { .. } => "set-up-reused",
         }
@@ -417,7 +425,9 @@ impl Letter {
             Self::FactorEnrolled { factor, at: time } | Self::FactorRemoved { factor, at: time } => {
                 vec![("factor", word(factor.words())), ("at", when(*time))]
             }
-            Self::PasswordChanged { product, at: time } | Self::Quarantined { product, at: time } => {
+            Self::PasswordChanged { product, at: time }
+            | Self::Quarantined { product, at: time }
+            | Self::TokenMade { product, at: time } => {
                 vec![("product", at(product)), ("at", when(*time))]
             }
             Self::SessionsEnded { count, at: time } => vec![("count", word(&count.to_string())), ("at", when(*time))],

@@ -111,6 +111,7 @@ fn samples() -> Vec<(&'static str, Letter)> {
         ),
         ("quarantined", Letter::Quarantined { product: product.clone(), at }),
         ("relinked", Letter::Relinked { org: org.clone(), provider: "Acme login".to_owned(), at }),
+        ("token-made", Letter::TokenMade { product: product.clone(), at }),
         ("password-changed", Letter::PasswordChanged { product, at }),
         ("sessions-ended", Letter::SessionsEnded { count: 1, at }),
         ("sessions-ended-many", Letter::SessionsEnded { count: 3, at }),

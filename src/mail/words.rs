@@ -16,7 +16,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Templates by kind.
-const TEMPLATES: [(&str, &str); 26] = [
+const TEMPLATES: [(&str, &str); 27] = [
     ("managed", include_str!("templates/managed.txt")),
     ("address-retired", include_str!("templates/address-retired.txt")),
     ("moved", include_str!("templates/moved.txt")),
@@ -41,6 +41,7 @@ const TEMPLATES: [(&str, &str); 26] = [
     ("relinked", include_str!("templates/relinked.txt")),
     ("password-changed", include_str!("templates/password-changed.txt")),
     ("sessions-ended", include_str!("templates/sessions-ended.txt")),
+    ("token-made", include_str!("templates/token-made.txt")),
     ("set-up-code", include_str!("templates/set-up-code.txt")),
     ("set-up-reused", include_str!("templates/set-up-reused.txt")),
 ];

@@ -72,6 +72,7 @@ impl DraftOrg {
             name: PolicyName::default(),
             limits: Limits::default(),
             native: None,
+            token: None,
             third_party: ThirdPartyRule::None,
             require_amr: Vec::new(),
             second_step: SecondStep::Required,
@@ -158,11 +159,13 @@ pub struct DraftPolicy {
     pub require_amr: Vec<String>,
     /// How long native apps stay logged in.
     pub native: Option<Duration>,
+    /// How long personal tokens live at most.
+    pub token: Option<Duration>,
     /// Our own second step.
     pub second_step: SecondStep,
     /// What local passwords must be.
     pub password: PasswordRule,
-    /// A product's own API tokens.
+    /// API tokens: a product's own, and those made here.
     pub api_tokens: ApiTokens,
     /// Where its people must come from.
     pub networks: Vec<Network>,
@@ -379,6 +382,7 @@ fn policy(
         directory: draft.directory.and_then(|name| names.get(&name).copied()),
         limits: draft.limits,
         native: draft.native,
+        token: draft.token,
         third_party: draft.third_party,
         require_amr: draft.require_amr,
         second_step: draft.second_step,

@@ -83,6 +83,7 @@ pub const KEYS: &[Key] = &[
     key!("session", SessionsLonger, limits.idle, shorter),
     key!("session", SessionsLonger, limits.absolute, shorter),
     key!("session", SessionsLonger, native, shorter),
+    key!("session", SessionsLonger, token, shorter),
     key!("on_change", ChangesLater, on_change, |one: &OnChange, other: &OnChange| one.sooner(*other)),
     Key {
         name: "password",
@@ -151,7 +152,7 @@ mod tests {
                 OnChange::After { grace: Duration::from_secs(grace), spread: Duration::from_secs(spread) }
             })
         ];
-        let limits = (span(), span(), span(), 0_u8..5, span(), changes);
+        let limits = (span(), span(), span(), span(), 0_u8..5, span(), changes);
         (sso, step, third, names(), networks, glass, tokens, limits).prop_map(
             |(
                 sso,
@@ -161,7 +162,7 @@ mod tests {
                 networks,
                 glass,
                 api_tokens,
-                (idle, absolute, native, score, expire, on_change),
+                (idle, absolute, native, token, score, expire, on_change),
             )| {
                 let mut policy = DraftOrg::shut(OrgName::parse("acme").unwrap(), Vec::new()).policy;
                 policy.name = PolicyName::default();
@@ -175,6 +176,7 @@ mod tests {
                 policy.limits.idle = idle;
                 policy.limits.absolute = absolute;
                 policy.native = native;
+                policy.token = token;
                 policy.password = PasswordRule { min_score: score, expire };
                 policy.on_change = on_change;
                 policy

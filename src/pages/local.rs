@@ -9,6 +9,7 @@ use super::moving::{Anew, Move, Prove, Review};
 use super::name::{Name, legible};
 use super::page::{Brand, Form, Go, Link, Way};
 use super::passkey::Passkey;
+use super::tokens::{self, Tokens};
 use super::view;
 use crate::language::Text;
 
@@ -37,6 +38,8 @@ pub enum Local {
     Security(Security),
     /// The same of who logs in by a provider.
     Steps(Steps),
+    /// Their API tokens.
+    Tokens(Tokens),
     /// The account must move before anything else.
     Move(Move),
     /// Whether an account is the person's.
@@ -269,6 +272,7 @@ impl Local {
             Self::Recovery(page) => &page.brand,
             Self::Security(page) => &page.brand,
             Self::Steps(page) => &page.brand,
+            Self::Tokens(page) => &page.brand,
             Self::Move(page) => &page.brand,
             Self::Prove(page) => &page.brand,
             Self::Anew(page) => &page.brand,
@@ -295,6 +299,7 @@ impl Local {
             Self::Recovery(page) => ("local/recovery.html", 200, recovery(page)),
             Self::Security(page) => ("local/security.html", 200, security(page)),
             Self::Steps(page) => ("local/steps.html", 200, steps(page)),
+            Self::Tokens(page) => ("local/tokens.html", 200, tokens::tokens(page)),
             Self::Move(page) => ("local/move.html", 200, page.values()),
             Self::Prove(page) => ("local/prove.html", 200, page.values()),
             Self::Anew(page) => ("local/anew.html", page.status(), page.values()),

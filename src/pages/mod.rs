@@ -23,6 +23,7 @@ mod passkey;
 mod render;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod utc;
 mod view;
 
@@ -42,4 +43,5 @@ pub use page::{
 };
 pub use passkey::{Ceremony, Passkey, SCRIPT, SCRIPT_PATH};
 pub use render::{BadTemplate, Html, Pages, Picker, Reader};
+pub use tokens::{Token, Tokens};
 pub use utc::Utc;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 38] = [
+const TEMPLATES: [(&str, &str); 39] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
@@ -36,6 +36,7 @@ const TEMPLATES: [(&str, &str); 38] = [
     ("lost.html", include_str!("templates/lost.html")),
     ("local/password.html", include_str!("templates/local/password.html")),
     ("local/steps.html", include_str!("templates/local/steps.html")),
+    ("local/tokens.html", include_str!("templates/local/tokens.html")),
     ("local/code.html", include_str!("templates/local/code.html")),
     ("local/ask_reset.html", include_str!("templates/local/ask_reset.html")),
     ("local/new_password.html", include_str!("templates/local/new_password.html")),

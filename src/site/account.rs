@@ -4,15 +4,16 @@ use super::Site;
 use super::forms::Fields;
 use super::login_host::is_page_navigation;
 use super::render::{self, At, brand, form, person};
-use crate::kernel::model::{Product, ProductAccountState};
+use crate::kernel::model::{Product, ProductAccountState, Scope};
 use crate::kernel::refusal::Refusal;
 use crate::language::{Fact, Text};
 use crate::login::{
-    About, AccountChange, AccountPage, AccountStep, Kind, Manager, Overview, ProductHost, SeenBy, SeenSession, Told,
-    Visitor,
+    About, AccountChange, AccountPage, AccountStep, Kind, Manager, Overview, OwnTokens, ProductHost, SeenBy,
+    SeenSession, SeenToken, TokenWish, Told, Visitor,
 };
 use crate::pages::{
-    Account, AccountWay, Brand, By, Confirm, Device, Href, Link, Local, Name, Notice, Page, Statement, Utc,
+    Account, AccountWay, Brand, By, Confirm, Device, Href, Link, Local, Name, Notice, Page, Statement, Token, Tokens,
+    Utc,
 };
 use crate::web::{LiveSession, PageRequest};
 use bytes::Bytes;
@@ -27,6 +28,8 @@ const SESSIONS: &str = "/account/sessions";
 const PROFILE: &str = "/account/profile";
 /// On the login host: on to where the password is changed.
 const PASSWORD: &str = "/account/password";
+/// On the login host: API tokens.
+const TOKENS: &str = "/account/tokens";
 /// On the login host: the account's end.
 const DELETE: &str = "/account/delete";
 /// On the login host: takes a deletion back.
@@ -60,6 +63,8 @@ impl Site {
                 let form = Fields::of_form(request);
                 login.delete_own(visitor, None, (form.text("csrf"), form.text("to"))).await
             }
+            ("GET" | "HEAD", TOKENS) => login.own_tokens(visitor).await,
+            ("POST", TOKENS) => self.change_tokens(request, visitor).await,
             ("POST", SESSIONS) => self.end_sessions(request, visitor, None).await,
             _ => return self.not_found(request),
         };
@@ -104,6 +109,12 @@ impl Site {
     ) -> crate::login::Answer {
         let form = Fields::of_form(request);
         self.login.end_sessions(visitor, at, (form.text("csrf"), form.text("to")), form.text("act")).await
+    }
+
+    async fn change_tokens(&self, request: &PageRequest, visitor: &Visitor) -> crate::login::Answer {
+        let form = Fields::of_form(request);
+        let wish = TokenWish { label: form.text("label"), days: form.text("days") };
+        self.login.change_own_tokens(visitor, form.text("csrf"), form.text("act"), wish).await
     }
 
     /// What a product is told of a live session, as JSON.
@@ -174,6 +185,7 @@ pub(super) fn page(step: AccountStep, host: &str) -> Option<Page> {
     let named = || product.as_deref().map_or_else(|| Brand { name: Name::configured(host), colour: None }, brand);
     match page {
         AccountPage::Overview(overview) => overview_page(*overview, product.as_deref()),
+        AccountPage::Tokens(tokens) => tokens_page(*tokens, named()),
         AccountPage::AskAdmin(manager) => ask_admin(named(), &manager, if product.is_some() { HERE } else { ACCOUNT }),
         AccountPage::Delete { form: fields, at } => {
             let text = vec![Text::of("delete-until").and("day", Fact::Day(at.seconds())), Text::of("delete-after")];
@@ -264,6 +276,29 @@ fn overview_page(overview: Overview, product: Option<&Product>) -> Option<Page> 
     })))
 }
 
+fn tokens_page(tokens: OwnTokens, brand: Brand) -> Option<Page> {
+    let OwnTokens { form: fields, products, tokens, made, fresh, failed } = tokens;
+    let named = |(label, name, days): (String, String, u64)| (Name::configured(&label), name, days);
+    let seen = |token: SeenToken| Token {
+        id: token.id,
+        label: token.label,
+        product: Name::configured(&token.product),
+        reads: token.scope == Scope::Read,
+        last_seen: token.last_seen.map(Utc::from),
+        ends: Utc::from(token.ends),
+    };
+    Some(Page::Local(Box::new(Local::Tokens(Tokens {
+        brand,
+        form: form(&fields, TOKENS)?,
+        products: products.into_iter().map(named).collect(),
+        tokens: tokens.into_iter().map(seen).collect(),
+        made,
+        fresh,
+        failed,
+        account: Href::parse(ACCOUNT).ok()?,
+    }))))
+}
+
 fn device(session: SeenSession) -> Device {
     Device {
         id: session.id,
@@ -326,6 +361,7 @@ fn ways(about: &About) -> Option<Vec<AccountWay>> {
     let password = about.password_url.as_deref().map(|url| if is_local { url } else { PASSWORD });
     add("account-password", password)?;
     add("account-security", about.security_url.as_deref())?;
+    add("account-tokens", about.takes_tokens.then_some(TOKENS))?;
     let delete = if is_local { DELETE_HERE } else { DELETE };
     add("account-delete", about.manager.is_none().then_some(delete))?;
     Some(found)

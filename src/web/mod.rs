@@ -13,6 +13,7 @@ pub use end::End;
 pub use identity::{FIELDS, IDENTITY_FIELDS, Identity};
 pub use replay::{Expired, Kept, Lost, Offer, Replays, Taken, Unsent};
 
+use crate::kernel::app::PersonalToken;
 use crate::kernel::model::Product;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::values::{
@@ -145,6 +146,11 @@ pub trait Sessions: Send + Sync + 'static {
     /// What finds the session of an app's access token, and its proof; `None` when the proof does not hold. Who knows no apps finds none.
     fn app_key(&self, _: &AppAsk<'_>) -> Option<AppKey> {
         None
+    }
+
+    /// What finds the session of a personal token: by the keys of now, then by those of before. Who knows no such tokens finds none.
+    fn personal_keys(&self, _: &PersonalToken) -> Vec<SessionKey> {
+        Vec::new()
     }
 
     /// Whether a proof comes for the first time. To be asked once its token is known to be good: strangers fill no memory.

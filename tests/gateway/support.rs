@@ -168,6 +168,7 @@ pub fn site(upstream: SocketAddr) -> Site {
         migration: fedgate::kernel::model::MigrationPlan::default(),
         limits: Limits::default(),
         native: None,
+        token: None,
         apps: Vec::new(),
         enterprises: Vec::new(),
         colour: None,

@@ -5,7 +5,9 @@ use fedgate::kernel::event::leaf_hash;
 use fedgate::kernel::journal::{
     Batch, Change, CheckpointRow, DomainRow, KeyRow, MarkKind, PolicyRow, ReplayMark, Revocation,
 };
-use fedgate::kernel::model::{AccountStatus, DirectoryRow, Grant, LinkedBy, ProductAccountState, Since, Thumbprint};
+use fedgate::kernel::model::{
+    AccountStatus, DirectoryRow, Grant, LinkedBy, Personal, ProductAccountState, Scope, Since, Thumbprint, TokenLabel,
+};
 use fedgate::kernel::values::{
     AppName, DirectoryId, DomainName, OrgName, PolicyName, ProductAccountId, ProductName, ProductSessionId, SessionKey,
     Timestamp,
@@ -258,6 +260,18 @@ pub async fn h16_an_apps_session_turns_once_from_where_it_stands(store: AnyStore
     check_leaves_nothing(&store, "a browser's", changes([of_browser]), Conflict::State).await;
     store.commit(changes([Change::EndLoginSession(session.id)])).await.unwrap();
     check_leaves_nothing(&store, "ended", turned(1, 2), Conflict::Ended).await;
+}
+
+/// Its secret is not in the row; what it may do is.
+pub async fn a_personal_tokens_session_reads_back_as_written(store: AnyStore) {
+    store.commit(changes([Change::CreateAccount(account(1))])).await.unwrap();
+    for (number, scope) in [(1, Scope::Read), (2, Scope::Full)] {
+        let mut session = login_session(number, 1);
+        let label = TokenLabel::parse("build \"server\" é").unwrap();
+        session.personal = Some(Box::new(Personal { label, scope }));
+        store.commit(changes([Change::CreateLoginSession(session.clone())])).await.unwrap();
+        assert_eq!(store.login_session_by_id(session.id).await.unwrap(), Some(session));
+    }
 }
 
 pub async fn sessions_read_back_as_written(store: AnyStore) {

@@ -140,6 +140,7 @@ pub fn login_session(number: u8, account: u8) -> LoginSession {
         stepped_at: None,
         device: Some(Device::of("Firefox/128.0 (X11; Linux)")),
         grant: None,
+        personal: None,
         mac: [3; 32],
     }
 }

@@ -105,4 +105,7 @@ pub struct Session {
     pub absolute: Text,
     /// How long the products' own apps stay logged in after their person authenticated, used or not. Default: as above.
     pub native: Text,
+    /// How long personal API tokens may live, at most 365 days. A product that says nothing takes none; a policy that says nothing leaves it
+    /// to the product.
+    pub token: Text,
 }

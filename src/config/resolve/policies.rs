@@ -39,6 +39,7 @@ impl Reader<'_> {
             directory: first_directory(of.directories),
             limits: DEFAULT_LIMITS,
             native: None,
+            token: None,
             third_party: ThirdPartyRule::None,
             require_amr: Vec::new(),
             second_step: SecondStep::default(),
@@ -87,15 +88,18 @@ impl Reader<'_> {
             None => base.sso,
         };
         self.has_a_directory(of, sso, written);
-        let (limits, native) = match &written.session {
-            Some(session) => (self.limits(Some(session)), self.native(session, base.native)),
-            None => (base.limits, base.native),
+        let (limits, native, token) = match &written.session {
+            Some(session) => {
+                (self.limits(Some(session)), self.native(session, base.native), self.token(session, base.token))
+            }
+            None => (base.limits, base.native, base.token),
         };
         DraftPolicy {
             sso,
             directory: self.policy_directory(of, &written.directory).or(base.directory),
             limits,
             native,
+            token,
             third_party: self.third_parties(written).unwrap_or(base.third_party),
             require_amr: match &written.require_amr {
                 Some(values) => values.iter().map(|value| value.to_string()).collect(),
@@ -235,6 +239,10 @@ impl Reader<'_> {
 
     pub(super) fn native(&mut self, written: &Session, base: Option<Duration>) -> Option<Duration> {
         written.native.is_some().then(|| self.positive("native", &written.native)).or(base)
+    }
+
+    pub(super) fn token(&mut self, written: &Session, base: Option<Duration>) -> Option<Duration> {
+        written.token.is_some().then(|| self.positive("token", &written.token)).or(base)
     }
 
     /// A duration that is something.

@@ -66,6 +66,7 @@ impl Reader<'_> {
             migration,
             limits: self.limits(written.session.as_ref()),
             native: written.session.as_ref().and_then(|session| self.native(session, None)),
+            token: written.session.as_ref().and_then(|session| self.token(session, None)),
             apps: self.apps(&place, written),
             enterprises: self.enterprises(&place, written),
             colour,

@@ -81,6 +81,7 @@ fn organization(letter: &str, byte: u8, sso: Sso) -> (OrgName, Arc<Organization>
         directory: Some(id(byte)),
         limits: Limits::default(),
         native: None,
+        token: None,
         third_party: ThirdPartyRule::Any,
         require_amr: Vec::new(),
         second_step: SecondStep::Optional,
@@ -164,6 +165,7 @@ pub(in crate::kernel) fn product() -> Product {
         migration: MigrationPlan::default(),
         limits: Limits::default(),
         native: None,
+        token: None,
         apps: Vec::new(),
         enterprises: Vec::new(),
         colour: None,
@@ -300,6 +302,7 @@ pub(in crate::kernel) fn login_session(account: &Account, directory: u8) -> Logi
         stepped_at: None,
         device: None,
         grant: None,
+        personal: None,
         mac: [0; 32],
     }
 }

@@ -1,5 +1,5 @@
 //! Products' own apps as a pure matter (rule H16, row T14): what an app asks for, that it holds its key, and what becomes of its
-//! refresh token.
+//! refresh token; and the personal API tokens that people make for programs of their own.
 //!
 //! The gateway is an OAuth 2.0 authorization server for these apps and for nobody else: authorization code with PKCE S256 (RFC 7636),
 //! redirects of RFC 8252, tokens that are bound to a key (RFC 9449) wherever another app could get them. Deliberately absent: clients
@@ -7,10 +7,15 @@
 
 mod ask;
 mod dpop;
+mod personal;
 mod refresh;
 
 pub use ask::{AppAsk, AskFault, BadAsk, judge_ask};
 pub use dpop::{DpopFault, DpopHeld, DpopWanted, judge_dpop};
+pub use personal::{
+    LONGEST_PERSONAL_LIFE, PERSONAL, PERSONAL_LIFE, PERSONAL_TOKENS, PersonalToken, lets_tokens_be_made, permits,
+    personal_ends,
+};
 pub use refresh::{LEEWAY, RefreshToken, Turn, grant_ends, lets_apps_in, may_refresh, turn};
 
 use super::model::Thumbprint;

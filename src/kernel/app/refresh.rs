@@ -77,7 +77,7 @@ pub fn turn(grant: &Grant, number: u32, now: Timestamp) -> Turn {
 
 /// Whether a session may let an app in: the emergency door is for the day on which nothing else works, and leaves nothing behind (rule H3).
 pub fn lets_apps_in(session: &LoginSession) -> bool {
-    session.grant.is_none() && session.method != Method::Emergency
+    session.grant.is_none() && session.personal.is_none() && session.method != Method::Emergency
 }
 
 /// When an app's session ends whatever happens, made from a browser's: by the limits of apps, and not after the provider's own session

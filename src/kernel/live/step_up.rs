@@ -12,8 +12,12 @@ use std::time::Duration;
 /// How far a provider's clock may be ahead, as everywhere.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// When the person of a login session last proved themselves so; none for a password without a second step.
+/// When the person of a login session last proved themselves so; none for a password without a second step, nor for a personal token,
+/// whose person is not there.
 pub fn proved_at(login: &LoginSession) -> Option<Timestamp> {
+    if login.personal.is_some() {
+        return None;
+    }
     let by_login = match login.method {
         Method::OrgSso | Method::Issuer | Method::ThirdParty | Method::Passkey => Some(login.auth_time),
         Method::Password | Method::Reset | Method::Recovery | Method::Adapter | Method::Emergency => None,

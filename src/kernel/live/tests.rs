@@ -8,6 +8,8 @@ use crate::kernel::model::{
 use crate::kernel::values::{AccountId, AppName, ProductAccountId, ProductName, ProductSessionId, SessionKey};
 use std::sync::Arc;
 
+mod tokens;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A session of ann@c.com by c's own directory, an hour old, used just now.

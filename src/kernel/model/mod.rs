@@ -11,6 +11,7 @@ mod credential;
 mod directory;
 mod migration;
 mod password_api;
+mod personal;
 mod plan;
 mod policy;
 mod product;
@@ -33,6 +34,7 @@ pub use directory::{
 };
 pub use migration::{Migration, MigrationProgress, MigrationStep, RemovedAlias, Trigger};
 pub use password_api::{ApiRefusal, PasswordApi};
+pub use personal::{NotATokenLabel, Personal, Scope, TokenLabel};
 pub use plan::{Deadline, MigrationPhase, MigrationPlan, Reminder};
 pub use policy::{
     ApiTokens, Limits, Members, NamedPolicy, OnChange, PasswordRule, PeoplePolicy, Policy, SecondStep, Since, Sso,

@@ -19,6 +19,8 @@ pub struct Policy {
     pub limits: Limits,
     /// How long a native app of theirs stays logged in, whatever happens; none: as `limits`.
     pub native: Option<Duration>,
+    /// How long a personal token of theirs lives at most; none: as its product says.
+    pub token: Option<Duration>,
     /// Which third parties its people may use.
     pub third_party: ThirdPartyRule,
     /// Values that the directory's proof must carry in `amr`.
@@ -27,7 +29,7 @@ pub struct Policy {
     pub second_step: SecondStep,
     /// What local passwords of its people must be.
     pub password: PasswordRule,
-    /// Whether a product's own API tokens of its people pass (rule C7).
+    /// Whether API tokens of its people pass: a product's own (rule C7), and those that they make here.
     pub api_tokens: ApiTokens,
     /// Where its people must come from, at each request (rule M29); empty: from anywhere.
     pub networks: Vec<Network>,
@@ -179,13 +181,13 @@ impl Default for PasswordRule {
     }
 }
 
-/// Whether a product's own API tokens pass for people of a policy.
+/// Whether API tokens pass for people of a policy.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum ApiTokens {
     /// They do not.
     #[default]
     Block,
-    /// On the paths that the product declares.
+    /// A product's own, on the paths that the product declares; those made here, where the product takes them.
     Allow,
 }
 

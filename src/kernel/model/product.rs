@@ -30,6 +30,8 @@ pub struct Product {
     /// How long an app stays logged in after its person authenticated, used or not; the person's policy may be stricter. None: as long as
     /// a browser.
     pub native: Option<Duration>,
+    /// How long a personal token for it may live; the person's policy may be stricter. None: it takes none.
+    pub token: Option<Duration>,
     /// Its own apps that people install.
     pub apps: Vec<App>,
     /// Companies that bought the product for their people, as the product knows them: they say who of their own may enter it.

@@ -1,6 +1,6 @@
 //! Sessions: the login session on the login host and its children at products (HANDOVER).
 
-use super::Grant;
+use super::{Grant, Personal};
 use crate::kernel::values::{
     AccountId, Device, DirectoryId, LoginSessionId, Origin, ProductAccountId, ProductName, ProductSessionId,
     SessionKey, Timestamp,
@@ -130,7 +130,9 @@ pub struct LoginSession {
     pub device: Option<Device>,
     /// The session is an app's (rule H16); none: a browser's.
     pub grant: Option<Box<Grant>>,
-    /// MAC over account, directory, auth_time, limits, confinement, grant and epoch under a key outside the store (rule H12).
+    /// The session is a personal token's; none: a browser's or an app's.
+    pub personal: Option<Box<Personal>>,
+    /// MAC over account, directory, auth_time, limits, confinement, grant, personal token and epoch under a key outside the store (rule H12).
     pub mac: [u8; 32],
 }
 

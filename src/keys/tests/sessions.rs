@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::kernel::app::RefreshToken;
-use crate::kernel::model::{Grant, LoginSession, Method, ProductSession, Thumbprint};
+use crate::kernel::model::{Grant, LoginSession, Method, Personal, ProductSession, Scope, Thumbprint, TokenLabel};
 use crate::kernel::values::{AppName, LoginSessionId, ProductAccountId, SessionKey};
 
 fn login() -> LoginSession {
@@ -29,6 +29,7 @@ fn login() -> LoginSession {
         stepped_at: None,
         device: None,
         grant: None,
+        personal: None,
         mac: [0; 32],
     }
 }
@@ -117,6 +118,30 @@ fn h12_an_apps_sessions_mac_covers_that_it_is_one_and_how_often_it_turned() {
     browsers.mac = keys.mac_login(&browsers);
     assert!(keys.holds_login(&browsers));
     assert!(!keys.holds_login(&LoginSession { grant: made.grant.clone(), ..browsers }));
+}
+
+#[test]
+fn h12_a_personal_tokens_mac_covers_what_it_may_do() {
+    let keys = keys();
+    let personal = |scope| Personal { label: TokenLabel::parse("build").unwrap(), scope };
+    let mut made = LoginSession { personal: Some(Box::new(personal(Scope::Read))), ..login() };
+    made.mac = keys.mac_login(&made);
+    assert!(keys.holds_login(&made));
+    let label = TokenLabel::parse("deploy").unwrap();
+    for other in [None, Some(personal(Scope::Full)), Some(Personal { label, ..personal(Scope::Read) })] {
+        let other = LoginSession { personal: other.map(Box::new), ..made.clone() };
+        assert!(!keys.holds_login(&other), "{other:?}");
+    }
+}
+
+#[test]
+fn a_personal_token_is_found_by_what_it_may_do_and_never_as_anything_else() {
+    let (keys, token) = (keys(), Token::new([7; 32]));
+    let read = keys.personal_key(&token, Scope::Read);
+    for other in [keys.personal_key(&token, Scope::Full), keys.session_key(&token), keys.access_key(&token, None)] {
+        assert_ne!(read, other);
+    }
+    assert_eq!(rotated(Kind::Token).earlier_personal_keys(&token, Scope::Read), [read]);
 }
 
 #[test]

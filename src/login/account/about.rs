@@ -5,9 +5,10 @@ use super::super::stepping::OWN_STEPS;
 use super::super::world::{Visitor, World};
 use super::super::{Login, Stop};
 use super::Own;
+use crate::kernel::app::lets_tokens_be_made;
 use crate::kernel::live::{Live as Standing, LiveFacts, live};
 use crate::kernel::model::{
-    Account, Catalog, Method, MigrationPhase, Passwords, Product, ProductAccount, ProductAccountState,
+    Account, ApiTokens, Catalog, Method, MigrationPhase, Passwords, Product, ProductAccount, ProductAccountState,
     SecondStep as Demanded,
 };
 use crate::kernel::standing::{self, Groups, Management};
@@ -120,6 +121,8 @@ pub struct About {
     pub reset_url: Option<String>,
     /// Where second steps are added and taken away; none where a provider asks for its own.
     pub security_url: Option<String>,
+    /// Whether the person may make API tokens for anything.
+    pub takes_tokens: bool,
     /// The account page.
     pub account_url: String,
     /// The move that is offered.
@@ -212,6 +215,9 @@ impl Login {
         if ours {
             about.security_url = Some(format!("{}{OWN_STEPS}", catalog.login.url()));
         }
+        let allowed = held.iter().all(|held| held.policy().api_tokens == ApiTokens::Allow);
+        let some_take = catalog.products.values().any(|product| product.token.is_some());
+        about.takes_tokens = at.is_none() && allowed && some_take && lets_tokens_be_made(&own.session);
         Ok(about)
     }
 }
@@ -267,6 +273,7 @@ fn shape(catalog: &Catalog, at: Option<&ProductHost>, own: &Own, held: Option<&M
         password_url: None,
         reset_url: None,
         security_url: None,
+        takes_tokens: false,
         account_url: format!("{}/account", catalog.login.url()),
         update: None,
         second_step: SecondStep { enrolled: false, required: false, taken_at: None },

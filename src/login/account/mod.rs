@@ -3,6 +3,7 @@
 //! - `about`: what kind of account it is, whose word changes what, and what is asked of it.
 //! - `page`: the account page, on the login host and on hosts of products that have passwords.
 //! - `sessions`: where a person is logged in, and ending that.
+//! - `tokens`: personal API tokens: made, listed, revoked.
 //!
 //! Whoever logs in by a provider has a session on the login host, and the page there. A password typed at a product makes a session of
 //! that product alone, so its person has the page on the product's host. Deliberately absent: any way from a linked account back to a
@@ -11,11 +12,14 @@
 mod about;
 mod page;
 mod sessions;
+mod tokens;
 
 pub(super) use about::enterprise;
 pub use about::{About, Kind, Manager, Managers, SecondStep, Told, Update};
 pub use page::AccountChange;
 pub(super) use page::account_answer;
+pub(super) use tokens::OWN_TOKENS;
+pub use tokens::{OwnTokens, SeenToken, TokenWish};
 
 use super::answer::{Form, Person};
 use super::current::Current;
@@ -41,6 +45,8 @@ pub struct AccountStep {
 pub enum AccountPage {
     /// Everything about the account.
     Overview(Box<Overview>),
+    /// Its API tokens.
+    Tokens(Box<OwnTokens>),
     /// An organization manages the account: its admins change that (row L06).
     AskAdmin(Manager),
     /// There is no such session, or no such page.

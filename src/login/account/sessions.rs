@@ -36,7 +36,7 @@ impl Login {
     /// The person's sessions that are whole (rule H12) and not over, with the activity that this process saw in them. A session of one
     /// product's own password is asked on that product's host, where the product's own scripts read along: it knows and ends sessions of
     /// that product alone (rule H6).
-    async fn live_sessions(&self, visitor: &Visitor, own: &Own) -> Result<Vec<LoginSession>, Stop> {
+    pub(super) async fn live_sessions(&self, visitor: &Visitor, own: &Own) -> Result<Vec<LoginSession>, Stop> {
         let stored = self.world.store.login_sessions_of(own.account.id).await?;
         let whole = stored.into_iter().filter(|session| self.world.keys.holds_login(session));
         let sessions = whole.map(|session| self.live.with_activity(session));
@@ -68,6 +68,7 @@ impl Login {
             let known = product.and_then(|product| product.apps.iter().find(|app| app.name == grant.app));
             known.map_or_else(|| grant.app.to_string(), |app| app.label.clone())
         });
+        let app = app.or_else(|| session.personal.as_ref().map(|personal| personal.label.to_string()));
         let mut products: Vec<String> = children.iter().filter(open).map(label).collect();
         if app.is_some() {
             // Also between two tokens of it.
@@ -156,7 +157,7 @@ impl Login {
     }
 
     /// Ends sessions in one batch with an event each, and tells their person by mail.
-    async fn end_own(
+    pub(super) async fn end_own(
         &self,
         visitor: &Visitor,
         at: Option<&ProductHost>,

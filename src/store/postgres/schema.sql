@@ -91,7 +91,9 @@ CREATE TABLE login_session (
     app TEXT COLLATE "C",
     app_key BYTEA,
     app_turn BIGINT,
-    app_turned_at BIGINT
+    app_turned_at BIGINT,
+    token_scope TEXT COLLATE "C",
+    token_label TEXT COLLATE "C"
 );
 CREATE INDEX login_session_account ON login_session (account);
 CREATE INDEX login_session_name ON login_session (name_key) WHERE name_key IS NOT NULL;

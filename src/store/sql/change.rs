@@ -384,7 +384,7 @@ impl At<'_> {
 
     fn create_login_session(&self, s: &LoginSession) -> Result<(), Halt> {
         self.epoch_is_current(s.account, s.account_epoch)?;
-        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 26);
+        let sql = insert("INSERT INTO login_session (", rows::LOGIN_SESSION, 28);
         let row = params![
             s.id.to_bytes(),
             s.key.0,
@@ -412,6 +412,8 @@ impl At<'_> {
             s.grant.as_ref().and_then(|grant| grant.bound_to).map(|key| key.0),
             s.grant.as_ref().map(|grant| grant.turn),
             s.grant.as_ref().map(|grant| grant.turned_at.millis()),
+            s.personal.as_ref().map(|personal| personal.scope.code()),
+            s.personal.as_ref().map(|personal| personal.label.as_str()),
         ];
         self.must(&sql, row, Conflict::Row)
     }

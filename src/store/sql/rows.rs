@@ -3,8 +3,8 @@
 use super::{Damaged, Read, Row};
 use crate::kernel::journal::Revocation;
 use crate::kernel::model::{
-    Account, AccountStatus, Grant, IdentityKey, LinkedBy, LinkedIdentity, LoginSession, Method, ProductAccount,
-    ProductAccountState, ProductSession, Since, SubjectSource, Thumbprint,
+    Account, AccountStatus, Grant, IdentityKey, LinkedBy, LinkedIdentity, LoginSession, Method, Personal,
+    ProductAccount, ProductAccountState, ProductSession, Scope, Since, SubjectSource, Thumbprint, TokenLabel,
 };
 use crate::kernel::values::{
     AccountId, AppName, Device, DirectoryId, EmailAddress, EnterpriseName, LoginSessionId, OrgName, Origin,
@@ -219,7 +219,7 @@ pub(in crate::store) fn linked_by_column(by: LinkedBy) -> &'static str {
 /// Columns of [`login_session`].
 pub(in crate::store) const LOGIN_SESSION: &str = "id, key, account, directory, method, amr, groups, auth_time, browser, \
      provider_session, logout_hint, created_at, last_seen, idle_millis, abs_at, account_epoch, ask_before, mac, \
-     confined_to, stepped_at, name_key, device, app, app_key, app_turn, app_turned_at";
+     confined_to, stepped_at, name_key, device, app, app_key, app_turn, app_turned_at, token_scope, token_label";
 
 pub(in crate::store) fn login_session(row: &Row<'_>) -> Read<LoginSession> {
     Ok(LoginSession {
@@ -248,6 +248,7 @@ pub(in crate::store) fn login_session(row: &Row<'_>) -> Read<LoginSession> {
         name_key: row.get(20)?,
         device: row.get::<Option<String>>(21)?.map(|code| Device::from_code(&code)),
         grant: grant(row)?,
+        personal: personal(row)?,
         mac: row.get(17)?,
     })
 }
@@ -263,6 +264,15 @@ fn grant(row: &Row<'_>) -> Read<Option<Box<Grant>>> {
         turn: row.get(24)?,
         turned_at: time(row, 25)?,
     })))
+}
+
+/// What makes a login session a personal token's, from column 26 on.
+fn personal(row: &Row<'_>) -> Read<Option<Box<Personal>>> {
+    if row.is_null(26)? {
+        return Ok(None);
+    }
+    let scope = parsed(row, 26, |text| Scope::from_code(text).ok_or("scope"))?;
+    Ok(Some(Box::new(Personal { label: parsed(row, 27, TokenLabel::parse)?, scope })))
 }
 
 /// Columns of [`product_session`].

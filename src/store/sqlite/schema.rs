@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("relink.sql"),
     include_str!("apps.sql"),
     include_str!("enterprise.sql"),
+    include_str!("personal.sql"),
 ];
 
 /// How long a connection waits for another process's lock before the store counts as unavailable. A browser waits with it, so

@@ -173,6 +173,10 @@ mail-sessions-ended-what = { $count ->
 }
 mail-sessions-ended-do = Wenn Sie das nicht waren, ist jemand in Ihrem Namen angemeldet: Melden Sie sich überall ab und ändern Sie dann Ihr Passwort, oder fragen Sie Ihre Organisation, wenn sie Ihr Konto verwaltet.
 
+mail-token-made = Ein neues API-Token für { $product }
+mail-token-made-what = Am { $at } wurde ein Token erstellt, mit dem Programme { $product } als das Konto mit dieser Adresse benutzen können. Es steht auf der Kontoseite und kann dort widerrufen werden.
+mail-token-made-do = Wenn Sie das nicht waren, ist jemand in Ihrem Namen angemeldet: Widerrufen Sie das Token, melden Sie sich überall ab und ändern Sie dann Ihr Passwort, oder fragen Sie Ihre Organisation, wenn sie Ihr Konto verwaltet.
+
 mail-set-up-code = Ihr Code, um { $org } einzurichten
 mail-set-up-code-what = Jemand hat den Link geöffnet, mit dem die Anmeldung für { $org } eingerichtet wird. Geben Sie diesen Code ein, um weiterzumachen:
 mail-set-up-code-until = Er gilt bis { $until }, und nur einmal. Wenn Sie das nicht erwarten, sagen Sie dem Betreiber Bescheid, der Ihnen den Link geschickt hat, und sagen Sie niemandem den Code.

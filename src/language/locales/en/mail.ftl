@@ -174,6 +174,10 @@ mail-sessions-ended-what = { $count ->
 }
 mail-sessions-ended-do = If that was not you, somebody is logged in as you: log out everywhere, then change your password, or ask your organization if it manages your account.
 
+mail-token-made = A new API token for { $product }
+mail-token-made-what = On { $at } a token was made with which programs can use { $product } as the account with this address. It is listed on the account page, where it can be revoked.
+mail-token-made-do = If that was not you, somebody is logged in as you: revoke the token, log out everywhere, then change your password, or ask your organization if it manages your account.
+
 mail-set-up-code = Your code to set up { $org }
 mail-set-up-code-what = Somebody opened the link to set up single sign-on for { $org }. To go on, type this code:
 mail-set-up-code-until = It works until { $until }, once. If you do not expect this, tell the operator who sent you the link, and never tell anybody the code.
