@@ -163,7 +163,7 @@ impl Step<'_> {
 
     async fn product(
         &self,
-        mut request: Box<Request<RequestBody>>,
+        request: Box<Request<RequestBody>>,
         path: &NormalPath<'_>,
         target: &Arc<Target>,
         trace: &mut Trace,
@@ -193,17 +193,14 @@ impl Step<'_> {
             Err(reason) => return Ok(self.turn_away(reason)),
         }
         if target.is_app_login(request.method(), path) {
-            native::keep_out(request.headers_mut());
             return Box::pin(self.app_login(request, path, target)).await;
         }
         let cookies = self.cookies(request.headers());
         let asks_step = target.asks_step(path);
         if !asks_step && target.is_public(request.method(), path) {
-            native::keep_out(request.headers_mut());
             return self.forward(request, path, target, cookies.rest, Admitted { live: None, public: true }).await;
         }
         if is_listed_preflight(&request, target) {
-            native::keep_out(request.headers_mut());
             return self.forward(request, path, target, cookies.rest, Admitted { live: None, public: false }).await;
         }
         if let Some(shown) = native::shown(request.headers()) {

@@ -61,13 +61,6 @@ pub(super) fn shown(headers: &HeaderMap) -> Option<Shown> {
     })
 }
 
-/// Where no credential is asked for, none of ours goes on: a product may be sent `Authorization` as it came.
-pub(super) fn keep_out(headers: &mut HeaderMap) {
-    if shown(headers).is_some() {
-        strip(headers);
-    }
-}
-
 /// Takes ours out of what a product receives.
 pub(super) fn strip(headers: &mut HeaderMap) {
     headers.remove(AUTHORIZATION);
@@ -166,20 +159,6 @@ mod tests {
             Shown::Bound(..) => "bound",
             Shown::Odd => "odd",
         })
-    }
-
-    #[test]
-    fn what_is_ours_is_kept_out_and_what_is_not_stays() {
-        let kept = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(AUTHORIZATION, value.parse().unwrap());
-            keep_out(&mut headers);
-            headers.contains_key(AUTHORIZATION)
-        };
-        for ours in ["Bearer fga_x", "Bearer fg_pat_r_x", "Basic fg_pat_r_x", "DPoP fga_x"] {
-            assert!(!kept(ours), "{ours}");
-        }
-        assert!(kept("Bearer x") && kept("Basic x"));
     }
 
     #[test]
