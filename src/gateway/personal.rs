@@ -18,8 +18,19 @@ use crate::kernel::request::intent;
 use crate::kernel::request::path::NormalPath;
 use crate::web::Admission;
 use http::Request;
-use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use std::sync::Arc;
+
+/// Fields by which frameworks take a request for one of another method: what reads may not say so.
+const OTHER_METHOD: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
+
+fn says_another_method(headers: &HeaderMap) -> bool {
+    OTHER_METHOD.iter().any(|name| headers.contains_key(name))
+}
 
 impl Step<'_> {
     pub(super) async fn personal(
@@ -39,7 +50,8 @@ impl Step<'_> {
             Admission::Unavailable => return Ok(answer::unavailable(self.id())),
         };
         trace.sid = trace.wanted.then(|| live.sid.to_string());
-        if !permits(shown.scope, request.method().as_str(), asks_upgrade(request.headers())) {
+        let (method, headers) = (request.method().as_str(), request.headers());
+        if !permits(shown.scope, method, asks_upgrade(headers) || says_another_method(headers)) {
             return Ok(self.too_little(target));
         }
         if target.asks_step(path) {

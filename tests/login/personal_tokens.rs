@@ -200,6 +200,12 @@ async fn a_token_that_reads_changes_nothing_and_opens_no_stream() {
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method}: {answer:?}");
         assert!(answer.challenges().contains("insufficient_scope"), "{answer:?}");
     }
+    // A field that a framework takes for the method is no reading either.
+    let (url, bearer) = (scene.url("trello", "/cards"), format!("Bearer {token}"));
+    for field in ["x-http-method-override", "X-HTTP-Method", "x-method-override"] {
+        let answer = scene.call(("GET", &url), &[("authorization", &bearer), (field, "DELETE")]).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{field}: {answer:?}");
+    }
     match scene.socket(&token).await {
         Opened::Refused(status, _) => assert_eq!(status, 403),
         Opened::Socket(_) => panic!("a stream in both directions is no reading"),

@@ -66,11 +66,12 @@ fn checksum(said: &str) -> String {
     URL_SAFE_NO_PAD.encode(sum.as_ref().iter().copied().take(4).collect::<Vec<u8>>())
 }
 
-/// Whether a token may make a request. What opens a stream in both directions is no reading, whatever its method.
-pub fn permits(scope: Scope, method: &str, upgrades: bool) -> bool {
+/// Whether a token may make a request. What opens a stream in both directions, or says in a field that it is of another method, is `more` than
+/// reading, whatever its method.
+pub fn permits(scope: Scope, method: &str, more: bool) -> bool {
     match scope {
         Scope::Full => true,
-        Scope::Read => !upgrades && matches!(method, "GET" | "HEAD" | "OPTIONS"),
+        Scope::Read => !more && matches!(method, "GET" | "HEAD" | "OPTIONS"),
     }
 }
 
