@@ -272,6 +272,7 @@ async fn h5_a_transmitter_that_fails_ends_nothing_and_is_heard_again_when_it_is_
     scene.transmitter.instead(None);
     eventually("acknowledged", Duration::from_secs(20), || scene.transmitter.held(|held| held.acknowledged == ["one"]))
         .await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!scene.is_inside(&ann).await);
     assert!(scene.gateway.log().contains("answers again"));
 }
