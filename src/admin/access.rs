@@ -46,7 +46,7 @@ impl Admin {
         let (_, by) = enterprise(&call.names)?;
         let record = self.member(call, &sub).await?;
         if !off && record.off && record.off_by.as_ref() != Some(&by) {
-            let detail = "The product itself closed this: only its operators open it.";
+            let detail = "This enterprise did not close it: only the product's operators open it.";
             return Err(Problem::new(StatusCode::CONFLICT, "closed-by-product", detail));
         }
         if record.off != off {

@@ -140,7 +140,9 @@ impl Admin {
     async fn shown_member(&self, record: &ProductAccount) -> Result<Member, Problem> {
         let account = self.world.store.account(record.account).await?;
         let account = account.ok_or_else(|| Problem::fault(&"a record without an account"))?;
-        let off_by = record.off.then_some(if record.off_by.is_some() { "enterprise" } else { "product" });
+        // What an enterprise closed whose member the person was before is the product's to open, like what it closed itself.
+        let own = record.off_by.is_some() && record.off_by == record.enterprise;
+        let off_by = record.off.then_some(if own { "enterprise" } else { "product" });
         Ok(Member {
             sub: record.sub.clone(),
             enterprise: record.enterprise.as_ref().map(ToString::to_string),

@@ -392,7 +392,7 @@ pub struct Member {
     pub state: String,
     /// Whether the product is closed to the person.
     pub off: bool,
-    /// `enterprise` or `product`: who closed it.
+    /// Who may open it: `enterprise`, which closed it, or `product`.
     pub off_by: Option<String>,
     /// When the enterprise last asked the person to move.
     pub asked_at: Option<String>,

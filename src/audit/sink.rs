@@ -95,7 +95,15 @@ async fn hand_over(
 ) -> Result<(), Stuck> {
     let name = format!("audit.sink.{node}.{}", sink.name());
     let stored = store.setting(&name).await?.unwrap_or_default();
-    let mut cursor: u64 = String::from_utf8_lossy(&stored).parse().unwrap_or(0);
+    let mut cursor = match String::from_utf8_lossy(&stored).parse::<u64>() {
+        Ok(cursor) => cursor,
+        Err(_) if stored.is_empty() => 0,
+        // Twice is better than not at all, and events say by their ids that they came before.
+        Err(why) => {
+            tracing::error!(sink = sink.name(), %why, "how far a sink came does not read: it gets the whole log again");
+            0
+        }
+    };
     loop {
         let events = store.log(cursor, BATCH).await?;
         let Some(next) = events.last().map(|event| event.position + 1) else { break };

@@ -39,7 +39,7 @@ pub fn tokens(arguments: &Tokens, common: &Common, screen: &mut Screen<'_>) -> i
         None => match answer.get("tokens").and_then(Value::as_array) {
             Some(tokens) => tokens
                 .iter()
-                .map(|one| line(one, &["id", "owner", "scopes", "org", "expires", "last_used", "label"]))
+                .map(|one| line(one, &["id", "owner", "scopes", "over", "expires", "last_used", "label"]))
                 .collect(),
             None => vec![line(answer, &["revoked"])],
         },

@@ -17,7 +17,7 @@ use url::Url;
 /// Directories whose turns are remembered; a directory that was forgotten begins its minute anew.
 const DIRECTORIES: u64 = 10_000;
 
-/// How long a transmitter may be silent; one that has nothing to say by then is asked again.
+/// How long a transmitter may be silent: one that holds a question for longer cannot be told from one that is gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// Turns of each directory, apart from those of its logins.

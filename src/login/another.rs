@@ -137,15 +137,10 @@ impl Login {
             None => self.world.manager_of(room.account.id).await?,
             named => named,
         };
-        let managers = Managers { org, enterprise: enterprise(&room.weighed.place.0, &room.record) };
-        let reason = match (&managers.org, &managers.enterprise) {
-            (None, None) => return Ok(None),
-            (Some(_), None) => "managed",
-            (None, Some(_)) => "managed-by-enterprise",
-            (Some(_), Some(_)) => "managed-by-both",
-        };
+        let managers = Managers::of(org, enterprise(&room.weighed.place.0, &room.record));
+        let Some(managers) = managers else { return Ok(None) };
         let mut event = self.address_event(visitor, room, Action::EmailChangeRequested);
-        (event.outcome, event.reason) = (Outcome::Refused, Some(reason.to_owned()));
+        (event.outcome, event.reason) = (Outcome::Refused, Some(managers.reason().to_owned()));
         self.world.store.commit(Batch { events: vec![event], ..Batch::default() }).await?;
         Ok(Some(self.address_page(visitor, room, |_| AddressAsks::AskAdmin(managers))))
     }

@@ -116,13 +116,8 @@ impl Login {
         for (name, token) in events {
             let door = SignalDoor { kind: SignalKind::Event, address: &address };
             let visitor = Visitor::program(self.world.clock.now());
-            match self.on_signal(&visitor, directory, Arrived { door, token, body: &[] }).await {
-                Acted::Done | Acted::Refused(SignalFault::Replayed) => settled.done.push(name.clone()),
-                Acted::Later | Acted::Refused(SignalFault::Rate) => {}
-                Acted::Refused(fault) => {
-                    settled.refused.insert(name.clone(), (fault.err(), fault.code()));
-                }
-            }
+            let acted = self.on_signal(&visitor, directory, Arrived { door, token, body: &[] }).await;
+            settle(&mut settled, name, acted);
         }
         settled
     }
@@ -131,4 +126,38 @@ impl Login {
 /// A transmitter that took its time is asked again at once.
 fn pause(polled: &Polled, passed: Duration) -> Duration {
     polled.every.saturating_sub(passed).max(BREATH)
+}
+
+/// What the transmitter is told of an event. What could not be carried out is not named: it comes again.
+fn settle(settled: &mut Settled, name: &str, acted: Acted) {
+    match acted {
+        // Delivered twice is delivered.
+        Acted::Done | Acted::Refused(SignalFault::Replayed) => settled.done.push(name.to_owned()),
+        Acted::Later | Acted::Refused(SignalFault::Rate) => {}
+        Acted::Refused(fault) => {
+            settled.refused.insert(name.to_owned(), (fault.err(), fault.code()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h5_only_what_is_durable_is_acknowledged_and_only_what_does_not_hold_is_refused() {
+        let mut settled = Settled::default();
+        for (name, acted) in [
+            ("done", Acted::Done),
+            ("again", Acted::Refused(SignalFault::Replayed)),
+            ("later", Acted::Later),
+            ("rate", Acted::Refused(SignalFault::Rate)),
+            ("wrong", Acted::Refused(SignalFault::Signature)),
+        ] {
+            settle(&mut settled, name, acted);
+        }
+        assert_eq!(settled.done, ["done", "again"]);
+        let refused: Vec<_> = settled.refused.iter().map(|(name, why)| (name.as_str(), why.0)).collect();
+        assert_eq!(refused, [("wrong", "invalid_key")]);
+    }
 }

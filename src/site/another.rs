@@ -96,14 +96,13 @@ fn ask_admin(brand: Brand, managers: &Managers, back: Href) -> Notice {
         Some(contact) => Text::of(with_contact).with("contact", contact),
         None => Text::of(id),
     };
-    let text = match (&managers.org, &managers.enterprise) {
-        (Some(org), Some(enterprise)) => {
+    let text = match managers {
+        Managers::Both { org, enterprise } => {
             Text::of("address-ask-admin-both").with("org", &shown(org)).with("enterprise", &configured(enterprise))
         }
-        (None, Some(one)) => by("address-ask-admin-enterprise", "address-ask-admin-enterprise-contact", one)
+        Managers::Enterprise(one) => by("address-ask-admin-enterprise", "address-ask-admin-enterprise-contact", one)
             .with("enterprise", &configured(one)),
-        (Some(one), None) => by("address-ask-admin", "address-ask-admin-contact", one).with("org", &shown(one)),
-        (None, None) => Text::of("ask-admin-title"),
+        Managers::Org(one) => by("address-ask-admin", "address-ask-admin-contact", one).with("org", &shown(one)),
     };
     let (status, title) = (StatusCode::FORBIDDEN.as_u16(), Text::of("ask-admin-title"));
     Notice { brand, status, title, text, next: Link { label: Text::of("back"), href: back } }

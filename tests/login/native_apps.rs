@@ -92,13 +92,7 @@ impl Scene {
     }
 
     fn events(&self, action: &str) -> Vec<Value> {
-        let file = self.gateway.directory().join("state/fedgate.db");
-        let db = rusqlite::Connection::open(file).expect("the database");
-        db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
-        let mut rows = db.prepare("SELECT bytes FROM event ORDER BY position").expect("a table of events");
-        let bytes = rows.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("readable");
-        let all = bytes.map(|bytes| serde_json::from_slice::<Value>(&bytes.expect("readable")).expect("JSON"));
-        all.filter(|event| event["action"] == action).collect()
+        self.gateway.events_of(action)
     }
 
     async fn is_out(&self, app: &NativeApp, access: &str) {
@@ -399,18 +393,6 @@ async fn h14_whatever_ends_a_persons_sessions_ends_their_apps_within_a_second() 
     );
 }
 
-/// Puts the file in force, confirming what it gives away.
-fn reload(scene: &Scene) {
-    let (status, out, err) = scene.gateway.command(&["reload"]);
-    if status.success() {
-        return;
-    }
-    let said = format!("{out}{err}");
-    let code = said.split("--loosen ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let (status, out, err) = scene.gateway.command(&["reload", "--loosen", code.unwrap_or_else(|| panic!("{said}"))]);
-    assert!(status.success(), "{out}{err}");
-}
-
 #[tokio::test]
 async fn h16_a_policy_of_now_is_asked_at_each_refresh_and_each_request() {
     let scene = Scene::start();
@@ -418,8 +400,7 @@ async fn h16_a_policy_of_now_is_asked_at_each_refresh_and_each_request() {
     let access = text(&tokens, "access_token");
     // From elsewhere nobody of the company comes in any more; the app may be back there tomorrow.
     let elsewhere = "[org.acme.policy]\nnetworks = [\"192.0.2.0/24\"]";
-    scene.gateway.configure(&file(&scene.op, &scene.trello, APPS, elsewhere));
-    reload(&scene);
+    scene.gateway.reload(&file(&scene.op, &scene.trello, APPS, elsewhere));
     let refused = app.get(&scene.url("trello", "/cards"), access).await;
     assert_eq!(
         (refused.status, refused.json()["code"].as_str()),
@@ -429,8 +410,7 @@ async fn h16_a_policy_of_now_is_asked_at_each_refresh_and_each_request() {
     assert_eq!(app.refresh(text(&tokens, "refresh_token")).await.refusal(), (403, "access_denied".to_owned()));
     // What a login of now would lack, a browser in the grace of the change lives with, and lets no app in.
     let lacking = "[org.acme.policy]\nrequire_amr = [\"hwk\"]";
-    scene.gateway.configure(&file(&scene.op, &scene.trello, APPS, lacking));
-    reload(&scene);
+    scene.gateway.reload(&file(&scene.op, &scene.trello, APPS, lacking));
     let asked = step(&browser, &app.login_url(&[])).await;
     let said = told(&press(&browser, &asked, "allow").await, PHONE);
     assert_eq!(app.redeem(&said["code"]).await.refusal(), (400, "invalid_grant".to_owned()));
@@ -441,8 +421,7 @@ async fn h16_a_policy_of_now_is_asked_at_each_refresh_and_each_request() {
     );
     // Apps are to log in once a second, and this one did so longer ago.
     let short = "[org.acme.policy]\nsession = { native = \"1s\" }";
-    scene.gateway.configure(&file(&scene.op, &scene.trello, APPS, short));
-    reload(&scene);
+    scene.gateway.reload(&file(&scene.op, &scene.trello, APPS, short));
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     assert_eq!(app.get(&scene.url("trello", "/cards"), access).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(app.refresh(text(&tokens, "refresh_token")).await.refusal().1, "invalid_grant");

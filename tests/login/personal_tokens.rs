@@ -120,30 +120,11 @@ impl Scene {
 
     /// Puts another file in force, confirming what it gives away.
     fn reload(&self, product: &str, policy: &str) {
-        self.gateway.configure(&file(&self.op, &self.trello, product, policy));
-        let (status, out, err) = self.gateway.command(&["reload"]);
-        if status.success() {
-            return;
-        }
-        let said = format!("{out}{err}");
-        let code = said.split("--loosen ").nth(1).and_then(|rest| rest.split_whitespace().next());
-        let code = code.unwrap_or_else(|| panic!("{said}"));
-        let (status, out, err) = self.gateway.command(&["reload", "--loosen", code]);
-        assert!(status.success(), "{out}{err}");
-    }
-
-    fn database(&self) -> rusqlite::Connection {
-        let db = rusqlite::Connection::open(self.gateway.directory().join("state/fedgate.db")).expect("the database");
-        db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
-        db
+        self.gateway.reload(&file(&self.op, &self.trello, product, policy));
     }
 
     fn events(&self, action: &str) -> Vec<Value> {
-        let db = self.database();
-        let mut rows = db.prepare("SELECT bytes FROM event ORDER BY position").expect("a table of events");
-        let bytes = rows.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("readable");
-        let all = bytes.map(|bytes| serde_json::from_slice::<Value>(&bytes.expect("readable")).expect("JSON"));
-        all.filter(|event| event["action"] == action).collect()
+        self.gateway.events_of(action)
     }
 }
 

@@ -247,18 +247,11 @@ impl Scene {
     }
 
     fn database(&self) -> rusqlite::Connection {
-        let db = rusqlite::Connection::open(self.gateway.directory().join("state/fedgate.db")).expect("the database");
-        db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
-        db
+        self.gateway.database()
     }
 
-    /// Events with this action, oldest first.
     fn events(&self, action: &str) -> Vec<Value> {
-        let db = self.database();
-        let mut rows = db.prepare("SELECT bytes FROM event ORDER BY position").expect("a table of events");
-        let bytes = rows.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("readable");
-        let events = bytes.map(|bytes| serde_json::from_slice::<Value>(&bytes.expect("readable")).expect("JSON"));
-        events.filter(|event| event["action"] == action).collect()
+        self.gateway.events_of(action)
     }
 
     /// A write that has to be confirmed: refused with its code, and then done.
@@ -287,6 +280,21 @@ impl Scene {
         let files = std::fs::read_dir(self.gateway.directory().join("state/outbox"));
         let texts = files.into_iter().flatten().filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
         texts.filter(|text| text.contains(to)).count()
+    }
+
+    /// Somebody whom nobody knows chooses the company's way where a password is offered too. A stranger gets the page of somebody with a
+    /// password or of somebody without, by a keyed hash of the address (rule H18): one of the former is looked for.
+    async fn somebody_by_the_directory(&self) -> Page {
+        let first = self.agent();
+        let mut page = self.identify(&first, "gavin@hooli.example.test").await;
+        for number in 0..50 {
+            if asks_password(&page) {
+                break;
+            }
+            page = self.identify(&first, &format!("gavin-{number}@hooli.example.test")).await;
+        }
+        let way = page.form("way").buttons.remove(0).1;
+        first.submit(&page, "way", &[("way", &way)]).await
     }
 
     async fn policy(&self, policy: Value) -> Value {
@@ -334,17 +342,7 @@ async fn t35_a_domain_proved_at_run_time_takes_the_password_page_away_and_a_reve
     assert_eq!(scene.verify("hooli.example.test").await["state"], "claimed");
 
     // Offered: both ways. Somebody logs in by the directory, so that it may be enforced (E-DRY-RUN).
-    let first = scene.agent();
-    // A stranger gets the page of somebody with a password or of somebody without, by a keyed hash of the address (rule H18).
-    let mut page = scene.identify(&first, "gavin@hooli.example.test").await;
-    for number in 0..50 {
-        if asks_password(&page) {
-            break;
-        }
-        page = scene.identify(&first, &format!("gavin-{number}@hooli.example.test")).await;
-    }
-    let way = page.form("way").buttons.remove(0).1;
-    let page = first.submit(&page, "way", &[("way", &way)]).await;
+    let page = scene.somebody_by_the_directory().await;
     assert_eq!(page.url.as_str(), scene.gateway.url("trello", "/page"), "{}", page.describe());
     assert!(scene.is_inside(&hers).await);
     // Forms that other browsers have open when it happens.

@@ -125,16 +125,7 @@ async fn t10_no_verb_of_those_who_administer_gives_a_password_back_to_who_has_mo
     scene.an_hour_later();
     assert_eq!(scene.verify("hooli.example.test").await["state"], "claimed");
     // A directory may be enforced once somebody logged in by it.
-    let first = scene.agent();
-    let mut page = scene.identify(&first, "gavin@hooli.example.test").await;
-    for number in 0..50 {
-        if asks_password(&page) {
-            break;
-        }
-        page = scene.identify(&first, &format!("gavin-{number}@hooli.example.test")).await;
-    }
-    let way = page.form("way").buttons.remove(0).1;
-    first.submit(&page, "way", &[("way", &way)]).await;
+    scene.somebody_by_the_directory().await;
     scene.policy(json!({ "sso": "enforced", "on_change": "immediate" })).await;
     let hers = scene.agent();
     let page = scene.identify(&hers, ANN).await;

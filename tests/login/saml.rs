@@ -509,26 +509,14 @@ async fn m5_a_directory_that_is_put_back_begins_from_its_metadata_and_has_its_pe
     company.leave(&company.browser()).await;
 
     let with = file(&company.authority, &company.trello, [&place, company.idp.entity_id()], "");
-    let reload = |company: &Company, file: &Configuration| {
-        company.gateway.configure(file);
-        let (status, out, err) = company.gateway.command(&["reload"]);
-        // What gives something away is asked about once more.
-        let said = format!("{out}{err}");
-        let Some((_, code)) = said.split_once("fedgate reload --loosen ") else {
-            return assert!(status.success(), "{said}");
-        };
-        let code = code.split_whitespace().next().expect("a code");
-        let (status, out, err) = company.gateway.command(&["reload", "--loosen", code]);
-        assert!(status.success(), "{out}{err}");
-    };
     let globex = format!(
         "[org.globex]\nadmins = [\"it@{GLOBEX}\"]\ndomains = [\"{GLOBEX}\"]\nsso = {{ saml = \"{}\" }}",
         company.idp.entity_id()
     );
     let without = Configuration::new().trust(&company.authority.ca_file()).product("trello", &company.trello.url(), "");
     let without = without.table(&globex);
-    reload(&company, &without);
-    reload(&company, &with);
+    company.gateway.reload(&without);
+    company.gateway.reload(&with);
     let page = company.depart().await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.describe());
     company.gateway.restart();

@@ -169,32 +169,19 @@ impl World {
 
     /// All audit events, oldest first, read from the database file.
     pub fn events(&self) -> Vec<Value> {
-        let db = self.database();
-        let mut rows = db.prepare("SELECT bytes FROM event ORDER BY position").expect("a table of events");
-        let bytes = rows.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("readable");
-        bytes.map(|bytes| serde_json::from_slice(&bytes.expect("readable")).expect("JSON")).collect()
+        self.gateway.events()
     }
 
     /// The database, as another node or a thief of the file would open it.
     pub fn database(&self) -> rusqlite::Connection {
-        let db = rusqlite::Connection::open(self.gateway.directory().join("state/fedgate.db")).expect("the database");
-        db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
+        let db = self.gateway.database();
         db.pragma_update(None, "foreign_keys", true).expect("a setting");
         db
     }
 
     /// Puts another file in force, confirming what it gives away.
     pub fn reload(&self, file: &Configuration) {
-        self.gateway.configure(file);
-        let (status, out, err) = self.gateway.command(&["reload"]);
-        if status.success() {
-            return;
-        }
-        let said = format!("{out}{err}");
-        let code = said.split("--loosen ").nth(1).and_then(|rest| rest.split_whitespace().next());
-        let code = code.unwrap_or_else(|| panic!("{said}"));
-        let (status, out, err) = self.gateway.command(&["reload", "--loosen", code]);
-        assert!(status.success(), "{out}{err}");
+        self.gateway.reload(file);
     }
 
     /// The file that the world began with.

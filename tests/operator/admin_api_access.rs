@@ -122,6 +122,10 @@ async fn t37_an_enterprise_keeps_its_own_members_out_of_its_product_and_says_not
         assert!(scene.mint(email, place, scopes).is_err(), "{email} {place:?}");
     }
 
+    // Nobody takes a token of an enterprise for one without limits.
+    let (status, listed, err) = scene.gateway.command(&["token", "list"]);
+    assert!(status.success() && listed.matches("trello/bigco").count() == 2, "{listed}{err}");
+
     // Who is a member is the product's to say.
     let add = json!({ "sub": sub, "member": true });
     for token in [&bigco, &narrow, &company] {

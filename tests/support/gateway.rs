@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use super::agent::UserAgent;
 use super::clock::Deadline;
@@ -89,6 +90,40 @@ impl Gateway {
             program().args(arguments).arg("--config").arg(self.config_file()).output().expect("the program starts");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status, text(&output.stdout), text(&output.stderr))
+    }
+
+    /// Puts another file in force, confirming what it gives away.
+    pub fn reload(&self, file: &Configuration) {
+        self.configure(file);
+        let (status, out, err) = self.command(&["reload"]);
+        if status.success() {
+            return;
+        }
+        let said = format!("{out}{err}");
+        let code = said.split("--loosen ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let code = code.unwrap_or_else(|| panic!("{said}"));
+        let (status, out, err) = self.command(&["reload", "--loosen", code]);
+        assert!(status.success(), "{out}{err}");
+    }
+
+    /// The database, as another node or a thief of the file would open it.
+    pub fn database(&self) -> rusqlite::Connection {
+        let db = rusqlite::Connection::open(self.directory().join("state/fedgate.db")).expect("the database");
+        db.busy_timeout(Duration::from_secs(5)).expect("a timeout");
+        db
+    }
+
+    /// All audit events, oldest first, read from the database file.
+    pub fn events(&self) -> Vec<Value> {
+        let db = self.database();
+        let mut rows = db.prepare("SELECT bytes FROM event ORDER BY position").expect("a table of events");
+        let bytes = rows.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("readable");
+        bytes.map(|bytes| serde_json::from_slice(&bytes.expect("readable")).expect("JSON")).collect()
+    }
+
+    /// Events with this action, oldest first.
+    pub fn events_of(&self, action: &str) -> Vec<Value> {
+        self.events().into_iter().filter(|event| event["action"] == action).collect()
     }
 
     /// SIGHUP: apply the file.

@@ -65,13 +65,42 @@ pub struct Manager {
     pub contact: Option<String>,
 }
 
-/// Who manages an account at a product: the two are not above each other (rows T20, T37). At least one is there.
+/// Who manages an account at a product: the organization, of the account; the product's enterprise, of who may enter the product. Neither is
+/// above the other (rows T20, T37).
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Managers {
-    /// The organization, of the account.
-    pub org: Option<Manager>,
-    /// The product's enterprise, of who may enter the product.
-    pub enterprise: Option<Manager>,
+pub enum Managers {
+    /// The organization.
+    Org(Manager),
+    /// The enterprise.
+    Enterprise(Manager),
+    /// Both.
+    Both {
+        /// The organization.
+        org: Manager,
+        /// The enterprise.
+        enterprise: Manager,
+    },
+}
+
+impl Managers {
+    /// `None` where nobody does.
+    pub(in crate::login) fn of(org: Option<Manager>, enterprise: Option<Manager>) -> Option<Self> {
+        match (org, enterprise) {
+            (None, None) => None,
+            (Some(org), None) => Some(Self::Org(org)),
+            (None, Some(enterprise)) => Some(Self::Enterprise(enterprise)),
+            (Some(org), Some(enterprise)) => Some(Self::Both { org, enterprise }),
+        }
+    }
+
+    /// Why a change was refused, in events.
+    pub(in crate::login) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Org(_) => "managed",
+            Self::Enterprise(_) => "managed-by-enterprise",
+            Self::Both { .. } => "managed-by-both",
+        }
+    }
 }
 
 /// The move to the one account that is offered to, or asked of, a person (rows T02, T21).
