@@ -134,6 +134,8 @@ pub enum Command {
         /// Whether the keys before it are refused at once.
         compromised: bool,
     },
+    /// Seals everything under the key-encryption key's successor.
+    KeysSealAnew {},
     /// An organization's document as it holds.
     OrgShow {
         /// Whose.
@@ -266,6 +268,10 @@ impl Admin {
                 let rotation = self.world.rotate((parsed, compromised), by, now).await?;
                 let (made, refused) = rotation.names();
                 Ok(json!({ "kind": kind, "made": made, "refused": refused }))
+            }
+            Command::KeysSealAnew {} => {
+                let done = self.world.seal_anew(&by, now).await?;
+                Ok(json!({ "sealed_anew": done.rows, "unreadable": done.unreadable }))
             }
             Command::OrgShow { org } => {
                 let document = self.document(&self.known(&org)?).await.map_err(said)?;

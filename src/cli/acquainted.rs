@@ -3,7 +3,7 @@
 
 use super::node::state;
 use super::stored::Wrong;
-use crate::config::{Config, Documents, KeySource};
+use crate::config::{Config, Documents, KeySources};
 use crate::kernel::admit::Candidate;
 use crate::kernel::foresee::{Foresight, Question, foresee};
 use crate::kernel::journal::OrganizationVersion;
@@ -19,7 +19,7 @@ const VERSIONS: usize = 500;
 /// `key` opens what the store has sealed: it is that of the gateway whose store this is, whatever another file says of it.
 pub(super) async fn catalog(
     store: &dyn Store,
-    key: &KeySource,
+    key: &KeySources,
     config: &Config,
     at: Option<Timestamp>,
     now: Timestamp,

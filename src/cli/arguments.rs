@@ -77,10 +77,10 @@ pub enum Keys {
     /// `token` (sessions; with --compromised alone). What the keys before made is believed until the next time, or with --compromised dead
     /// on every gateway within a second.
     #[command(after_help = "Example:\n  fedgate keys rotate acme\n  fedgate keys rotate acme/okta --compromised\n  \
-                            fedgate keys rotate --kind cookie --compromised")]
+                            fedgate keys rotate --kind cookie --compromised\n  fedgate keys rotate --kek")]
     Rotate {
         /// Which directory.
-        #[arg(value_name = "DIRECTORY", required_unless_present = "kind", conflicts_with = "kind")]
+        #[arg(value_name = "DIRECTORY", required_unless_present_any = ["kind", "kek"], conflicts_with_all = ["kind", "kek"])]
         directory: Option<String>,
         /// Which of the gateway's own keys.
         #[arg(long, value_name = "KIND", value_parser = ["assertion", "cookie", "csrf", "token"])]
@@ -89,6 +89,10 @@ pub enum Keys {
         /// metadata.
         #[arg(long)]
         compromised: bool,
+        /// Seal everything in the store under the key that `next_key_file` names. Afterwards that becomes `key_file`, and the one before is
+        /// destroyed.
+        #[arg(long, conflicts_with_all = ["kind", "compromised"])]
+        kek: bool,
     },
 }
 
@@ -401,6 +405,7 @@ mod tests {
         check("breakglass", Breakglass::augment_subcommands, &["breakglass", "remove", "root@acme.com"]);
         check("keys", Keys::augment_subcommands, &["keys", "rotate", "acme/okta", "--compromised"]);
         check("keys", Keys::augment_subcommands, &["keys", "rotate", "--kind", "cookie", "--compromised"]);
+        check("keys", Keys::augment_subcommands, &["keys", "rotate", "--kek"]);
         check("org", Orgs::augment_subcommands, &["org", "put", "acme", "acme.json", "--secret", "okta=file"]);
         check("quarantine", Quarantines::augment_subcommands, &["quarantine", "undo", "01KB3Z8Q4W9T5N7M2XJ6R0V1CD"]);
         check("quarantine", Quarantines::augment_subcommands, &["quarantine", "free", "a@b.c", "--product", "trello"]);

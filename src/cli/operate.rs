@@ -166,8 +166,14 @@ fn about_tombstone(answer: &Value, lifted: bool) -> Vec<String> {
 /// # Errors
 /// Only when the screen cannot be written to.
 pub fn keys(arguments: &Keys, common: &Common, screen: &mut Screen<'_>) -> io::Result<ExitCode> {
-    let Keys::Rotate { directory, kind, compromised } = arguments;
+    let Keys::Rotate { directory, kind, compromised, kek } = arguments;
     let compromised = *compromised;
+    if *kek {
+        return run(Ok(Command::KeysSealAnew {}), common, screen, |answer| {
+            let next = "Write the new key as key_file in the configuration of every gateway, without next_key_file, and restart each.";
+            vec![line(answer, &["sealed_anew", "unreadable"]), next.to_owned()]
+        });
+    }
     if let Some(kind) = kind {
         let command = Command::KeysReplace { kind: kind.clone(), compromised };
         return run(Ok(command), common, screen, |answer| {

@@ -45,7 +45,7 @@ pub struct Config {
     /// The state folder.
     pub state: PathBuf,
     /// What seals keys in the store.
-    pub key: KeySource,
+    pub key: KeySources,
     /// The store's address: `sqlite:` and an absolute path, or `postgres://` and maybe a password.
     pub store: Secret,
     /// How logs are written. Access lines are in `gateway.listen`.
@@ -74,7 +74,16 @@ pub struct Config {
     pub sinks: Vec<AuditSink>,
 }
 
-/// Where the key comes from that seals keys in the store.
+/// Where the key comes from that seals keys in the store, and the one that is to follow it (rule M23).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeySources {
+    /// The key.
+    pub now: KeySource,
+    /// Its successor, while everything is sealed anew.
+    pub next: Option<KeySource>,
+}
+
+/// Where a key-encryption key comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum KeySource {
     /// A file; made at the first start when it is the default one.

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Top-level keys that hold a value: written below a table they belong to that table, which is never meant.
-const TOP_LEVEL: [&str; 4] = ["login", "state", "key_file", "key_env"];
+const TOP_LEVEL: [&str; 6] = ["login", "state", "key_file", "key_env", "next_key_file", "next_key_env"];
 
 /// The schema of the file, without `null`, which TOML does not have.
 pub fn schema() -> Value {

@@ -158,7 +158,8 @@ impl Keys {
         Ok(KeyRow { kind, generation, sealed, created_at: now })
     }
 
-    /// Opens the rows. Kinds that this release does not know are left alone.
+    /// Opens the rows, which are all there are: by them it is known which of two key-encryption keys seals. Kinds that this release does not
+    /// know are left alone.
     ///
     /// # Errors
     /// The first row that does not open, or the first kind that is missing.
@@ -200,6 +201,7 @@ impl Keys {
 
 impl Ring {
     fn open(kek: &Kek, rows: &[KeyRow]) -> Result<Self, KeyFault> {
+        kek.settle(rows);
         let of = |kind: Kind| opened(kek, rows, kind);
         let mut clients = HashMap::new();
         for kind in rows.iter().filter_map(|row| Kind::parse(&row.kind)) {

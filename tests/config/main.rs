@@ -8,7 +8,7 @@ mod mistakes;
 mod upstreams;
 
 use fedgate::acme::Challenge;
-use fedgate::config::{Code, Config, KeySource, LogFormat, Report, Severity, Surroundings, read};
+use fedgate::config::{Code, Config, KeySource, KeySources, LogFormat, Report, Severity, Surroundings, read};
 use fedgate::gateway::options::Tls;
 use fedgate::kernel::model::{
     Adapter, Allow, ClientAuth, OnChange, Outage, Passwords, Protocol, Signup, Sso, ThirdPartyRule,
@@ -102,7 +102,7 @@ fn the_short_file_means_what_the_interface_says() {
     let org = &config.catalog.orgs[0];
     assert_eq!(config.login.to_string(), "id.example.com");
     assert_eq!(config.state, PathBuf::from("/var/lib/fedgate"));
-    assert_eq!(config.key, KeySource::File("/var/lib/fedgate/kek".into()));
+    assert_eq!(config.key, KeySources { now: KeySource::File("/var/lib/fedgate/kek".into()), next: None });
     assert_eq!(config.store.expose(), "sqlite:/var/lib/fedgate/fedgate.db");
     assert_eq!(config.log, LogFormat::ByTerminal);
     let listen = &config.gateway.listen;

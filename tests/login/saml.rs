@@ -57,6 +57,11 @@ impl Company {
         company
     }
 
+    /// The file that it began with, where the metadata of its provider is at this place.
+    pub fn file(&self, place: &str) -> Configuration {
+        file(&self.authority, &self.trello, [place, self.idp.entity_id()], "")
+    }
+
     /// What a person sees who types an address of the company.
     pub async fn depart(&self) -> Page {
         let agent = self.browser();
@@ -508,7 +513,7 @@ async fn m5_a_directory_that_is_put_back_begins_from_its_metadata_and_has_its_pe
     company.gateway.restart();
     company.leave(&company.browser()).await;
 
-    let with = file(&company.authority, &company.trello, [&place, company.idp.entity_id()], "");
+    let with = company.file(&place);
     let globex = format!(
         "[org.globex]\nadmins = [\"it@{GLOBEX}\"]\ndomains = [\"{GLOBEX}\"]\nsso = {{ saml = \"{}\" }}",
         company.idp.entity_id()

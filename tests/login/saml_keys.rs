@@ -212,3 +212,37 @@ async fn h17_a_key_that_a_provider_gave_up_since_the_backup_signs_no_login_after
     let keys = company.events("provider.keys");
     assert_eq!(keys.len(), 1, "the first two, and none is new by a restore: {keys:?}");
 }
+
+#[tokio::test]
+async fn m23_what_is_kept_of_a_provider_and_our_keys_there_outlive_the_key_that_sealed_them() {
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().expect("a folder"));
+    let metadata = folder.path().join("idp.xml");
+    let idp = Idp::start(&authority);
+    std::fs::write(&metadata, idp.metadata()).expect("a file");
+    let place = metadata.display().to_string();
+    let mut company = Company::with(authority, idp, |_| place.clone(), "").await;
+    assert!(logs_in(&company, "ann").await);
+    let ours = company.gateway.url("id", "/saml/acme/metadata");
+    let certificates = async |company: &Company| {
+        let page = company.browser().visit(&ours).await.html();
+        let found = page.split("X509Certificate>").skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        assert!(!found.is_empty(), "{page}");
+        found
+    };
+    let before = certificates(&company).await;
+
+    let next = folder.path().join("next").display().to_string();
+    std::fs::write(&next, "6b".repeat(32)).expect("a file");
+    company.gateway.configure(&company.file(&place).top(&format!("next_key_file = {next:?}")));
+    company.gateway.restart();
+    let (status, out, err) = company.gateway.command(&["keys", "rotate", "--kek"]);
+    assert!(status.success(), "{out}{err}");
+    // The old key is gone, and so is the provider's metadata but for what is kept of it.
+    company.gateway.stop();
+    std::fs::remove_file(company.gateway.directory().join("state/kek")).expect("a file");
+    std::fs::remove_file(&metadata).expect("a file");
+    company.gateway.configure(&company.file(&place).top(&format!("key_file = {next:?}")));
+    company.gateway.restart();
+    assert!(logs_in(&company, "ann").await, "{}", company.gateway.log());
+    assert_eq!(certificates(&company).await, before, "our keys there are the same");
+}

@@ -1,7 +1,7 @@
 //! The state folder: made 0700, locked by one process at a time; the node's name; the key-encryption key.
 
 use super::NotStarted;
-use crate::config::KeySource;
+use crate::config::{KeySource, KeySources};
 use crate::entropy::random;
 use crate::keys::{Kek, KekFault};
 use rustix::fs::{FlockOperation, flock};
@@ -57,16 +57,23 @@ fn is_name(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Reads the key that seals keys; makes the default one at the first start.
+/// Reads the key that seals keys, and its successor where there is one; makes the default one at the first start.
 ///
 /// # Errors
-/// A sentence when it cannot be read or made.
-pub fn kek(source: &KeySource) -> Result<Kek, NotStarted> {
+/// A sentence when one cannot be read or made, or both are the same.
+pub fn kek(sources: &KeySources) -> Result<Kek, NotStarted> {
+    let kek = match &sources.now {
+        KeySource::File(path) if !path.exists() => Kek::create(path, random()).map_err(|why| unusable(path, &why))?,
+        source => read_kek(source)?,
+    };
+    let Some(next) = &sources.next else { return Ok(kek) };
+    kek.followed_by(read_kek(next)?)
+        .ok_or_else(|| NotStarted("the key that is to follow is the one that is there".into()))
+}
+
+fn read_kek(source: &KeySource) -> Result<Kek, NotStarted> {
     match source {
-        KeySource::File(path) => {
-            let loaded = if path.exists() { Kek::load(path) } else { Kek::create(path, random()) };
-            loaded.map_err(|why| NotStarted::new(&format!("the key {} cannot be used", path.display()), &why))
-        }
+        KeySource::File(path) => Kek::load(path).map_err(|why| unusable(path, &why)),
         KeySource::Variable(name) => {
             let text = std::env::var(name).map_err(|why| NotStarted::new(&format!("the variable {name}"), &why))?;
             Kek::from_text(&text)
@@ -74,4 +81,8 @@ pub fn kek(source: &KeySource) -> Result<Kek, NotStarted> {
                 .map_err(|why| NotStarted::new(&format!("the key in the variable {name}"), &why))
         }
     }
+}
+
+fn unusable(path: &Path, why: &KekFault) -> NotStarted {
+    NotStarted::new(&format!("the key {} cannot be used", path.display()), why)
 }

@@ -48,6 +48,10 @@ pub struct File {
     pub key_file: Text,
     /// Environment variable with that key, instead of `key_file`.
     pub key_env: Text,
+    /// File with the key that is to follow it: what either sealed opens, and `fedgate keys rotate --kek` seals everything anew. Default none.
+    pub next_key_file: Text,
+    /// Environment variable with that key, instead of `next_key_file`.
+    pub next_key_env: Text,
     /// Another configuration file, in shadow: what it would decide about each login is recorded beside what is decided, and changes
     /// nothing. `fedgate policy shadow` reports.
     pub shadow: Text,

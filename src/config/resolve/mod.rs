@@ -139,7 +139,7 @@ impl Reader<'_> {
         let names: Vec<OrgName> = orgs.iter().map(|org| org.name.clone()).collect();
         let sites = self.products(file, &names);
         let staff = self.admin(file);
-        let (key, store, outbound, sinks) = (self.key(file), self.store(file), self.outbound(file), self.sinks(file));
+        let (key, store, outbound, sinks) = (self.keys(file), self.store(file), self.outbound(file), self.sinks(file));
         let issuer = file.issuer.as_ref();
         let profile_url = issuer.and_then(|issuer| self.https(&issuer.profile_url));
         let reset_url = issuer.and_then(|issuer| self.https(&issuer.reset_url));

@@ -2,6 +2,7 @@
 
 use super::values::text;
 use super::{AuditSink, KeySource, LogFormat, Outbound, PeopleIn, Reader};
+use crate::config::KeySources;
 use crate::config::file::{At, File, Listen as WrittenListen, Sink, Span, Text};
 use crate::config::finding::Code;
 use crate::gateway::options::{Listen, Tls};
@@ -97,21 +98,30 @@ impl Reader<'_> {
         }
     }
 
-    /// `key_file` or `key_env`.
-    pub(super) fn key(&mut self, file: &File) -> KeySource {
-        match (&file.key_file, &file.key_env) {
+    /// `key_file` or `key_env`, and what is to follow.
+    pub(super) fn keys(&mut self, file: &File) -> KeySources {
+        let now = self.key(("key_file", &file.key_file), ("key_env", &file.key_env));
+        let next = self.key(("next_key_file", &file.next_key_file), ("next_key_env", &file.next_key_env));
+        let now = now.unwrap_or_else(|| KeySource::File(self.state.join("kek")));
+        if let (true, Some(written)) =
+            (next.as_ref() == Some(&now), file.next_key_file.as_ref().or(file.next_key_env.as_ref()))
+        {
+            let write = "name another file: fedgate makes none, openssl rand -base64 32 does";
+            self.say.error(Code::Either, written.span(), "the key that is to follow is the one that is there", write);
+        }
+        KeySources { now, next }
+    }
+
+    fn key(&mut self, (in_file, path): (&str, &Text), (in_env, variable): (&str, &Text)) -> Option<KeySource> {
+        match (path, variable) {
             (Some(_), Some(variable)) => {
-                self.say.error(
-                    Code::Either,
-                    variable.span(),
-                    "`key_file` and `key_env` are both written",
-                    "leave one of them",
-                );
-                KeySource::File(self.state.join("kek"))
+                let what = format!("`{in_file}` and `{in_env}` are both written");
+                self.say.error(Code::Either, variable.span(), what, "leave one of them");
+                None
             }
-            (Some(path), None) => KeySource::File(self.path_of(path)),
-            (None, Some(variable)) => KeySource::Variable(variable.to_string()),
-            (None, None) => KeySource::File(self.state.join("kek")),
+            (Some(path), None) => Some(KeySource::File(self.path_of(path))),
+            (None, Some(variable)) => Some(KeySource::Variable(variable.to_string())),
+            (None, None) => None,
         }
     }
 

@@ -8,6 +8,7 @@ use super::provider::{FRESH, FRESH_FILE, KeyLetters, Provider};
 use super::turns::LogoutTurns;
 use crate::clock::Clock;
 use crate::idp::ProviderUnavailable;
+use crate::kernel::journal::KeyRow;
 use crate::kernel::model::{Directory, MetadataAt, SamlSettings};
 use crate::kernel::saml::{self, Fingerprint, Received, SamlFault, SigningKeys, Trust};
 use crate::kernel::values::{DirectoryId, Origin, Timestamp};
@@ -272,11 +273,10 @@ impl Desk {
 
 /// What [`Desk::seal`] sealed.
 pub(super) fn unseal(kek: &Kek, name: &str, sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let row = crate::kernel::journal::KeyRow {
-        kind: name.to_owned(),
-        generation: 1,
-        sealed,
-        created_at: Timestamp::from_millis(0),
-    };
-    kek.open_item(&row).map_err(Fault::of)
+    kek.open_item(&row(name, sealed)).map_err(Fault::of)
+}
+
+/// What [`Desk::seal`] sealed, as the row that it was sealed as.
+pub(super) fn row(name: &str, sealed: Vec<u8>) -> KeyRow {
+    KeyRow { kind: name.to_owned(), generation: 1, sealed, created_at: Timestamp::from_millis(0) }
 }

@@ -39,7 +39,7 @@ pub use own::Rolled;
 pub use provider::KeyLetters;
 use provider::refuse_demo;
 pub(super) use provider::{HeldTo, Provider, Word, ask, from_file};
-pub use retired::retire_all;
+pub use retired::{SealedAnew, retire_all};
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

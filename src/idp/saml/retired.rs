@@ -4,6 +4,7 @@
 //! configuration says: its provider's metadata is read anew, and until it can be read nobody enters by it. Of the row stays what must
 //! outlive the directory: the entity id that its people belong to, and the document, which says which keys are not new (rule M5).
 
+use super::desk::row;
 use super::provider::{Kept, NAME};
 use super::{Desk, Fault, SamlProviders};
 use crate::idp::ProviderUnavailable;
@@ -44,6 +45,38 @@ impl SamlProviders {
                 self.0.slots.invalidate(&*id);
             }
         }
+    }
+}
+
+/// Kept metadata under the key-encryption key's successor.
+#[derive(Default)]
+pub struct SealedAnew {
+    /// What puts it into the store.
+    pub changes: Vec<Change>,
+    /// Names of what neither key opens.
+    pub unreadable: Vec<String>,
+}
+
+impl SamlProviders {
+    /// Seals what is remembered of every provider under the key-encryption key's successor (rule M23), what is under it already excepted.
+    ///
+    /// # Errors
+    /// [`ProviderUnavailable`]: the store.
+    pub async fn sealed_anew(&self) -> Result<SealedAnew, ProviderUnavailable> {
+        let desk = &self.0;
+        let mut found = SealedAnew::default();
+        for directory in desk.store.directories().await.map_err(Fault::of)? {
+            let name = format!("{NAME}{}", directory.id);
+            let Some(was) = desk.store.setting(&name).await.map_err(Fault::of)? else { continue };
+            match desk.kek.sealed_anew(&row(&name, was.clone())) {
+                Ok(None) => {}
+                Ok(Some(anew)) => {
+                    found.changes.push(Change::ReplaceSetting { name, was: Some(was), value: anew.sealed });
+                }
+                Err(_) => found.unreadable.push(name),
+            }
+        }
+        Ok(found)
     }
 }
 
