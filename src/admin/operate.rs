@@ -120,7 +120,7 @@ pub enum Command {
         /// The address.
         email: String,
     },
-    /// Makes our next keys at a SAML directory.
+    /// Makes our next keys at a directory: by SAML, or by OIDC with `private_key_jwt`.
     KeysRotate {
         /// The directory, as displayed.
         directory: String,
@@ -250,9 +250,17 @@ impl Admin {
             }
             Command::KeysRotate { directory, compromised } => {
                 let catalog = self.world.catalog.load_full();
-                let mut known = catalog.directories.values().filter(|one| one.protocol.saml().is_some());
-                let found = known.find(|one| one.name.to_string() == directory);
-                let found = found.ok_or_else(|| format!("there is no SAML directory {directory:?}"))?;
+                let found = catalog.directories.values().find(|one| one.name.to_string() == directory);
+                let found = found.ok_or_else(|| format!("there is no directory {directory:?}"))?;
+                if found.protocol.settings().is_some_and(|settings| settings.client_auth.is_by_key()) {
+                    let rotation = self.world.rotate((Kind::Client(found.id), compromised), by, now).await?;
+                    let (made, refused) = rotation.names();
+                    let keys = format!("{}{}", catalog.login.url(), found.name.jwks_path());
+                    return Ok(json!({ "directory": directory, "made": made, "refused": refused, "keys": keys }));
+                }
+                if found.protocol.saml().is_none() {
+                    return Err(format!("we have no keys at {directory:?}: it takes a secret, or nothing"));
+                }
                 let rolled = self.world.saml.roll(found, &catalog.login, compromised).await;
                 let rolled = rolled.map_err(|why| why.to_string())?;
                 Ok(json!({

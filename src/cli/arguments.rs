@@ -70,8 +70,9 @@ pub enum Breakglass {
 /// `fedgate keys`: our own keys.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Keys {
-    /// Make the next keys of a SAML directory. They are announced in our metadata for a week before they sign, and what is encrypted
-    /// to the old ones opens for a week longer: a provider that reads our metadata in that time loses no login.
+    /// Make our next keys at a directory. By SAML they are announced in our metadata for a week before they sign, and what is encrypted
+    /// to the old ones opens for a week longer: a provider that reads our metadata in that time loses no login. By OIDC with
+    /// `private_key_jwt` the next key is announced in our set, and signs when this is said the next time.
     ///
     /// With --kind the gateway's own keys instead: `assertion` (products verify by it), `cookie` (logins under way), `csrf` (forms), and
     /// `token` (sessions; with --compromised alone). What the keys before made is believed until the next time, or with --compromised dead

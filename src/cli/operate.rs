@@ -182,7 +182,16 @@ pub fn keys(arguments: &Keys, common: &Common, screen: &mut Screen<'_>) -> io::R
     }
     let command = Command::KeysRotate { directory: directory.clone().unwrap_or_default(), compromised };
     run(Ok(command), common, screen, |answer| {
-        let told = line(answer, &["directory", "generation", "signs_from", "old_until"]);
+        let told = line(answer, &["directory", "generation", "signs_from", "old_until", "made", "refused"]);
+        if let Some(keys) = answer.get("keys").and_then(Value::as_str) {
+            let next = match compromised {
+                true => format!("Nobody logs in by it until the provider has read {keys} again."),
+                false => {
+                    format!("The next key is announced at {keys}, and signs when this is said again: a day later, say.")
+                }
+            };
+            return vec![told, next];
+        }
         let metadata = answer.get("metadata").and_then(Value::as_str).unwrap_or_default();
         vec![told, format!("The provider must have read {metadata} again before the new key signs.")]
     })

@@ -49,11 +49,11 @@ impl Kind {
     /// everybody has to log in again.
     pub const fn is_replaceable(self, compromised: bool) -> bool {
         match self {
-            Self::Assertion | Self::Cookie | Self::Csrf => true,
+            Self::Assertion | Self::Cookie | Self::Csrf | Self::Client(_) => true,
             // Sessions are found by the newest key alone.
             Self::Token => compromised,
             // Organizations, passwords and second steps rest on these; the log's own change once a day.
-            Self::Audit | Self::Row | Self::Credential | Self::Factor | Self::Client(_) => false,
+            Self::Audit | Self::Row | Self::Credential | Self::Factor => false,
         }
     }
 
