@@ -5,6 +5,7 @@
 mod documents;
 mod drafts;
 mod mistakes;
+mod reference;
 mod upstreams;
 
 use fedgate::acme::Challenge;
