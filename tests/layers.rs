@@ -6,6 +6,8 @@
 
 #[path = "layers/book.rs"]
 mod book;
+#[path = "layers/causes.rs"]
+mod causes;
 #[path = "layers/monitoring.rs"]
 mod monitoring;
 #[path = "layers/reach.rs"]
