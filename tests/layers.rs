@@ -14,6 +14,8 @@ mod monitoring;
 mod reach;
 #[path = "layers/rows.rs"]
 mod rows;
+#[path = "layers/threats.rs"]
+mod threats;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -126,7 +126,7 @@ fn below(root: &Path, folder: &Path, found: &mut BTreeSet<PathBuf>) {
 fn book() -> Book {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all: BTreeSet<PathBuf> = BTreeSet::new();
-    for folder in ["docs", "deploy", "config", "src", "benches", "examples", ".github"] {
+    for folder in ["docs", "deploy", "config", "src", "tests", "benches", "examples", ".github"] {
         if root.join(folder).is_dir() {
             below(root, Path::new(folder), &mut all);
         }
