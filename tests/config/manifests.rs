@@ -1,9 +1,9 @@
-//! deploy/ as its readers read it: every YAML file parses, and the manifests of Kubernetes hold what docs/recipes.md says of them; the
+//! deploy/ and the samples of the book as their readers read them: every YAML file parses, and the manifests of Kubernetes hold what docs/recipes.md says of them; the
 //! configuration inside is judged as a file is.
 
 use std::path::{Path, PathBuf};
 
-use fedgate::config::Severity;
+use fedgate::config::{Code, Finding, Severity};
 use fedgate::gateway::options::Tls;
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -113,4 +113,45 @@ fn two_gateways_run_without_rights_and_one_stays_while_the_other_goes() {
     let open: Vec<&str> =
         open.flat_map(|rule| rule["ports"].as_vec().expect("ports")).filter_map(|port| port["port"].as_str()).collect();
     assert_eq!(open, ["https", "http"], "metrics are for whoever collects them");
+}
+
+/// The `toml` blocks of a text, each with the line that it begins at.
+fn samples(text: &str) -> Vec<(usize, String)> {
+    let (mut found, mut open) = (Vec::new(), None::<(usize, String)>);
+    for (number, line) in text.lines().enumerate() {
+        match (&mut open, line.trim_start()) {
+            (None, "```toml") => open = Some((number + 1, String::new())),
+            (Some(_), "```") => found.extend(open.take()),
+            (Some((_, block)), _) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, _) => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn every_sample_of_the_book_is_written_in_keys_that_there_are() {
+    // What only says that the rest of a file is not here is no fault of a sample.
+    let shape =
+        [Code::Syntax, Code::UnknownKey, Code::Type, Code::TopLevelAfterTable, Code::PolicySection, Code::InlineSecret];
+    let docs = deploy().with_file_name("docs");
+    let pages = std::fs::read_dir(docs).expect("docs").map(|entry| entry.expect("readable").path());
+    let readme = deploy().with_file_name("README.md");
+    let (mut read, mut wrong) = (0, Vec::new());
+    for page in pages.chain([readme]).filter(|path| path.extension().is_some_and(|end| end == "md")) {
+        for (line, sample) in samples(&std::fs::read_to_string(&page).expect("a text")) {
+            read += 1;
+            let (_, report) = load(&sample);
+            let is_shape =
+                |finding: &Finding| shape.contains(&finding.code) || finding.what.contains(" does not know ");
+            if report.findings().iter().any(is_shape) {
+                wrong.push(format!("{}:{line}\n{}", page.display(), report.plain()));
+            }
+        }
+    }
+    assert!(read > 15, "the samples were not found: {read}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
