@@ -1,5 +1,5 @@
-//! deploy/ and the samples of the book as their readers read them: every YAML file parses, and the manifests of Kubernetes hold what docs/recipes.md says of them; the
-//! configuration inside is judged as a file is.
+//! deploy/ and the samples of the book as their readers read them: every YAML file parses, the manifests of Kubernetes hold what
+//! docs/recipes.md says of them, the configuration inside is judged as a file is, and every sample is written in keys that there are.
 
 use std::path::{Path, PathBuf};
 
