@@ -75,3 +75,68 @@ fn schema_is_a_json_schema() {
     assert_eq!(schema["additionalProperties"], false);
     assert!(schema["properties"]["product"]["description"].is_string());
 }
+
+/// Commands of a text: `$ fedgate …` in blocks, and `fedgate …` in the prose (true), which may stand there without its arguments.
+fn printed(text: &str) -> Vec<(String, bool)> {
+    let (mut found, mut fenced) = (Vec::new(), false);
+    for line in text.lines() {
+        fenced ^= line.trim_start().starts_with("```");
+        if fenced {
+            found.extend(
+                line.trim_start()
+                    .strip_prefix("$ ")
+                    .filter(|line| line.starts_with("fedgate "))
+                    .map(|line| (line.to_owned(), false)),
+            );
+        } else {
+            let spans = line.split('`').skip(1).step_by(2).filter(|span| span.starts_with("fedgate "));
+            found.extend(spans.filter(|span| !span.contains(['|', '[', '…'])).map(|span| (span.to_owned(), true)));
+        }
+    }
+    found
+}
+
+/// The words of a command, without what the shell takes for itself.
+fn words(line: &str) -> Vec<String> {
+    let line = line.split(" #").next().unwrap_or_default();
+    let line = line.split(" && ").next().unwrap_or_default();
+    line.split_whitespace()
+        .skip(1)
+        .take_while(|word| !word.starts_with(['|', '>', '&']))
+        .map(|word| word.trim_matches(['"', '\'', ';']).to_owned())
+        .collect()
+}
+
+#[test]
+fn every_command_that_the_book_prints_is_one() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<PathBuf> = ["README.md", "SECURITY.md"].iter().map(|name| root.join(name)).collect();
+    for folder in ["docs", "docs/causes"] {
+        let entries =
+            std::fs::read_dir(root.join(folder)).expect("the book").map(|entry| entry.expect("readable").path());
+        files.extend(entries.filter(|path| path.extension().is_some_and(|end| end == "md")));
+    }
+    let nowhere = Folder::with("book", GOOD);
+    let (mut asked, mut wrong) = (0, Vec::new());
+    for file in &files {
+        for (line, prose) in printed(&std::fs::read_to_string(file).expect("a text")) {
+            let mut words = words(&line);
+            // These two serve; no other does anything without a configuration.
+            if matches!(words.first().map(String::as_str), Some("run" | "demo")) {
+                continue;
+            }
+            words.extend(["--config".to_owned(), "nowhere.toml".to_owned()]);
+            let output = nowhere.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+            let said = text(&output.stderr);
+            let short = said.contains("required arguments were not provided")
+                || said.contains("requires a subcommand")
+                || said.contains("Commands:");
+            asked += 1;
+            if said.contains("Usage:") && !(prose && short) {
+                wrong.push(format!("{}: {line}\n{said}", file.display()));
+            }
+        }
+    }
+    assert!(asked > 60, "the commands were not found: {asked}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

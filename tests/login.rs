@@ -46,6 +46,8 @@ mod limits;
 mod logout;
 #[path = "login/merges.rs"]
 mod merges;
+#[path = "login/middleware.rs"]
+mod middleware;
 #[path = "login/minute.rs"]
 mod minute;
 #[path = "login/mix_up.rs"]

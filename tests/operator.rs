@@ -33,6 +33,8 @@ mod front;
 mod ground;
 #[path = "operator/imports.rs"]
 mod imports;
+#[path = "operator/in_front.rs"]
+mod in_front;
 #[path = "operator/kek.rs"]
 mod kek;
 #[path = "operator/mail.rs"]

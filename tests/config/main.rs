@@ -4,7 +4,9 @@
 
 mod documents;
 mod drafts;
+mod manifests;
 mod mistakes;
+mod reference;
 mod upstreams;
 
 use fedgate::acme::Challenge;
@@ -37,6 +39,7 @@ impl Surroundings for World {
         match path.file_name().and_then(|name| name.to_str()) {
             Some("missing") => Err("no such file".into()),
             Some("empty") => Ok(b"\n".to_vec()),
+            Some("store") => Ok(b"postgres://fedgate:s3cret@db.example.net/fedgate\n".to_vec()),
             Some("adapter-key") => Ok(b"a key of thirty-two bytes, and more\n".to_vec()),
             Some("fr.ftl") => Ok(b"language-name = Fran\xc3\xa7ais\nnobody-says = this\n".to_vec()),
             Some("da.ftl" | "pt-BR.ftl" | "pt-br.ftl") => Ok(b"language-name = Dansk\n".to_vec()),

@@ -15,7 +15,7 @@ struct Row {
 }
 
 /// Whether the text has a test of that name: an attribute that is or ends in `test` in the lines right above the function.
-fn is_test(text: &str, name: &str) -> bool {
+pub(super) fn is_test(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let at = lines.iter().position(|line| {
         let rest = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");

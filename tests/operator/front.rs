@@ -88,9 +88,9 @@ impl Drop for Front {
     }
 }
 
-/// A recipe of the documents with these texts in place of its own.
-fn recipe(file: &str, changes: &[(&str, String)]) -> String {
-    let path = root().join("deploy/forward-auth").join(file);
+/// A recipe of `deploy/` with these texts in place of its own.
+pub fn recipe(file: &str, changes: &[(&str, String)]) -> String {
+    let path = root().join("deploy").join(file);
     let mut text = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
     for (from, to) in changes {
         assert!(text.contains(from), "{file} has no {from}");
@@ -102,7 +102,7 @@ fn recipe(file: &str, changes: &[(&str, String)]) -> String {
 fn nginx_recipe(place: &Place<'_>) -> String {
     let (host, port) = (place.host, place.port);
     recipe(
-        "nginx.conf",
+        "forward-auth/nginx.conf",
         &[
             ("listen 443 ssl", format!("listen 127.0.0.1:{port} ssl")),
             ("\"trello.example.com\"", format!("\"{host}:{port}\"")),
@@ -133,7 +133,7 @@ fn nginx(folder: &Path, recipe: &str) -> Command {
 fn caddy(folder: &Path, place: &Place<'_>) -> Command {
     let (host, port, leaf) = (place.host, place.port, place.leaf);
     let recipe = recipe(
-        "Caddyfile",
+        "forward-auth/Caddyfile",
         &[
             (
                 "\ntrello.example.com {",
