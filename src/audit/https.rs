@@ -1,4 +1,4 @@
-//! A receiver of events over HTTPS: Splunk's HTTP Event Collector, or any other program by a signed webhook. Which one it is, its
+//! A receiver of events over HTTPS: Splunk's HTTP Event Collector, a collector of OpenTelemetry, or any other program by a signed webhook. Which one it is, its
 //! address says.
 //!
 //! A request is answered with 2xx (Splunk's with `"code":0` besides) or it counts for nothing and comes again, the same to the byte
@@ -6,11 +6,13 @@
 
 use super::format::Format;
 use super::ocsf::{Unmappable, ocsf};
+use super::otlp;
 use super::people::{People, PseudonymKey};
 use super::sink::{Line, Sink, SinkOptions};
 use crate::clock::Clock;
 use crate::kernel::event::AuditEvent;
 use crate::kernel::oidc::is_loopback;
+use crate::kernel::values::Secret;
 use crate::outbound::{Answer, Ask, Kind, Outbound};
 use crate::store::LoggedEvent;
 use async_trait::async_trait;
@@ -49,12 +51,15 @@ pub struct Way {
 
 /// Whether addresses of this kind are meant for [`Https`].
 pub(super) fn is_meant(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)))
+    otlp::address(url).is_some()
+        || Url::parse(url).is_ok_and(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)))
 }
 
 enum Receiver {
     Webhook(Box<hmac::Key>),
     Splunk(HeaderValue),
+    /// Collectors on the same machine commonly ask for no token.
+    Collector(Option<HeaderValue>),
 }
 
 /// A receiver over HTTPS.
@@ -74,15 +79,19 @@ impl Https {
     /// # Errors
     /// One sentence: no address, no token, or one that cannot be used.
     pub(super) fn new(options: &SinkOptions, key: PseudonymKey, way: Way) -> Result<Self, String> {
-        let url = Url::parse(&options.url).map_err(|why| why.to_string())?;
-        let secret = options.token.as_ref().ok_or("it has no token")?.expose();
-        let receiver = if url.path().contains(COLLECTOR) {
-            let mut field = HeaderValue::from_str(&format!("Splunk {secret}"))
-                .map_err(|_| "the token has characters that no header may have")?;
-            field.set_sensitive(true);
-            Receiver::Splunk(field)
+        let token = options.token.as_ref();
+        let needed = || token.ok_or("it has no token");
+        let (url, receiver) = if let Some(url) = otlp::address(&options.url) {
+            (url, Receiver::Collector(token.map(|token| field("Bearer", token)).transpose()?))
         } else {
-            Receiver::Webhook(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &webhook_key(secret)?)))
+            let url = Url::parse(&options.url).map_err(|why| why.to_string())?;
+            let receiver = if url.path().contains(COLLECTOR) {
+                Receiver::Splunk(field("Splunk", needed()?)?)
+            } else {
+                let key = webhook_key(needed()?.expose())?;
+                Receiver::Webhook(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &key)))
+            };
+            (url, receiver)
         };
         let people = options.people.unwrap_or(People::Clear);
         Ok(Self { url, name: options.url.clone(), receiver, people, format: options.format, key, way })
@@ -113,6 +122,7 @@ impl Https {
         };
         Ok(match &self.receiver {
             Receiver::Webhook(_) => value,
+            Receiver::Collector(_) => otlp::record(&value, millis, kind),
             Receiver::Splunk(_) => json!({
                 // Seconds with three places, as a text: a float could move an event by a millisecond.
                 "time": format!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000)),
@@ -125,9 +135,14 @@ impl Https {
     }
 
     fn body(&self, lines: &[Line]) -> io::Result<Bytes> {
+        let lines: Vec<Value> =
+            lines.iter().map(|line| self.line(line)).collect::<Result<_, _>>().map_err(io::Error::other)?;
+        if let Receiver::Collector(_) = &self.receiver {
+            return Ok(serde_json::to_vec(&otlp::request(&lines, &self.way.host))?.into());
+        }
         let mut body = Vec::new();
-        for line in lines {
-            serde_json::to_writer(&mut body, &self.line(line).map_err(io::Error::other)?)?;
+        for line in &lines {
+            serde_json::to_writer(&mut body, line)?;
             body.push(b'\n');
         }
         Ok(body.into())
@@ -138,6 +153,10 @@ impl Https {
         match &self.receiver {
             Receiver::Splunk(token) => {
                 headers.insert(header::AUTHORIZATION, token.clone());
+                headers.insert(header::CONTENT_TYPE, JSON);
+            }
+            Receiver::Collector(token) => {
+                headers.extend(token.clone().map(|token| (header::AUTHORIZATION, token)));
                 headers.insert(header::CONTENT_TYPE, JSON);
             }
             Receiver::Webhook(key) => {
@@ -159,6 +178,7 @@ impl Https {
         let taken = answer.status.is_success()
             && match &self.receiver {
                 Receiver::Webhook(_) => true,
+                Receiver::Collector(_) => !otlp::rejects(&answer.body),
                 Receiver::Splunk(_) => {
                     serde_json::from_slice::<Value>(&answer.body).is_ok_and(|said| said.get("code") == Some(&json!(0)))
                 }
@@ -190,6 +210,14 @@ impl Sink for Https {
         };
         self.judge(&self.way.outbound.fetch(ask).await.map_err(io::Error::other)?)
     }
+}
+
+/// An `Authorization` that no log shows.
+fn field(scheme: &str, token: &Secret) -> Result<HeaderValue, String> {
+    let mut field = HeaderValue::from_str(&format!("{scheme} {}", token.expose()))
+        .map_err(|_| "the token has characters that no header may have")?;
+    field.set_sensitive(true);
+    Ok(field)
 }
 
 /// The same for the same bytes: whoever gets a batch twice tells by this.

@@ -14,6 +14,7 @@ mod log;
 mod note;
 mod ocsf;
 mod ocsf_classes;
+mod otlp;
 mod people;
 mod sampler;
 mod sink;

@@ -139,8 +139,8 @@ pub enum SinkPlace {
     Receiver {
         /// Its address.
         url: String,
-        /// What it knows the gateway by.
-        token: Secret,
+        /// What it knows the gateway by; only `otlp:` goes without.
+        token: Option<Secret>,
         /// PEM file with roots for it.
         ca_file: Option<PathBuf>,
         /// In the words of OCSF, not our own.

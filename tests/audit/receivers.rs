@@ -265,3 +265,31 @@ fn a_receiver_that_is_down_gets_everything_once_it_is_up_and_is_left_alone_meanw
     });
     assert!(receiver.taken().iter().all(|request| request.positions() == [0, 1, 2]));
 }
+
+#[test]
+fn a_collector_of_opentelemetry_gets_records_and_its_rejections_are_failures() {
+    let (folder, receiver) = (fixtures::Folder::new(), Receiver::start());
+    let store = open(folder.path());
+    let url = format!("otlp://127.0.0.1:{}", receiver.port);
+    let options = SinkOptions { token: None, ..SinkOptions::new(&url) };
+    block_on(store.commit(Batch { events: vec![hostile(), personal()], ..Batch::default() })).unwrap();
+    receiver.says(Some((200, "{\"partialSuccess\":{\"rejectedLogRecords\":\"1\",\"errorMessage\":\"full\"}}")));
+    deliver_all(&store, &options);
+    deliver_all(&store, &options);
+    let requests = receiver.taken();
+    assert_eq!(requests.len(), 2, "again, and then no more");
+    assert_eq!(requests[0].body, requests[1].body);
+    assert_eq!(requests[0].field("content-type"), "application/json");
+    let sent: Value = serde_json::from_slice(&requests[0].body).unwrap();
+    let records = sent.pointer("/resourceLogs/0/scopeLogs/0/logRecords").unwrap().as_array().unwrap();
+    assert_eq!(records.len(), 2);
+    for (position, record) in records.iter().enumerate() {
+        let body: Value = serde_json::from_str(record["body"]["stringValue"].as_str().unwrap()).unwrap();
+        assert_eq!(body["position"], position);
+        assert_eq!(record["attributes"][1]["value"]["intValue"], position.to_string());
+        let nanos = record["timeUnixNano"].as_str().unwrap().strip_suffix("000000").unwrap();
+        assert!(nanos.parse::<i64>().unwrap() > 1_700_000_000_000, "{nanos}");
+        let event = if position == 0 { hostile() } else { personal() };
+        assert_eq!(body["event"]["trace"], serde_json::json!(event.trace));
+    }
+}

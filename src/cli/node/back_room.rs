@@ -136,7 +136,7 @@ fn sink(sink: &AuditSink) -> SinkOptions {
     let options = match &sink.place {
         SinkPlace::File(path) => SinkOptions::new(&format!("jsonl:{}", path.display())),
         SinkPlace::Receiver { url, token, is_ocsf, .. } => SinkOptions {
-            token: Some(token.clone()),
+            token: token.clone(),
             format: if *is_ocsf { Format::Ocsf } else { Format::Own },
             ..SinkOptions::new(url)
         },

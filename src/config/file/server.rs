@@ -164,8 +164,8 @@ pub struct Audit {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sink {
-    /// `jsonl:/path`, or `https://…`: Splunk's event collector (`…/services/collector/event`) or a signed webhook. Others come in a
-    /// later version.
+    /// `jsonl:/path`; `https://…`: Splunk's event collector (`…/services/collector/event`) or a signed webhook; `otlp://host:4318`: a
+    /// collector of OpenTelemetry, over HTTPS. Others come in a later version.
     pub url: Text,
     /// File with Splunk's token, or with the key of a webhook's signatures (24 bytes or more, `whsec_…` or any text).
     pub token_file: Text,

@@ -254,7 +254,7 @@ impl Reader<'_> {
     fn receiver(&mut self, sink: &Sink, written: &At<String>, write: &str) -> Option<SinkPlace> {
         let url = self.url(written, "write token_file = \"…\"")?;
         match url.scheme() {
-            "https" => {}
+            "https" | "otlp" => {}
             "http" if is_loopback(&url) => {}
             "http" => {
                 let what = "events would be readable on the way";
@@ -271,9 +271,9 @@ impl Reader<'_> {
                 return None;
             }
         }
-        if url.query().is_some() || url.fragment().is_some() {
+        if !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
             self.say.mask(written.span());
-            let what = "a sink's address is shown in logs and metrics; what follows `?` or `#` may be a secret";
+            let what = "a sink's address is shown in logs and metrics; a user name, or what follows `?` or `#`, may be a secret";
             self.say.error(Code::SecretInUrl, written.span(), what, "write token_file = \"…\"");
             return None;
         }
@@ -281,7 +281,8 @@ impl Reader<'_> {
         if let Some((path, span)) = &ca_file {
             self.roots(path, span.clone());
         }
-        let Some((token, _)) = self.secret("token", &sink.token_file, &sink.token_env) else {
+        let token = self.secret("token", &sink.token_file, &sink.token_env).map(|(token, _)| token);
+        if token.is_none() && url.scheme() != "otlp" {
             let write = "write token_file = \"…\", with Splunk's token or the key of a webhook's signatures";
             self.missing(written.span(), "[[audit.sink]]", "token_file", write);
             return None;
