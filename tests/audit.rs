@@ -5,6 +5,8 @@
 mod fixtures;
 #[path = "audit/ocsf.rs"]
 mod ocsf;
+#[path = "audit/receivers.rs"]
+mod receivers;
 #[path = "audit/sinks.rs"]
 mod sinks;
 #[path = "audit/tampering.rs"]

@@ -56,6 +56,8 @@ mod server_store;
 mod shadow;
 #[path = "operator/shared_cache.rs"]
 mod shared_cache;
+#[path = "operator/sinks.rs"]
+mod sinks;
 #[path = "operator/store_copy.rs"]
 mod store_copy;
 #[expect(dead_code, reason = "no test binary uses all of the support")]

@@ -122,12 +122,30 @@ pub struct Dns {
 }
 
 /// Where audit events go besides the store.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct AuditSink {
-    /// One JSON line per event is appended here.
-    pub path: PathBuf,
+    /// Where.
+    pub place: SinkPlace,
     /// How people stand in it.
     pub people: PeopleIn,
+}
+
+/// What takes audit events.
+#[derive(Clone, Debug)]
+pub enum SinkPlace {
+    /// One JSON line per event is appended here.
+    File(PathBuf),
+    /// A program is sent them.
+    Receiver {
+        /// Its address.
+        url: String,
+        /// What it knows the gateway by; only `otlp:` goes without.
+        token: Option<Secret>,
+        /// PEM file with roots for it.
+        ca_file: Option<PathBuf>,
+        /// In the words of OCSF, not our own.
+        is_ocsf: bool,
+    },
 }
 
 /// How people stand in a sink.

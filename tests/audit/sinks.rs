@@ -2,30 +2,42 @@
 
 use super::fixtures::Folder;
 use super::*;
-use fedgate::audit::{OpenError, People, PseudonymKey, SinkOptions, deliver};
+use fedgate::audit::{OpenError, People, PseudonymKey, SinkOptions, Waiting, Way, deliver};
 use fedgate::kernel::event::{Action, Actor, AuditEvent, Client, Outcome};
+use fedgate::outbound::{Outbound, OutboundOptions};
 use std::os::unix::fs::PermissionsExt as _;
 
 fn options(folder: &Folder) -> SinkOptions {
     SinkOptions::new(&format!("jsonl:{}", folder.path().join("audit.jsonl").display()))
 }
 
-fn key() -> PseudonymKey {
+/// How receivers are reached.
+pub fn way() -> Way {
+    let outbound =
+        Outbound::new(OutboundOptions { deadline: Some(Duration::from_secs(2)), ..OutboundOptions::default() });
+    Way { outbound: outbound.unwrap(), clock: Clock::system(), host: "gateway-1".to_owned() }
+}
+
+fn opened(options: &SinkOptions) -> Result<Box<dyn fedgate::audit::Sink>, OpenError> {
+    fedgate::audit::open(options.clone(), &key(), &way())
+}
+
+pub fn key() -> PseudonymKey {
     PseudonymKey::new(&[5; 32])
 }
 
-const NODE: &str = "one";
+pub const NODE: &str = "one";
 
 /// Opens the sink anew and hands it everything there is.
-fn deliver_all(store: &Arc<dyn Store>, options: &SinkOptions) {
+pub fn deliver_all(store: &Arc<dyn Store>, options: &SinkOptions) {
     deliver_at(NODE, store, options);
 }
 
 fn deliver_at(node: &str, store: &Arc<dyn Store>, options: &SinkOptions) {
-    let sink = fedgate::audit::open(vec![options.clone()], &key()).unwrap().remove(0);
+    let sink = opened(options).unwrap();
     let stop = CancellationToken::new();
     stop.cancel();
-    block_on(deliver(Arc::clone(store), node.to_owned(), sink, stop));
+    block_on(deliver(Arc::clone(store), node.to_owned(), sink, Waiting::default(), stop));
 }
 
 fn read(folder: &Folder, name: &str) -> String {
@@ -93,12 +105,12 @@ fn h13_each_node_has_the_whole_log_in_its_file_of_the_same_path() {
 fn two_processes_never_write_one_file() {
     let folder = Folder::new();
     let options = options(&folder);
-    let held = fedgate::audit::open(vec![options.clone()], &key()).unwrap();
-    let second = fedgate::audit::open(vec![options.clone()], &key());
+    let held = opened(&options).unwrap();
+    let second = opened(&options);
     let Err(OpenError::File(_, why)) = second else { panic!("it was opened twice") };
     assert!(why.to_string().contains("another process"), "{why}");
     drop(held);
-    fedgate::audit::open(vec![options], &key()).unwrap();
+    opened(&options).unwrap();
 }
 
 #[test]
@@ -141,7 +153,7 @@ fn a_file_of_another_log_is_not_continued() {
     assert_eq!(cursor, None, "the events still wait");
 }
 
-fn personal() -> AuditEvent {
+pub fn personal() -> AuditEvent {
     let mut one = AuditEvent { trace: vec!["B3 ann@acme.com -> pass".to_owned()], ..event(1) };
     (one.action, one.outcome) = (Action::AccountManaged, Outcome::Success);
     one.subject.email = Some("ann@acme.com".to_owned());
@@ -180,8 +192,8 @@ fn people_are_pseudonyms_unless_the_operator_says_clear() {
 
 #[test]
 fn other_sinks_are_refused_by_name() {
-    for url in ["", "jsonl:", "https://splunk.example.com", "syslog+tls://host:6514"] {
-        let fault = fedgate::audit::open(vec![SinkOptions::new(url)], &key()).map(|_| ()).unwrap_err();
+    for url in ["", "jsonl:", "http://siem.example.com/", "otlp://", "syslog+tls://host:6514"] {
+        let fault = opened(&SinkOptions::new(url)).map(|_| ()).unwrap_err();
         assert!(matches!(&fault, OpenError::Address(named) if named == url), "{fault}");
     }
 }

@@ -207,7 +207,7 @@ fn the_example_is_a_good_file() {
     assert_eq!((pilot.limits.idle, pilot.sso), (Some(Duration::from_secs(3600)), config.catalog.orgs[1].policy.sso));
     assert_eq!(pilot.require_amr, ["mfa"]);
     assert_eq!(config.catalog.orgs[1].policy.require_amr, ["mfa"]);
-    assert_eq!(config.sinks.len(), 1);
+    assert_eq!(config.sinks.len(), 2);
 }
 
 #[test]

@@ -300,6 +300,17 @@ fn mistakes_of_people() -> Vec<Mistake> {
             "[[audit.sink]]\nurl = \"jsonl:/var/log/a\"\nformat = \"ocsf\"",
             "format = \"fedgate\"",
         ),
+        at_end(C::NotYet, (1, 7), "[[audit.sink]]\nurl = \"syslog+tls://host:6514\"", "url = \"https://…\""),
+        at_end(C::Url, (1, 7), "[[audit.sink]]\nurl = \"http://siem.example.com/\"", "http://127.0.0.1"),
+        at_end(C::Missing, (1, 7), "[[audit.sink]]\nurl = \"https://siem.example.com/\"", "token_file = "),
+        at_end(
+            C::SecretInUrl,
+            (1, 7),
+            "[[audit.sink]]\nurl = \"https://siem.example.com/?key=hidden\"\ntoken_file = \"s\"",
+            "token_file = ",
+        ),
+        at_end(C::SecretInUrl, (1, 7), "[[audit.sink]]\nurl = \"otlp://key@host:4318\"", "token_file = "),
+        at_end(C::Either, (2, 14), "[[audit.sink]]\nurl = \"jsonl:/a\"\ntoken_file = \"s\"", "remove it"),
         replaced(
             C::SubjectEmail,
             (ORG, 101),

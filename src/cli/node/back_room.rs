@@ -4,12 +4,13 @@
 use super::audit_key::{self, AuditKey};
 use super::{NotStarted, seen, state};
 use crate::acme::Acme;
-use crate::audit::{self, Log, People, PseudonymKey, SinkOptions};
-use crate::config::{AuditSink, Config, PeopleIn};
+use crate::audit::{self, Format, Log, People, PseudonymKey, Sink, SinkOptions, Waiting, Way};
+use crate::config::{AuditSink, Config, PeopleIn, SinkPlace};
 use crate::domains::Domains;
 use crate::kernel::values::Token;
 use crate::login::{Live, Login, World};
 use crate::mail::Post;
+use crate::outbound::Outbound;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,9 @@ pub(super) struct Beside {
     pub post: Arc<Post>,
     pub domains: Arc<Domains>,
     pub login: Login,
+    pub waiting: Waiting,
+    /// The client for each sink of the file.
+    pub ways: Vec<Outbound>,
 }
 
 /// The thread, until it is closed.
@@ -43,8 +47,7 @@ impl BackRoom {
         let (cursor, name) = at;
         let (log, key) = audit_log(config, world, name)?;
         let node = state::name(&config.state)?;
-        let sinks = config.sinks.iter().map(sink).collect();
-        let sinks = audit::open(sinks, &pseudonym_key(world)).map_err(|why| NotStarted(why.to_string()))?;
+        let sinks = sinks(config, world, beside.ways)?;
         let stop = CancellationToken::new();
         let (world, live, stopped) = (Arc::clone(world), Arc::clone(live), stop.clone());
         let state = config.state.clone();
@@ -57,7 +60,10 @@ impl BackRoom {
             tasks.spawn(key.keep_young(Arc::clone(&log), stopped.clone()));
             tasks.spawn(audit::run(log, Arc::clone(&world.sampler), stopped.clone()));
             for sink in sinks {
-                tasks.spawn(audit::deliver(Arc::clone(&world.store), node.clone(), sink, stopped.clone()));
+                tasks.spawn({
+                    let (store, waiting) = (Arc::clone(&world.store), beside.waiting.clone());
+                    audit::deliver(store, node.clone(), sink, waiting, stopped.clone())
+                });
             }
             tasks.spawn(seen::keep_writing(Arc::clone(&world.store), state, world.clock.clone(), stopped.clone()));
             if let Some(acme) = beside.acme {
@@ -113,12 +119,29 @@ fn audit_log(config: &Config, world: &World, name: String) -> Result<(Log, Audit
     Ok((log, AuditKey { store, kek, keys, clock: world.clock.clone(), name, file }))
 }
 
+fn sinks(config: &Config, world: &World, ways: Vec<Outbound>) -> Result<Vec<Box<dyn Sink>>, NotStarted> {
+    let key = pseudonym_key(world);
+    let open = |(written, outbound): (&AuditSink, Outbound)| {
+        let way = Way { outbound, clock: world.clock.clone(), host: node_name() };
+        audit::open(sink(written), &key, &way).map_err(|why| NotStarted(why.to_string()))
+    };
+    config.sinks.iter().zip(ways).map(open).collect()
+}
+
 fn sink(sink: &AuditSink) -> SinkOptions {
     let people = match sink.people {
         PeopleIn::Clear => People::Clear,
         PeopleIn::Pseudonym => People::Pseudonym,
     };
-    SinkOptions { people: Some(people), ..SinkOptions::new(&format!("jsonl:{}", sink.path.display())) }
+    let options = match &sink.place {
+        SinkPlace::File(path) => SinkOptions::new(&format!("jsonl:{}", path.display())),
+        SinkPlace::Receiver { url, token, is_ocsf, .. } => SinkOptions {
+            token: token.clone(),
+            format: if *is_ocsf { Format::Ocsf } else { Format::Own },
+            ..SinkOptions::new(url)
+        },
+    };
+    SinkOptions { people: Some(people), ..options }
 }
 
 /// The key of pseudonyms: derived, so that it lives and dies with the keys in the store.

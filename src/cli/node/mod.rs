@@ -24,9 +24,9 @@ pub(super) use acme::wanted;
 use crate::accounts::Adapters;
 use crate::acme::Acme;
 use crate::admin::Admin;
-use crate::audit::Sampler;
+use crate::audit::{Sampler, Waiting};
 use crate::clock::Clock;
-use crate::config::{Config, Documents, LogFormat, Machine, read};
+use crate::config::{AuditSink, Config, Documents, LogFormat, Machine, SinkPlace, read};
 use crate::entropy::random;
 use crate::gateway::options::Options;
 use crate::gateway::{Gateway, Ports, Readiness, Running};
@@ -193,6 +193,15 @@ fn client(
     .map_err(|why| NotStarted::new("the HTTP client cannot be set up", &why))
 }
 
+/// A client for each sink, with the sink's own roots. Its address is the operator's word, and nobody else's are asked with it.
+fn ways(config: &Config, extras: &Extras) -> Result<Vec<Outbound>, NotStarted> {
+    let roots = |sink: &AuditSink| match &sink.place {
+        SinkPlace::Receiver { ca_file: Some(file), .. } => Some(file.clone()),
+        SinkPlace::Receiver { .. } | SinkPlace::File(_) => config.outbound.ca_file.clone(),
+    };
+    config.sinks.iter().map(|sink| client(config, extras, roots(sink).as_deref(), None)).collect()
+}
+
 impl Node {
     /// Starts everything; returns once requests are served. Runs on a multi-purpose tokio runtime of the caller's.
     ///
@@ -279,6 +288,8 @@ impl Node {
             post: Arc::clone(&post),
             domains: Arc::clone(&domains.domains),
             login: login.clone(),
+            waiting: Waiting::new(&seeing),
+            ways: ways(&config, &extras)?,
         };
         let back_room = back_room::BackRoom::open(&config, &world, &live, (cursor, log_name), beside)?;
         let ports = Ports {

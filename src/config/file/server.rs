@@ -164,16 +164,19 @@ pub struct Audit {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sink {
-    /// `jsonl:/path`; others come in a later version.
+    /// `jsonl:/path`; `https://…`: Splunk's event collector (`…/services/collector/event`) or a signed webhook; `otlp://host:4318`: a
+    /// collector of OpenTelemetry, over HTTPS. Others come in a later version.
     pub url: Text,
-    /// File with the sink's token; comes in a later version.
+    /// File with Splunk's token, or with the key of a webhook's signatures (24 bytes or more, `whsec_…` or any text).
     pub token_file: Text,
-    /// Variable with the sink's token; comes in a later version.
+    /// Variable with it.
     pub token_env: Text,
-    /// `fedgate`; `ocsf` comes in a later version.
+    /// PEM file with more roots for this receiver alone. Default: those of `[outbound]`.
+    pub ca_file: Text,
+    /// `fedgate` (default), or `ocsf` where the sink is no file.
     #[schemars(extend("enum" = ["fedgate", "ocsf"]))]
     pub format: Text,
-    /// Whether people stand in it by `clear` address or `pseudonym`. Default for jsonl: `pseudonym`.
+    /// Whether people stand in it by `clear` address or `pseudonym`. Default for jsonl `pseudonym`, for https `clear`.
     #[schemars(extend("enum" = ["clear", "pseudonym"]))]
     pub people: Text,
 }

@@ -38,7 +38,7 @@ pub use values::duration;
 use super::draft::{DraftCatalog, DraftDirectory, DraftOrg, DraftPolicy, local_directories};
 use super::file::{At, File, Span};
 use super::finding::{Code, Findings};
-use super::{AuditSink, Config, KeySource, LogFormat, Outbound, PeopleIn, Surroundings};
+use super::{AuditSink, Config, KeySource, LogFormat, Outbound, PeopleIn, SinkPlace, Surroundings};
 use crate::gateway::options::{Listen, Options, Site};
 use crate::kernel::model::{Limits, Passwords};
 use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, NotAName, OrgName, Origin, ThirdPartyName};

@@ -1,11 +1,12 @@
 //! Sections about the gateway itself.
 
 use super::values::text;
-use super::{AuditSink, KeySource, LogFormat, Outbound, PeopleIn, Reader};
+use super::{AuditSink, KeySource, LogFormat, Outbound, PeopleIn, Reader, SinkPlace};
 use crate::config::KeySources;
 use crate::config::file::{At, File, Listen as WrittenListen, Sink, Span, Text};
 use crate::config::finding::Code;
 use crate::gateway::options::{Listen, Tls};
+use crate::kernel::oidc::is_loopback;
 use crate::kernel::values::Secret;
 use crate::store::server_address;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -219,29 +220,75 @@ impl Reader<'_> {
     }
 
     fn sink(&mut self, sink: &Sink, span: Span) -> Option<AuditSink> {
-        const JSONL: &str = "write url = \"jsonl:/var/log/fedgate/audit.jsonl\"";
-        for token in [&sink.token_file, &sink.token_env].into_iter().flatten() {
-            self.say.not_yet(token.span(), "audit sink with a token", JSONL);
+        const WRITE: &str = "write url = \"jsonl:/var/log/fedgate/audit.jsonl\" or url = \"https://…\"";
+        let Some(url) = &sink.url else {
+            self.missing(span, "[[audit.sink]]", "url", WRITE);
+            return None;
+        };
+        let (place, people) = match url.strip_prefix("jsonl:") {
+            Some(path) if path.is_empty() || path.starts_with("//") => {
+                self.say.error(Code::Url, url.span(), "a jsonl sink is `jsonl:` and a file", WRITE);
+                return None;
+            }
+            Some(path) => (self.sink_file(sink, path), PeopleIn::Pseudonym),
+            None => (self.receiver(sink, url, WRITE)?, PeopleIn::Clear),
+        };
+        let people = match text(&sink.people) {
+            Some("clear") => PeopleIn::Clear,
+            Some(_) => PeopleIn::Pseudonym,
+            None => people,
+        };
+        Some(AuditSink { place, people })
+    }
+
+    fn sink_file(&mut self, sink: &Sink, path: &str) -> SinkPlace {
+        for unused in [&sink.token_file, &sink.token_env, &sink.ca_file].into_iter().flatten() {
+            self.say.error(Code::Either, unused.span(), "a file of lines has no use for this", "remove it");
         }
         if let Some(format) = sink.format.as_ref().filter(|format| format.as_str() == "ocsf") {
-            self.say.not_yet(format.span(), "format = \"ocsf\"", "write format = \"fedgate\"");
+            self.say.not_yet(format.span(), "format = \"ocsf\" in a file", "write format = \"fedgate\"");
         }
-        let Some(url) = &sink.url else {
-            self.missing(span, "[[audit.sink]]", "url", JSONL);
-            return None;
-        };
-        let Some(path) = url.strip_prefix("jsonl:") else {
-            if self.url(url, "write token_file = \"…\"").is_some() {
-                let scheme = url.split(':').next().unwrap_or("");
-                self.say.not_yet(url.span(), &format!("audit sink {scheme}:"), JSONL);
+        SinkPlace::File(self.path_of(path))
+    }
+
+    fn receiver(&mut self, sink: &Sink, written: &At<String>, write: &str) -> Option<SinkPlace> {
+        let url = self.url(written, "write token_file = \"…\"")?;
+        match url.scheme() {
+            "https" | "otlp" => {}
+            "http" if is_loopback(&url) => {}
+            "http" => {
+                let what = "events would be readable on the way";
+                self.say.error(
+                    Code::Url,
+                    written.span(),
+                    what,
+                    "write https://…, or http://127.0.0.1 for a program on this machine",
+                );
+                return None;
             }
-            return None;
-        };
-        if path.is_empty() || path.starts_with("//") {
-            self.say.error(Code::Url, url.span(), "a jsonl sink is `jsonl:` and a file", JSONL);
+            scheme => {
+                self.say.not_yet(written.span(), &format!("audit sink {scheme}:"), write);
+                return None;
+            }
+        }
+        if !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
+            self.say.mask(written.span());
+            let what = "a sink's address is shown in logs and metrics; a user name, or what follows `?` or `#`, may be a secret";
+            self.say.error(Code::SecretInUrl, written.span(), what, "write token_file = \"…\"");
             return None;
         }
-        let people = if text(&sink.people) == Some("clear") { PeopleIn::Clear } else { PeopleIn::Pseudonym };
-        Some(AuditSink { path: self.path_of(path), people })
+        let ca_file = sink.ca_file.as_ref().map(|file| (self.path_of(file), file.span()));
+        if let Some((path, span)) = &ca_file {
+            self.roots(path, span.clone());
+        }
+        let token = self.secret("token", &sink.token_file, &sink.token_env).map(|(token, _)| token);
+        if token.is_none() && url.scheme() != "otlp" {
+            let write = "write token_file = \"…\", with Splunk's token or the key of a webhook's signatures";
+            self.missing(written.span(), "[[audit.sink]]", "token_file", write);
+            return None;
+        };
+        let is_ocsf = text(&sink.format) == Some("ocsf");
+        let url = url.to_string();
+        Some(SinkPlace::Receiver { url, token, ca_file: ca_file.map(|(path, _)| path), is_ocsf })
     }
 }
