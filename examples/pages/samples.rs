@@ -10,6 +10,8 @@ use super::pages::{
 
 #[path = "account.rs"]
 mod account;
+#[path = "console.rs"]
+mod console;
 
 /// File name and page.
 pub fn all() -> Vec<(&'static str, Page)> {
@@ -20,6 +22,7 @@ pub fn all() -> Vec<(&'static str, Page)> {
     all.extend(replays());
     all.extend(locals());
     all.extend(account::all());
+    all.extend(console::all());
     all
 }
 

@@ -45,6 +45,7 @@ pub(super) fn of(page: &Page, login_host: &str, (speaker, picker): (Speaker, Opt
             (template, status, Some(page.brand()), values)
         }
         Page::Account(page) => ("account.html", 200, page.brand.as_ref(), page.values()),
+        Page::Console(page) => ("console.html", page.status, None, page.values()),
         Page::Lost(page) => ("lost.html", 200, Some(&page.brand), lost(page)),
     };
     let frame = context! {

@@ -62,6 +62,10 @@ impl Site {
                 let host = self.login.world().catalog.load().login.host().to_owned();
                 super::stepping::page(*step, &host)?
             }
+            Step::Console(step) => {
+                let host = self.login.world().catalog.load().login.host().to_owned();
+                super::console::door_page(step, &host)?
+            }
             Step::AskEmail(ask) => Page::Email(Email {
                 brand: ask.product.as_deref().map(brand),
                 form: form(&ask.form, identify_action(at))?,
@@ -198,7 +202,7 @@ fn outage_page(reference: Reference) -> Option<Page> {
 }
 
 /// Who reads an answer's page.
-fn reader(visitor: &Visitor, at: At) -> Reader {
+pub(super) fn reader(visitor: &Visitor, at: At) -> Reader {
     Reader { language: visitor.language.clone(), picker: super::languages::picker(visitor, at) }
 }
 

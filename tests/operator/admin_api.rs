@@ -21,6 +21,8 @@ use super::support::upstream::Upstream;
 
 #[path = "admin_api_access.rs"]
 mod access;
+#[path = "console.rs"]
+mod console;
 
 const ALL: &[&str] = &["orgs:read", "orgs:write", "people:read", "people:write", "audit:read", "explain:read"];
 const PEOPLE: &[&str] = &["people:read", "people:write"];
