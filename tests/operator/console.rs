@@ -230,3 +230,24 @@ async fn m20_a_reference_is_explained_to_who_may_read_it() {
     let told = foreign.visit(&scene.id(&format!("/admin/ref/{reference}"))).await;
     assert!(told.text().contains("no event with this reference"), "{}", told.describe());
 }
+
+#[tokio::test]
+async fn m19_a_role_at_one_organization_is_none_at_another() {
+    let scene = Scene::start();
+    let (gus, _) = scene.log_in("gus@globex.example.test").await;
+    scene.log_in("ines@initech.example.test").await;
+    let (ann, _) = scene.log_in("ann@acme.example.test").await;
+    // Admin of acme, auditor of globex, nobody at initech.
+    let two = scene.enter("two@acme.example.test").await;
+    let page = scene.person_page(&two, "gus@globex.example.test").await;
+    assert!(page.text().contains("login.succeeded") && !page.html().contains("End all"), "{}", page.describe());
+    let refused = post(&scene, &two, &format!("{}/sessions", page.url.path()), "all").await;
+    assert_eq!(refused.status, 404, "{}", refused.describe());
+    scene.until(&gus, true).await;
+    let log = two.visit(&scene.id("/admin/log?action=login.succeeded")).await.text();
+    assert!(log.contains("gus@globex.example.test") && log.contains("ann@acme.example.test"), "{log}");
+    assert!(!log.contains("ines@initech"), "{log}");
+    let own = scene.person_page(&two, "ann@acme.example.test").await;
+    two.submit(&own, &format!("{}/sessions", own.url.path()), &[("act", "all")]).await;
+    scene.until(&ann, false).await;
+}
