@@ -10,7 +10,8 @@ pub fn all() -> Vec<(&'static str, Page)> {
         ("console-person", person()),
         ("console-found", page("console-people", 1, vec![people("acme.example"), found()])),
         ("console-nobody", page("console-people", 1, vec![people("nobody@acme.example"), nobody()])),
-        ("console-log", page("console-log", 2, vec![search(), events("console-found", true)])),
+        ("console-log", page("console-log", 3, vec![search(), events("console-found", true)])),
+        ("console-organization", page("console-organizations", 2, vec![domains()])),
         ("console-reference", page("console-explain-title", 0, vec![references(), facts(), rules()])),
     ]
 }
@@ -20,7 +21,12 @@ fn page(title: &'static str, here: usize, blocks: Vec<Block>) -> Page {
 }
 
 fn console(title: Text, here: usize, blocks: Vec<Block>) -> Console {
-    let all = [("console-start", "/admin/"), ("console-people", "/admin/people"), ("console-log", "/admin/log")];
+    let all = [
+        ("console-start", "/admin/"),
+        ("console-people", "/admin/people"),
+        ("console-organizations", "/admin/organizations"),
+        ("console-log", "/admin/log"),
+    ];
     let places = all.iter().enumerate().map(|(at, (label, to))| (Text::of(label), href(to), at == here)).collect();
     let person = Person { name: "Sam Auditor".to_owned(), email: "sam@acme.example".to_owned() };
     Console { status: 200, person, title, places, done: None, blocks }
@@ -121,6 +127,20 @@ fn facts() -> Block {
             fact("console-account", code("01KB3Z8Q4W9T5N7M2XJ6R0V1CD")),
         ],
     }
+}
+
+fn domains() -> Block {
+    let proof = vec![
+        fact("console-state", code("pending")),
+        fact("console-counts", Cell::Said(Text::of("console-no"))),
+        fact("console-txt", code("acme.example")),
+        fact("console-value", code("fedgate-domain-verification=3q2M8h5tYw7Kx1Zs9Rb4Nc6Vd0Lf")),
+        fact("console-file", code("https://acme.example/.well-known/fedgate-domain-verification.txt")),
+        fact("console-until", shown("2026-11-29T01:52:07.000Z")),
+    ];
+    let row = Row { head: shown("acme.example"), href: None, tag: None, facts: proof, act: None };
+    let (title, empty) = (Text::of("console-domains"), Text::of("console-no-domains"));
+    Block::Rows { id: "domains", title, empty, rows: vec![row], more: None, form: None }
 }
 
 fn rules() -> Block {

@@ -1,10 +1,10 @@
 //! The console's routes. What is shown is the admin layer's, who may enter is the login's; here is which path is which.
 
 use super::Site;
-use super::console_pages as shown;
 use super::forms::Fields;
 use super::login_host::is_page_navigation;
 use super::render::{self, At, form};
+use super::{console_companies as companies, console_pages as shown};
 use crate::admin::console::{ConsolePage, Filter, Nothing, may, page_of};
 use crate::kernel::refusal::Refusal;
 use crate::language::Text;
@@ -113,6 +113,8 @@ impl Site {
                     Err(fault) => return Err(fault),
                 }
             }
+            ("GET", "/admin/organizations") => companies::all(steward, &admin.companies(steward)),
+            ("GET", "/admin/organizations/{org}") => companies::one(steward, &admin.company(steward, &name).await?),
             _ => return Err(Nothing::NotHere),
         };
         page.map(|page| Shown::Page(Box::new(page)))

@@ -12,16 +12,18 @@ use crate::pages::{Block, Cell, Console, Href, Page, Row, Utc};
 
 /// Where somebody is.
 #[derive(Clone, Copy, Eq, PartialEq)]
-enum Place {
+pub(super) enum Place {
     Start,
     People,
+    Organizations,
     Log,
 }
 
-fn page(steward: &Steward, here: Place, title: Text, blocks: Vec<Block>) -> Option<Page> {
+pub(super) fn page(steward: &Steward, here: Place, title: Text, blocks: Vec<Block>) -> Option<Page> {
     let all = [
         (Place::Start, "console-start", "/admin/", Scope::ExplainRead),
         (Place::People, "console-people", "/admin/people", Scope::PeopleRead),
+        (Place::Organizations, "console-organizations", "/admin/organizations", Scope::OrgsRead),
         (Place::Log, "console-log", "/admin/log", Scope::AuditRead),
     ];
     let mut places = Vec::new();
@@ -303,7 +305,7 @@ fn told(event: &AuditEvent) -> Option<Vec<Block>> {
     ])
 }
 
-fn fact(label: &'static str, cell: Cell) -> (Text, Cell) {
+pub(super) fn fact(label: &'static str, cell: Cell) -> (Text, Cell) {
     (Text::of(label), cell)
 }
 

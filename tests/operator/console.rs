@@ -141,7 +141,8 @@ async fn m19_every_page_of_the_console_answers_each_kind_of_person_as_the_table_
     }
     for page in PAGES {
         write!(table, "\n{:<45}", format!("{} {}", page.method, page.path)).expect("text");
-        let filled = page.path.replace("/admin/people/{account}", &path).replace("{ref}", "0000-0000");
+        let filled =
+            page.path.replace("/admin/people/{account}", &path).replace("{ref}", "0000-0000").replace("{org}", "acme");
         for (_, agent) in &kinds {
             let answer = match page.method {
                 "GET" => agent.visit(&scene.id(&filled)).await,
@@ -247,6 +248,13 @@ async fn m19_a_role_at_one_organization_is_none_at_another() {
     let log = two.visit(&scene.id("/admin/log?action=login.succeeded")).await.text();
     assert!(log.contains("gus@globex.example.test") && log.contains("ann@acme.example.test"), "{log}");
     assert!(!log.contains("ines@initech"), "{log}");
+    let all = two.visit(&scene.id("/admin/organizations")).await.text();
+    assert!(all.contains("acme") && all.contains("globex") && !all.contains("initech"), "{all}");
+    assert_eq!(two.visit(&scene.id("/admin/organizations/initech")).await.status, 404);
+    let acme = two.visit(&scene.id("/admin/organizations/acme")).await.text();
+    for word in ["acme.example.test", "stated by the operator", "/login/callback/acme", "it@acme.example.test"] {
+        assert!(acme.contains(word), "{word}: {acme}");
+    }
     let own = scene.person_page(&two, "ann@acme.example.test").await;
     two.submit(&own, &format!("{}/sessions", own.url.path()), &[("act", "all")]).await;
     scene.until(&ann, false).await;

@@ -1,13 +1,15 @@
-//! What the console shows, and to whom: people, their time line, the log.
+//! What the console shows, and to whom: people, their time line, the log, organizations.
 //!
 //! The same rights as the API's (`scope`), held by a person instead of a token: whoever reads everything sees everybody, an
 //! organization's admin and auditor see their own people and their own events, and everything else is not there for them. Deliberately
 //! absent: who may enter at all (the login's), and HTML (the site's). A page is a line in [`PAGES`], which the golden test walks.
 
 mod log;
+mod organizations;
 mod people;
 
 pub use log::{Entry, Filter, Log, Story};
+pub use organizations::Company;
 pub use people::{Found, Portrait};
 
 use super::Admin;
@@ -43,6 +45,8 @@ pub static PAGES: &[ConsolePage] = &[
     page("POST", "/admin/people/{account}/sessions", Scope::PeopleWrite),
     page("GET", "/admin/log", Scope::AuditRead),
     page("GET", "/admin/ref/{ref}", Scope::ExplainRead),
+    page("GET", "/admin/organizations", Scope::OrgsRead),
+    page("GET", "/admin/organizations/{org}", Scope::OrgsRead),
 ];
 
 /// Why there is nothing to show.
