@@ -80,6 +80,8 @@ pub enum Step {
         products: Vec<Arc<Product>>,
         /// Whether the person may enrol for the emergency door.
         emergency: bool,
+        /// Whether the person has a role for the console.
+        console: bool,
         /// The form of "sign out everywhere".
         form: Form,
     },

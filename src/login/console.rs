@@ -15,7 +15,7 @@ use crate::kernel::event::{Action, AuditEvent, Outcome};
 use crate::kernel::journal::Role;
 use crate::kernel::live::step_up::is_fresh;
 use crate::kernel::model::{Account, Method};
-use crate::kernel::values::Timestamp;
+use crate::kernel::values::{AccountId, Timestamp};
 use crate::orgs::roles::{Held, held};
 use crate::store::Unavailable;
 use std::time::Duration;
@@ -103,7 +103,7 @@ impl Login {
         let Some(own) = self.own_session(visitor, None).await? else {
             return Ok(shut(self.home(visitor).await));
         };
-        let roles = self.roles_of(&own).await?;
+        let roles = self.roles_of(own.account.id).await?;
         if roles.is_empty() {
             return Ok(shut(not_here()));
         }
@@ -127,10 +127,10 @@ impl Login {
     }
 
     /// The roles that the console knows: an enterprise of a product has the API alone (row T37).
-    async fn roles_of(&self, own: &Own) -> Result<Vec<Held>, Stop> {
-        let mut pins = self.world.store.role_pins_of(own.account.id).await?;
+    pub(super) async fn roles_of(&self, account: AccountId) -> Result<Vec<Held>, Stop> {
+        let mut pins = self.world.store.role_pins_of(account).await?;
         pins.retain(|pin| self.world.keys.holds_pin(pin));
-        let mut roles = held(&self.world.orgs.effective(), &pins, own.account.id);
+        let mut roles = held(&self.world.orgs.effective(), &pins, account);
         roles.retain(|held| held.role != Role::Enterprise);
         Ok(roles)
     }
@@ -166,7 +166,7 @@ impl Login {
 
     async fn try_prove_console(&self, visitor: &Visitor, csrf: &str) -> Result<Answer, Stop> {
         let Some(own) = self.own_session(visitor, None).await? else { return Ok(self.home(visitor).await) };
-        if self.roles_of(&own).await?.is_empty() {
+        if self.roles_of(own.account.id).await?.is_empty() {
             return Ok(not_here());
         }
         let is_own = self.world.csrf_holds(visitor, csrf) && self.may_act(visitor, &own);

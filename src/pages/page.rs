@@ -334,6 +334,8 @@ pub struct Home {
     pub products: Vec<ProductLink>,
     /// Where the person enrols for the emergency door; none: not named for it.
     pub emergency: Option<Href>,
+    /// The console; none: no role for it.
+    pub console: Option<Href>,
     /// The person's own account.
     pub account: Href,
     /// "Log out everywhere" posts this with `scope=everywhere`.

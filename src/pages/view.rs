@@ -155,7 +155,8 @@ fn home(page: &Home) -> Value {
         .map(|product| context! { mark => mark(&product.brand), href => product.href.as_str() })
         .collect();
     let emergency = page.emergency.as_ref().map(|href| href.as_str());
-    context! { person => person(&page.person), products, emergency, account => page.account.as_str(), logout => form(&page.logout) }
+    let console = page.console.as_ref().map(|href| href.as_str());
+    context! { person => person(&page.person), products, emergency, console, account => page.account.as_str(), logout => form(&page.logout) }
 }
 
 fn resend(page: &Resend) -> Value {

@@ -109,7 +109,8 @@ impl Site {
                 other: Href::parse(&format!("/login?to={}", fields.to)).ok()?,
                 form: form(&fields, "/login/continue")?,
             }),
-            Step::Home { person: who, products, emergency, form: fields } => Page::Home(Home {
+            Step::Home { person: who, products, emergency, console, form: fields } => Page::Home(Home {
+                console: console.then(|| Href::parse(crate::login::CONSOLE).ok()).flatten(),
                 person: person(&who),
                 emergency: emergency.then(|| Href::parse(super::emergency::OWN).ok()).flatten(),
                 account: Href::parse(super::account::ACCOUNT).ok()?,

@@ -38,6 +38,8 @@ impl Scene {
     /// Goes through the console's door.
     async fn enter(&self, email: &str) -> UserAgent {
         let (agent, app) = self.with_step(email).await;
+        let home = agent.visit(&self.id("/")).await;
+        assert!(home.html().contains("&#x2f;admin&#x2f;"), "{email}: {}", home.describe());
         let page = self.prove(&agent, &app).await;
         assert_eq!(page.url.as_str(), self.id("/admin/"), "{email}: {}", page.describe());
         assert!(page.text().contains("Console"), "{email}: {}", page.describe());
@@ -75,6 +77,8 @@ async fn m19_h1_the_console_opens_to_a_role_with_a_login_of_just_now_and_a_secon
         assert_eq!(page.status, 404, "{path}: {}", page.describe());
         assert!(!page.text().contains("Audit log"), "{path}: {}", page.describe());
     }
+    let home = ann.visit(&scene.id("/")).await;
+    assert!(!home.html().contains("&#x2f;admin&#x2f;"), "{}", home.describe());
     // An admin without a second step adds one first, and with one is still asked for it.
     let (agent, _) = scene.log_in("it@acme.example.test").await;
     let page = agent.visit(&scene.id("/admin/")).await;
