@@ -10,6 +10,8 @@ use super::pages::{
 
 #[path = "account.rs"]
 mod account;
+#[path = "console.rs"]
+mod console;
 
 /// File name and page.
 pub fn all() -> Vec<(&'static str, Page)> {
@@ -20,6 +22,7 @@ pub fn all() -> Vec<(&'static str, Page)> {
     all.extend(replays());
     all.extend(locals());
     all.extend(account::all());
+    all.extend(console::all());
     all
 }
 
@@ -100,6 +103,7 @@ fn logins() -> Vec<(&'static str, Page)> {
                     ProductLink { brand: loom(), href: href("https://loom.example.com/") },
                 ],
                 emergency: None,
+                console: None,
                 account: href("/account"),
                 logout: form("/logout"),
             }),
@@ -110,6 +114,7 @@ fn logins() -> Vec<(&'static str, Page)> {
                 person: unnamed(),
                 products: Vec::new(),
                 emergency: None,
+                console: None,
                 account: href("/account"),
                 logout: form("/logout"),
             }),
@@ -120,6 +125,7 @@ fn logins() -> Vec<(&'static str, Page)> {
                 person: ann(),
                 products: vec![ProductLink { brand: trello(), href: href("https://trello.example.com/") }],
                 emergency: Some(href("/login/emergency/enrol")),
+                console: Some(href("/admin/")),
                 account: href("/account"),
                 logout: form("/logout"),
             }),

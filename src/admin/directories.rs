@@ -99,7 +99,7 @@ impl Admin {
         found.and_then(|found| self.shown_directory(found)).ok_or_else(Problem::not_found)
     }
 
-    fn shown_directory(&self, directory: &DraftDirectory) -> Option<Directory> {
+    pub(super) fn shown_directory(&self, directory: &DraftDirectory) -> Option<Directory> {
         let DirectoryName::Org(_, name) = &directory.name else { return None };
         let login = self.world.catalog.load().login.url();
         let (settings, saml) = (directory.protocol.settings(), directory.protocol.saml());

@@ -10,23 +10,30 @@ use crate::kernel::event::Actor;
 use crate::kernel::values::{DomainName, OrgName};
 use crate::orgs::DraftOrg;
 use crate::orgs::loosen::{Loosening, confirmation};
+use crate::store::Unavailable;
 use http::StatusCode;
 
 impl Admin {
     pub(super) async fn list_domains(&self, call: &Call<'_>) -> Result<Reply, Problem> {
         let (org, limit) = (call.org()?, call.limit()?);
         let after = call.after(|text| Some(text.to_owned()))?;
+        let mut items = self.domains_shown(org).await?;
+        items.retain(|item| after.as_ref().is_none_or(|after| item.domain > *after));
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(|last| last.domain.clone());
+        Reply::of(&Page { items, next })
+    }
+
+    /// Stated by the operator, proved, or to be proved, in order.
+    pub(super) async fn domains_shown(&self, org: &OrgName) -> Result<Vec<Domain>, Unavailable> {
         let proofs = self.domains.list(Some(org)).await?;
         let floor = self.world.orgs.floor();
         let stated = find(&floor.orgs, org).into_iter().flat_map(|org| org.domains.iter());
         let mut items: Vec<Domain> = stated.map(|(domain, _)| self.of_file(org, domain)).collect();
         items.extend(proofs.into_iter().map(|listed| self.proved(org, listed)));
         items.sort_by(|one, other| one.domain.cmp(&other.domain));
-        items.retain(|item| after.as_ref().is_none_or(|after| item.domain > *after));
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| more).map(|last| last.domain.clone());
-        Reply::of(&Page { items, next })
+        Ok(items)
     }
 
     /// Says what to publish. Asked again, it says the same.

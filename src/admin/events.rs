@@ -65,7 +65,7 @@ fn is_wanted(event: &Value, call: &Call<'_>) -> bool {
 }
 
 /// Nothing of the person and nothing of the rules: what happened, when, and by which code the log knows more.
-fn line(event: &AuditEvent) -> String {
+pub(super) fn line(event: &AuditEvent) -> String {
     let why = event.reason.as_deref().unwrap_or("no reason was recorded");
     let at = event.product.as_deref().map(|product| format!(" at {product}")).unwrap_or_default();
     let by =

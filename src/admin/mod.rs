@@ -10,6 +10,7 @@
 mod access;
 mod answer;
 mod call;
+pub mod console;
 mod deletions;
 mod directories;
 mod domains;

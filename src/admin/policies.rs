@@ -100,7 +100,7 @@ impl Admin {
 }
 
 /// The default policy, then those for some people in the order in which they are asked; the file's among them.
-fn in_order(org: &DraftOrg) -> impl Iterator<Item = &DraftPolicy> {
+pub(super) fn in_order(org: &DraftOrg) -> impl Iterator<Item = &DraftPolicy> {
     std::iter::once(&org.policy).chain(org.policies.iter().map(|(_, policy)| policy))
 }
 
@@ -115,7 +115,7 @@ fn place(name: &str) -> Vec<&str> {
     if name == DEFAULT { vec!["policy"] } else { vec!["policies", name] }
 }
 
-fn in_force(policy: &DraftPolicy) -> InForce {
+pub(super) fn in_force(policy: &DraftPolicy) -> InForce {
     let sso = match policy.sso {
         Sso::Off => "off",
         Sso::Offered => "offered",

@@ -35,6 +35,8 @@ pub enum Step {
     Emergency(Box<super::emergency::EmergencyStep>),
     /// A page of a second step on the login host.
     Stepping(Box<super::stepping::SteppingStep>),
+    /// A page of the console's door.
+    Console(super::console::ConsoleStep),
     /// Go to another host.
     Leave {
         /// What is there.
@@ -78,6 +80,8 @@ pub enum Step {
         products: Vec<Arc<Product>>,
         /// Whether the person may enrol for the emergency door.
         emergency: bool,
+        /// Whether the person has a role for the console.
+        console: bool,
         /// The form of "sign out everywhere".
         form: Form,
     },

@@ -204,7 +204,10 @@ impl Login {
     pub async fn home(&self, visitor: &Visitor) -> Answer {
         let answer = match self.current(visitor).await {
             Ok(None) => Ok(self.ask_email(visitor, None, String::new(), false)),
-            Ok(Some(current)) => Ok(self.show_home(visitor, &current)),
+            Ok(Some(current)) => {
+                let roles = self.roles_of(current.account.id).await;
+                roles.map(|roles| self.show_home(visitor, &current, !roles.is_empty()))
+            }
             Err(stop) => Err(stop),
         };
         self.settle(visitor, None, answer).await

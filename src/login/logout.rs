@@ -249,7 +249,7 @@ impl Login {
     }
 
     /// The login host's own page.
-    pub(super) fn show_home(&self, visitor: &Visitor, current: &Current) -> Answer {
+    pub(super) fn show_home(&self, visitor: &Visitor, current: &Current, console: bool) -> Answer {
         let browser = Browser::of(visitor);
         let form = self.form(visitor, None, &browser);
         let catalog = self.world.catalog.load();
@@ -257,7 +257,7 @@ impl Login {
             catalog.products.values().filter(|product| self.may_enter(current, product)).cloned().collect();
         products.sort_by(|a, b| a.label.cmp(&b.label));
         let emergency = self.is_named_by_sign_on(current);
-        let mut answer = Answer::of(Step::Home { person: current.person(), products, emergency, form });
+        let mut answer = Answer::of(Step::Home { person: current.person(), products, emergency, console, form });
         answer.cookies.extend(browser.cookie());
         answer
     }

@@ -10,6 +10,7 @@
 //! - `signal`: what a provider says without a browser: security events, logout tokens, Okta's Universal Logout.
 //! - `local`: what people prove to us: passwords at products' own doors, resets, second steps.
 //! - `account`: a person's own account: what it is, where it is logged in, and ending that.
+//! - `console`: who may enter the console, and the proof that it asks for.
 //! - `emergency`: the door for the day on which an organization's own provider keeps everybody out.
 //! - `native`: products' own apps: the person is asked, a code, tokens that turn.
 //! - `live`: the session check of the data path, with `entry`, `cache`, `lease`, `registry`, `watch` and the back-room loop that
@@ -26,6 +27,7 @@ mod begin;
 mod both_sides;
 mod cache;
 mod codec;
+mod console;
 mod cookies;
 mod current;
 mod deletion;
@@ -78,6 +80,7 @@ pub use account::{
 };
 pub use another::{AddressAsks, AddressStep};
 pub use answer::{Answer, AskEmail, Choose, Form, Person, Refused, Step, There, Towards, Way};
+pub use console::{CONSOLE, ConsoleStep, Door, Steward, not_here};
 pub use cookies::{Cookies, LANGUAGE, SESSION, language as language_cookie, language_for_now};
 pub use emergency::{EmergencyPage, EmergencyStep, Enrolled, NotPrepared, Removed};
 pub use handover::ProductHost;

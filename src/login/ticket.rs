@@ -143,6 +143,8 @@ pub(super) enum Errand {
     Steps,
     /// An API token is to be made: the login ends at their page.
     Tokens,
+    /// The console is to be entered: the login ends there.
+    Console,
     /// This record is to move: its owner left its product's door for the provider, whose address may be one that it never had (T22).
     Move(ProductAccountId),
 }
@@ -157,6 +159,7 @@ impl Errand {
             Self::Merge => writer.byte(1),
             Self::Steps => writer.byte(2),
             Self::Tokens => writer.byte(4),
+            Self::Console => writer.byte(5),
             Self::Move(record) => writer.byte(3).raw(&record.to_bytes()),
         }
     }
@@ -167,6 +170,7 @@ impl Errand {
             1 => Some(Self::Merge),
             2 => Some(Self::Steps),
             4 => Some(Self::Tokens),
+            5 => Some(Self::Console),
             3 => Some(Self::Move(ProductAccountId::from_bytes(reader.raw()?))),
             _ => None,
         }
@@ -177,13 +181,14 @@ impl Errand {
         match self {
             Self::Steps => Some(super::stepping::OWN_STEPS),
             Self::Tokens => Some(super::account::OWN_TOKENS),
+            Self::Console => Some(super::CONSOLE),
             Self::None | Self::Merge | Self::Move(_) => None,
         }
     }
 
     /// Whether an enrolled second step is asked for by the login itself. Where a record moves, its owner's is asked for beside it.
     pub(super) fn demands_step(self) -> bool {
-        matches!(self, Self::Merge | Self::Steps | Self::Tokens)
+        matches!(self, Self::Merge | Self::Steps | Self::Tokens | Self::Console)
     }
 }
 

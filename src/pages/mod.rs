@@ -13,6 +13,7 @@
 mod account;
 mod address;
 mod colour;
+mod console;
 mod href;
 mod local;
 mod merging;
@@ -30,6 +31,7 @@ mod view;
 pub use account::{Account, AccountWay, By, Device, Statement};
 pub use address::{AddressCode, AddressOpened, WhichAddress};
 pub use colour::{Colour, NotAColour};
+pub use console::{Block, Cell, Console, Row};
 pub use href::{Href, NotAnHref};
 pub use local::{
     AskReset, Code, CodeFrom, Confirm, Enrol, Local, NewPassword, Notice, Opened, Password, Recovery, Security, Steps,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::account::Account;
 use super::colour::Colour;
+use super::console::Console;
 use super::href::Href;
 use super::local::Local;
 use super::name::Name;
@@ -47,6 +48,8 @@ pub enum Page {
     Local(Box<Local>),
     /// A person's own account.
     Account(Box<Account>),
+    /// A page of the console.
+    Console(Box<Console>),
 }
 
 impl Page {
@@ -331,6 +334,8 @@ pub struct Home {
     pub products: Vec<ProductLink>,
     /// Where the person enrols for the emergency door; none: not named for it.
     pub emergency: Option<Href>,
+    /// The console; none: no role for it.
+    pub console: Option<Href>,
     /// The person's own account.
     pub account: Href,
     /// "Log out everywhere" posts this with `scope=everywhere`.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 const STYLE: &str = include_str!("templates/style.css");
 
 /// Templates by name. All are HTML, so all are escaped.
-const TEMPLATES: [(&str, &str); 39] = [
+const TEMPLATES: [(&str, &str); 40] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("email.html", include_str!("templates/email.html")),
@@ -32,6 +32,7 @@ const TEMPLATES: [(&str, &str); 39] = [
     ("fault.html", include_str!("templates/fault.html")),
     ("home.html", include_str!("templates/home.html")),
     ("account.html", include_str!("templates/account.html")),
+    ("console.html", include_str!("templates/console.html")),
     ("resend.html", include_str!("templates/resend.html")),
     ("lost.html", include_str!("templates/lost.html")),
     ("local/password.html", include_str!("templates/local/password.html")),

@@ -135,6 +135,7 @@ fn hostile() -> Vec<Page> {
             person: person(),
             products: vec![ProductLink { brand: brand(), href: href() }],
             emergency: Some(href()),
+            console: Some(href()),
             account: href(),
             logout: form(),
         }),

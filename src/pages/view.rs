@@ -45,6 +45,7 @@ pub(super) fn of(page: &Page, login_host: &str, (speaker, picker): (Speaker, Opt
             (template, status, Some(page.brand()), values)
         }
         Page::Account(page) => ("account.html", 200, page.brand.as_ref(), page.values()),
+        Page::Console(page) => ("console.html", page.status, None, page.values()),
         Page::Lost(page) => ("lost.html", 200, Some(&page.brand), lost(page)),
     };
     let frame = context! {
@@ -154,7 +155,8 @@ fn home(page: &Home) -> Value {
         .map(|product| context! { mark => mark(&product.brand), href => product.href.as_str() })
         .collect();
     let emergency = page.emergency.as_ref().map(|href| href.as_str());
-    context! { person => person(&page.person), products, emergency, account => page.account.as_str(), logout => form(&page.logout) }
+    let console = page.console.as_ref().map(|href| href.as_str());
+    context! { person => person(&page.person), products, emergency, console, account => page.account.as_str(), logout => form(&page.logout) }
 }
 
 fn resend(page: &Resend) -> Value {

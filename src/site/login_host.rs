@@ -42,6 +42,9 @@ impl Site {
         if path == stepping::OWN || path.starts_with("/account/steps/") {
             return self.on_own_steps(request, visitor, (&method, &path)).await;
         }
+        if path == "/admin" || path.starts_with(crate::login::CONSOLE) {
+            return self.on_console(request, visitor).await;
+        }
         if path == account::ACCOUNT || path.starts_with("/account/") {
             return self.on_account(request, visitor).await;
         }

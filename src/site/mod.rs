@@ -6,6 +6,9 @@
 mod account;
 mod another;
 mod app_login;
+mod console;
+mod console_companies;
+mod console_pages;
 mod emergency;
 mod forms;
 mod languages;

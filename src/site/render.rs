@@ -62,6 +62,10 @@ impl Site {
                 let host = self.login.world().catalog.load().login.host().to_owned();
                 super::stepping::page(*step, &host)?
             }
+            Step::Console(step) => {
+                let host = self.login.world().catalog.load().login.host().to_owned();
+                super::console::door_page(step, &host)?
+            }
             Step::AskEmail(ask) => Page::Email(Email {
                 brand: ask.product.as_deref().map(brand),
                 form: form(&ask.form, identify_action(at))?,
@@ -105,7 +109,8 @@ impl Site {
                 other: Href::parse(&format!("/login?to={}", fields.to)).ok()?,
                 form: form(&fields, "/login/continue")?,
             }),
-            Step::Home { person: who, products, emergency, form: fields } => Page::Home(Home {
+            Step::Home { person: who, products, emergency, console, form: fields } => Page::Home(Home {
+                console: console.then(|| Href::parse(crate::login::CONSOLE).ok()).flatten(),
                 person: person(&who),
                 emergency: emergency.then(|| Href::parse(super::emergency::OWN).ok()).flatten(),
                 account: Href::parse(super::account::ACCOUNT).ok()?,
@@ -198,7 +203,7 @@ fn outage_page(reference: Reference) -> Option<Page> {
 }
 
 /// Who reads an answer's page.
-fn reader(visitor: &Visitor, at: At) -> Reader {
+pub(super) fn reader(visitor: &Visitor, at: At) -> Reader {
     Reader { language: visitor.language.clone(), picker: super::languages::picker(visitor, at) }
 }
 

@@ -21,6 +21,8 @@ use super::support::upstream::Upstream;
 
 #[path = "admin_api_access.rs"]
 mod access;
+#[path = "console.rs"]
+mod console;
 
 const ALL: &[&str] = &["orgs:read", "orgs:write", "people:read", "people:write", "audit:read", "explain:read"];
 const PEOPLE: &[&str] = &["people:read", "people:write"];
@@ -47,11 +49,15 @@ impl Scene {
 
     fn start_with(more: impl FnOnce(Configuration) -> Configuration) -> Self {
         let (op, trello) = (LightOp::start(), Upstream::start());
+        // Admin of one organization and auditor of another.
+        let two = |is_so: bool| if is_so { ", \"two@acme.example.test\"" } else { "" };
         let org = |name: &str, keys: &str| {
             format!(
-                "[org.{name}]\ndomains = [\"{name}.example.test\"]\nadmins = [\"it@{name}.example.test\"]\n\
-                 auditors = [\"aud@{name}.example.test\"]\n\
+                "[org.{name}]\ndomains = [\"{name}.example.test\"]\nadmins = [\"it@{name}.example.test\"{}]\n\
+                 auditors = [\"aud@{name}.example.test\"{}]\n\
                  sso = {{ oidc = \"{}\", client_id = \"{name}\", client_secret_file = \"{{dir}}/secret\" }}\n{keys}",
+                two(name == "acme"),
+                two(name == "globex"),
                 op.issuer()
             )
         };
