@@ -3,6 +3,8 @@
 #[path = "store/fixtures.rs"]
 #[expect(dead_code, reason = "shared with the store's suite, which uses the rest")]
 mod fixtures;
+#[path = "audit/million.rs"]
+mod million;
 #[path = "audit/ocsf.rs"]
 mod ocsf;
 #[path = "audit/receivers.rs"]

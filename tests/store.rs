@@ -127,6 +127,7 @@ macro_rules! conformance {
             the_nudge_comes_after_the_row_is_visible,
             the_log_has_one_position_per_event_in_commit_order,
             events_are_found_by_reference,
+            events_are_found_by_the_person_they_are_about,
             last_activity_only_moves_forward,
             a_sweep_takes_what_is_a_day_past_its_time,
             a_closed_store_answers_unavailable

@@ -2,9 +2,10 @@
 
 use super::arguments::Which;
 use super::stored::Wrong;
-use crate::kernel::event::AuditEvent;
+use crate::kernel::event::{AboutPerson, AuditEvent};
 use crate::kernel::values::EmailAddress;
 use crate::store::{LoggedEvent, Store};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Events read at once.
@@ -50,26 +51,58 @@ impl Wanted {
         Ok(found)
     }
 
-    /// Hands over each that is met, in the log's order, without holding more than a page of them.
+    /// Hands over each that is met, in the log's order, without holding more than a page of them, or than those of one person.
     pub(super) async fn each(
         &self,
         store: &Arc<dyn Store>,
         mut take: impl FnMut(&LoggedEvent, AuditEvent) -> Result<(), Wrong>,
     ) -> Result<(), Wrong> {
         let accounts = self.accounts(store).await?;
+        if let Some(person) = &self.person {
+            for (logged, event) in self.theirs(store, person, &accounts).await?.into_values() {
+                take(&logged, event)?;
+            }
+            return Ok(());
+        }
         let mut from = 0;
         loop {
             let page = store.log(from, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             from = last.position.saturating_add(1);
             for logged in &page {
-                let event: AuditEvent = serde_json::from_slice(&logged.bytes)
-                    .map_err(|why| Wrong(format!("event {} does not read: {why}", logged.position)))?;
+                let event = read(logged)?;
                 if self.is_met(&event, &accounts) {
                     take(logged, event)?;
                 }
             }
         }
+    }
+
+    /// Those of a person that are met, by the index, in the log's order.
+    async fn theirs(
+        &self,
+        store: &Arc<dyn Store>,
+        person: &EmailAddress,
+        accounts: &[String],
+    ) -> Result<BTreeMap<u64, (LoggedEvent, AuditEvent)>, Wrong> {
+        let mut found = BTreeMap::new();
+        let named = AboutPerson::at(person.as_str());
+        let by_account = accounts.iter().map(|account| AboutPerson { email: None, account: Some(account.clone()) });
+        for about in std::iter::once(named).chain(by_account) {
+            let mut before = u64::MAX;
+            loop {
+                let page = store.events_about(&about, before, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                before = last.position;
+                for logged in page {
+                    let event = read(&logged)?;
+                    if self.is_met(&event, accounts) {
+                        found.insert(logged.position, (logged, event));
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Events that name the person only by account are theirs as well.
@@ -96,6 +129,11 @@ impl Wanted {
             && self.until.as_ref().is_none_or(|until| event.time.as_str() < until.as_str());
         is_theirs && ended && is_there && is_then
     }
+}
+
+fn read(logged: &LoggedEvent) -> Result<AuditEvent, Wrong> {
+    serde_json::from_slice(&logged.bytes)
+        .map_err(|why| Wrong(format!("event {} does not read: {why}", logged.position)))
 }
 
 /// A date or the beginning of a UTC time, as it would stand in an event.

@@ -2,6 +2,10 @@
 //!
 //! Never in an event: tokens, assertions, codes, passwords, queries of login paths. Add an action as a variant of [`Action`].
 
+mod about;
+
+pub use about::AboutPerson;
+
 use super::values::{EventId, Reference, Timestamp};
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};

@@ -31,7 +31,7 @@ pub use scim::{Provisioning, UserKey};
 pub use sqlite::{Snapshot, Sqlite, settle, snapshot};
 
 use crate::clock::Clock;
-use crate::kernel::event::AuditEvent;
+use crate::kernel::event::{AboutPerson, AuditEvent};
 use crate::kernel::journal::{Batch, CheckpointRow, DomainRow, KeyRow, MarkKind, PolicyRow, ReplayMark, Revocation};
 use crate::kernel::model::{
     Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
@@ -322,6 +322,13 @@ pub trait Store:
     async fn leaf_hashes(&self, from: u64, to: u64) -> Result<Vec<[u8; 32]>, Unavailable>;
     /// Events that carry this reference.
     async fn events_by_reference(&self, reference: &str) -> Result<Vec<AuditEvent>, Unavailable>;
+    /// Events that are about a person or were done by them, newest first: those before a position, at most `limit`.
+    async fn events_about(
+        &self,
+        person: &AboutPerson,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<LoggedEvent>, Unavailable>;
     /// The checkpoint of the largest size.
     async fn newest_checkpoint(&self) -> Result<Option<CheckpointRow>, Unavailable> {
         Ok(self.checkpoints().await?.pop())

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use fedgate::kernel::domain::DomainProof;
-use fedgate::kernel::event::AuditEvent;
+use fedgate::kernel::event::{AboutPerson, AuditEvent};
 use fedgate::kernel::journal::mail::{DeadLetter, OutboxCount, OutboxRow};
 use fedgate::kernel::journal::{
     ApiToken, Batch, CheckpointRow, DomainRow, KeyRow, OrganizationHead, OrganizationVersion, PolicyRow, RolePin,
@@ -228,6 +228,16 @@ impl Store for Failing {
     async fn events_by_reference(&self, reference: &str) -> Result<Vec<AuditEvent>, Unavailable> {
         self.answers()?;
         self.inner.events_by_reference(reference).await
+    }
+
+    async fn events_about(
+        &self,
+        person: &AboutPerson,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<LoggedEvent>, Unavailable> {
+        self.answers()?;
+        self.inner.events_about(person, before, limit).await
     }
 
     async fn checkpoints(&self) -> Result<Vec<CheckpointRow>, Unavailable> {

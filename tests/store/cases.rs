@@ -1,7 +1,7 @@
 //! The port's definition: what every store must do. Each case gets an empty store.
 
 use super::fixtures::*;
-use fedgate::kernel::event::leaf_hash;
+use fedgate::kernel::event::{AboutPerson, leaf_hash};
 use fedgate::kernel::journal::{
     Batch, Change, CheckpointRow, DomainRow, KeyRow, MarkKind, PolicyRow, ReplayMark, Revocation,
 };
@@ -527,6 +527,39 @@ pub async fn events_are_found_by_reference(store: AnyStore) {
     let reference = events[0].reference.clone().unwrap();
     assert_eq!(store.events_by_reference(&reference).await.unwrap(), [events[0].clone(), events[2].clone()]);
     assert_eq!(store.events_by_reference("7K3M-9QX2").await.unwrap(), []);
+}
+
+pub async fn events_are_found_by_the_person_they_are_about(store: AnyStore) {
+    let about = |number: u8, email: Option<&str>, account: Option<&str>| {
+        let mut event = event(number.into());
+        event.subject.email = email.map(str::to_owned);
+        event.subject.account = account.map(str::to_owned);
+        event.actor = None;
+        event
+    };
+    let (ann, by_account) = (Some("ann@acme.com"), Some("a1"));
+    let events = vec![
+        about(1, ann, by_account),
+        about(2, Some("bob@acme.com"), None),
+        about(3, None, by_account),
+        about(4, ann, None),
+        about(5, None, None),
+    ];
+    store.commit(Batch { events, ..Batch::default() }).await.unwrap();
+    let find = async |person: AboutPerson, before: u64, limit: usize| {
+        let found = store.events_about(&person, before, limit).await.unwrap();
+        found.iter().map(|logged| logged.position).collect::<Vec<_>>()
+    };
+    let both = AboutPerson { email: Some("ann@acme.com".to_owned()), account: Some("a1".to_owned()) };
+    assert_eq!(find(both.clone(), u64::MAX, 9).await, [3, 2, 0]);
+    assert_eq!(find(both.clone(), u64::MAX, 2).await, [3, 2], "the newest of both");
+    assert_eq!(find(both.clone(), 3, 9).await, [2, 0]);
+    assert_eq!(find(AboutPerson::at("ann@acme.com"), u64::MAX, 9).await, [3, 0]);
+    assert_eq!(find(AboutPerson::at("ann@acme.co"), u64::MAX, 9).await, Vec::<u64>::new());
+    assert_eq!(find(AboutPerson { email: None, ..both }, u64::MAX, 9).await, [2, 0]);
+    assert_eq!(find(AboutPerson::default(), u64::MAX, 9).await, Vec::<u64>::new());
+    let logged = store.events_about(&AboutPerson::at("bob@acme.com"), u64::MAX, 1).await.unwrap();
+    assert_eq!(logged, store.log(1, 1).await.unwrap());
 }
 
 pub async fn last_activity_only_moves_forward(store: AnyStore) {

@@ -4,7 +4,7 @@ use super::super::Admin;
 use super::super::events::line;
 use super::super::scope::Scope;
 use super::{Nothing, may, may_everywhere, reads};
-use crate::kernel::event::{AuditEvent, Outcome};
+use crate::kernel::event::{AboutPerson, AuditEvent, Outcome};
 use crate::kernel::journal::Role;
 use crate::kernel::model::Account;
 use crate::kernel::values::{OrgName, Reference};
@@ -64,6 +64,7 @@ impl Admin {
     pub async fn time_line(&self, steward: &Steward, account: &Account, before: Option<u64>) -> Result<Log, Nothing> {
         let id = account.id.to_string();
         let email = account.email.as_ref().map(ToString::to_string);
+        let about = AboutPerson { email: email.clone(), account: Some(id.clone()) };
         let wanted = |event: &AuditEvent| {
             let subject = &event.subject;
             let by = event.actor.as_ref().and_then(|actor| actor.id.as_deref());
@@ -73,7 +74,7 @@ impl Admin {
                 None => is_by || (email.is_some() && subject.email == email),
             }
         };
-        self.look_through(steward, before, wanted).await
+        self.look_through(steward, (Some(&about), before), wanted).await
     }
 
     /// A search.
@@ -86,20 +87,21 @@ impl Admin {
                 && fits(&filter.action, action.as_deref())
                 && fits(&filter.outcome, outcome.as_deref())
         };
-        self.look_through(steward, filter.before, wanted).await
+        let about = (!filter.person.is_empty()).then(|| AboutPerson::at(&filter.person));
+        self.look_through(steward, (about.as_ref(), filter.before), wanted).await
     }
 
     /// Backwards from `before`, at most [`LOOKED_THROUGH`] events.
     async fn look_through(
         &self,
         steward: &Steward,
-        before: Option<u64>,
+        (about, before): (Option<&AboutPerson>, Option<u64>),
         wanted: impl Fn(&AuditEvent) -> bool,
     ) -> Result<Log, Nothing> {
         let mut at = before.unwrap_or(u64::MAX).min(self.world.store.log_size().await?);
         let (mut found, mut looked) = (Log::default(), 0);
         while at > 0 && looked < LOOKED_THROUGH {
-            let page = self.page_before(steward, at).await?;
+            let page = self.page_before(steward, about, at).await?;
             if page.is_empty() {
                 at = 0;
                 break;
@@ -122,9 +124,17 @@ impl Admin {
         Ok(found)
     }
 
-    /// Newest first. Whoever reads one organization alone is given its events by the index, and does not wade through the others'.
-    async fn page_before(&self, steward: &Steward, before: u64) -> Result<Vec<LoggedEvent>, Nothing> {
+    /// Newest first, by an index where one leads to what is looked for: a person, or the one organization whose events are the reader's.
+    async fn page_before(
+        &self,
+        steward: &Steward,
+        about: Option<&AboutPerson>,
+        before: u64,
+    ) -> Result<Vec<LoggedEvent>, Nothing> {
         let store = &self.world.store;
+        if let Some(person) = about {
+            return Ok(store.events_about(person, before, READ).await?);
+        }
         if let Some(org) = self.only_org(steward) {
             return Ok(store.events_of_org(&org, before, READ).await?);
         }

@@ -50,6 +50,7 @@ pub const TABLES: &[Table] = &[
     table("mark", &["kind", "digest"]),
     table("revocation", &["seq"]),
     table("event", &["position"]),
+    table("event_about", &["about", "position"]),
     table("checkpoint", &["size"]),
     table("directory", &["id"]),
     table("domain", &["domain"]),

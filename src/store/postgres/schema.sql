@@ -145,6 +145,13 @@ CREATE TABLE event (
 CREATE INDEX event_reference ON event (reference) WHERE reference IS NOT NULL;
 CREATE INDEX event_org ON event (org, position) WHERE org IS NOT NULL;
 
+-- Events by the person whom they are about or who did them: addresses under e:, accounts under a:. The log itself holds both in the clear.
+CREATE TABLE event_about (
+    about TEXT COLLATE "C" NOT NULL,
+    position BIGINT NOT NULL,
+    PRIMARY KEY (about, position)
+);
+
 CREATE TABLE checkpoint (
     size BIGINT PRIMARY KEY,
     at BIGINT NOT NULL,

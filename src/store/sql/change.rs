@@ -106,6 +106,10 @@ impl At<'_> {
             let bytes = event.bytes().map_err(|fault| Halt::Refused(fault.to_string()))?;
             let row = params![position.cast_signed(), leaf_hash(&bytes), event.reference, bytes, event.org];
             self.any("INSERT INTO event (position, leaf, reference, bytes, org) VALUES (?, ?, ?, ?, ?)", row)?;
+            for about in event.about() {
+                let row = params![about, position.cast_signed()];
+                self.any("INSERT INTO event_about (about, position) VALUES (?, ?)", row)?;
+            }
             position += 1;
         }
         Ok(position)

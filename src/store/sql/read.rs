@@ -1,8 +1,9 @@
 //! The port's methods: writes go to the writer, reads are one prepared statement each.
 
 use super::super::{Committed, Feed, LoggedEvent, NotCommitted, Store, Touch, Unavailable};
+use super::organizations::count;
 use super::{Read, Row, Tables, params, rows};
-use crate::kernel::event::AuditEvent;
+use crate::kernel::event::{AboutPerson, AuditEvent};
 use crate::kernel::journal::{Batch, CheckpointRow, DomainRow, KeyRow, PolicyRow};
 use crate::kernel::model::{
     Account, DirectoryRow, IdentityKey, LinkedIdentity, LoginSession, ProductAccount, ProductSession,
@@ -230,6 +231,25 @@ impl<D: Tables> Store for D {
         let bytes: Vec<Vec<u8>> = self.all(sql, params![reference], |row| row.get(0)).await?;
         let events: Result<_, _> = bytes.iter().map(|bytes| serde_json::from_slice(bytes)).collect();
         events.map_err(|fault| Unavailable(format!("an event does not read: {fault}")))
+    }
+
+    async fn events_about(
+        &self,
+        person: &AboutPerson,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<LoggedEvent>, Unavailable> {
+        let Some([one, other]) = person.keys() else { return Ok(Vec::new()) };
+        let sql = "SELECT position, bytes FROM event WHERE position IN
+                   (SELECT position FROM event_about WHERE about IN (?, ?) AND position < ? ORDER BY position DESC LIMIT ?)
+                   ORDER BY position DESC LIMIT ?";
+        let before = i64::try_from(before).unwrap_or(i64::MAX);
+        // An event may be found by both.
+        let (found, limit) = (count(limit.saturating_mul(2)), count(limit));
+        self.all(sql, params![one, other, before, found, limit], |row| {
+            Ok(LoggedEvent { position: row.get::<i64>(0)?.cast_unsigned(), bytes: row.get(1)? })
+        })
+        .await
     }
 
     async fn checkpoints(&self) -> Result<Vec<CheckpointRow>, Unavailable> {

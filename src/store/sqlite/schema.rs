@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("apps.sql"),
     include_str!("enterprise.sql"),
     include_str!("personal.sql"),
+    include_str!("event_about.sql"),
 ];
 
 /// How long a connection waits for another process's lock before the store counts as unavailable. A browser waits with it, so
@@ -167,6 +168,32 @@ mod tests {
             };
             assert!([length("policy"), length("domain")].iter().all(|length| *length > 0), "{known}");
         }
+    }
+
+    #[test]
+    fn events_of_before_the_index_by_person_are_found_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let db = Connection::open(&path).unwrap();
+        let known = MIGRATIONS.iter().position(|migration| migration.contains("CREATE TABLE event_about")).unwrap();
+        for migration in &MIGRATIONS[..known] {
+            db.execute_batch(migration).unwrap();
+        }
+        db.pragma_update(None, "user_version", i64::try_from(known).unwrap()).unwrap();
+        let ann = "01KB3Z8Q4W9T5N7M2XJ6R0V1CD";
+        let by = format!(r#"{{"actor":{{"kind":"person","id":"{ann}/7","address":"ann@acme.com"}},"subject":{{}}}}"#);
+        let whom = r#"{"actor":{"kind":"operator","id":"uid 0"},"subject":{"email":"bob@acme.com","account":"b"}}"#;
+        for (position, bytes) in [(0, r#"{"subject":{}}"#), (1, by.as_str()), (2, whom)] {
+            let row = (position, bytes.as_bytes());
+            db.execute("INSERT INTO event (position, leaf, bytes) VALUES (?, x'00', ?)", row).unwrap();
+        }
+        drop(db);
+        let db = open_writer(&path).unwrap();
+        let mut rows = db.prepare("SELECT about, position FROM event_about ORDER BY position, about").unwrap();
+        let found = rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))).unwrap();
+        let expected =
+            [(format!("a:{ann}"), 1), ("e:ann@acme.com".into(), 1), ("a:b".into(), 2), ("e:bob@acme.com".into(), 2)];
+        assert_eq!(found.map(Result::unwrap).collect::<Vec<_>>(), expected);
     }
 
     #[test]
