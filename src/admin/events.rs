@@ -37,7 +37,7 @@ impl Admin {
                 let event: Value = serde_json::from_slice(&logged.bytes).map_err(|why| Problem::fault(&why))?;
                 // A person's events are found by the person alone: others' organizations are not this reader's.
                 let is_here = event.get("org").and_then(Value::as_str) == Some(org.as_str());
-                if is_here && is_wanted(&event, call) {
+                if is_here && is_wanted(&event, (call, person.as_ref())) {
                     items.push(Event { position: logged.position, event });
                 }
             }
@@ -60,14 +60,15 @@ impl Admin {
     }
 }
 
-fn is_wanted(event: &Value, call: &Call<'_>) -> bool {
-    let says = |name: &str, path: &str| {
-        call.query.get(name).is_none_or(|wanted| event.pointer(path).and_then(Value::as_str) == Some(wanted))
-    };
+fn is_wanted(event: &Value, (call, person): (&Call<'_>, Option<&AboutPerson>)) -> bool {
+    let is = |path: &str, wanted: &str| event.pointer(path).and_then(Value::as_str) == Some(wanted);
+    let says = |name: &str, path: &str| call.query.get(name).is_none_or(|wanted| is(path, wanted));
+    let is_theirs =
+        person.is_none_or(|person| person.email.as_deref().is_some_and(|email| is("/subject/email", email)));
     let since = call.query.get("since");
     let young =
         since.is_none_or(|since| event.get("time").and_then(Value::as_str).is_some_and(|time| time >= since.as_str()));
-    says("person", "/subject/email") && says("action", "/action") && says("outcome", "/outcome") && young
+    is_theirs && says("action", "/action") && says("outcome", "/outcome") && young
 }
 
 /// Nothing of the person and nothing of the rules: what happened, when, and by which code the log knows more.

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::kernel::journal::KeyRow;
 use crate::kernel::values::Timestamp;
 use crate::keys::Kek;
-use crate::store::snapshot;
+use crate::store::{keys_of, snapshot};
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -122,6 +122,8 @@ fn backup(arguments: &Arguments, common: &Common, screen: &mut Screen<'_>) -> Re
 fn write(store: &Path, part: &Path, (file, kek): (&mut File, &Kek)) -> Result<Manifest, Wrong> {
     let now = Clock::system().now();
     let made = snapshot(store, part)?;
+    // It opens by the key by which what is in it does.
+    kek.settle(&keys_of(part)?);
     let (length, sha256) = measure(&mut File::open(part)?)?;
     let manifest = Manifest { made_at: now.millis(), events: made.events, version: made.version, length, sha256 };
     let sealed = kek.seal_item(KIND, 1, &serde_json::to_vec(&manifest)?, now)?;
@@ -183,6 +185,30 @@ pub(super) fn beside(file: &Path, what: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn m23_a_backup_of_a_store_under_the_key_that_follows_opens_by_that_key_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (old, new) = (Kek::new([1; 32]), Kek::new([2; 32]));
+        drop(crate::store::Sqlite::open(&at("db"), Clock::system()).unwrap());
+        let put = |kek: &Kek, generation: u32| {
+            let row = kek.seal_item("test.item", generation, b"secret", Timestamp::from_millis(0)).unwrap();
+            let db = rusqlite::Connection::open(at("db")).unwrap();
+            let row = (&row.kind, row.generation, &row.sealed, 0);
+            db.execute("INSERT INTO key (kind, generation, sealed, created_at) VALUES (?, ?, ?, ?)", row).unwrap();
+        };
+        let opens = |name: &str, by: &Kek| {
+            let both = old.clone().followed_by(new.clone()).unwrap();
+            let mut file = File::create(at(name)).unwrap();
+            write(&at("db"), &at(&format!("{name}.part")), (&mut file, &both)).unwrap();
+            unpack(&at(name), &at(&format!("{name}.whole")), by).is_ok()
+        };
+        put(&old, 1);
+        assert!(opens("before", &old));
+        put(&new, 2);
+        assert!(opens("after", &new));
+    }
 
     #[test]
     fn h17_a_backup_that_another_hand_made_or_changed_is_none() {

@@ -67,8 +67,9 @@ impl Kek {
         self.next.is_some()
     }
 
-    /// Seals with the successor as soon as it has sealed one of these rows, which are those of the store.
-    pub(super) fn settle(&self, rows: &[KeyRow]) {
+    /// Seals with the successor as soon as it has sealed one of these rows, which are those of the store. Whatever reads all rows of a store
+    /// says so before it seals anything; [`super::Keys`] does by itself.
+    pub fn settle(&self, rows: &[KeyRow]) {
         let Some(next) = self.next.as_ref().filter(|next| !next.counts.load(Ordering::Acquire)) else { return };
         if rows.iter().any(|row| open(&next.raw, (&row.kind, row.generation), &row.sealed).is_some()) {
             next.counts.store(true, Ordering::Release);

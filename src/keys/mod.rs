@@ -114,6 +114,7 @@ impl Keys {
         now: Timestamp,
         random: &mut dyn FnMut() -> [u8; 32],
     ) -> Result<Vec<KeyRow>, KeyFault> {
+        kek.settle(rows);
         let mut made = Vec::new();
         for kind in wanted {
             let name = kind.to_string();

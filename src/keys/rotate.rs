@@ -48,6 +48,7 @@ impl Keys {
         now: Timestamp,
         random: &mut dyn FnMut() -> [u8; 32],
     ) -> Result<Rotation, KeyFault> {
+        kek.settle(rows);
         let name = kind.to_string();
         let mut were: Vec<u32> = rows.iter().filter(|row| row.kind == name).map(|row| row.generation).collect();
         were.sort_unstable();
@@ -167,6 +168,22 @@ mod tests {
             jwks.split("\"kid\":\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
         };
         assert!(kids(&world.keys().jwks().unwrap()).iter().all(|kid| !kids(&before).contains(kid)), "all anew");
+    }
+
+    #[test]
+    fn m23_a_process_that_has_opened_nothing_yet_makes_keys_under_the_key_that_follows() {
+        let mut world = World::new();
+        let (old, new) = (world.kek.clone(), Kek::new([2; 32]));
+        let both = || old.clone().followed_by(new.clone()).unwrap();
+        let by = both();
+        for row in &mut world.rows {
+            *row = by.sealed_anew(row).unwrap().unwrap();
+        }
+        world.kek = both();
+        world.rotate(Kind::Cookie, false);
+        let wanted = [Kind::Client(crate::kernel::values::DirectoryId::from_bytes([1; 16]))];
+        world.rows.extend(Keys::missing(&both(), &world.rows, &wanted, NOW, &mut || [9; 32]).unwrap());
+        assert!(Keys::open(&new, &world.rows).is_ok(), "without the old one");
     }
 
     #[test]

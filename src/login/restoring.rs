@@ -341,6 +341,8 @@ pub async fn shut(
     (happened, action): (&Happened, Action),
 ) -> Result<Restored, NotRestored> {
     let mut rows = store.keys().await?;
+    // Before anything is sealed for it.
+    kek.settle(&rows);
     let mut batch = Batch { changes: vec![Change::Restore(RestoreChange::Cleanse)], ..Batch::default() };
     batch.changes.extend(retire_all(store, kek, now).await?);
     for kind in RENEWED {

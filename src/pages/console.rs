@@ -52,7 +52,7 @@ pub enum Block {
     },
     /// A list.
     Rows {
-        /// Its id in the page.
+        /// The beginning of its id in the page; its place makes it the only one.
         id: &'static str,
         /// Heading.
         title: Text,

@@ -28,7 +28,7 @@ pub use outbox::Outbox;
 pub use postgres::Postgres;
 pub use relinks::Relinks;
 pub use scim::{Provisioning, UserKey};
-pub use sqlite::{Snapshot, Sqlite, settle, snapshot};
+pub use sqlite::{Snapshot, Sqlite, keys_of, settle, snapshot};
 
 use crate::clock::Clock;
 use crate::kernel::event::{AboutPerson, AuditEvent};

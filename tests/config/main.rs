@@ -137,6 +137,28 @@ fn the_short_file_means_what_the_interface_says() {
 }
 
 #[test]
+fn m23_the_key_that_is_to_follow_is_one_and_another() {
+    let with = |lines: &str| load(&format!("{lines}\n{SHORT}{LISTEN}"));
+    let source = |path: &str| KeySource::File(path.into());
+    let keys = |lines: &str| with(lines).0.expect("a good file").key;
+    let both = keys("key_file = \"/a\"\nnext_key_file = \"/b\"");
+    assert_eq!(both, KeySources { now: source("/a"), next: Some(source("/b")) });
+    let default = source("/var/lib/fedgate/kek");
+    let next = Some(KeySource::Variable("B".to_owned()));
+    assert_eq!(keys("next_key_env = \"B\""), KeySources { now: default, next });
+    for (lines, says) in [
+        ("next_key_file = \"/b\"\nnext_key_env = \"B\"", "`next_key_file` and `next_key_env` are both written"),
+        ("key_file = \"/a\"\nnext_key_file = \"/a\"", "the one that is there"),
+        ("next_key_file = \"/var/lib/fedgate/kek\"", "the one that is there"),
+        ("key_env = \"A\"\nnext_key_env = \"A\"", "the one that is there"),
+    ] {
+        let report = with(lines).1;
+        let found: Vec<_> = report.findings().iter().filter(|finding| finding.code == Code::Either).collect();
+        assert!(found.len() == 1 && found[0].what.contains(says), "{lines}: {found:?}");
+    }
+}
+
+#[test]
 fn without_tls_certificates_are_ordered_from_the_default_authority() {
     let config = config(SHORT);
     let acme = config.acme.expect("a directory");

@@ -173,6 +173,8 @@ async fn m19_an_auditor_reads_a_time_line_and_only_who_administers_the_person_en
     let own = scene.enter("aud@acme.example.test").await;
     let seen = own.visit(page.url.as_str()).await;
     assert!(seen.text().contains("login.succeeded"), "{}", seen.describe());
+    let log = own.visit(&scene.id("/admin/log?person=Ann%40ACME.example.test")).await;
+    assert!(log.text().contains("login.succeeded"), "however it is written: {}", log.describe());
     // Another organization's admin, and its own auditor, change nothing; the other one does not even see her.
     let foreign = scene.enter("it@globex.example.test").await;
     assert_eq!(foreign.visit(page.url.as_str()).await.status, 404);

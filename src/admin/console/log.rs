@@ -21,7 +21,7 @@ const SHOWN: usize = 50;
 /// What is looked for. Empty: anything.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// An address, as it stands in the event.
+    /// An address, however it is written.
     pub person: String,
     /// A stable name, as `login.denied`.
     pub action: String,
@@ -80,14 +80,15 @@ impl Admin {
     /// A search.
     pub async fn search_log(&self, steward: &Steward, filter: &Filter) -> Result<Log, Nothing> {
         let fits = |wanted: &str, has: Option<&str>| wanted.is_empty() || has == Some(wanted);
+        let about = (!filter.person.is_empty()).then(|| AboutPerson::at(&filter.person));
+        let person = about.as_ref().and_then(|about| about.email.as_deref()).unwrap_or_default();
         let wanted = |event: &AuditEvent| {
             let (action, outcome) =
                 (named(serde_json::to_value(event.action)), named(serde_json::to_value(event.outcome)));
-            fits(&filter.person, event.subject.email.as_deref())
+            fits(person, event.subject.email.as_deref())
                 && fits(&filter.action, action.as_deref())
                 && fits(&filter.outcome, outcome.as_deref())
         };
-        let about = (!filter.person.is_empty()).then(|| AboutPerson::at(&filter.person));
         self.look_through(steward, (about.as_ref(), filter.before), wanted).await
     }
 

@@ -9,7 +9,7 @@ mod snapshot;
 mod writer;
 
 pub(super) use copy::copied;
-pub use snapshot::{Snapshot, settle, snapshot};
+pub use snapshot::{Snapshot, keys_of, settle, snapshot};
 
 use super::copy::MARK;
 use super::sql::writer::{QUEUE, Work, Writer};

@@ -2,6 +2,8 @@
 
 use super::super::OpenError;
 use super::schema;
+use crate::kernel::journal::KeyRow;
+use crate::kernel::values::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -31,6 +33,20 @@ pub fn snapshot(store: &Path, into: &Path) -> Result<Snapshot, OpenError> {
     let version: i64 = made.pragma_query_value(None, "user_version", |row| row.get(0))?;
     std::fs::File::open(into)?.sync_all()?;
     Ok(Snapshot { events: events.cast_unsigned(), version: u32::try_from(version).unwrap_or(u32::MAX) })
+}
+
+/// The sealed keys that a store's file holds, which is left as it is.
+///
+/// # Errors
+/// [`OpenError`]: it is no store, or the disk fails.
+pub fn keys_of(store: &Path) -> Result<Vec<KeyRow>, OpenError> {
+    let db = schema::open_reader(store)?;
+    let mut rows = db.prepare("SELECT kind, generation, sealed, created_at FROM key")?;
+    let read = rows.query_map([], |row| {
+        let created_at = Timestamp::from_millis(row.get(3)?);
+        Ok(KeyRow { kind: row.get(0)?, generation: row.get(1)?, sealed: row.get(2)?, created_at })
+    })?;
+    Ok(read.collect::<Result<_, _>>()?)
 }
 
 /// Takes what is beside a store's file into it, so that the file alone is the store. Nobody else may have it open.
