@@ -1,16 +1,17 @@
 //! Our own second step of people who log in by a provider (B9): asked for after the provider's proof, enrolled with the mailbox by who is
 //! known, and at once by who is new.
 
+use fedgate::kernel::local::Seed;
 use fedgate::kernel::model::ProductAccountState;
 use serde_json::json;
 
 use crate::doors::{PASSWORD, digits};
 use crate::moves::Ground;
 use crate::passkeys::{enrol_on, post, scene};
-use crate::second_steps::{seed, step};
 use crate::support::agent::UserAgent;
 use crate::support::html::tags;
 use crate::support::page::Page;
+use crate::support::totp;
 
 const ANN: &str = "ann@free.example.test";
 const MALLORY: &str = "mallory@free.example.test";
@@ -29,24 +30,28 @@ fn written_down(page: &Page) -> (Vec<String>, String) {
     (codes, next)
 }
 
-/// Somebody new, by the issuer, with an app of their own: the seed and the recovery codes.
-async fn newcomer(
-    ground: &Ground,
-    agent: &UserAgent,
-    login: &str,
-    email: &str,
-) -> (fedgate::kernel::local::Seed, Vec<String>) {
+/// Somebody new with an app of their own.
+struct Newcomer {
+    app: Seed,
+    /// The code that enrolled it: good for nothing more.
+    used: String,
+    recovery: Vec<String>,
+}
+
+/// Somebody new, by the issuer.
+async fn newcomer(ground: &Ground, agent: &UserAgent, login: &str, email: &str) -> Newcomer {
     let page = ground.by_provider(agent, email, "issuer", login).await;
     assert!(page.text().contains("Add an authenticator app"), "{}", page.describe());
     assert!(!page.html().contains("Add a passkey instead"), "there is no account yet that it could be bound to");
-    let seed = seed(&page);
+    let app = totp::seed(&page);
     let failed = agent.submit(&page, "code", &[("code", "000000")]).await;
     assert!(failed.text().contains("That code isn’t right"), "{}", failed.describe());
-    let shown = agent.submit(&failed, "code", &[("code", &seed.code(step() - 1))]).await;
-    let (codes, next) = written_down(&shown);
+    let used = totp::first(&app).to_string();
+    let shown = agent.submit(&failed, "code", &[("code", &used)]).await;
+    let (recovery, next) = written_down(&shown);
     let page = agent.click(&shown, &next).await;
     assert!(ground.is_at_product(&page), "{}", page.describe());
-    (seed, codes)
+    Newcomer { app, used, recovery }
 }
 
 #[tokio::test]
@@ -56,7 +61,7 @@ async fn b9_who_is_new_enrols_at_once_and_takes_the_step_at_every_login() {
     let page = ground.by_provider(&ann, ANN, "issuer", "ann").await;
     assert!(page.text().contains("Add an authenticator app"), "{}", page.describe());
     assert!(ground.events("jit.created").is_empty(), "nobody is made before the step");
-    let (app, recovery) = newcomer(&ground, &ann, "ann", ANN).await;
+    let Newcomer { app, used, recovery } = newcomer(&ground, &ann, "ann", ANN).await;
     let who = ann.visit(&ground.doors.url("trello", "/.fedgate/session")).await.json();
     assert_eq!((&who["second_step"]["enrolled"], &who["second_step"]["required"]), (&json!(true), &json!(true)));
     assert!(who["second_step"]["taken_at"].is_string(), "{who}");
@@ -68,9 +73,9 @@ async fn b9_who_is_new_enrols_at_once_and_takes_the_step_at_every_login() {
     assert!(!ground.inside(&again).await);
     let home = again.visit(&ground.doors.url("id", "/")).await;
     assert!(!home.text().contains("Log out"), "the login host is not open either: {}", home.describe());
-    let old = again.submit(&asked, "code", &[("code", &app.code(step() - 1))]).await;
+    let old = again.submit(&asked, "code", &[("code", &used)]).await;
     assert!(old.text().contains("That code isn’t right"), "it was used: {}", old.describe());
-    let page = again.submit(&old, "code", &[("code", &app.code(step()))]).await;
+    let page = again.submit(&old, "code", &[("code", &totp::second(&app))]).await;
     assert!(ground.is_at_product(&page), "{}", page.describe());
     // A recovery code in its place, once.
     for (code, works) in [(&recovery[2], true), (&recovery[2], false)] {
@@ -94,8 +99,8 @@ async fn b9_h1_who_is_known_shows_the_mailbox_before_the_first_second_step() {
     let wrong = ann.submit(&page, "code", &[("code", "12345678")]).await;
     assert!(wrong.text().contains("That code isn’t right"), "{}", wrong.describe());
     let page = ann.submit(&wrong, "code", &[("code", &code)]).await;
-    let app = seed(&page);
-    let shown = ann.submit(&page, "code", &[("code", &app.code(step() - 1))]).await;
+    let app = totp::seed(&page);
+    let shown = ann.submit(&page, "code", &[("code", &totp::first(&app))]).await;
     let (_, next) = written_down(&shown);
     assert!(!ground.inside(&ann).await);
     // Somebody has a copy of what stands in the browser by now; it makes one login, and ann is faster.
@@ -133,7 +138,7 @@ async fn h1_the_digits_of_a_mail_are_tried_five_times() {
 #[tokio::test]
 async fn b9_a_page_of_a_second_step_is_good_in_its_browser_for_its_person_as_they_were() {
     let ground = Ground::open_with(OPEN, REQUIRED, None).await;
-    let (app, _) = newcomer(&ground, &ground.browser(), "ann", ANN).await;
+    let Newcomer { app, .. } = newcomer(&ground, &ground.browser(), "ann", ANN).await;
     let (victim, thief) = (ground.browser(), ground.browser());
     let asked = ground.by_provider(&victim, ANN, "issuer", "ann").await;
     assert!(asked.text().contains("One more step"), "{}", asked.describe());
@@ -141,9 +146,9 @@ async fn b9_a_page_of_a_second_step_is_good_in_its_browser_for_its_person_as_the
     newcomer(&ground, &ground.browser(), "mallory", MALLORY).await;
     let theirs = ground.by_provider(&thief, MALLORY, "issuer", "mallory").await;
     assert!(theirs.text().contains("One more step"), "{}", theirs.describe());
-    let bent = thief.submit(&asked, "code", &[("code", &app.code(step()))]).await;
+    let bent = thief.submit(&asked, "code", &[("code", &totp::second(&app))]).await;
     assert!(bent.text().contains("This page is over"), "{}", bent.describe());
-    let wrong = thief.submit(&theirs, "code", &[("code", &app.code(step()))]).await;
+    let wrong = thief.submit(&theirs, "code", &[("code", &totp::second(&app))]).await;
     assert!(wrong.text().contains("That code isn’t right"), "somebody else's app: {}", wrong.describe());
     // The account's epoch rose meanwhile (H14): the page is worth nothing.
     let email = fedgate::kernel::values::EmailAddress::parse(ANN).expect("an address");
@@ -151,7 +156,7 @@ async fn b9_a_page_of_a_second_step_is_good_in_its_browser_for_its_person_as_the
     let raise = fedgate::kernel::journal::Change::RaiseEpoch(account.id);
     let batch = fedgate::kernel::journal::Batch { changes: vec![raise], ..Default::default() };
     ground.store().commit(batch).await.expect("raised");
-    let stale = victim.submit(&asked, "code", &[("code", &app.code(step()))]).await;
+    let stale = victim.submit(&asked, "code", &[("code", &totp::second(&app))]).await;
     assert!(stale.text().contains("This page is over"), "{}", stale.describe());
     assert!(!ground.inside(&victim).await && !ground.inside(&thief).await);
     ground.doors.close().await;
@@ -160,16 +165,16 @@ async fn b9_a_page_of_a_second_step_is_good_in_its_browser_for_its_person_as_the
 #[tokio::test]
 async fn b9_the_pages_of_several_tabs_are_good_for_their_one_person() {
     let ground = Ground::open_with(OPEN, REQUIRED, None).await;
-    let (app, _) = newcomer(&ground, &ground.browser(), "ann", ANN).await;
+    let Newcomer { app, recovery, .. } = newcomer(&ground, &ground.browser(), "ann", ANN).await;
     let ann = ground.browser();
     let first = ground.by_provider(&ann, ANN, "issuer", "ann").await;
     let second = ann.visit(&ground.doors.url("trello", "/page")).await;
     let second = ann.submit(&second, "email", &[("email", ANN)]).await;
     let second = ann.submit(&second, "/.fedgate/depart", &[("way", "issuer")]).await;
     assert!(second.text().contains("One more step"), "{}", second.describe());
-    let page = ann.submit(&first, "code", &[("code", &app.code(step()))]).await;
+    let page = ann.submit(&first, "code", &[("code", &totp::second(&app))]).await;
     assert!(ground.is_at_product(&page), "{}", page.describe());
-    let late = ann.submit(&second, "code", &[("code", &app.code(step() + 1))]).await;
+    let late = ann.submit(&second, "code", &[("code", &recovery[0])]).await;
     assert!(late.text().contains("This page is over"), "{}", late.describe());
     ground.doors.close().await;
 }
@@ -177,14 +182,14 @@ async fn b9_the_pages_of_several_tabs_are_good_for_their_one_person() {
 #[tokio::test]
 async fn b9_m14_codes_are_tried_ten_times_in_a_quarter_of_an_hour() {
     let ground = Ground::open_with(OPEN, REQUIRED, None).await;
-    let (app, _) = newcomer(&ground, &ground.browser(), "ann", ANN).await;
+    let Newcomer { app, .. } = newcomer(&ground, &ground.browser(), "ann", ANN).await;
     let thief = ground.browser();
     let mut page = ground.by_provider(&thief, ANN, "issuer", "ann").await;
     for _ in 0..10 {
         page = thief.submit(&page, "code", &[("code", "000000")]).await;
         assert!(page.text().contains("That code isn’t right"), "{}", page.describe());
     }
-    let turned = thief.submit(&page, "code", &[("code", &app.code(step()))]).await;
+    let turned = thief.submit(&page, "code", &[("code", &totp::second(&app))]).await;
     assert!(turned.text().contains("Too many tries"), "{}", turned.describe());
     ground.doors.close().await;
 }
@@ -226,7 +231,7 @@ async fn b9_b22_a_link_waits_for_the_second_step_that_a_policy_requires() {
     assert!(asked.text().contains("We’ve sent eight digits"), "{}", asked.describe());
     let code = digits(&ground.doors.letter(ANN, 1).await);
     let page = ann.submit(&asked, "code", &[("code", &code)]).await;
-    let shown = ann.submit(&page, "code", &[("code", &seed(&page).code(step() - 1))]).await;
+    let shown = ann.submit(&page, "code", &[("code", &totp::first(&totp::seed(&page)))]).await;
     let (_, next) = written_down(&shown);
     assert_eq!(ground.state(&record).await, ProductAccountState::Migrating, "its button was not pressed yet");
     let review = ann.click(&shown, &next).await;
@@ -243,7 +248,7 @@ async fn t13_b9_everybody_must_move_and_take_a_second_step_and_there_is_a_way_on
     let app = ground.enrolled(&record).await;
     let ann = ground.browser();
     let asked = ground.doors.log_in(&ann, ANN, PASSWORD).await;
-    let page = ann.submit(&asked, "code", &[("code", &app.code(step()))]).await;
+    let page = ann.submit(&asked, "code", &[("code", &totp::second(&app))]).await;
     let page = ann.submit(&page, "/.fedgate/move", &[]).await;
     let page = crate::world::sign_in(&ann, page, "ann").await;
     let review = ann.submit(&page, "/.fedgate/prove", &[]).await;
@@ -275,10 +280,10 @@ async fn h1_m6_own_second_steps_are_changed_by_a_login_of_just_now_with_the_step
     // Of just now, and nothing is there yet: an app, then a passkey.
     let page = ann.visit(&ground.doors.url("id", "/account/steps")).await;
     let page = ann.submit(&page, "act", &[("act", "add")]).await;
-    let app = seed(&page);
+    let app = totp::seed(&page);
     let wrong = ann.submit(&page, "code", &[("code", "000000")]).await;
     assert!(wrong.text().contains("That code isn’t right"), "{}", wrong.describe());
-    let shown = ann.submit(&wrong, "code", &[("code", &app.code(step() - 1))]).await;
+    let shown = ann.submit(&wrong, "code", &[("code", &totp::first(&app))]).await;
     let (old, next) = written_down(&shown);
     let page = ann.click(&shown, &next).await;
     assert!(page.text().contains("Authenticator app") && page.text().contains("left: 10"), "{}", page.describe());
@@ -290,7 +295,7 @@ async fn h1_m6_own_second_steps_are_changed_by_a_login_of_just_now_with_the_step
         let turned = ann.submit(&bent, "act", &[("act", act)]).await;
         assert!(!turned.url.as_str().contains("/account/steps"), "{act}: {}", turned.describe());
     }
-    let page = steps_page(&ground, &ann, "ann", Some(&app.code(step()))).await;
+    let page = steps_page(&ground, &ann, "ann", Some(&totp::second(&app))).await;
     assert!(page.url.as_str().ends_with("/account/steps"), "{}", page.describe());
     let ceremony = ann.submit(&page, "act", &[("act", "passkey")]).await;
     let page = add_passkey(&ground, &ann, &ceremony).await;

@@ -5,29 +5,9 @@ use fedgate::kernel::local::Seed;
 use crate::doors::{Doors, PASSWORD, digits};
 use crate::support::agent::UserAgent;
 use crate::support::page::Page;
+use crate::support::totp;
 
 const ANN: &str = "ann@gmail.example.test";
-
-/// The seed that an enrolment page shows.
-pub fn seed(page: &Page) -> Seed {
-    let text = page.text();
-    let key: String =
-        text.split("Key: ").nth(1).expect("a key").chars().filter(|c| c.is_ascii_alphanumeric()).take(32).collect();
-    let digit = |c: char| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(c).expect("base32") as u64;
-    let bits: Vec<u8> = key
-        .as_bytes()
-        .chunks(8)
-        .flat_map(|eight| {
-            eight.iter().fold(0_u64, |bits, c| bits << 5 | digit(char::from(*c))).to_be_bytes()[3..].to_vec()
-        })
-        .collect();
-    Seed::from_bytes(&bits).expect("twenty bytes")
-}
-
-#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
-pub fn step() -> i64 {
-    i64::try_from(std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs() / 30).expect("small")
-}
 
 /// Enrols an app; the seed and the recovery codes.
 async fn enrol(doors: &Doors, agent: &UserAgent) -> (Seed, Vec<String>) {
@@ -35,11 +15,10 @@ async fn enrol(doors: &Doors, agent: &UserAgent) -> (Seed, Vec<String>) {
     let wrong = agent.submit(&page, "current", &[("current", "wrong"), ("act", "add")]).await;
     assert!(wrong.text().contains("That didn’t work"), "{}", wrong.describe());
     let page = agent.submit(&wrong, "current", &[("current", PASSWORD), ("act", "add")]).await;
-    let seed = seed(&page);
+    let seed = totp::seed(&page);
     let failed = agent.submit(&page, "code", &[("code", "000000")]).await;
     assert!(failed.text().contains("That code isn’t right"), "{}", failed.describe());
-    // The code of the step before this one, so that this one's is still good for the login.
-    let shown = agent.submit(&failed, "code", &[("code", &seed.code(step() - 1))]).await;
+    let shown = agent.submit(&failed, "code", &[("code", &totp::first(&seed))]).await;
     let text = shown.text();
     let codes = text.split_whitespace().filter(|word| word.len() == 11 && word.chars().nth(5) == Some('-'));
     let codes: Vec<String> = codes.map(ToOwned::to_owned).collect();
@@ -61,7 +40,7 @@ async fn an_enrolled_second_step_is_asked_for_and_each_code_is_good_once() {
     assert!(!doors.is_inside(&again, "trello").await, "a password alone opens nothing now");
     let wrong = again.submit(&asked, "code", &[("code", "000000")]).await;
     assert!(wrong.text().contains("That code isn’t right"), "{}", wrong.describe());
-    let code = seed.code(step());
+    let code = totp::second(&seed);
     let inside = again.submit(&wrong, "code", &[("code", &code)]).await;
     assert_eq!(inside.url.as_str(), doors.url("trello", "/page"), "{}", inside.describe());
 
@@ -89,7 +68,7 @@ async fn enter_on_the_security_page_changes_nothing() {
     // What a browser presses for Enter: the form's first button (HTML, implicit submission).
     let first = page.form("current").buttons.remove(0);
     assert_eq!(first, ("act".to_owned(), String::new()));
-    let fields = [("current", PASSWORD), ("code", &seed.code(step())), ("act", "")];
+    let fields = [("current", PASSWORD), ("code", &totp::second(&seed)), ("act", "")];
     let page = ann.submit(&page, "current", &fields).await;
     assert!(
         page.text().contains("Authenticator app") && !page.text().contains("That didn’t work"),
@@ -132,12 +111,12 @@ async fn h1_a_required_second_step_is_first_enrolled_with_password_and_mailbox()
     assert!(!doors.is_inside(&ann, "trello").await);
     let code = digits(&doors.letter(ANN, 1).await);
     let page = ann.submit(&asked, "code", &[("code", &code)]).await;
-    let seed = seed(&page);
-    let shown = ann.submit(&page, "code", &[("code", &seed.code(step() - 1))]).await;
+    let seed = totp::seed(&page);
+    let shown = ann.submit(&page, "code", &[("code", &totp::first(&seed))]).await;
     assert!(shown.text().contains("Write these down"), "{}", shown.describe());
     assert!(!doors.is_inside(&ann, "trello").await, "the next login asks for both");
     let asked = doors.log_in(&ann, ANN, PASSWORD).await;
-    let inside = ann.submit(&asked, "code", &[("code", &seed.code(step()))]).await;
+    let inside = ann.submit(&asked, "code", &[("code", &totp::second(&seed))]).await;
     assert_eq!(inside.url.as_str(), doors.url("trello", "/page"), "{}", inside.describe());
     doors.close().await;
 }
@@ -199,7 +178,7 @@ async fn a_second_step_is_named_by_its_owner_with_the_password_alone_of_just_now
     let page = ann.visit(&doors.url("trello", "/.fedgate/security")).await;
     let id = only_factor(&page);
     let (act, label) = (format!("name {id}"), format!("label {id}"));
-    let right = seed.code(step());
+    let right = totp::second(&seed);
     for (password, code) in [("wrong", right.as_str()), (PASSWORD, "000000"), (PASSWORD, "")] {
         let fields = [("act", act.as_str()), ("current", password), ("code", code), (&label, "Stolen")];
         let page = ann.submit(&page, "current", &fields).await;
@@ -229,10 +208,10 @@ async fn h1_the_last_second_step_stays_where_a_policy_requires_one() {
     let asked = doors.log_in(&ann, ANN, PASSWORD).await;
     let code = digits(&doors.letter(ANN, 1).await);
     let page = ann.submit(&asked, "code", &[("code", &code)]).await;
-    let seed = seed(&page);
-    ann.submit(&page, "code", &[("code", &seed.code(step() - 1))]).await;
+    let seed = totp::seed(&page);
+    ann.submit(&page, "code", &[("code", &totp::first(&seed))]).await;
     let asked = doors.log_in(&ann, ANN, PASSWORD).await;
-    ann.submit(&asked, "code", &[("code", &seed.code(step()))]).await;
+    ann.submit(&asked, "code", &[("code", &totp::second(&seed))]).await;
     assert!(doors.is_inside(&ann, "trello").await);
     let page = ann.visit(&doors.url("trello", "/.fedgate/security")).await;
     let id = only_factor(&page);

@@ -2,22 +2,9 @@
 
 use super::*;
 use crate::support::html::tags;
+use crate::support::totp;
 use fedgate::admin::console::PAGES;
 use fedgate::kernel::local::Seed;
-
-/// The seed that an enrolment page shows.
-fn seed(page: &Page) -> Seed {
-    let text = page.text();
-    let key = text.split("Key: ").nth(1).expect("a key").chars().filter(char::is_ascii_alphanumeric).take(32);
-    let digit = |c: char| u64::try_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(c).expect("base32")).expect("small");
-    let key: Vec<u64> = key.map(digit).collect();
-    let five = |eight: &[u64]| eight.iter().fold(0, |bits, five| bits << 5 | five).to_be_bytes()[3..].to_vec();
-    Seed::from_bytes(&key.chunks(8).flat_map(five).collect::<Vec<u8>>()).expect("twenty bytes")
-}
-
-fn step() -> i64 {
-    crate::support::clock::unix_seconds() / 30
-}
 
 impl Scene {
     fn id(&self, path: &str) -> String {
@@ -29,8 +16,8 @@ impl Scene {
         let (agent, _) = self.log_in(email).await;
         let page = agent.visit(&self.id("/account/steps")).await;
         let page = agent.submit(&page, "act", &[("act", "add")]).await;
-        let app = seed(&page);
-        let shown = agent.submit(&page, "code", &[("code", &app.code(step() - 1))]).await;
+        let app = totp::seed(&page);
+        let shown = agent.submit(&page, "code", &[("code", &totp::first(&app))]).await;
         assert_eq!(shown.status, 200, "{}", shown.describe());
         (agent, app)
     }
@@ -51,7 +38,7 @@ impl Scene {
         assert!(page.text().contains("a login of just now"), "{}", page.describe());
         let page = agent.submit(&page, "/admin/prove", &[]).await;
         assert!(page.text().contains("One more step"), "{}", page.describe());
-        agent.submit(&page, "code", &[("code", &app.code(step()))]).await
+        agent.submit(&page, "code", &[("code", &totp::second(app))]).await
     }
 
     /// The account's page, found as people do.

@@ -41,6 +41,7 @@ pub mod peer;
 pub mod ports;
 pub mod saml;
 pub mod site;
+pub mod totp;
 pub mod upstream;
 pub mod websocket;
 pub mod wire;
