@@ -123,7 +123,7 @@ pub fn saml_judge(input: &[u8]) {
         groups_claim: None,
         members: None,
         scim: None,
-        polled: None,
+        transmitter: None,
     };
     let connection = Connection {
         provider: "https://idp.example/metadata".into(),

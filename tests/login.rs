@@ -106,6 +106,8 @@ mod saml_pysaml2;
 mod scim;
 #[path = "login/second_steps.rs"]
 mod second_steps;
+#[path = "login/signal_streams.rs"]
+mod signal_streams;
 #[path = "login/signals.rs"]
 mod signals;
 #[path = "login/soak.rs"]

@@ -203,6 +203,53 @@ pub enum Saml {
     Check(SamlCheck),
 }
 
+/// `fedgate signals`: the stream of a directory's provider.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Signals {
+    /// Ask the provider for a stream of the events that are followed here, to this directory's door, unless it is there; then prove the way.
+    #[command(
+        after_help = "Example:\n  fedgate signals setup acme\n\nNeeds signals = { token_file = \"…\" } in the directory. Status 1: the \
+                            stream is there, and no event arrived."
+    )]
+    Setup(StreamSetup),
+    /// Say which streams there are and whether they are enabled.
+    Status(StreamOf),
+    /// Have the provider send an event that proves the way, and wait until the running gateway wrote down that it came.
+    Verify(StreamProof),
+    /// End the streams that lead to this directory's door.
+    Remove(StreamOf),
+}
+
+/// Whose stream.
+#[derive(Args, Clone, Debug)]
+pub struct StreamOf {
+    /// `ORG`, or `ORG/NAME` for another directory than `main`; `issuer` for the issuer's.
+    #[arg(value_name = "DIRECTORY")]
+    pub directory: String,
+}
+
+/// Whose stream is to prove its way.
+#[derive(Args, Clone, Debug)]
+pub struct StreamProof {
+    /// Whose.
+    #[command(flatten)]
+    pub of: StreamOf,
+    /// Seconds that the event may be on its way.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub wait: u64,
+}
+
+/// Whose stream, and how it delivers.
+#[derive(Args, Clone, Debug)]
+pub struct StreamSetup {
+    /// Whose.
+    #[command(flatten)]
+    pub proof: StreamProof,
+    /// Have events wait at the provider, to be fetched (RFC 8936), where it cannot reach this gateway.
+    #[arg(long)]
+    pub poll: bool,
+}
+
 /// Which response, and whose.
 #[derive(Args, Clone, Debug)]
 pub struct SamlCheck {
@@ -407,6 +454,8 @@ mod tests {
         check("keys", Keys::augment_subcommands, &["keys", "rotate", "acme/okta", "--compromised"]);
         check("keys", Keys::augment_subcommands, &["keys", "rotate", "--kind", "cookie", "--compromised"]);
         check("keys", Keys::augment_subcommands, &["keys", "rotate", "--kek"]);
+        check("signals", Signals::augment_subcommands, &["signals", "setup", "acme/okta", "--poll"]);
+        check("signals", Signals::augment_subcommands, &["signals", "verify", "acme"]);
         check("org", Orgs::augment_subcommands, &["org", "put", "acme", "acme.json", "--secret", "okta=file"]);
         check("quarantine", Quarantines::augment_subcommands, &["quarantine", "undo", "01KB3Z8Q4W9T5N7M2XJ6R0V1CD"]);
         check("quarantine", Quarantines::augment_subcommands, &["quarantine", "free", "a@b.c", "--product", "trello"]);

@@ -30,6 +30,7 @@ mod schema;
 mod scim_token;
 mod sessions;
 mod shadow;
+mod signals;
 mod store_copy;
 mod stored;
 mod upstreams;
@@ -83,6 +84,9 @@ pub enum Command {
     /// Say what is wrong with a SAML response.
     #[command(subcommand, after_help = "Example:\n  fedgate saml check response.xml --org acme")]
     Saml(arguments::Saml),
+    /// Set a stream of security events up at a directory's provider, and prove that it arrives.
+    #[command(subcommand, after_help = "Example:\n  fedgate signals setup acme")]
+    Signals(arguments::Signals),
     /// Say what another configuration would do to people; see what organizations changed at run time, and take it back.
     #[command(subcommand, after_help = "Example:\n  fedgate policy plan new.toml --people export.csv")]
     Policy(arguments::Policies),
@@ -200,6 +204,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &cli.common, &mut screen),
         Command::Explain(arguments) => explain::run(arguments, &cli.common, &mut screen),
         Command::Saml(arguments) => saml::run(arguments, &cli.common, &mut screen),
+        Command::Signals(arguments) => signals::run(arguments, &cli.common, &mut screen),
         Command::Policy(arguments) => policy::run(arguments, &cli.common, &mut screen),
         Command::Import(arguments) => import::run(arguments, &cli.common, &mut screen),
         Command::Sessions(arguments) => sessions::run(arguments, &cli.common, &mut screen),

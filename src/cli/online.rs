@@ -72,7 +72,7 @@ fn directory(draft: &DraftDirectory) -> Directory {
         groups_claim: draft.groups_claim.clone(),
         members: draft.members.clone(),
         scim: draft.scim.clone(),
-        polled: draft.polled.clone(),
+        transmitter: draft.transmitter.clone(),
     }
 }
 

@@ -11,12 +11,14 @@ mod online;
 mod redeem;
 pub mod saml;
 mod signal;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 pub use memory::Health;
 pub use online::OnlineReport;
 pub use signal::Unheard;
+pub use stream::{StreamManagement, Unmanaged};
 
 use crate::clock::Clock;
 use crate::kernel::model::{Directory, Protocol};

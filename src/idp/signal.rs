@@ -3,8 +3,10 @@
 
 use super::saml::turns::LogoutTurns;
 use super::{ProviderUnavailable, Providers};
-use crate::kernel::model::{Directory, Polled, Protocol};
-use crate::kernel::oidc::{Fetched, Settled, Signal, SignalDoor, SignalFault, fetched, judge_signal, question};
+use crate::kernel::model::{Directory, Polled, Protocol, Transmitter};
+use crate::kernel::oidc::{
+    Fetched, Settled, Signal, SignalDoor, SignalFault, SignalKind, fetched, judge_signal, question,
+};
 use crate::kernel::values::{DirectoryId, Timestamp};
 use crate::outbound::{Ask, Kind};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -40,16 +42,27 @@ pub enum Unheard {
     Unavailable(#[from] ProviderUnavailable),
 }
 
+/// Whom a token at this door must be made for: of security events, what the transmitter writes, where the operator says so.
+fn audience<'a>(directory: &'a Directory, door: SignalDoor<'a>) -> &'a str {
+    let own = directory.transmitter.as_ref().and_then(|transmitter| transmitter.audience.as_deref());
+    own.filter(|_| door.kind == SignalKind::Event).unwrap_or(door.address)
+}
+
 impl Providers {
     /// Asks a directory's transmitter for events, and tells what became of those of before. It may be silent for as long as it has nothing
     /// to say, up to [`SILENCE`].
     ///
     /// # Errors
     /// [`ProviderUnavailable`]; nothing of what was told is known to have arrived.
-    pub async fn poll(&self, polled: &Polled, settled: &Settled) -> Result<Fetched, ProviderUnavailable> {
+    pub async fn poll(
+        &self,
+        transmitter: &Transmitter,
+        polled: &Polled,
+        settled: &Settled,
+    ) -> Result<Fetched, ProviderUnavailable> {
         let fault = |why: String| ProviderUnavailable(why);
         let url = Url::parse(&polled.url).map_err(|why| fault(why.to_string()))?;
-        let bearer = HeaderValue::from_str(&format!("Bearer {}", polled.token.expose().trim()));
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", transmitter.token.expose().trim()));
         let mut bearer = bearer.map_err(|_| fault("the token of `signals` is no token".to_owned()))?;
         bearer.set_sensitive(true);
         let headers = HeaderMap::from_iter([
@@ -84,6 +97,7 @@ impl Providers {
         now: Timestamp,
     ) -> Result<Signal, Unheard> {
         let Protocol::Oidc(settings) = &directory.protocol else { return Err(super::no_provider().into()) };
+        let door = SignalDoor { address: audience(directory, door), ..door };
         let turns = self.0.signals.0.get_with(directory.id, Arc::default);
         let turn = turns.turn().await.ok_or(SignalFault::Rate)?;
         let provider = self.provider(&settings.issuer).await?;

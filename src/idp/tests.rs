@@ -80,7 +80,7 @@ impl Here {
             groups_claim: None,
             members: None,
             scim: None,
-            polled: None,
+            transmitter: None,
         };
         let providers = Self::providers(&hands, &folder, false);
         Self { op, hands, folder, providers, directory }

@@ -57,7 +57,7 @@ impl Login {
                 same
             });
             for (id, directory) in &catalog.directories {
-                if directory.polled.is_some() && !running.contains_key(id) {
+                if directory.transmitter.as_ref().is_some_and(|one| one.polled.is_some()) && !running.contains_key(id) {
                     let over = stop.child_token();
                     running.insert(*id, (Arc::clone(directory), over.clone()));
                     tasks.spawn(self.clone().poll(Arc::clone(directory), over));
@@ -73,12 +73,13 @@ impl Login {
     }
 
     async fn poll(self, directory: Arc<Directory>, stop: CancellationToken) {
-        let Some(polled) = &directory.polled else { return };
+        let Some(transmitter) = &directory.transmitter else { return };
+        let Some(polled) = &transmitter.polled else { return };
         let (mut settled, mut failed) = (Settled::default(), None::<Duration>);
         loop {
             let began = self.world.clock.since_boot();
             let asked = tokio::select! {
-                asked = self.world.providers.poll(polled, &settled) => asked,
+                asked = self.world.providers.poll(transmitter, polled, &settled) => asked,
                 () = stop.cancelled() => return,
             };
             let pause = match asked {

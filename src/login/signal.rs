@@ -18,7 +18,7 @@ use crate::kernel::model::{Account, Directory, IdentityKey, LoginSession};
 use crate::kernel::oidc::{Named, Signal, SignalDoor, SignalFault, SignalKind, Subject, What, asked};
 use crate::kernel::values::{EmailAddress, EventId, Reference};
 use crate::store::{Conflict, NotCommitted, Unavailable};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Where subjects of signals are found again; a directory whose people have another is told so in each receipt.
 const SOURCE: &str = "sub";
@@ -204,6 +204,10 @@ impl Login {
             "event": signal.event, "issued": signal.issued.to_string(), "received": visitor.now.to_string(),
             "latency_ms": u64::try_from(latency).unwrap_or(u64::MAX), "ended": reach.sessions.len(),
         }));
+        // A nonce of whoever asked for the verification, shown to whoever waits for it.
+        if let (Some(state), Some(Value::Object(after))) = (&signal.state, &mut event.after) {
+            after.insert("state".to_owned(), state.as_str().into());
+        }
         event
     }
 

@@ -4,8 +4,8 @@
 use super::roles::Staff;
 use crate::kernel::model::{
     ACCOUNT_SOURCE, ApiTokens, Catalog, Directory, DomainClaim, Limits, Members, MetadataAt, NamedPolicy, OnChange,
-    Organization, PasswordRule, PeoplePolicy, Policy, Polled, Product, Protocol, Provisioner, SecondStep, Since, Sso,
-    SubjectSource, ThirdPartyRule, demand,
+    Organization, PasswordRule, PeoplePolicy, Policy, Product, Protocol, Provisioner, SecondStep, Since, Sso,
+    SubjectSource, ThirdPartyRule, Transmitter, demand,
 };
 use crate::kernel::values::{
     DirectoryId, DirectoryName, DomainName, EmailAddress, Network, OrgName, Origin, PolicyName, ThirdPartyName,
@@ -110,7 +110,7 @@ pub struct DraftDirectory {
     /// How its provider provisions people here.
     pub scim: Option<Provisioner>,
     /// Where its provider's security events are fetched.
-    pub polled: Option<Polled>,
+    pub transmitter: Option<Transmitter>,
 }
 
 impl DraftDirectory {
@@ -137,7 +137,7 @@ impl DraftDirectory {
             groups_claim: None,
             members: None,
             scim: None,
-            polled: None,
+            transmitter: None,
         }
     }
 }
@@ -276,7 +276,8 @@ impl DraftCatalog {
             },
             Protocol::Local => Vec::new(),
         });
-        let polled = self.directories.iter().filter_map(|directory| directory.polled.as_ref());
+        let transmitters = self.directories.iter().filter_map(|directory| directory.transmitter.as_ref());
+        let polled = transmitters.filter_map(|transmitter| transmitter.polled.as_ref());
         providers.chain(adapters.map(|adapter| adapter.url.as_str())).chain(polled.map(|polled| polled.url.as_str()))
     }
 
@@ -339,12 +340,23 @@ fn directory(id: DirectoryId, draft: DraftDirectory) -> (DirectoryId, Arc<Direct
         groups_claim,
         members,
         scim,
-        polled,
+        transmitter,
         by_address: _,
     } = draft;
     (
         id,
-        Arc::new(Directory { id, name, label, domains, protocol, subject_source, groups_claim, members, scim, polled }),
+        Arc::new(Directory {
+            id,
+            name,
+            label,
+            domains,
+            protocol,
+            subject_source,
+            groups_claim,
+            members,
+            scim,
+            transmitter,
+        }),
     )
 }
 

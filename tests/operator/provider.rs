@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +40,8 @@ struct State {
     key: EcdsaKeyPair,
     /// Seconds that its clock is ahead of this machine's.
     ahead: Arc<AtomicI64>,
+    /// What else it publishes, by path.
+    published: Mutex<HashMap<String, Value>>,
 }
 
 impl LightOp {
@@ -51,7 +53,8 @@ impl LightOp {
         let issuer = format!("https://{}", listener.local_addr().expect("bound"));
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
         let ahead = Arc::new(AtomicI64::new(0));
-        let state = Arc::new(State { issuer: issuer.clone(), key, ahead: Arc::clone(&ahead) });
+        let state =
+            Arc::new(State { issuer: issuer.clone(), key, ahead: Arc::clone(&ahead), published: Mutex::default() });
         let stop = CancellationToken::new();
         let token = stop.clone();
         let shared = Arc::clone(&state);
@@ -74,6 +77,11 @@ impl LightOp {
     /// A token of its own, whatever these say.
     pub fn signed(&self, header: &Value, claims: &Value) -> String {
         self.state.signed(header, claims)
+    }
+
+    /// Publishes a document of its own at a path.
+    pub fn publish(&self, path: &str, document: Value) {
+        self.state.published.lock().expect("no panic while it is held").insert(path.to_owned(), document);
     }
 
     /// For another server of this machine that the same authority vouches for.
@@ -145,7 +153,10 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
                 None => status(StatusCode::BAD_REQUEST),
             }
         }
-        _ => status(StatusCode::NOT_FOUND),
+        other => match state.published.lock().expect("no panic while it is held").get(other) {
+            Some(document) => json_answer(document),
+            None => status(StatusCode::NOT_FOUND),
+        },
     })
 }
 

@@ -49,7 +49,7 @@ impl Scene {
             groups_claim: None,
             members: None,
             scim: None,
-            polled: None,
+            transmitter: None,
         });
         Self { store, folder, directory }
     }

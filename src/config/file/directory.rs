@@ -58,7 +58,7 @@ pub struct Connection {
     pub members: Option<At<Members>>,
     /// Its provider's provisioning (SCIM 2.0): `{ token_file = "…" }`. The operator's file only.
     pub scim: Option<At<Scim>>,
-    /// Its provider's security events, fetched where the provider does not push them: `{ poll = "https://…", token_file = "…" }`. The
+    /// The transmitter of its provider's security events: `{ token_file = "…" }`, with `poll = "https://…"` where it does not push them. The
     /// operator's file only.
     pub signals: Option<At<Signals>>,
     /// What becomes of a SAML provider's key whose certificate has ended: `warn` (default), as the dates bind nobody, or `refuse`.
@@ -83,17 +83,19 @@ pub struct Scim {
     pub external_id: Text,
 }
 
-/// A transmitter of security events that is asked for them (RFC 8936).
+/// A transmitter of security events: how its stream is set up (`fedgate signals`), and where they are fetched (RFC 8936).
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Signals {
-    /// Its polling endpoint, https. Required.
+    /// Its polling endpoint, https. Without it the transmitter pushes.
     pub poll: Text,
+    /// The audience of its events, where the transmitter chose one of its own: no other is taken then. Default: the address of the door.
+    pub audience: Text,
     /// File with the bearer token that it is asked with. Required, or `token_env`.
     pub token_file: Text,
     /// Environment variable with it.
     pub token_env: Text,
-    /// How long between two questions where it answers at once with nothing, `1s` to `5m`. Default `2s`.
+    /// With `poll`: how long between two questions where it answers at once with nothing, `1s` to `5m`. Default `2s`.
     pub every: Text,
 }
 

@@ -19,7 +19,7 @@ mod upstream;
 pub use acme::{Acme, ExternalAccount};
 pub use bounds::{ClientTimeouts, ProductLimits};
 pub use day::Day;
-pub use directory::{ClaimNames, Connection, Oauth2, Scim};
+pub use directory::{ClaimNames, Connection, Oauth2, Scim, Signals};
 pub use later::Anything;
 pub use org::{Members, OnChange, Org, PasswordRules, Policy, Session};
 pub use product::{Adapter, Allow, ApiRefusal, App, Doors, Enterprise, Migration, Outage, PasswordApi, Product};

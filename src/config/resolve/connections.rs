@@ -72,7 +72,7 @@ impl Reader<'_> {
                 None
             }
         };
-        let polled = self.polled(written);
+        let transmitter = self.transmitter(written);
         let (name, protocol) = (whose.name, protocol?);
         let directory = DraftDirectory {
             name,
@@ -84,7 +84,7 @@ impl Reader<'_> {
             groups_claim,
             members,
             scim,
-            polled,
+            transmitter,
         };
         if directory.org().is_none() {
             // Nobody enforces the issuer or a third party.

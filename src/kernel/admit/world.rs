@@ -61,7 +61,7 @@ fn directory(byte: u8, name: DirectoryName, domains: &[&str], issuer: &str) -> (
         groups_claim: None,
         members: None,
         scim: None,
-        polled: None,
+        transmitter: None,
     };
     (directory.id, Arc::new(directory))
 }

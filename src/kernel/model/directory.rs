@@ -29,17 +29,26 @@ pub struct Directory {
     pub members: Option<Vec<EmailAddress>>,
     /// How its provider provisions people here; none: it does not.
     pub scim: Option<Provisioner>,
-    /// Where its provider's security events are fetched; none: they are pushed.
+    /// What is known of the transmitter of its provider's security events; none: somebody set a stream up that pushes them, or nobody did.
+    pub transmitter: Option<Transmitter>,
+}
+
+/// A transmitter of security events (OpenID Shared Signals Framework 1.0).
+#[derive(Clone, Debug)]
+pub struct Transmitter {
+    /// The bearer token that it is asked with.
+    pub token: Secret,
+    /// The audience that it writes into events, where it is not the address of the directory's door.
+    pub audience: Option<String>,
+    /// Where events are fetched; none: they are pushed.
     pub polled: Option<Polled>,
 }
 
-/// A transmitter whose security events are fetched (RFC 8936).
+/// An endpoint where security events are fetched (RFC 8936).
 #[derive(Clone, Debug)]
 pub struct Polled {
-    /// Its polling endpoint.
+    /// Its address.
     pub url: String,
-    /// The bearer token that it is asked with.
-    pub token: Secret,
     /// How long between two questions, where it answers at once with nothing.
     pub every: Duration,
 }

@@ -30,7 +30,7 @@ pub use catalog::{Catalog, DomainClaim, Organization};
 pub use credential::{Address, Factor, FactorKind, MailboxProof, MailboxPurpose, PasswordCredential};
 pub use directory::{
     ACCOUNT_SOURCE, ClientAuth, Directory, DirectoryRow, ExpiredKeys, MetadataAt, OauthEndpoints, OidcSettings, Polled,
-    Protocol, Provisioner, ResponseMode, SamlSettings,
+    Protocol, Provisioner, ResponseMode, SamlSettings, Transmitter,
 };
 pub use migration::{Migration, MigrationProgress, MigrationStep, RemovedAlias, Trigger};
 pub use password_api::{ApiRefusal, PasswordApi};

@@ -23,9 +23,10 @@ pub use expected::{Expected, Seed, check_issuer, redirect_uri};
 pub use keys::{KeySet, NotAKey, NotKeys, VerifyingKey};
 pub use metadata::{Metadata, MetadataFault, PlainHttp, endpoint, is_loopback};
 pub use reply::{CodeReply, Reply, reply};
+pub use signal::stream as signal_stream;
 pub use signal::{
-    Fetched, Named, Settled, Signal, SignalDoor, SignalFault, SignalKind, Subject, What, asked, fetched, judge_signal,
-    question,
+    FOLLOWED, Fetched, Named, Settled, Signal, SignalDoor, SignalFault, SignalKind, Subject, What, asked, fetched,
+    judge_signal, question,
 };
 pub use token::{Redeemed, judge};
 pub use userinfo::judge_userinfo;

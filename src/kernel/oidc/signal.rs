@@ -6,6 +6,7 @@
 //! door, and no id_token at any. To add an event, add a line in [`what`] and a row in the tests.
 
 mod poll;
+pub mod stream;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,15 @@ const TOKEN_AGE: Duration = Duration::from_secs(3600);
 const ID_LIMIT: usize = 256;
 /// Keys that are tried where the token names none.
 const TRIED: usize = 8;
+/// The events that something here follows from: what a stream is asked for. Verifications come without being asked for (SSF 1.0 §8.1.4).
+pub const FOLLOWED: [&str; 6] = [
+    "https://schemas.openid.net/secevent/caep/event-type/session-revoked",
+    "https://schemas.openid.net/secevent/caep/event-type/credential-change",
+    "https://schemas.openid.net/secevent/risc/event-type/sessions-revoked",
+    "https://schemas.openid.net/secevent/risc/event-type/account-disabled",
+    "https://schemas.openid.net/secevent/risc/event-type/account-purged",
+    "https://schemas.openid.net/secevent/risc/event-type/identifier-changed",
+];
 /// The event of a logout token.
 const LOGOUT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -82,6 +92,8 @@ pub struct Signal {
     pub event: String,
     /// What it means here.
     pub what: What,
+    /// Of a verification: what whoever asked for it said, to know it again (SSF 1.0 §8.1.4).
+    pub state: Option<String>,
     /// Whom it is about; none where that cannot be read, and then nothing follows from it.
     pub subject: Option<Subject>,
 }
@@ -200,13 +212,16 @@ pub fn judge_signal(
     if id.len() > ID_LIMIT {
         return Err(SignalFault::Id);
     }
-    let said = |event: String, what, subject| Signal { id, until, issued, event, what, subject };
+    let said = |event: String, what, subject, state| Signal { id, until, issued, event, what, state, subject };
     match door.kind {
         SignalKind::Event => {
             let (event, payload) = one_event(&members)?;
             let subject = subject::of_event(&members, &payload, &settings.issuer)?;
             let what = what(&event, &payload);
-            Ok(said(event, what, subject))
+            let state = payload.get("state").and_then(Value::as_str).filter(|_| what == What::Verification);
+            // Longer than any that we said.
+            let state = state.filter(|state| state.len() <= ID_LIMIT).map(ToOwned::to_owned);
+            Ok(said(event, what, subject, state))
         }
         SignalKind::Logout => {
             // A nonce would make it an id_token to somebody else (Back-Channel Logout §2.4).
@@ -215,11 +230,11 @@ pub fn judge_signal(
                 return Err(SignalFault::Events);
             }
             let subject = subject::of_logout(&members)?;
-            Ok(said(event, What::Ended, Some(subject)))
+            Ok(said(event, What::Ended, Some(subject), None))
         }
         // Whom it is about comes beside it.
         SignalKind::Revocation if members.contains_key("events") => Err(SignalFault::Events),
-        SignalKind::Revocation => Ok(said(String::new(), What::Ended, None)),
+        SignalKind::Revocation => Ok(said(String::new(), What::Ended, None, None)),
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) fn directory() -> Directory {
         groups_claim: Some("groups".into()),
         members: None,
         scim: None,
-        polled: None,
+        transmitter: None,
     }
 }
 

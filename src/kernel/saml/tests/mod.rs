@@ -33,7 +33,7 @@ fn directory() -> Directory {
         groups_claim: None,
         members: None,
         scim: None,
-        polled: None,
+        transmitter: None,
     }
 }
 
