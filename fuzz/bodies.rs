@@ -375,6 +375,7 @@ pub fn signals(input: &[u8]) {
         response_mode: ResponseMode::Query,
         algorithms: vec!["EdDSA".to_owned()],
         require_amr: Vec::new(),
+        revalidate: None,
     };
     let Some(place) = input.iter().position(|byte| *byte == b'\n') else { return };
     let (header, said) = (&input[..place], &input[place + 1..]);

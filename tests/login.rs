@@ -80,6 +80,8 @@ mod profiles;
 mod provider;
 #[path = "login/provider_steps.rs"]
 mod provider_steps;
+#[path = "login/refreshes.rs"]
+mod refreshes;
 #[path = "login/relinks.rs"]
 mod relinks;
 #[path = "login/removed_addresses.rs"]

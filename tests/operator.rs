@@ -19,6 +19,8 @@ mod failing;
 mod failing_credentials;
 #[path = "operator/failing_deletions.rs"]
 mod failing_deletions;
+#[path = "operator/failing_grants.rs"]
+mod failing_grants;
 #[path = "operator/failing_migrations.rs"]
 mod failing_migrations;
 #[path = "operator/failing_relinks.rs"]

@@ -20,6 +20,8 @@ mod domains;
 mod file;
 #[path = "store/fixtures.rs"]
 mod fixtures;
+#[path = "store/grants.rs"]
+mod grants;
 #[path = "store/migrations.rs"]
 mod migrations;
 #[path = "store/organizations.rs"]
@@ -61,6 +63,13 @@ macro_rules! conformance {
             crate::deletions,
             a_deletion_is_taken_back_to_what_was_before,
             a_tombstone_matches_for_good_and_says_nothing
+        );
+        conformance!(
+            $open,
+            crate::grants,
+            a_grant_is_due_from_its_time_and_goes_with_its_session,
+            of_two_processes_one_asks_and_its_answer_alone_counts,
+            a_lease_that_is_over_binds_nobody_and_its_process_changes_nothing
         );
         conformance!(
             $open,

@@ -9,6 +9,7 @@ mod fetch;
 mod memory;
 mod online;
 mod redeem;
+mod refresh;
 pub mod saml;
 mod signal;
 mod stream;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use memory::Health;
 pub use online::OnlineReport;
+pub use refresh::Unrefreshed;
 pub use signal::Unheard;
 pub use stream::{StreamManagement, Unmanaged};
 
@@ -189,6 +191,7 @@ impl Providers {
             access_token: tokens.access_token.as_ref(),
             code: &redeem.reply.code,
             userinfo: None,
+            refresh_token: tokens.refresh_token.as_ref(),
         };
         let mut judged = oidc::judge(directory, &provider.keys, redeem.expected, &redeemed, now);
         if matches!(judged, Err(ProofFault::UnknownKey))

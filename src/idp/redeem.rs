@@ -17,6 +17,7 @@ pub(super) struct Tokens {
     pub(super) id_token: Option<Secret>,
     /// Only of type `Bearer`.
     pub(super) access_token: Option<Secret>,
+    pub(super) refresh_token: Option<Secret>,
 }
 
 impl Providers {
@@ -28,26 +29,42 @@ impl Providers {
         named: &Url,
         redeem: Redeem<'_>,
     ) -> Result<Tokens, Unproved> {
-        let (headers, body) = self.token_request(directory, redeem)?;
+        let verifier = redeem.expected.seed().verifier();
+        let grant = [
+            ("grant_type", "authorization_code"),
+            ("code", redeem.reply.code.expose()),
+            ("redirect_uri", redeem.redirect_uri),
+            ("code_verifier", verifier.expose()),
+        ];
+        self.tokens(directory, (endpoint, named), &grant).await
+    }
+
+    /// Asks the token endpoint with a grant (RFC 6749 §4.1.3 and §6).
+    pub(super) async fn tokens(
+        &self,
+        directory: &Directory,
+        (endpoint, named): (&Url, &Url),
+        grant: &[(&str, &str)],
+    ) -> Result<Tokens, Unproved> {
+        let (headers, body) = self.token_request(directory, grant)?;
         let kind = Kind::Operator { named: named.clone() };
         let ask = Ask { kind, url: endpoint, method: Method::POST, headers, body, accept: "application/json" };
         let answer = self.0.outbound.fetch(ask).await.map_err(|fault| unavailable(endpoint, &fault.to_string()))?;
         read_tokens(endpoint, &answer)
     }
 
-    /// The token request (RFC 6749 §4.1.3). Apart from the call, since the form writer may not live across an await.
+    /// Apart from the call, since the form writer may not live across an await.
     fn token_request(
         &self,
         directory: &Directory,
-        redeem: Redeem<'_>,
+        grant: &[(&str, &str)],
     ) -> Result<(HeaderMap, Bytes), ProviderUnavailable> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "authorization_code")
-            .append_pair("code", redeem.reply.code.expose())
-            .append_pair("redirect_uri", redeem.redirect_uri)
-            .append_pair("code_verifier", redeem.expected.seed().verifier().expose());
+        for (name, value) in grant {
+            form.append_pair(name, value);
+        }
         self.authenticate(directory, &mut headers, &mut form)?;
         Ok((headers, Bytes::from(form.finish())))
     }
@@ -130,7 +147,11 @@ fn read_tokens(endpoint: &Url, answer: &Answer) -> Result<Tokens, Unproved> {
             if body.is_none() {
                 return Err(unavailable(endpoint, "the answer is not JSON without repeated members").into());
             }
-            Ok(Tokens { id_token: secret("id_token"), access_token: secret("access_token").filter(|_| bearer) })
+            Ok(Tokens {
+                id_token: secret("id_token"),
+                access_token: secret("access_token").filter(|_| bearer),
+                refresh_token: secret("refresh_token"),
+            })
         }
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             let known = |error: &&str| {

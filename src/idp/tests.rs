@@ -75,6 +75,7 @@ impl Here {
                 response_mode: ResponseMode::Query,
                 algorithms: vec!["ES256".into()],
                 require_amr: Vec::new(),
+                revalidate: None,
             }),
             subject_source: SubjectSource("sub".into()),
             groups_claim: None,

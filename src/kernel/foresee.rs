@@ -211,6 +211,7 @@ fn claims(question: &Question<'_>, identity: IdentityKey, method: Method, addres
         auth_time: question.now,
         provider_session: None,
         id_token: None,
+        refreshable: None,
         name_id: None,
         session_until: None,
     }

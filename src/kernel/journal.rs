@@ -15,6 +15,7 @@ pub use organization::{OrganizationChange, OrganizationHead, OrganizationVersion
 mod credential;
 mod deletion;
 pub mod domain;
+mod grant;
 pub mod mail;
 mod migration;
 mod profile;
@@ -24,6 +25,7 @@ mod scim;
 
 pub use credential::CredentialChange;
 pub use deletion::DeletionChange;
+pub use grant::GrantChange;
 pub use migration::MigrationChange;
 pub use profile::ProfileChange;
 pub use relink::RelinkChange;
@@ -211,6 +213,8 @@ pub enum Change {
     Profile(ProfileChange),
     /// Links that move between two directories of an organization.
     Relink(RelinkChange),
+    /// A grant by which a provider is asked again about a login.
+    Grant(GrantChange),
     /// A restored store is cleansed.
     Restore(RestoreChange),
     /// What a directory provisions.

@@ -47,6 +47,17 @@ pub struct Claims {
     pub name_id: Option<NameId>,
     /// The raw id_token, kept sealed as a hint for logout at the provider.
     pub id_token: Option<Secret>,
+    /// By what the provider is asked again whether the login stands, where the directory wants that and the provider gave it.
+    pub refreshable: Option<Refreshable>,
+}
+
+/// A refresh token, and whom its answers must be about.
+#[derive(Clone, Debug)]
+pub struct Refreshable {
+    /// The token (RFC 6749 §1.5).
+    pub token: Secret,
+    /// The `sub` that came with it, whichever claim names the person here.
+    pub sub: String,
 }
 
 /// What a provider says about an address: only an explicit JSON `true` counts as verified (rule B17, behaviour §4 #1).
@@ -63,6 +74,14 @@ pub enum Vouched {
 impl Proof {
     /// Only the judges call this.
     pub(in crate::kernel) fn new(claims: Claims) -> Self {
+        Self { claims }
+    }
+
+    /// The same proof for where there is no room for a refresh token.
+    #[must_use]
+    pub fn without_refresh(&self) -> Self {
+        let mut claims = self.claims.clone();
+        claims.refreshable = None;
         Self { claims }
     }
 

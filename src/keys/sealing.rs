@@ -37,10 +37,12 @@ pub enum Purpose {
     Quarantine,
     /// What an app's login carries: the question that its person is asked, and the one-time code (rule H16).
     App,
+    /// A provider's refresh token, in its row (rule H12).
+    Refresh,
 }
 
 impl Purpose {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::LoginUnderWay,
         Self::Flow,
         Self::Handover,
@@ -55,6 +57,7 @@ impl Purpose {
         Self::Local,
         Self::Quarantine,
         Self::App,
+        Self::Refresh,
     ];
 
     const fn name(self) -> &'static str {
@@ -73,6 +76,7 @@ impl Purpose {
             Self::Local => "local",
             Self::Quarantine => "quarantine",
             Self::App => "app",
+            Self::Refresh => "refresh",
         }
     }
 }

@@ -411,7 +411,9 @@ impl Login {
         batch.end_everything_of(person.id);
         let token = Token::new(random());
         let session = self.renewed(visitor, &taken.current.session, (person, &token));
+        let carried = self.world.carried_grant(taken.current.session.id, session.id).await?;
         batch.changes.push(Change::CreateLoginSession(session));
+        batch.changes.extend(carried);
         let directory = self.world.directory(taken.current.session.directory);
         let provider = directory.as_ref().map(|directory| directory.label.clone()).unwrap_or_default();
         let told = [taken.offer.email.clone()].into_iter();

@@ -56,6 +56,7 @@ mod relink;
 pub mod relinking;
 pub mod reminders;
 pub mod restoring;
+mod revalidating;
 mod review;
 mod rotation;
 mod saml;

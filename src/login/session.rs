@@ -20,7 +20,7 @@ use crate::kernel::model::{
 use crate::kernel::proof::Proof;
 use crate::kernel::values::{AccountId, Device, DirectoryId, LoginSessionId, ProductAccountId, Token};
 use crate::keys::Purpose;
-use crate::store::NotCommitted;
+use crate::store::{NotCommitted, Unavailable};
 
 /// Names are kept to this many characters (rule M26).
 const NAME_LIMIT: usize = 64;
@@ -90,6 +90,8 @@ impl Login {
                 }
                 let (session, token) = self.new_session(visitor, admitted, &account, proof);
                 batch.changes.push(Change::CreateLoginSession(session.clone()));
+                let grant = self.world.grant_of(&session, proof, visitor.now);
+                batch.changes.extend(grant.map_err(|fault| NotCommitted::Unavailable(Unavailable(fault.to_string())))?);
                 (session, Some(token))
             }
         };

@@ -47,13 +47,23 @@ impl Login {
         self.world.keys.lookup(Lookup::Steps, &[STANDING])
     }
 
-    /// A cookie in which a provider's proof stands, and the digest of its secret. None where the proof is too large for one.
+    /// A cookie in which a provider's proof stands, and the digest of its secret. None where the proof is too large for one. A refresh token
+    /// that makes it too large is left out: that login is not asked about again.
     pub(super) fn let_stand(
         &self,
         visitor: &Visitor,
         target: Option<&Target>,
         proof: &Proof,
     ) -> Option<([u8; 32], String)> {
+        let whole = self.try_to_stand(visitor, target, proof);
+        if whole.is_some() || proof.claims().refreshable.is_none() {
+            return whole;
+        }
+        tracing::warn!(directory = %proof.claims().identity.directory, "a refresh token is too large for a login with a second step");
+        self.try_to_stand(visitor, target, &proof.without_refresh())
+    }
+
+    fn try_to_stand(&self, visitor: &Visitor, target: Option<&Target>, proof: &Proof) -> Option<([u8; 32], String)> {
         let secret: [u8; 32] = random();
         let text = proof.to_text(&self.standing_key(), &secret, visitor.now);
         let bytes = write_target(Writer::default().time(visitor.now).raw(&secret).text(&text), target).done();

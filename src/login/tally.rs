@@ -21,6 +21,7 @@ pub struct Tally {
     cached_sessions: Gauge,
     provider_up: Family<Directory, Gauge>,
     provider_age: Family<Directory, Gauge<f64, AtomicU64>>,
+    revalidations: Family<Outcome, Counter>,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
@@ -54,6 +55,7 @@ impl Tally {
             cached_sessions: Gauge::default(),
             provider_up: Family::default(),
             provider_age: Family::default(),
+            revalidations: Family::default(),
         };
         seeing.register("logins", "Logins by method or refusal code", tally.logins.clone());
         seeing.register("departures", "Departures for providers", tally.departures.clone());
@@ -75,7 +77,17 @@ impl Tally {
         seeing.register("cached_sessions", "Sessions in the cache", tally.cached_sessions.clone());
         seeing.register("provider_up", "1, or 0 when the last fetch from it failed", tally.provider_up.clone());
         seeing.register("provider_age_seconds", "Age of its documents here; -1: none yet", tally.provider_age.clone());
+        seeing.register(
+            "revalidations",
+            "Logins that their provider was asked about again, by what it said: stands, over, unknown",
+            tally.revalidations.clone(),
+        );
         tally
+    }
+
+    /// A provider was asked whether a login stands: `stands`, `over` or `unknown`.
+    pub fn revalidated(&self, outcome: &str) {
+        self.revalidations.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
     }
 
     /// A session was read from the store.

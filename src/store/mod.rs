@@ -9,6 +9,7 @@ pub mod copy;
 mod credentials;
 mod deletions;
 mod domains;
+mod grants;
 mod migrations;
 mod organizations;
 mod outbox;
@@ -22,6 +23,7 @@ pub use admins::Admins;
 pub use credentials::{Credentials, LocalShare};
 pub use deletions::Deletions;
 pub use domains::DomainProofs;
+pub use grants::ProviderGrants;
 pub use migrations::Migrations;
 pub use organizations::Organizations;
 pub use outbox::Outbox;
@@ -219,6 +221,7 @@ pub trait Store:
     + Organizations
     + Outbox
     + Provisioning
+    + ProviderGrants
     + Relinks
     + Send
     + Sync

@@ -15,11 +15,12 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,55 @@ struct State {
     ahead: Arc<AtomicI64>,
     /// What else it publishes, by path.
     published: Mutex<HashMap<String, Value>>,
+    refreshing: Mutex<Refreshing>,
+}
+
+/// Refresh tokens of a provider that turns each at its use: one that is shown a second time ends everything that came of the same login.
+#[derive(Default)]
+pub struct Refreshing {
+    /// Whether it gives any.
+    pub on: bool,
+    /// Answers all refreshes by this instead.
+    pub instead: Option<StatusCode>,
+    /// Whom it knows no more, by address.
+    pub gone: HashSet<String>,
+    /// Whom its answers are about instead of the person.
+    pub swapped: Option<String>,
+    /// Whether it keeps whoever asks waiting.
+    pub waits: bool,
+    /// Refreshes that came.
+    pub asked: usize,
+    /// Refreshes that it granted.
+    pub granted: usize,
+    /// Tokens that were shown twice.
+    pub reused: usize,
+    /// Token → login and person; a token that was used stays, to be known again.
+    tokens: HashMap<String, (u64, Value, bool)>,
+    logins: u64,
+}
+
+impl Refreshing {
+    fn give(&mut self, login: u64, person: &Value) -> String {
+        let token = format!("refresh {} of {login}", self.tokens.len());
+        self.tokens.insert(token.clone(), (login, person.clone(), false));
+        token
+    }
+
+    /// The person and the next token, or the error.
+    fn turn(&mut self, shown: &str) -> Result<(Value, String), &'static str> {
+        let (login, person, used) = self.tokens.get(shown).cloned().ok_or("invalid_grant")?;
+        if used {
+            self.reused += 1;
+            self.tokens.retain(|_, (of, _, _)| *of != login);
+            return Err("invalid_grant");
+        }
+        if self.gone.contains(person["email"].as_str().unwrap_or_default()) {
+            return Err("invalid_grant");
+        }
+        self.tokens.entry(shown.to_owned()).and_modify(|(_, _, used)| *used = true);
+        self.granted += 1;
+        Ok((person.clone(), self.give(login, &person)))
+    }
 }
 
 impl LightOp {
@@ -53,8 +103,13 @@ impl LightOp {
         let issuer = format!("https://{}", listener.local_addr().expect("bound"));
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
         let ahead = Arc::new(AtomicI64::new(0));
-        let state =
-            Arc::new(State { issuer: issuer.clone(), key, ahead: Arc::clone(&ahead), published: Mutex::default() });
+        let state = Arc::new(State {
+            issuer: issuer.clone(),
+            key,
+            ahead: Arc::clone(&ahead),
+            published: Mutex::default(),
+            refreshing: Mutex::default(),
+        });
         let stop = CancellationToken::new();
         let token = stop.clone();
         let shared = Arc::clone(&state);
@@ -77,6 +132,11 @@ impl LightOp {
     /// A token of its own, whatever these say.
     pub fn signed(&self, header: &Value, claims: &Value) -> String {
         self.state.signed(header, claims)
+    }
+
+    /// Its refresh tokens.
+    pub fn refreshing<T>(&self, look: impl FnOnce(&mut Refreshing) -> T) -> T {
+        look(&mut self.state.refreshing.lock().expect("no panic while it is held"))
     }
 
     /// Publishes a document of its own at a path.
@@ -147,9 +207,13 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         "/authorize" => authorize(&query),
         "/token" => {
             let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-            let code = fields(&body).get("code").and_then(|code| URL_SAFE_NO_PAD.decode(code).ok());
+            let fields = fields(&body);
+            if fields.get("grant_type").is_some_and(|grant| grant == "refresh_token") {
+                return Ok(state.refresh(fields.get("refresh_token").map(String::as_str).unwrap_or_default()).await);
+            }
+            let code = fields.get("code").and_then(|code| URL_SAFE_NO_PAD.decode(code).ok());
             match code.and_then(|code| serde_json::from_slice::<Value>(&code).ok()) {
-                Some(code) => json_answer(&state.tokens(&code)),
+                Some(code) => json_answer(&state.first_tokens(&code)),
                 None => status(StatusCode::BAD_REQUEST),
             }
         }
@@ -187,6 +251,44 @@ impl State {
         let signed = format!("{}.{}", encode(header), encode(claims));
         let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).expect("signed");
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+    }
+
+    fn first_tokens(&self, code: &Value) -> Value {
+        let mut tokens = self.tokens(code);
+        let mut refreshing = self.refreshing.lock().expect("no panic while it is held");
+        if refreshing.on {
+            refreshing.logins += 1;
+            let login = refreshing.logins;
+            tokens["refresh_token"] = refreshing.give(login, code).into();
+        }
+        tokens
+    }
+
+    async fn refresh(&self, shown: &str) -> Response<Full<Bytes>> {
+        let held = || self.refreshing.lock().expect("no panic while it is held");
+        held().asked += 1;
+        while held().waits {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if let Some(instead) = held().instead {
+            return status(instead);
+        }
+        let turned = held().turn(shown);
+        match turned {
+            Ok((mut person, next)) => {
+                if let Some(other) = held().swapped.clone() {
+                    person["email"] = other.into();
+                }
+                let mut tokens = self.tokens(&person);
+                tokens["refresh_token"] = next.into();
+                json_answer(&tokens)
+            }
+            Err(error) => {
+                let mut answer = json_answer(&json!({ "error": error }));
+                *answer.status_mut() = StatusCode::BAD_REQUEST;
+                answer
+            }
+        }
     }
 
     fn tokens(&self, code: &Value) -> Value {

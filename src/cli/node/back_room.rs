@@ -69,7 +69,8 @@ impl BackRoom {
             if let Some(acme) = beside.acme {
                 tasks.spawn(acme.keep_valid(stopped.clone()));
             }
-            tasks.spawn(beside.login.keep_polling(stopped.clone()));
+            tasks.spawn(beside.login.clone().keep_polling(stopped.clone()));
+            tasks.spawn(beside.login.keep_revalidating(stopped.clone()));
             tasks.spawn(beside.post.keep_sending(stopped.clone()));
             tasks.spawn(Arc::clone(&world).keep_telling(stopped.clone()));
             tasks.spawn(Arc::clone(&world).keep_reminding(stopped.clone()));

@@ -44,6 +44,9 @@ pub struct Connection {
     pub groups: Text,
     /// Values that must all stand in `amr`, such as `mfa`. With `saml` the AuthnContextClassRefs of which one must be asserted.
     pub require_amr: Texts,
+    /// How often the provider is asked by a refresh token whether a login still stands, `1s` to `24h`; a provider that says no ends it. With
+    /// `oidc` only. Default: it is not asked.
+    pub revalidate: Text,
     /// Where people manage their account; `[issuer]` only.
     pub profile_url: Text,
     /// Where people reset their password; `[issuer]` only.

@@ -7,6 +7,7 @@ use crate::config::file::{At, Connection, Oauth2, Span};
 use crate::config::finding::Code;
 use crate::kernel::model::{ClientAuth, OauthEndpoints, OidcSettings, Protocol, ResponseMode, SubjectSource};
 use crate::kernel::values::{DirectoryName, DomainName, EmailAddress, OrgName};
+use std::time::Duration;
 use url::Url;
 
 /// Asymmetric algorithms only; `none` and the HMAC family would let a client secret, or nobody, sign.
@@ -37,6 +38,11 @@ pub struct Whose<'a> {
     /// The organization's domains.
     pub domains: Vec<DomainName>,
 }
+
+/// How often providers are asked, where what is written is no duration.
+const REVALIDATE: Duration = Duration::from_secs(15 * 60);
+/// The shortest and the longest time between two questions about a login.
+const REVALIDATES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
 
 impl Reader<'_> {
     /// A connection, or what is wrong with it.
@@ -182,7 +188,22 @@ impl Reader<'_> {
             response_mode,
             algorithms: self.algorithms(written),
             require_amr: each(&written.require_amr).map(|value| value.to_string()).collect(),
+            revalidate: self.revalidate(written),
         })
+    }
+
+    /// How often the provider is asked about logins.
+    fn revalidate(&mut self, written: &Connection) -> Option<Duration> {
+        let span = written.revalidate.as_ref()?.span();
+        let every = self.duration(&written.revalidate, REVALIDATE);
+        if written.oidc.is_none() {
+            let write = "remove it, or write oidc = \"https://…\": a provider is asked about a login by OpenID Connect's refresh token";
+            self.say.error(Code::Value, span, "`revalidate` of a directory without `oidc`", write);
+        } else if !REVALIDATES.contains(&every) {
+            let what = format!("{:?} is not between 1s and 24h", text(&written.revalidate).unwrap_or_default());
+            self.say.error(Code::Value, span, what, "write revalidate = \"15m\"");
+        }
+        Some(every)
     }
 
     fn client_auth(&mut self, place: &str, written: &At<Connection>) -> Option<ClientAuth> {

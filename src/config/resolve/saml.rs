@@ -125,12 +125,13 @@ impl Reader<'_> {
 
     /// Keys of the other protocols, which would seem to do something here.
     fn not_of_saml(&mut self, written: &Connection) {
-        let named: [(&Text, &str); 5] = [
+        let named: [(&Text, &str); 6] = [
             (&written.client_id, "client_id"),
             (&written.client_secret_file, "client_secret_file"),
             (&written.client_secret_env, "client_secret_env"),
             (&written.client_auth, "client_auth"),
             (&written.response_mode, "response_mode"),
+            (&written.revalidate, "revalidate"),
         ];
         let lists = [(&written.scopes, "scopes"), (&written.algorithms, "algorithms")];
         for (span, key) in lists.into_iter().filter_map(|(value, key)| Some((value.as_ref()?.span(), key))) {

@@ -47,6 +47,7 @@ fn protocol(issuer: &str) -> Protocol {
         response_mode: ResponseMode::Query,
         algorithms: vec!["RS256".to_owned()],
         require_amr: Vec::new(),
+        revalidate: None,
     })
 }
 
@@ -272,6 +273,7 @@ pub(in crate::kernel) fn claims(directory: u8, address: Option<&str>) -> Claims 
         provider_session: None,
         name_id: None,
         id_token: None,
+        refreshable: None,
         session_until: None,
     }
 }

@@ -257,6 +257,7 @@ impl Steps {
             auth_time: self.continues.map_or(self.at, |(_, auth_time)| auth_time),
             provider_session: None,
             id_token: None,
+            refreshable: None,
             name_id: None,
             session_until: None,
         })

@@ -190,6 +190,8 @@ pub struct OidcSettings {
     pub algorithms: Vec<String>,
     /// Values that must all stand in `amr`, such as `mfa`; empty: not asked.
     pub require_amr: Vec<String>,
+    /// How often the provider is asked by a refresh token whether a login still stands; none: it is not asked, and no token is kept.
+    pub revalidate: Option<Duration>,
 }
 
 /// How a client proves itself at the token endpoint.

@@ -16,6 +16,7 @@ mod plan;
 mod policy;
 mod product;
 mod profile;
+mod provider_grant;
 mod quarantine;
 mod relink;
 mod session;
@@ -42,6 +43,7 @@ pub use policy::{
 };
 pub use product::{Allow, Claim, Enterprise, Outage, Passwords, Product, Signup, StepUp};
 pub use profile::ProfilePush;
+pub use provider_grant::{GrantLease, ProviderGrant};
 pub use quarantine::{Quarantine, UNDOABLE};
 pub use relink::{LONGEST_WINDOW, RELINK_UNDOABLE, Relinked, Relinking};
 pub use session::{LoginSession, Method, ProductSession};

@@ -33,6 +33,10 @@ pub fn depart(directory: &Directory, endpoint: &Url, departure: &Departure<'_>) 
     if is_oidc && !scopes.contains(&"openid") {
         scopes.insert(0, "openid");
     }
+    // OpenID Connect Core §11: what a refresh token is asked for by.
+    if is_oidc && settings.revalidate.is_some() && !scopes.contains(&"offline_access") {
+        scopes.push("offline_access");
+    }
     let mut url = endpoint.clone();
     let mut query = url.query_pairs_mut();
     query

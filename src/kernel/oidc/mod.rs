@@ -28,5 +28,5 @@ pub use signal::{
     FOLLOWED, Fetched, Named, Settled, Signal, SignalDoor, SignalFault, SignalKind, Subject, What, asked, fetched,
     judge_signal, question,
 };
-pub use token::{Redeemed, judge};
+pub use token::{REFRESH_LIMIT, Redeemed, judge, judge_refresh};
 pub use userinfo::judge_userinfo;

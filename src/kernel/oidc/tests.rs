@@ -90,6 +90,7 @@ pub(super) fn directory() -> Directory {
             response_mode: ResponseMode::Query,
             algorithms: ["RS256", "RS512", "PS256", "ES256", "ES384", "EdDSA"].map(Into::into).to_vec(),
             require_amr: Vec::new(),
+            revalidate: None,
         }),
         subject_source: SubjectSource("sub".into()),
         groups_claim: Some("groups".into()),
@@ -160,6 +161,7 @@ fn run(change: impl FnOnce(&mut Case)) -> Result<Proof, ProofFault> {
         access_token: access_token.as_ref(),
         code: &Secret::new("code".into()),
         userinfo: userinfo.as_deref().map(str::as_bytes),
+        refresh_token: None,
     };
     judge(&case.directory, &keys, &expected, &redeemed, Timestamp::from_seconds(case.now))
 }
@@ -386,8 +388,43 @@ proptest::proptest! {
         for text in [forged, raw] {
             let expected = Expected::from_seed(&directory(), REDIRECT, Seed::new([7; 32]), Timestamp::from_seconds(0), None);
             let (id_token, code) = (Secret::new(text), Secret::new("c".into()));
-            let redeemed = Redeemed { id_token: &id_token, access_token: None, code: &code, userinfo: Some(&tail) };
+            let redeemed = Redeemed { id_token: &id_token, access_token: None, code: &code, userinfo: Some(&tail), refresh_token: None };
             proptest::prop_assert!(judge(&directory(), &KEYS, &expected, &redeemed, Timestamp::from_seconds(NOW)).is_err());
         }
+    }
+}
+
+#[test]
+fn the_id_token_of_a_refresh_is_of_the_same_person_and_issuer_for_us() {
+    let whole = json!({"iss": "https://op.example", "aud": "us", "sub": "ann", "iat": 900, "exp": 1200});
+    let check = |change: Value, alg: &str, expected: &str| {
+        let mut claims = whole.clone();
+        for (name, value) in change.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let mut case = directory();
+        let Protocol::Oidc(settings) = &mut case.protocol else { unreachable!("made so above") };
+        settings.algorithms = vec!["ES256".into()];
+        let token = Secret::new(signed(&json!({"alg": alg, "kid": "p256"}), &claims.to_string()));
+        let keys = KeySet::parse(jwks().to_string().as_bytes()).unwrap();
+        let judged = judge_refresh(settings, &keys, &token, "ann", Timestamp::from_seconds(910));
+        assert_eq!(judged.map_or_else(|fault| fault.code(), |()| "stands"), expected, "{change}");
+    };
+    check(json!({}), "ES256", "stands");
+    // It need not be there, and where it is nothing hangs on it: no login left with one.
+    check(json!({"nonce": "of before", "auth_time": 1}), "ES256", "stands");
+    check(json!({"aud": ["us", "them"], "azp": "us"}), "ES256", "stands");
+    for (change, alg, fault) in [
+        (json!({"sub": "bob"}), "ES256", "proof-subject"),
+        (json!({"sub": ""}), "ES256", "proof-subject"),
+        (json!({"iss": "https://other.example"}), "ES256", "proof-issuer"),
+        (json!({"aud": "them"}), "ES256", "proof-audience"),
+        (json!({"aud": ["us", "them"]}), "ES256", "proof-audience"),
+        (json!({"azp": "them"}), "ES256", "proof-azp"),
+        (json!({"exp": 840}), "ES256", "proof-expired"),
+        (json!({"iat": 1_000}), "ES256", "proof-issued-at"),
+        (json!({}), "RS256", "proof-algorithm"),
+    ] {
+        check(change, alg, fault);
     }
 }

@@ -10,7 +10,7 @@ use super::json::strict;
 use super::keys::{KeySet, VerifyingKey};
 use super::userinfo;
 use crate::kernel::model::{Directory, OidcSettings};
-use crate::kernel::proof::{Claims, Proof};
+use crate::kernel::proof::{Claims, Proof, Refreshable};
 use crate::kernel::refusal::ProofFault;
 use crate::kernel::values::{Secret, Timestamp};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -26,6 +26,8 @@ use subtle::ConstantTimeEq as _;
 
 /// Bytes of an id_token; real ones have under 8 KiB, with many groups 30.
 const TOKEN_LIMIT: usize = 64 * 1024;
+/// Bytes of a refresh token that is kept; real ones have under 2 KiB.
+pub const REFRESH_LIMIT: usize = 4 * 1024;
 /// Allowed difference between the provider's clock and ours, both ways.
 pub(super) const SKEW: Duration = Duration::from_secs(60);
 
@@ -43,6 +45,8 @@ pub struct Redeemed<'a> {
     pub code: &'a Secret,
     /// The userinfo endpoint's answer to that access token, where it was asked.
     pub userinfo: Option<&'a [u8]>,
+    /// The refresh token that came with it.
+    pub refresh_token: Option<&'a Secret>,
 }
 
 /// Judges the answer of an OpenID Provider to a code that was redeemed for `expected`.
@@ -76,7 +80,35 @@ pub fn judge(
     let userinfo = redeemed.userinfo.map(|body| userinfo::of_subject(body, &subject)).transpose()?;
     let mut claims = assemble(directory, &members, userinfo.as_ref(), auth_time.min(now))?;
     claims.id_token = Some(redeemed.id_token.clone());
+    let kept =
+        redeemed.refresh_token.filter(|token| token.expose().len() <= REFRESH_LIMIT && settings.revalidate.is_some());
+    claims.refreshable = kept.map(|token| Refreshable { token: token.clone(), sub: subject });
     Ok(Proof::new(claims))
+}
+
+/// Judges the id_token of a refresh (OpenID Connect Core §12.2): of the same issuer, about the same person, for us. It has no nonce to
+/// hold, and its `auth_time` changes nothing here: a refresh is no login.
+///
+/// # Errors
+/// The first [`ProofFault`]. [`ProofFault::UnknownKey`] alone may be cured by fetching the provider's keys again.
+pub fn judge_refresh(
+    settings: &OidcSettings,
+    keys: &KeySet,
+    id_token: &Secret,
+    sub: &str,
+    now: Timestamp,
+) -> Result<(), ProofFault> {
+    let (header, members) = open(id_token.expose())?;
+    check_header(&header, settings)?;
+    let token: Token = id_token.expose().parse().map_err(|_| ProofFault::Shape)?;
+    let verifier = verifier(settings, keys, now)?;
+    token.claims(&verifier, |_: Option<&Nonce>| Ok(())).map_err(|error| fault(&error))?;
+    check_parties(&members, settings)?;
+    let issued_at = claims::time(&members, "iat").map_err(|()| ProofFault::IssuedAt)?.ok_or(ProofFault::IssuedAt)?;
+    if issued_at > now.plus(SKEW) {
+        return Err(ProofFault::IssuedAt);
+    }
+    if claims::subject(&members, "sub")? == sub { Ok(()) } else { Err(ProofFault::Subject) }
 }
 
 /// Takes the token apart: three parts of strict base64url, header and payload JSON objects without repeated members.
@@ -256,6 +288,7 @@ fn assemble(
         auth_time,
         provider_session: claims::text(members, "sid"),
         id_token: None,
+        refreshable: None,
         name_id: None,
         session_until: None,
     })

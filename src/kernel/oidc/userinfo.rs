@@ -49,6 +49,7 @@ pub fn judge_userinfo(
         auth_time: now,
         provider_session: None,
         id_token: None,
+        refreshable: None,
         name_id: None,
         session_until: None,
     }))

@@ -1,11 +1,11 @@
 //! A provider's proof that stands for some minutes, while its person shows at the product that the record there is theirs (B22, §3.3):
 //! text for a sealed cookie, under a MAC that is checked here, so that no other layer can make a proof of its own.
 
-use super::{Claims, Proof, Vouched};
+use super::{Claims, Proof, Refreshable, Vouched};
 use crate::kernel::migration::PROOF_LIFE;
 use crate::kernel::model::{IdentityKey, Method, SubjectSource};
 use crate::kernel::saml::NameId;
-use crate::kernel::values::{DirectoryId, EmailAddress, Timestamp};
+use crate::kernel::values::{DirectoryId, EmailAddress, Secret, Timestamp};
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ struct Kept {
     /// Text, format and the two qualifiers.
     name_id: Option<(String, String, Option<String>, Option<String>)>,
     session_until: Option<i64>,
+    /// Token and `sub`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refreshable: Option<(String, String)>,
     kept_at: i64,
 }
 
@@ -57,6 +60,7 @@ impl Proof {
             provider_session: c.provider_session.clone(),
             name_id: c.name_id.clone().map(|id| (id.value, id.format, id.name_qualifier, id.sp_name_qualifier)),
             session_until: c.session_until.map(Timestamp::millis),
+            refreshable: c.refreshable.as_ref().map(|one| (one.token.expose().to_owned(), one.sub.clone())),
             kept_at: now.millis(),
         };
         let body = serde_json::to_vec(&kept).unwrap_or_default();
@@ -100,6 +104,7 @@ impl Proof {
             }),
             session_until: kept.session_until.map(Timestamp::from_millis),
             id_token: None,
+            refreshable: kept.refreshable.map(|(token, sub)| Refreshable { token: Secret::new(token), sub }),
         };
         young.then(|| Self::new(claims))
     }
@@ -143,6 +148,7 @@ mod tests {
             }),
             session_until: None,
             id_token: None,
+            refreshable: Some(Refreshable { token: Secret::new("r".to_owned()), sub: "ann".to_owned() }),
         })
     }
 

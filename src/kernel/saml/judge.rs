@@ -305,6 +305,7 @@ fn proved(
         provider_session: statement.session_index.clone().filter(|index| index.len() <= SESSION_INDEX),
         session_until: statement.session_not_on_or_after,
         id_token: None,
+        refreshable: None,
         name_id: assertion.name_id.clone(),
     };
     let session_until = statement.session_not_on_or_after;

@@ -83,6 +83,7 @@ pub const TABLES: &[Table] = &[
     table("scim_member", &["scim_group", "account"]),
     table("relinking", &["id"]),
     table("relinked", &["relinking", "account"]),
+    table("provider_grant", &["login_session"]),
 ];
 
 /// What a store has of its own and never travels: the server's count of its layouts, and the transactions by which it orders its

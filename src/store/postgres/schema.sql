@@ -498,3 +498,16 @@ CREATE INDEX relinked_at ON relinked (at);
 
 INSERT INTO clock VALUES (1, 0);
 INSERT INTO outbox_dropped VALUES (1, 0);
+
+-- Providers' refresh tokens, sealed, beside the login sessions that stand or fall with their answers.
+CREATE TABLE provider_grant (
+    login_session BYTEA PRIMARY KEY REFERENCES login_session (id) ON DELETE CASCADE,
+    directory BYTEA NOT NULL,
+    sealed BYTEA NOT NULL,
+    turn BIGINT NOT NULL,
+    due BIGINT NOT NULL,
+    good_at BIGINT NOT NULL,
+    lease_by BYTEA,
+    lease_until BIGINT
+);
+CREATE INDEX provider_grant_due ON provider_grant (due);

@@ -208,6 +208,7 @@ impl At<'_> {
             Change::Migration(change) => self.migration(change),
             Change::Deletion(change) => self.deletion(change),
             Change::Profile(change) => self.profile(change),
+            Change::Grant(change) => self.grant(change),
             Change::Relink(change) => self.relink(change),
             Change::Restore(change) => self.restore(*change),
             Change::Scim(change) => self.scim(change),

@@ -10,6 +10,7 @@ mod credentials;
 mod deletions;
 mod domains;
 mod enterprises;
+mod grants;
 mod migrations;
 mod organizations;
 mod outbox;

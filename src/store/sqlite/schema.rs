@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("enterprise.sql"),
     include_str!("personal.sql"),
     include_str!("event_about.sql"),
+    include_str!("provider_grant.sql"),
 ];
 
 /// How long a connection waits for another process's lock before the store counts as unavailable. A browser waits with it, so
