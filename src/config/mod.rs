@@ -29,6 +29,7 @@ use crate::idp::saml::opinion::SecondOpinion;
 use crate::kernel::values::{Origin, Secret};
 use crate::language::LanguageOptions;
 use crate::mail::MailOptions;
+use crate::outbound::{Identity, LastWord};
 use serde::Deserialize as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -139,10 +140,14 @@ pub enum SinkPlace {
     Receiver {
         /// Its address.
         url: String,
-        /// What it knows the gateway by; only `otlp:` goes without.
+        /// What it knows the gateway by; only `otlp:` and `syslog+tls:` go without.
         token: Option<Secret>,
         /// PEM file with roots for it.
         ca_file: Option<PathBuf>,
+        /// The certificate that it is shown.
+        identity: Option<Identity>,
+        /// What says at `syslog+tls:` that it has everything.
+        end: LastWord,
         /// In the words of OCSF, not our own.
         is_ocsf: bool,
     },

@@ -188,7 +188,7 @@ fn splunk_gets_events_in_its_envelope_and_only_its_own_word_counts() {
 }
 
 /// Texts that break out of lines, frames, quotes and terminals.
-fn hostile() -> AuditEvent {
+pub fn hostile() -> AuditEvent {
     let at = fixtures::now();
     let mut event = AuditEvent::new(EventId::mint(at, [9; 10]), at, Action::LoginDenied, Outcome::Refused);
     let text = "\r\n{\"position\":9,\"event\":{}}\n\0]\"\\\u{1b}[2J\u{202e}\u{2028}";

@@ -192,7 +192,7 @@ fn people_are_pseudonyms_unless_the_operator_says_clear() {
 
 #[test]
 fn other_sinks_are_refused_by_name() {
-    for url in ["", "jsonl:", "http://siem.example.com/", "otlp://", "syslog+tls://host:6514"] {
+    for url in ["", "jsonl:", "http://siem.example.com/", "otlp://", "syslog://host:514", "syslog+tls://host/path"] {
         let fault = opened(&SinkOptions::new(url)).map(|_| ()).unwrap_err();
         assert!(matches!(&fault, OpenError::Address(named) if named == url), "{fault}");
     }

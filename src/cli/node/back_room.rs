@@ -135,8 +135,9 @@ fn sink(sink: &AuditSink) -> SinkOptions {
     };
     let options = match &sink.place {
         SinkPlace::File(path) => SinkOptions::new(&format!("jsonl:{}", path.display())),
-        SinkPlace::Receiver { url, token, is_ocsf, .. } => SinkOptions {
+        SinkPlace::Receiver { url, token, end, is_ocsf, .. } => SinkOptions {
             token: token.clone(),
+            end: *end,
             format: if *is_ocsf { Format::Ocsf } else { Format::Own },
             ..SinkOptions::new(url)
         },
