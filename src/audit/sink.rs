@@ -29,7 +29,7 @@ pub struct SinkOptions {
     pub url: String,
     /// How people appear; `None` for the kind's own default (`jsonl`: pseudonym, all others: clear).
     pub people: Option<People>,
-    /// How events are written where there is a choice. A file has our own form always: it is read back.
+    /// How events are written.
     pub format: Format,
     /// What the receiver knows the gateway by: Splunk's token, or the key of a webhook's signatures.
     pub token: Option<Secret>,

@@ -129,6 +129,8 @@ pub struct AuditSink {
     pub place: SinkPlace,
     /// How people stand in it.
     pub people: PeopleIn,
+    /// In the words of OCSF, not our own.
+    pub is_ocsf: bool,
 }
 
 /// What takes audit events.
@@ -148,8 +150,6 @@ pub enum SinkPlace {
         identity: Option<Identity>,
         /// What says at `syslog+tls:` that it has everything.
         end: LastWord,
-        /// In the words of OCSF, not our own.
-        is_ocsf: bool,
     },
 }
 

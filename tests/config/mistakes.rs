@@ -294,12 +294,6 @@ fn mistakes_of_people() -> Vec<Mistake> {
             &format!("[org.acme.policies.pilot]\n{GROUP}\nsecond_step = \"off\""),
             "by `people`",
         ),
-        at_end(
-            C::NotYet,
-            (2, 10),
-            "[[audit.sink]]\nurl = \"jsonl:/var/log/a\"\nformat = \"ocsf\"",
-            "format = \"fedgate\"",
-        ),
         at_end(C::NotYet, (1, 7), "[[audit.sink]]\nurl = \"kafka://host:9092\"", "url = \"https://…\""),
         at_end(
             C::Url,

@@ -180,7 +180,7 @@ pub struct Sink {
     /// At `syslog+tls:`, whether the end of the connection counts as the receiver's word that it has everything where it comes without
     /// TLS's `close_notify`, as rsyslog with GnuTLS ends it. Default false.
     pub unsigned_close: Option<At<bool>>,
-    /// `fedgate` (default), or `ocsf` where the sink is no file.
+    /// `fedgate` (default), or `ocsf`. `fedgate restore --log` reads files in our own form.
     #[schemars(extend("enum" = ["fedgate", "ocsf"]))]
     pub format: Text,
     /// Whether people stand in it by `clear` address or `pseudonym`. Default for jsonl `pseudonym`, for all others `clear`.

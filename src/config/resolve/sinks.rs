@@ -40,7 +40,8 @@ impl Reader<'_> {
             Some(_) => PeopleIn::Pseudonym,
             None => people,
         };
-        Some(AuditSink { place, people })
+        let is_ocsf = text(&sink.format) == Some("ocsf");
+        Some(AuditSink { place, people, is_ocsf })
     }
 
     fn sink_file(&mut self, sink: &Sink, path: &str) -> SinkPlace {
@@ -48,9 +49,6 @@ impl Reader<'_> {
         let unused = unused.into_iter().flatten().map(At::span);
         for span in unused.chain(sink.unsigned_close.as_ref().map(At::span)) {
             self.say.error(Code::Either, span, "a file of lines has no use for this", "remove it");
-        }
-        if let Some(format) = sink.format.as_ref().filter(|format| format.as_str() == "ocsf") {
-            self.say.not_yet(format.span(), "format = \"ocsf\" in a file", "write format = \"fedgate\"");
         }
         SinkPlace::File(self.path_of(path))
     }
@@ -84,7 +82,6 @@ impl Reader<'_> {
             ca_file: ca_file.map(|(path, _)| path),
             identity,
             end: if unsigned { LastWord::Unsigned } else { LastWord::Signed },
-            is_ocsf: text(&sink.format) == Some("ocsf"),
         })
     }
 
