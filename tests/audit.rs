@@ -1,5 +1,7 @@
 //! The audit log: what verification finds, what sinks keep across restarts, what strangers cannot fill.
 
+#[path = "support/authority.rs"]
+mod authority;
 #[path = "store/fixtures.rs"]
 #[expect(dead_code, reason = "shared with the store's suite, which uses the rest")]
 mod fixtures;
@@ -9,8 +11,13 @@ mod million;
 mod ocsf;
 #[path = "audit/receivers.rs"]
 mod receivers;
+#[path = "support/siem.rs"]
+#[expect(dead_code, reason = "shared with other suites, which use the rest")]
+mod siem;
 #[path = "audit/sinks.rs"]
 mod sinks;
+#[path = "audit/syslog.rs"]
+mod syslog;
 #[path = "audit/tampering.rs"]
 mod tampering;
 #[path = "audit/together.rs"]

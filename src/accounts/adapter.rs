@@ -192,6 +192,7 @@ impl Adapters {
                 fault @ (OutboundFault::Deadline
                 | OutboundFault::TooLarge
                 | OutboundFault::Redirect
+                | OutboundFault::Unsigned
                 | OutboundFault::Protocol(_)),
             )) => Err(NoAnswer::Odd(fault.to_string())),
         }

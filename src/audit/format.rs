@@ -2,8 +2,12 @@
 
 use super::jsonl::line;
 use super::ocsf::{Unmappable, ocsf};
+use super::people::{People, PseudonymKey};
+use super::sink::SinkOptions;
 use crate::kernel::event::AuditEvent;
 use crate::store::LoggedEvent;
+use chrono::DateTime;
+use serde_json::{Value, json};
 
 /// How an event is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,5 +33,44 @@ impl Format {
                 Ok(text)
             }
         }
+    }
+}
+
+/// How one sink is to see events.
+pub(super) struct View {
+    people: People,
+    pub(super) format: Format,
+    key: PseudonymKey,
+}
+
+/// An event as a sink is to see it.
+pub(super) struct Seen {
+    pub(super) event: AuditEvent,
+    /// In the sink's form, with its position.
+    pub(super) value: Value,
+    /// When it was, since 1970.
+    pub(super) millis: i64,
+}
+
+impl View {
+    /// With people in the clear unless the options say otherwise.
+    pub(super) fn clear(options: &SinkOptions, key: PseudonymKey) -> Self {
+        Self { people: options.people.unwrap_or(People::Clear), format: options.format, key }
+    }
+
+    /// # Errors
+    /// [`Unmappable`] for an event that does not read.
+    pub(super) fn event(&self, logged: &LoggedEvent) -> Result<Seen, Unmappable> {
+        let read: AuditEvent = serde_json::from_slice(&logged.bytes)?;
+        let millis = DateTime::parse_from_rfc3339(&read.time)?.timestamp_millis();
+        let event = match self.people {
+            People::Clear => read,
+            People::Pseudonym => self.key.hide(read),
+        };
+        let value = match self.format {
+            Format::Own => json!({ "position": logged.position, "event": event }),
+            Format::Ocsf => ocsf(logged.position, &event)?,
+        };
+        Ok(Seen { event, value, millis })
     }
 }

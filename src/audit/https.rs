@@ -4,22 +4,19 @@
 //! A request is answered with 2xx (Splunk's with `"code":0` besides) or it counts for nothing and comes again, the same to the byte
 //! and under the same id. Events are JSON, one a line, so no text in one of them begins another.
 
-use super::format::Format;
-use super::ocsf::{Unmappable, ocsf};
+use super::format::{Format, View};
+use super::ocsf::Unmappable;
 use super::otlp;
-use super::people::{People, PseudonymKey};
+use super::people::PseudonymKey;
 use super::sink::{Line, Sink, SinkOptions};
 use crate::clock::Clock;
-use crate::kernel::event::AuditEvent;
 use crate::kernel::oidc::is_loopback;
 use crate::kernel::values::Secret;
 use crate::outbound::{Answer, Ask, Kind, Outbound};
-use crate::store::LoggedEvent;
 use async_trait::async_trait;
 use aws_lc_rs::{digest, hmac};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use chrono::DateTime;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::{Value, json};
 use std::fmt::Display;
@@ -67,9 +64,7 @@ pub(super) struct Https {
     url: Url,
     name: String,
     receiver: Receiver,
-    people: People,
-    format: Format,
-    key: PseudonymKey,
+    view: View,
     way: Way,
 }
 
@@ -93,30 +88,15 @@ impl Https {
             };
             (url, receiver)
         };
-        let people = options.people.unwrap_or(People::Clear);
-        Ok(Self { url, name: options.url.clone(), receiver, people, format: options.format, key, way })
-    }
-
-    /// The event as this receiver is to see it, and when it was, in milliseconds since 1970.
-    fn event(&self, logged: &LoggedEvent) -> Result<(Value, i64), Unmappable> {
-        let read: AuditEvent = serde_json::from_slice(&logged.bytes)?;
-        let millis = DateTime::parse_from_rfc3339(&read.time)?.timestamp_millis();
-        let shown = match self.people {
-            People::Clear => read,
-            People::Pseudonym => self.key.hide(read),
-        };
-        let value = match self.format {
-            Format::Own => json!({ "position": logged.position, "event": shown }),
-            Format::Ocsf => ocsf(logged.position, &shown)?,
-        };
-        Ok((value, millis))
+        Ok(Self { url, name: options.url.clone(), receiver, view: View::clear(options, key), way })
     }
 
     fn line(&self, line: &Line) -> Result<Value, Unmappable> {
         let (value, millis, kind) = match line {
             Line::Event(logged) => {
-                let (value, millis) = self.event(logged)?;
-                (value, millis, if self.format == Format::Ocsf { "fedgate:ocsf" } else { "fedgate:audit" })
+                let seen = self.view.event(logged)?;
+                let kind = if self.view.format == Format::Ocsf { "fedgate:ocsf" } else { "fedgate:audit" };
+                (seen.value, seen.millis, kind)
             }
             Line::Checkpoint(row) => (json!({ "checkpoint": row.note }), row.at.millis(), "fedgate:checkpoint"),
         };

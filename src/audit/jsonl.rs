@@ -1,6 +1,7 @@
-//! A file of JSON lines: `{"position":5,"event":{…}}` and `{"checkpoint":"…"}`. Mode 0600, synced after each batch, rotated by
+//! A file of JSON lines: `{"position":5,"event":{…}}`, or the event in OCSF, and `{"checkpoint":"…"}`. Mode 0600, synced after each batch, rotated by
 //! size to `.1`, `.2`… It finds its own last line when it opens, so that a crash neither loses nor doubles a position.
 
+use super::format::Format;
 use super::people::{People, PseudonymKey};
 use super::sink::{Line, Sink, SinkOptions};
 use crate::kernel::event::AuditEvent;
@@ -22,6 +23,7 @@ pub struct Jsonl {
     file: File,
     size: u64,
     people: People,
+    format: Format,
     key: PseudonymKey,
     rotate_bytes: u64,
     keep: u32,
@@ -48,6 +50,7 @@ impl Jsonl {
             file,
             size: whole,
             people: options.people.unwrap_or(People::Pseudonym),
+            format: options.format,
             key,
             rotate_bytes: options.rotate_bytes,
             keep: options.keep.max(1),
@@ -56,16 +59,12 @@ impl Jsonl {
     }
 
     fn event_line(&self, event: &LoggedEvent) -> io::Result<Vec<u8>> {
-        let hidden;
-        let bytes = match self.people {
-            People::Clear => &event.bytes,
-            People::Pseudonym => {
-                let read: AuditEvent = serde_json::from_slice(&event.bytes)?;
-                hidden = self.key.hide(read).bytes()?;
-                &hidden
-            }
-        };
-        Ok(line(event.position, bytes))
+        if self.people == People::Clear {
+            return self.format.line(event).map_err(io::Error::other);
+        }
+        let read: AuditEvent = serde_json::from_slice(&event.bytes)?;
+        let hidden = LoggedEvent { position: event.position, bytes: self.key.hide(read).bytes()? };
+        self.format.line(&hidden).map_err(io::Error::other)
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -101,7 +100,7 @@ impl Jsonl {
                 Some((position, before)) if event.position == *position && *before != written => {
                     return Err(io::Error::other(format!(
                         "event {position} is another one in the file: the store was rolled back, or the file is another \
-                         store's, or `people` was changed; move the file away"
+                         store's, or `people` or `format` was changed; move the file away"
                     )));
                 }
                 Some((position, _)) if event.position <= *position => {}
@@ -160,6 +159,15 @@ pub(super) fn read_line(line: &[u8]) -> Option<(u64, &[u8])> {
     (position.to_string().as_bytes() == number).then_some((position, event))
 }
 
+/// The position of the event that this line holds, in whichever form; `None` for a checkpoint.
+fn position_of(line: &[u8]) -> Option<u64> {
+    if let Some((position, _)) = read_line(line) {
+        return Some(position);
+    }
+    let object: serde_json::Value = serde_json::from_slice(line).ok()?;
+    object.pointer("/metadata/sequence")?.as_u64()
+}
+
 /// How many bytes of whole lines a file holds, and its last event line.
 fn scan(path: &Path) -> io::Result<(u64, Option<EventLine>)> {
     let mut reader = BufReader::new(File::open(path)?);
@@ -169,7 +177,7 @@ fn scan(path: &Path) -> io::Result<(u64, Option<EventLine>)> {
         bytes.clear();
         let read = reader.read_until(b'\n', &mut bytes)?;
         let Some(text) = bytes.strip_suffix(b"\n") else { return Ok((whole, last)) };
-        if let Some((position, _)) = read_line(text) {
+        if let Some(position) = position_of(text) {
             last = Some((position, bytes.clone()));
         }
         whole += u64::try_from(read).unwrap_or(0);

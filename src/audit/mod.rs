@@ -16,8 +16,10 @@ mod ocsf;
 mod ocsf_classes;
 mod otlp;
 mod people;
+mod rfc5424;
 mod sampler;
 mod sink;
+mod syslog;
 mod tree;
 mod verify;
 mod waiting;
@@ -41,7 +43,7 @@ pub use waiting::Waiting;
 pub enum OpenError {
     /// Not an address of a sink that this version has.
     #[error(
-        "`{0}` is no sink of this version; write `jsonl:` and a path, like `jsonl:/var/log/fedgate/audit.jsonl`, or https://…"
+        "`{0}` is no sink of this version; write `jsonl:` and a path, like `jsonl:/var/log/fedgate/audit.jsonl`, or https://…, otlp://…, syslog+tls://…"
     )]
     Address(String),
     /// The file cannot be made or read.
@@ -66,6 +68,9 @@ pub fn open(options: SinkOptions, key: &PseudonymKey, way: &Way) -> Result<Box<d
             Ok(sink) => Ok(Box::new(sink)),
             Err(why) => Err(OpenError::Receiver(options.url, why)),
         },
-        _ => Err(OpenError::Address(options.url)),
+        _ => match syslog::Syslog::new(&options, key.clone(), way.clone()) {
+            Some(sink) => Ok(Box::new(sink)),
+            None => Err(OpenError::Address(options.url)),
+        },
     }
 }

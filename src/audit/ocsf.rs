@@ -24,6 +24,12 @@ pub enum Unmappable {
     /// It cannot be written as JSON.
     #[error("the event does not become JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// Its action has no name.
+    #[error("the event's action has no name")]
+    Action,
+    /// There is no room for it.
+    #[error("the event cannot be written: {0}")]
+    Write(#[from] std::io::Error),
 }
 
 /// The event at this position of the log as an OCSF object.
@@ -174,7 +180,7 @@ fn request(event: &AuditEvent) -> Option<Value> {
 }
 
 /// `severity_id`: 1 informational, 2 low, 3 medium, 4 high, 5 critical.
-fn severity(event: &AuditEvent) -> u8 {
+pub(super) fn severity(event: &AuditEvent) -> u8 {
     match (event.action, event.outcome) {
         (Action::BreakGlassUsed | Action::VerifiersDiffer | Action::IntegrityViolated | Action::StoreRolledBack, _) => {
             5

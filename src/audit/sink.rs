@@ -5,6 +5,7 @@ use super::people::People;
 use super::waiting::{Waiting, Watch};
 use crate::kernel::journal::{Batch, Change, CheckpointRow};
 use crate::kernel::values::Secret;
+use crate::outbound::LastWord;
 use crate::store::{LoggedEvent, NotCommitted, Store, Unavailable};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -24,14 +25,16 @@ const LAST: Duration = Duration::from_secs(5);
 /// `[[audit.sink]]` as it was configured.
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
-    /// Where to: `jsonl:/path`, `https://…`.
+    /// Where to: `jsonl:/path`, `https://…`, `otlp://…`, `syslog+tls://…`.
     pub url: String,
-    /// How people appear; `None` for the kind's own default (`jsonl`: pseudonym, `https`: clear).
+    /// How people appear; `None` for the kind's own default (`jsonl`: pseudonym, all others: clear).
     pub people: Option<People>,
-    /// How events are written where there is a choice. A file has our own form always: it is read back.
+    /// How events are written.
     pub format: Format,
     /// What the receiver knows the gateway by: Splunk's token, or the key of a webhook's signatures.
     pub token: Option<Secret>,
+    /// What says at `syslog+tls:` that everything was read.
+    pub end: LastWord,
     /// A file is rotated when it holds this many bytes.
     pub rotate_bytes: u64,
     /// Rotated files that are kept, at least 1.
@@ -41,7 +44,15 @@ pub struct SinkOptions {
 impl SinkOptions {
     /// The defaults: 100 MiB a file, ten of them.
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), people: None, format: Format::Own, token: None, rotate_bytes: 100 << 20, keep: 10 }
+        Self {
+            url: url.to_owned(),
+            people: None,
+            format: Format::Own,
+            token: None,
+            end: LastWord::Signed,
+            rotate_bytes: 100 << 20,
+            keep: 10,
+        }
     }
 }
 

@@ -275,6 +275,8 @@ async fn organizations((old, new): (&dyn Store, &dyn Store)) -> Result<(), Wrong
 struct Line {
     position: Option<u64>,
     event: Option<Value>,
+    /// Of an event in OCSF, which does not hold everything that is needed here.
+    metadata: Option<Value>,
 }
 
 /// What sinks wrote from this event on. Whether nothing is missing at the beginning or in between.
@@ -286,6 +288,9 @@ fn read_logs(files: &[PathBuf], mut next: u64, happened: &mut Happened) -> Resul
         for line in file.lines() {
             let line = line.map_err(|why| unreadable(&why))?;
             let line: Line = serde_json::from_str(&line).map_err(|why| unreadable(&why))?;
+            if line.metadata.is_some() {
+                return Err(unreadable(&"it is in OCSF; give the file of a sink with format = \"fedgate\""));
+            }
             let (Some(position), Some(event)) = (line.position, line.event) else { continue };
             if position < next {
                 continue;
@@ -439,6 +444,9 @@ mod tests {
         assert_eq!(read(std::slice::from_ref(&older), 6), (false, Vec::new()), "it ends before the backup");
         let mut happened = Happened::default();
         let broken = file("3", &["{\"position\":7,\"event\":{\"action\":\"account.deactivated\"}}".to_owned()]);
-        assert!(read_logs(&[broken], 5, &mut happened).is_err(), "nothing is left out silently");
+        let ocsf = file("4", &["{\"metadata\":{\"sequence\":7},\"class_uid\":3001}".to_owned()]);
+        for unread in [broken, ocsf] {
+            assert!(read_logs(&[unread], 5, &mut happened).is_err(), "nothing is left out silently");
+        }
     }
 }

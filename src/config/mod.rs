@@ -29,6 +29,7 @@ use crate::idp::saml::opinion::SecondOpinion;
 use crate::kernel::values::{Origin, Secret};
 use crate::language::LanguageOptions;
 use crate::mail::MailOptions;
+use crate::outbound::{Identity, LastWord};
 use serde::Deserialize as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -128,6 +129,8 @@ pub struct AuditSink {
     pub place: SinkPlace,
     /// How people stand in it.
     pub people: PeopleIn,
+    /// In the words of OCSF, not our own.
+    pub is_ocsf: bool,
 }
 
 /// What takes audit events.
@@ -139,12 +142,14 @@ pub enum SinkPlace {
     Receiver {
         /// Its address.
         url: String,
-        /// What it knows the gateway by; only `otlp:` goes without.
+        /// What it knows the gateway by; only `otlp:` and `syslog+tls:` go without.
         token: Option<Secret>,
         /// PEM file with roots for it.
         ca_file: Option<PathBuf>,
-        /// In the words of OCSF, not our own.
-        is_ocsf: bool,
+        /// The certificate that it is shown.
+        identity: Option<Identity>,
+        /// What says at `syslog+tls:` that it has everything.
+        end: LastWord,
     },
 }
 

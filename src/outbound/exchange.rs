@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_util::task::AbortOnDropHandle;
 use url::{Host, Position, Url};
 
@@ -74,20 +75,10 @@ impl Line {
         url: &Url,
         resolved_at: Duration,
     ) -> Result<Self, OutboundFault> {
-        let tcp = connect(addresses).await?;
-        // A request is one small write, its answer is waited for: nothing is gained by holding it back.
-        tcp.set_nodelay(true).map_err(|fault| OutboundFault::Connect(fault.to_string()))?;
         if url.scheme() == "http" {
-            return Self::over(tcp, None, resolved_at).await;
+            return Self::over(connect(addresses).await?, None, resolved_at).await;
         }
-        let name = match url.host() {
-            Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).map_err(|_| OutboundFault::Address)?,
-            Some(Host::Ipv4(address)) => ServerName::IpAddress(std::net::IpAddr::from(address).into()),
-            Some(Host::Ipv6(address)) => ServerName::IpAddress(std::net::IpAddr::from(address).into()),
-            None => return Err(OutboundFault::Address),
-        };
-        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
-        let stream = stream.map_err(|fault| OutboundFault::Tls(fault.to_string()))?;
+        let stream = secure(tls, addresses, url).await?;
         let chain = stream.get_ref().1.peer_certificates();
         let certificate = chain.and_then(<[_]>::first).map(|leaf| Bytes::copy_from_slice(leaf));
         Self::over(stream, certificate, resolved_at).await
@@ -154,6 +145,22 @@ fn patience(headers: &HeaderMap) -> Duration {
     seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.saturating_sub(1)))
 }
 
+/// Connects to one of these addresses over TLS, to whoever proves the name that the URL says.
+pub(super) async fn secure(
+    tls: &Arc<ClientConfig>,
+    addresses: &Addresses,
+    url: &Url,
+) -> Result<TlsStream<TcpStream>, OutboundFault> {
+    let name = match url.host() {
+        Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).map_err(|_| OutboundFault::Address)?,
+        Some(Host::Ipv4(address)) => ServerName::IpAddress(std::net::IpAddr::from(address).into()),
+        Some(Host::Ipv6(address)) => ServerName::IpAddress(std::net::IpAddr::from(address).into()),
+        None => return Err(OutboundFault::Address),
+    };
+    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, connect(addresses).await?).await;
+    stream.map_err(|fault| OutboundFault::Tls(fault.to_string()))
+}
+
 async fn connect(addresses: &Addresses) -> Result<TcpStream, OutboundFault> {
     let mut last = OutboundFault::Name;
     for address in &addresses.list {
@@ -161,7 +168,11 @@ async fn connect(addresses: &Addresses) -> Result<TcpStream, OutboundFault> {
         match connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
             // Our own public address is public: what gives our own listeners away is that both ends are the same address.
             Ok(tcp) if !addresses.may_be_ourselves && is_ourselves(&tcp) => return Err(OutboundFault::NotPublic),
-            Ok(tcp) => return Ok(tcp),
+            Ok(tcp) => {
+                // A request is one small write, its answer is waited for: nothing is gained by holding it back.
+                tcp.set_nodelay(true).map_err(|fault| OutboundFault::Connect(fault.to_string()))?;
+                return Ok(tcp);
+            }
             Err(fault) => last = OutboundFault::Connect(fault.to_string()),
         }
     }

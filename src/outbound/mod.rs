@@ -1,4 +1,5 @@
 //! The one HTTP client: every address that somebody else can name is asked for here, and nowhere else (rule M16).
+//! Beside it goes what takes bytes and answers nothing: syslog (`last_word`).
 //!
 //! resolve → judge **all** addresses → connect to a judged address → verify the TLS name → one request, one answer; for a minute
 //! the connection serves further requests to the same origin (`pool`). Deliberately absent: redirects, cookies, proxies from the
@@ -6,6 +7,7 @@
 
 mod addresses;
 mod exchange;
+mod last_word;
 mod pool;
 mod resolve;
 #[cfg(test)]
@@ -13,8 +15,9 @@ mod tests;
 mod tls;
 
 pub use addresses::{Range, is_public};
+pub use last_word::LastWord;
 pub use resolve::{Resolve, SystemResolver};
-pub use tls::Roots;
+pub use tls::{Identity, Roots};
 
 use crate::clock::Clock;
 use crate::kernel::oidc::is_loopback;
@@ -44,6 +47,8 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 pub struct OutboundOptions {
     /// More certificate authorities, PEM, beside the system's (or Mozilla's where the system has none).
     pub extra_roots_pem: Option<Vec<u8>>,
+    /// What we show to servers that ask for a certificate.
+    pub identity: Option<Identity>,
     /// Ranges that documents may name although they are not public.
     pub allow: Vec<Range>,
     /// Names that are elsewhere than the resolver says. Only for compositions that own those names, such as `demo`.
@@ -142,6 +147,9 @@ pub enum OutboundFault {
     /// A redirect; none is followed.
     #[error("the answer is a redirect, and none is followed")]
     Redirect,
+    /// The connection was closed without TLS's own end, so what was sent may have been kept from the receiver.
+    #[error("it closed the connection without close_notify, so it may not have everything")]
+    Unsigned,
     /// Not HTTP/1.1.
     #[error("the answer is not HTTP: {0}")]
     Protocol(String),
@@ -153,6 +161,9 @@ pub enum OutboundSetupFault {
     /// `ca_file` is not PEM with certificates that can be trusted.
     #[error("the extra certificate authorities are not a PEM file of CA certificates")]
     Roots,
+    /// The certificate that we are to show, or its key.
+    #[error("the certificate to show and its key: {0}")]
+    Identity(String),
     /// The crypto provider does not offer what TLS 1.2 and 1.3 need.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
@@ -165,7 +176,7 @@ impl Outbound {
     /// [`OutboundSetupFault`].
     pub fn new(options: OutboundOptions) -> Result<Self, OutboundSetupFault> {
         Ok(Self(Arc::new(Inner {
-            tls: tls::client(options.extra_roots_pem.as_deref())?,
+            tls: tls::client(options.extra_roots_pem.as_deref(), options.identity.as_ref())?,
             allow: options.allow,
             overrides: options.overrides,
             resolver: options.resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
@@ -182,13 +193,13 @@ impl Outbound {
         self.0.named.store(Some(Arc::new(origins.collect())));
     }
 
-    fn trust(&self, ask: &Ask<'_>) -> Result<Trust, OutboundFault> {
+    fn trust(&self, kind: &Kind, url: &Url) -> Result<Trust, OutboundFault> {
         let known = self.0.named.load();
-        match (&ask.kind, known.as_deref()) {
+        match (kind, known.as_deref()) {
             (Kind::Operator { named }, Some(known)) if !known.contains(&named.origin()) => {
-                Trust::of(&Kind::Document, ask.url)
+                Trust::of(&Kind::Document, url)
             }
-            (kind, _) => Trust::of(kind, ask.url),
+            (kind, _) => Trust::of(kind, url),
         }
     }
 
@@ -205,7 +216,7 @@ impl Outbound {
     /// # Errors
     /// [`OutboundFault`].
     pub async fn fetch_within(&self, deadline: Duration, ask: Ask<'_>) -> Result<Answer, OutboundFault> {
-        let trust = self.trust(&ask)?;
+        let trust = self.trust(&ask.kind, ask.url)?;
         let place = Place::of(ask.url, trust)?;
         let exchange = async {
             let (answer, line) = match self.ask_again(&place, &ask).await? {

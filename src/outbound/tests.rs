@@ -139,7 +139,7 @@ async fn m16_only_the_origin_that_the_operator_names_may_be_private() {
 async fn m16_our_own_listeners_are_not_public_by_whatever_address() {
     let (url, task) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", b"").await;
     let list = url.socket_addrs(|| None).unwrap();
-    let tls = tls::client(None).unwrap();
+    let tls = tls::client(None, None).unwrap();
     let open = async |addresses: &exchange::Addresses| Line::open(&tls, addresses, &url, Duration::ZERO).await.err();
     // As if the filter had let the address pass: both ends of the connection are this machine.
     let addresses = exchange::Addresses { list: list.clone(), may_be_ourselves: false };

@@ -1,7 +1,8 @@
 //! TLS towards providers: TLS 1.2 and 1.3 by aws-lc-rs, never by a process-wide default.
 
 use super::OutboundSetupFault;
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
@@ -60,14 +61,43 @@ impl Roots {
     }
 }
 
+/// A certificate that we show, with its key.
+#[derive(Clone, Debug)]
+pub struct Identity(Arc<SingleCertAndKey>);
+
+impl Identity {
+    /// From PEM: the chain, leaf first, and the leaf's key.
+    ///
+    /// # Errors
+    /// [`OutboundSetupFault::Identity`] where one of them does not read or they do not belong together.
+    pub fn read(chain: &[u8], key: &[u8]) -> Result<Self, OutboundSetupFault> {
+        let broken = |why: &dyn std::fmt::Display| OutboundSetupFault::Identity(why.to_string());
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|why| broken(&why))?;
+        if chain.is_empty() {
+            return Err(broken(&"no certificate in PEM"));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|why| broken(&why))?;
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let certified = CertifiedKey::from_der(chain, key, &provider).map_err(|why| broken(&why))?;
+        Ok(Self(Arc::new(certified.into())))
+    }
+}
+
 /// The client's TLS.
-pub(super) fn client(extra_roots_pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, OutboundSetupFault> {
+pub(super) fn client(
+    extra_roots_pem: Option<&[u8]>,
+    identity: Option<&Identity>,
+) -> Result<Arc<ClientConfig>, OutboundSetupFault> {
     let roots = Roots::read(extra_roots_pem)?.store()?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        Some(Identity(certified)) => builder.with_client_cert_resolver(Arc::clone(certified) as _),
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

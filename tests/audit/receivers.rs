@@ -188,7 +188,7 @@ fn splunk_gets_events_in_its_envelope_and_only_its_own_word_counts() {
 }
 
 /// Texts that break out of lines, frames, quotes and terminals.
-fn hostile() -> AuditEvent {
+pub fn hostile() -> AuditEvent {
     let at = fixtures::now();
     let mut event = AuditEvent::new(EventId::mint(at, [9; 10]), at, Action::LoginDenied, Outcome::Refused);
     let text = "\r\n{\"position\":9,\"event\":{}}\n\0]\"\\\u{1b}[2J\u{202e}\u{2028}";
@@ -291,5 +291,29 @@ fn a_collector_of_opentelemetry_gets_records_and_its_rejections_are_failures() {
         assert!(nanos.parse::<i64>().unwrap() > 1_700_000_000_000, "{nanos}");
         let event = if position == 0 { hostile() } else { personal() };
         assert_eq!(body["event"]["trace"], serde_json::json!(event.trace));
+    }
+}
+
+#[test]
+fn a_collector_that_took_a_part_gets_the_whole_again_however_it_says_so() {
+    for (said, counts) in [
+        ("{\"partialSuccess\":{\"rejectedLogRecords\":\"2\"}}", false),
+        ("{\"partialSuccess\":{\"rejectedLogRecords\":2}}", false),
+        ("{\"partialSuccess\":{\"rejectedLogRecords\":\"0\",\"errorMessage\":\"slow down\"}}", true),
+        ("{\"partialSuccess\":{}}", true),
+        ("{}", true),
+        ("", true),
+    ] {
+        let (folder, receiver) = (fixtures::Folder::new(), Receiver::start());
+        let store = open(folder.path());
+        let options = SinkOptions { token: None, ..SinkOptions::new(&format!("otlp://127.0.0.1:{}", receiver.port)) };
+        block_on(write(&store, 0..3));
+        receiver.says(Some((200, said)));
+        deliver_all(&store, &options);
+        let first = receiver.taken();
+        deliver_all(&store, &options);
+        let again = receiver.taken();
+        assert_eq!((first.len(), again.len()), (1, usize::from(!counts)), "{said}");
+        assert!(again.iter().all(|request| request.body == first[0].body), "{said}: the same to the byte");
     }
 }

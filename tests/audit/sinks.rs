@@ -2,7 +2,7 @@
 
 use super::fixtures::Folder;
 use super::*;
-use fedgate::audit::{OpenError, People, PseudonymKey, SinkOptions, Waiting, Way, deliver};
+use fedgate::audit::{Format, OpenError, People, PseudonymKey, SinkOptions, Waiting, Way, deliver};
 use fedgate::kernel::event::{Action, Actor, AuditEvent, Client, Outcome};
 use fedgate::outbound::{Outbound, OutboundOptions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -102,6 +102,30 @@ fn h13_each_node_has_the_whole_log_in_its_file_of_the_same_path() {
 }
 
 #[test]
+fn a_file_of_ocsf_neither_loses_nor_doubles_nor_names_anybody() {
+    let folder = Folder::new();
+    let (store, options) = (open(folder.path()), SinkOptions { format: Format::Ocsf, ..options(&folder) });
+    let sequences = |text: &str| -> Vec<u64> {
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter_map(|line| line.pointer("/metadata/sequence")?.as_u64()).collect()
+    };
+    block_on(store.commit(Batch { events: vec![personal()], ..Batch::default() })).unwrap();
+    block_on(write(&store, 1..5));
+    block_on(async { log(&store, 1).await.checkpoint().await }).unwrap();
+    deliver_all(&store, &options);
+    let text = read(&folder, "audit.jsonl");
+    assert!(text.contains("\"class_uid\":3001") && text.contains(&key().pseudonym("ann@acme.com")), "{text}");
+    assert!(!text.contains("ann@") && text.contains("{\"checkpoint\":"), "{text}");
+    // The cursor as it was before, and half a line more in the file.
+    let name = format!("audit.sink.{NODE}.{}", options.url);
+    block_on(store.commit(fixtures::changes([Change::PutSetting { name, value: b"2".to_vec() }]))).unwrap();
+    std::fs::write(folder.path().join("audit.jsonl"), text + "{\"activity_id\":1,\"metadata\":{\"seq").unwrap();
+    block_on(write(&store, 5..7));
+    deliver_all(&store, &options);
+    assert!(sequences(&read(&folder, "audit.jsonl")).into_iter().eq(0..7));
+}
+
+#[test]
 fn two_processes_never_write_one_file() {
     let folder = Folder::new();
     let options = options(&folder);
@@ -192,7 +216,7 @@ fn people_are_pseudonyms_unless_the_operator_says_clear() {
 
 #[test]
 fn other_sinks_are_refused_by_name() {
-    for url in ["", "jsonl:", "http://siem.example.com/", "otlp://", "syslog+tls://host:6514"] {
+    for url in ["", "jsonl:", "http://siem.example.com/", "otlp://", "syslog://host:514", "syslog+tls://host/path"] {
         let fault = opened(&SinkOptions::new(url)).map(|_| ()).unwrap_err();
         assert!(matches!(&fault, OpenError::Address(named) if named == url), "{fault}");
     }

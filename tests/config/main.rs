@@ -46,8 +46,8 @@ impl Surroundings for World {
             Some("pt.ftl") => Ok(b"continue = N\xe3o\n".to_vec()),
             Some("es.ftl") => Ok(b"continue = Seguir\n\nback = { $x\n".to_vec()),
             Some("acme-hmac") => Ok(b"c2VjcmV0\n".to_vec()),
-            Some("id.pem") => Ok(PAIR.0.as_bytes().to_vec()),
-            Some("id.key") => Ok(PAIR.1.as_bytes().to_vec()),
+            Some("id.pem" | "fedgate.chain.pem") => Ok(PAIR.0.as_bytes().to_vec()),
+            Some("id.key" | "fedgate.key.pem") => Ok(PAIR.1.as_bytes().to_vec()),
             _ => Ok(b"s3cret\n".to_vec()),
         }
     }
@@ -229,7 +229,7 @@ fn the_example_is_a_good_file() {
     assert_eq!((pilot.limits.idle, pilot.sso), (Some(Duration::from_secs(3600)), config.catalog.orgs[1].policy.sso));
     assert_eq!(pilot.require_amr, ["mfa"]);
     assert_eq!(config.catalog.orgs[1].policy.require_amr, ["mfa"]);
-    assert_eq!(config.sinks.len(), 2);
+    assert_eq!(config.sinks.len(), 3);
 }
 
 #[test]

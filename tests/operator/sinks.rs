@@ -3,8 +3,10 @@
 use crate::ground::configuration;
 use crate::provider::LightOp;
 use crate::support::answer::Answer;
+use crate::support::authority::Authority;
 use crate::support::clock::Deadline;
 use crate::support::gateway::Gateway;
+use crate::support::siem::{Brought, End, Siem};
 use crate::support::upstream::{Seen, Upstream};
 use serde_json::Value;
 use std::time::Duration;
@@ -52,4 +54,47 @@ fn a_receiver_that_was_down_when_the_gateway_was_killed_has_every_event_once_bot
     let again = siem.seen().remove(0);
     assert_eq!((&again.body, again.head.first("webhook-id")), (&before.body, before.head.first("webhook-id")));
     assert!(!gateway.log().contains(KEY));
+}
+
+/// The events of a connection of syslog, and of one of a webhook.
+fn of_syslog(brought: &Brought) -> Vec<Value> {
+    let messages = brought.messages().into_iter();
+    let json = messages.map(|message| message[message.find("\"] ").expect("structured data") + 3..].to_owned());
+    let json = json.map(|json| serde_json::from_str::<Value>(&json).expect("JSON"));
+    json.filter(|line| line["position"].is_u64()).map(|line| line["event"].clone()).collect()
+}
+
+fn of_webhook(brought: &Brought) -> Vec<Value> {
+    let request = std::str::from_utf8(&brought.bytes).expect("text");
+    let lines = request.split_once("\r\n\r\n").expect("a body").1.lines();
+    let lines = lines.map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    lines.filter(|line| line["position"].is_u64()).map(|line| line["event"].clone()).collect()
+}
+
+#[test]
+fn receivers_over_tls_are_known_by_the_sinks_own_authority_and_know_us_by_our_certificate() {
+    let (op, trello, loom, authority) = (LightOp::start(), Upstream::start(), Upstream::start(), Authority::new());
+    let (leaf, ours, ca) = (authority.issue(&["localhost"]), authority.issue(&["fedgate"]), authority.ca_file());
+    let syslog = Siem::start(&leaf, &ca, true, End::Signed);
+    let webhook = Siem::start(&leaf, &ca, true, End::Answer);
+    let believed = format!("ca_file = \"{}\"", ca.display());
+    let shown = format!("cert = \"{}\"\nkey = \"{}\"", ours.cert.display(), ours.key.display());
+    let by_syslog = format!("[[audit.sink]]\nurl = \"syslog+tls://localhost:{}\"", syslog.port);
+    let by_webhook = format!("[[audit.sink]]\nurl = \"https://localhost:{}/\"", webhook.port);
+    let by_webhook = format!("{by_webhook}\ntoken_file = \"{{dir}}/webhook.key\"");
+    let file = || configuration(&op, &trello, &loom).secret("{dir}/webhook.key", KEY);
+    // Neither knows the other.
+    let mut gateway = Gateway::start(&file().table(&by_syslog).table(&by_webhook));
+    until("both are refused", || gateway.log().matches("TLS failed").count() >= 2);
+    assert!(syslog.seen().is_empty() && webhook.seen().is_empty());
+    gateway.stop();
+    let both = format!("{believed}\n{shown}");
+    gateway.configure(&file().table(&format!("{by_syslog}\n{both}")).table(&format!("{by_webhook}\n{both}")));
+    gateway.restart();
+    until("every event came", || {
+        let all = gateway.events();
+        syslog.seen().iter().flat_map(of_syslog).collect::<Vec<_>>() == all
+            && webhook.seen().iter().flat_map(of_webhook).collect::<Vec<_>>() == all
+    });
+    assert!(syslog.seen().iter().chain(&webhook.seen()).all(|brought| brought.is_known));
 }

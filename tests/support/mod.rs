@@ -12,6 +12,7 @@
 //! | `pebble.rs` | a real ACME authority |
 //! | `authenticator.rs` | passkeys in software, whose answers can be wrong in every field |
 //! | `native.rs` | a product's own app: an OAuth client that holds a key |
+//! | `siem.rs` | a collector of security events over TLS |
 //! | `catcher.rs`, `names.rs` | a real SMTP server; real name servers |
 //! | `authority.rs`, `clock.rs`, `ports.rs` | certificates, time, ports |
 //!
@@ -40,6 +41,7 @@ pub mod pebble;
 pub mod peer;
 pub mod ports;
 pub mod saml;
+pub mod siem;
 pub mod site;
 pub mod totp;
 pub mod upstream;

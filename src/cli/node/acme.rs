@@ -15,7 +15,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// What the configuration wants ordered; nothing without `tls = "acme"`.
 pub(in crate::cli) fn wanted(config: &Config, extras: &Extras) -> Result<Option<Wanted>, NotStarted> {
     let Some(options) = config.acme.clone() else { return Ok(None) };
-    let outbound = client(config, extras, options.ca_file.as_deref(), Some(DEADLINE))?;
+    let outbound = client(config, extras, options.ca_file.as_deref(), (Some(DEADLINE), None))?;
     Ok(Some(Wanted { options, outbound, hosts: config.gateway.host_names() }))
 }
 

@@ -136,13 +136,12 @@ fn sink(sink: &AuditSink) -> SinkOptions {
     };
     let options = match &sink.place {
         SinkPlace::File(path) => SinkOptions::new(&format!("jsonl:{}", path.display())),
-        SinkPlace::Receiver { url, token, is_ocsf, .. } => SinkOptions {
-            token: token.clone(),
-            format: if *is_ocsf { Format::Ocsf } else { Format::Own },
-            ..SinkOptions::new(url)
-        },
+        SinkPlace::Receiver { url, token, end, .. } => {
+            SinkOptions { token: token.clone(), end: *end, ..SinkOptions::new(url) }
+        }
     };
-    SinkOptions { people: Some(people), ..options }
+    let format = if sink.is_ocsf { Format::Ocsf } else { Format::Own };
+    SinkOptions { people: Some(people), format, ..options }
 }
 
 /// The key of pseudonyms: derived, so that it lives and dies with the keys in the store.

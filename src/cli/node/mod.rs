@@ -41,7 +41,7 @@ use crate::login::local::{Bench, Breached, Shares, Slots};
 use crate::login::{Live, Login, Shadow, Tally, World};
 use crate::mail::Post;
 use crate::orgs::{DraftCatalog, Enrolled, Mode, Orgs};
-use crate::outbound::{Outbound, OutboundOptions, Range};
+use crate::outbound::{Identity, Outbound, OutboundOptions, Range};
 use crate::pages::Pages;
 use crate::seeing::Seeing;
 use crate::seeing::logs::{self, Format};
@@ -162,7 +162,7 @@ fn ranges(config: &Config) -> Vec<Range> {
 }
 
 pub(super) fn outbound(config: &Config, extras: &Extras) -> Result<Outbound, NotStarted> {
-    client(config, extras, config.outbound.ca_file.as_deref(), None)
+    client(config, extras, config.outbound.ca_file.as_deref(), (None, None))
 }
 
 /// The composition's roots and a file's, PEM.
@@ -176,18 +176,19 @@ fn extra_roots(extras: &Extras, ca_file: Option<&Path>) -> Result<Option<Vec<u8>
     Ok((!roots.is_empty()).then_some(roots))
 }
 
-/// A client that trusts one more file of roots, with another deadline where one is given.
+/// A client that trusts one more file of roots; with another deadline and a certificate of ours where they are given.
 fn client(
     config: &Config,
     extras: &Extras,
     ca_file: Option<&Path>,
-    deadline: Option<Duration>,
+    (deadline, identity): (Option<Duration>, Option<Identity>),
 ) -> Result<Outbound, NotStarted> {
     Outbound::new(OutboundOptions {
         extra_roots_pem: extra_roots(extras, ca_file)?,
         allow: ranges(config),
         overrides: extras.overrides.clone(),
         deadline,
+        identity,
         ..OutboundOptions::default()
     })
     .map_err(|why| NotStarted::new("the HTTP client cannot be set up", &why))
@@ -195,11 +196,14 @@ fn client(
 
 /// A client for each sink, with the sink's own roots. Its address is the operator's word, and nobody else's are asked with it.
 fn ways(config: &Config, extras: &Extras) -> Result<Vec<Outbound>, NotStarted> {
-    let roots = |sink: &AuditSink| match &sink.place {
-        SinkPlace::Receiver { ca_file: Some(file), .. } => Some(file.clone()),
-        SinkPlace::Receiver { .. } | SinkPlace::File(_) => config.outbound.ca_file.clone(),
+    let way = |sink: &AuditSink| {
+        let (ca_file, identity) = match &sink.place {
+            SinkPlace::Receiver { ca_file, identity, .. } => (ca_file.as_deref(), identity.clone()),
+            SinkPlace::File(_) => (None, None),
+        };
+        client(config, extras, ca_file.or(config.outbound.ca_file.as_deref()), (None, identity))
     };
-    config.sinks.iter().map(|sink| client(config, extras, roots(sink).as_deref(), None)).collect()
+    config.sinks.iter().map(way).collect()
 }
 
 impl Node {

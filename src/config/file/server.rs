@@ -165,7 +165,7 @@ pub struct Audit {
 #[serde(deny_unknown_fields, default)]
 pub struct Sink {
     /// `jsonl:/path`; `https://…`: Splunk's event collector (`…/services/collector/event`) or a signed webhook; `otlp://host:4318`: a
-    /// collector of OpenTelemetry, over HTTPS. Others come in a later version.
+    /// collector of OpenTelemetry, over HTTPS; `syslog+tls://host:6514`: syslog (RFC 5424) over TLS.
     pub url: Text,
     /// File with Splunk's token, or with the key of a webhook's signatures (24 bytes or more, `whsec_…` or any text).
     pub token_file: Text,
@@ -173,10 +173,17 @@ pub struct Sink {
     pub token_env: Text,
     /// PEM file with more roots for this receiver alone. Default: those of `[outbound]`.
     pub ca_file: Text,
-    /// `fedgate` (default), or `ocsf` where the sink is no file.
+    /// PEM file with the certificate that we show to the receiver, leaf first.
+    pub cert: Text,
+    /// PEM file with its key.
+    pub key: Text,
+    /// At `syslog+tls:`, whether the end of the connection counts as the receiver's word that it has everything where it comes without
+    /// TLS's `close_notify`, as rsyslog with GnuTLS ends it. Default false.
+    pub unsigned_close: Option<At<bool>>,
+    /// `fedgate` (default), or `ocsf`. `fedgate restore --log` reads files in our own form.
     #[schemars(extend("enum" = ["fedgate", "ocsf"]))]
     pub format: Text,
-    /// Whether people stand in it by `clear` address or `pseudonym`. Default for jsonl `pseudonym`, for https `clear`.
+    /// Whether people stand in it by `clear` address or `pseudonym`. Default for jsonl `pseudonym`, for all others `clear`.
     #[schemars(extend("enum" = ["clear", "pseudonym"]))]
     pub people: Text,
 }

@@ -27,6 +27,7 @@ mod scim;
 mod secrets;
 mod server;
 mod signals;
+mod sinks;
 mod spool;
 mod upstreams;
 mod urls;

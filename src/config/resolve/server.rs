@@ -1,12 +1,11 @@
 //! Sections about the gateway itself.
 
 use super::values::text;
-use super::{AuditSink, KeySource, LogFormat, Outbound, PeopleIn, Reader, SinkPlace};
+use super::{KeySource, LogFormat, Outbound, Reader};
 use crate::config::KeySources;
-use crate::config::file::{At, File, Listen as WrittenListen, Sink, Span, Text};
+use crate::config::file::{At, File, Listen as WrittenListen, Span, Text};
 use crate::config::finding::Code;
 use crate::gateway::options::{Listen, Tls};
-use crate::kernel::oidc::is_loopback;
 use crate::kernel::values::Secret;
 use crate::store::server_address;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -206,89 +205,5 @@ impl Reader<'_> {
             Err(why) => format!("{} cannot be read: {why}", path.display()),
         };
         self.say.error(Code::Tls, span, wrong, "write the path of a PEM file with the authority's root certificate");
-    }
-
-    /// `[[audit.sink]]`.
-    pub(super) fn sinks(&mut self, file: &File) -> Vec<AuditSink> {
-        let written = file.audit.as_ref().map(|audit| audit.sink.as_slice()).unwrap_or_default();
-        if written.is_empty() && !self.misshapen {
-            let what = "audit events are in the store only: who can write to it can roll the log back unseen";
-            let write = "write [[audit.sink]] with url = \"jsonl:/path\" on another machine's disk";
-            self.say.advice(Code::WUnanchored, Self::top(), what, write);
-        }
-        written.iter().filter_map(|sink| self.sink(sink, sink.span())).collect()
-    }
-
-    fn sink(&mut self, sink: &Sink, span: Span) -> Option<AuditSink> {
-        const WRITE: &str = "write url = \"jsonl:/var/log/fedgate/audit.jsonl\" or url = \"https://…\"";
-        let Some(url) = &sink.url else {
-            self.missing(span, "[[audit.sink]]", "url", WRITE);
-            return None;
-        };
-        let (place, people) = match url.strip_prefix("jsonl:") {
-            Some(path) if path.is_empty() || path.starts_with("//") => {
-                self.say.error(Code::Url, url.span(), "a jsonl sink is `jsonl:` and a file", WRITE);
-                return None;
-            }
-            Some(path) => (self.sink_file(sink, path), PeopleIn::Pseudonym),
-            None => (self.receiver(sink, url, WRITE)?, PeopleIn::Clear),
-        };
-        let people = match text(&sink.people) {
-            Some("clear") => PeopleIn::Clear,
-            Some(_) => PeopleIn::Pseudonym,
-            None => people,
-        };
-        Some(AuditSink { place, people })
-    }
-
-    fn sink_file(&mut self, sink: &Sink, path: &str) -> SinkPlace {
-        for unused in [&sink.token_file, &sink.token_env, &sink.ca_file].into_iter().flatten() {
-            self.say.error(Code::Either, unused.span(), "a file of lines has no use for this", "remove it");
-        }
-        if let Some(format) = sink.format.as_ref().filter(|format| format.as_str() == "ocsf") {
-            self.say.not_yet(format.span(), "format = \"ocsf\" in a file", "write format = \"fedgate\"");
-        }
-        SinkPlace::File(self.path_of(path))
-    }
-
-    fn receiver(&mut self, sink: &Sink, written: &At<String>, write: &str) -> Option<SinkPlace> {
-        let url = self.url(written, "write token_file = \"…\"")?;
-        match url.scheme() {
-            "https" | "otlp" => {}
-            "http" if is_loopback(&url) => {}
-            "http" => {
-                let what = "events would be readable on the way";
-                self.say.error(
-                    Code::Url,
-                    written.span(),
-                    what,
-                    "write https://…, or http://127.0.0.1 for a program on this machine",
-                );
-                return None;
-            }
-            scheme => {
-                self.say.not_yet(written.span(), &format!("audit sink {scheme}:"), write);
-                return None;
-            }
-        }
-        if !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
-            self.say.mask(written.span());
-            let what = "a sink's address is shown in logs and metrics; a user name, or what follows `?` or `#`, may be a secret";
-            self.say.error(Code::SecretInUrl, written.span(), what, "write token_file = \"…\"");
-            return None;
-        }
-        let ca_file = sink.ca_file.as_ref().map(|file| (self.path_of(file), file.span()));
-        if let Some((path, span)) = &ca_file {
-            self.roots(path, span.clone());
-        }
-        let token = self.secret("token", &sink.token_file, &sink.token_env).map(|(token, _)| token);
-        if token.is_none() && url.scheme() != "otlp" {
-            let write = "write token_file = \"…\", with Splunk's token or the key of a webhook's signatures";
-            self.missing(written.span(), "[[audit.sink]]", "token_file", write);
-            return None;
-        };
-        let is_ocsf = text(&sink.format) == Some("ocsf");
-        let url = url.to_string();
-        Some(SinkPlace::Receiver { url, token, ca_file: ca_file.map(|(path, _)| path), is_ocsf })
     }
 }

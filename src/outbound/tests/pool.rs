@@ -191,7 +191,7 @@ async fn an_answer_that_is_no_http_is_not_asked_for_twice() {
 #[tokio::test]
 async fn few_are_kept_of_one_origin_and_of_all() {
     let (url, _, _task) = counting(OK, 100).await;
-    let tls = tls::client(None).unwrap();
+    let tls = tls::client(None, None).unwrap();
     let addresses = exchange::Addresses { list: url.socket_addrs(|| None).unwrap(), may_be_ourselves: true };
     let (_, client) = by_hand();
     let pool = &client.0.pool;
